@@ -1,0 +1,2 @@
+//! The `alula` binary.
+fn main() {}
