@@ -1,1 +1,153 @@
-//! Placeholder.
+//! The macros of Alula. Use them through the `alula` crate, which re-exports them.
+//!
+//! Each is sugar over the public API of `alula`: an endpoint macro writes the call of the
+//! route builder that one could write by hand, and leaves the function as it is, so that
+//! a test can still call it.
+
+mod dependency;
+mod docs;
+mod endpoint;
+mod options;
+mod signature;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use proc_macro::TokenStream;
+
+/// Checks the constraints in `#[schemars(...)]` attributes after deserializing.
+///
+/// The attributes are those that `#[derive(JsonSchema)]` reads, so that the OpenAPI
+/// document promises what is enforced and the other way round. One that cannot be
+/// enforced where it stands does not compile.
+///
+/// | attribute of a field | on |
+/// |---|---|
+/// | `range(min = a, max = b)` | numbers |
+/// | `length(min = a, max = b)`, `length(equal = a)` | text (in characters), lists |
+/// | `regex(pattern = "...")`, `pattern("...")`, `contains(pattern = "...")` | text |
+/// | `inner(...)` | lists: any of the above, for each item |
+/// | `required` | `Option` |
+/// | `extend("exclusiveMinimum" = a, "exclusiveMaximum" = b, "multipleOf" = c)` | numbers |
+/// | `extend("minLength" = a, "maxLength" = b, "pattern" = "...")` | text |
+/// | `extend("minItems" = a, "maxItems" = b, "uniqueItems" = true)` | lists |
+/// | `extend("minProperties" = a, "maxProperties" = b)` | maps |
+///
+/// A bound is any expression that schemars takes. Constraints on an `Option` or a pointer
+/// hold for the value inside, if there is one. Integers are compared exactly, NaN keeps no
+/// bound, and a float is a multiple to within a billionth. `email`, `url`, `ip`, `ipv4` and
+/// `ipv6` become a `format`, which describes and is not enforced; use a type such as
+/// `std::net::IpAddr` instead. What `transform`, `schema_with` or a `JsonSchema` written by
+/// hand put into the schema is not seen.
+///
+/// # Every field is checked
+///
+/// The type of every field has to implement `Validate` too, so no constraint is forgotten
+/// on the way down. Fields that serde skips are left out.
+///
+/// # Attributes of its own
+///
+/// - `#[validate(skip)]` on a field does not ask its type, for types of other crates.
+///   The field's own constraints still hold.
+/// - `#[validate(custom = function)]` on a field calls `function(&field)`, which returns
+///   `Result<(), impl Display>`, once all else about the field holds. For an
+///   `Option<T>` it gets the `&T`, and is not called for `None`.
+/// - `#[validate(custom = function)]` on the type calls `function(&self)` once every field
+///   is valid, as pydantic's model validators do.
+///
+/// # Where a failure is
+///
+/// Failures of custom checks carry the names of the JSON: serde's `rename`, `rename_all`,
+/// `rename_all_fields`, `flatten` and `transparent` are followed. Inside an enum the name of
+/// the variant is a step; with `#[serde(tag, content)]` the name of the content follows.
+///
+/// # Examples
+///
+/// See the trait `alula::Validate`.
+#[proc_macro_derive(Validate, attributes(validate, schemars, serde))]
+pub fn derive_validate(input: TokenStream) -> TokenStream {
+    validate::derive(input.into()).into()
+}
+
+/// Provides a value to endpoints, which take it as `Depends<name_of_the_function>`.
+///
+/// The arguments are inputs like those of an endpoint, other dependencies included. The
+/// function returns the value, or a `Result` of it whose error turns into an `HttpError`.
+/// It may be `async`.
+///
+/// The function stays as it is. Beside it appears a type of the same name that implements
+/// `alula::Dependency`, which is the type that `Depends` names.
+///
+/// ```ignore (needs the crate alula, which needs this one)
+/// /// The caller, looked up from the `x-api-key` header.
+/// #[dependency]
+/// async fn current_user(key: ApiKey, db: Depends<database>) -> Result<User> {
+///     db.user_of(&key).await?.ok_or_else(|| HttpError::unauthorized("unknown key"))
+/// }
+///
+/// #[get("/me")]
+/// async fn me(user: Depends<current_user>) -> Json<User> {
+///     Json(user.clone())
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn dependency(options: TokenStream, item: TokenStream) -> TokenStream {
+    dependency::expand(options.into(), &item.into()).into()
+}
+
+/// The routes of endpoint functions: `routes![chat, admin::stats]` is a `Vec` of them.
+///
+/// ```ignore (needs the crate alula, which needs this one)
+/// Router::new().prefix("/v1").routes(routes![chat, admin::stats])
+/// ```
+#[proc_macro]
+pub fn routes(input: TokenStream) -> TokenStream {
+    endpoint::routes(input.into()).into()
+}
+
+macro_rules! endpoints {
+    ($($method:ident, $name:literal;)*) => {$(
+        #[doc = concat!("Makes an async function the endpoint of `", $name, "` requests.")]
+        ///
+        /// The path comes first; `{name}` in it is a parameter. The first paragraph of the
+        /// doc comment is the summary in the OpenAPI document, the rest the description.
+        ///
+        /// The function stays as it is, and a test may call it. Beside it appears a type of
+        /// the same name that implements `alula::Endpoint`, for `routes!`.
+        ///
+        /// | option | |
+        /// |---|---|
+        /// | `tag = "..."`, `tags = ["...", "..."]` | groups in the document; `tag` may be repeated |
+        /// | `status = 201` | the status of a success |
+        /// | `summary = "..."`, `description = "..."` | instead of the doc comment |
+        /// | `operation_id = "..."` | instead of the name of the function |
+        /// | `response_description = "..."` | what a success returns, in words |
+        /// | `deprecated` | is marked so in the document |
+        /// | `hidden` | is left out of the document |
+        /// | `max_body = bytes` | the most that a body may hold |
+        /// | `lax` | reads `"4"` as 4, as FastAPI does |
+        ///
+        /// Each is the method of that name on `alula::Route`.
+        ///
+        /// ```ignore (needs the crate alula, which needs this one)
+        #[doc = concat!("#[", stringify!($method), "(\"/chats/{id}\", tag = \"Chat\")]")]
+        /// async fn chat(id: Path<u64>, user: Depends<current_user>) -> Result<Json<Chat>> {
+        ///     ...
+        /// }
+        /// ```
+        #[proc_macro_attribute]
+        pub fn $method(options: TokenStream, item: TokenStream) -> TokenStream {
+            endpoint::expand(stringify!($method), options.into(), &item.into()).into()
+        }
+    )*};
+}
+
+endpoints! {
+    get, "GET";
+    post, "POST";
+    put, "PUT";
+    patch, "PATCH";
+    delete, "DELETE";
+    head, "HEAD";
+    options, "OPTIONS";
+}

@@ -1,7 +1,109 @@
 //! A typed web framework for AI APIs.
+//!
+//! Write a typed async function once. Alula validates it, documents it and serves it.
+//!
+//! ```no_run
+//! use alula::prelude::*;
+//!
+//! /// A chat turn.
+//! #[derive(Deserialize, JsonSchema, Validate)]
+//! struct ChatRequest {
+//!     #[schemars(length(min = 1, max = 10_000))]
+//!     message: String,
+//!     /// Sampling temperature.
+//!     #[serde(default)]
+//!     #[schemars(range(min = 0.0, max = 2.0))]
+//!     temperature: Option<f64>,
+//! }
+//!
+//! /// Chat with a parrot.
+//! #[post("/chat", tag = "Chat")]
+//! async fn chat(Json(request): Json<ChatRequest>) -> Json<String> {
+//!     Json(request.message)
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     App::new("Parrot", "1.0.0").routes(routes![chat]).serve("127.0.0.1:8000").await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Map
+//!
+//! | you want to | look at |
+//! |---|---|
+//! | build and serve an application | [`App`], [`Router`], [`Route`], [`get`], [`post`], … |
+//! | read a request | [`Json`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`], [`Bearer`], [`ApiKey`] |
+//! | answer it | [`Json`], [`Status`], [`Sse`], [`JsonLines`], [`Either`], [`HttpError`] |
+//! | check values | [`Validate`] |
+//! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
+//! | limit the server | [`Limits`], [`Shutdown`] |
+//! | test | [`App::client`], [`testing`] |
+//! | extend it | [`Input`], [`Output`], [`ApiError`] |
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `docs` | yes | Swagger UI at `/docs`, from the binary |
 
-mod schema;
+// The macros name this crate by its absolute path, in its own tests too.
+#[cfg(test)]
+extern crate self as alula;
+
+mod app;
+mod dependency;
+mod error;
+mod handler;
+mod input;
+mod openapi;
+mod output;
+mod routing;
+pub mod schema;
+pub mod serve;
+pub mod testing;
 mod validate;
 
+pub use alula_macros::{
+    Validate, delete, dependency, get, head, options, patch, post, put, routes,
+};
+pub use app::{App, StartError, Startup};
+pub use axum::body::{Body, Bytes};
+pub use dependency::{BackgroundTasks, Dependency, Depends, Outcome, Scope};
+pub use error::{ApiError, HttpError, Result};
+pub use futures_util::Stream;
+pub use handler::Handler;
+pub use http;
+pub use input::{
+    ApiKey, ApiKeyLocation, Bearer, Cookie, Header, Input, Json, KeyPlace, Path, Query, Rejection,
+    RequestContext, RequestId, Stage, State, XApiKey,
+};
+pub use openapi::{Operation, Place, Root};
+pub use output::{Either, Event, JsonLines, Output, ResponseContext, Sse, SseItem, Status};
+pub use routing::{Endpoint, Route, Router, delete, get, head, options, patch, post, put};
 pub use schema::{Detail, Loc};
+pub use serve::{Limits, Server, Shutdown};
 pub use validate::{Report, Validate};
+
+/// What most programs need, with the derives they use.
+pub mod prelude {
+    pub use crate::{
+        ApiKey, App, BackgroundTasks, Bearer, Cookie, Depends, Either, Event, Header, HttpError,
+        Json, JsonLines, Path, Query, RequestId, Result, Router, Scope, Sse, State, Status, Stream,
+        Validate, delete, dependency, get, head, options, patch, post, put, routes,
+    };
+    pub use schemars::JsonSchema;
+    pub use serde::{Deserialize, Serialize};
+}
+
+/// What the macros expand to; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::validate::constraint::{
+        Contains, Each, ItemCount, Keeps, Length, MultipleOf, Optional, PropertyCount, Range,
+        TextLength, UniqueItems,
+    };
+    pub use crate::validate::number::{Limit, Number};
+    pub use crate::validate::pattern::Pattern;
+}

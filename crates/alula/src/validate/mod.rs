@@ -1,4 +1,15 @@
 //! Typed checks: whether a value that serde accepted also keeps its constraints.
+//!
+//! The happy path is [`Validate::is_valid`], plain comparisons that the compiler inlines.
+//! Its `false` says nothing; the walker over the JSON Schema then finds out what is wrong
+//! and where, and [`Validate::report`] adds what no schema can say.
+
+pub(crate) mod constraint;
+mod impls;
+pub(crate) mod number;
+pub(crate) mod pattern;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Display;
 
@@ -8,6 +19,40 @@ use crate::schema::Loc;
 ///
 /// Derive it next to `Deserialize` and `JsonSchema`; the checks come from the same
 /// `#[schemars(...)]` attributes, so that document, check and message cannot differ.
+/// Every field is checked as deep as it goes, so the type of every field has to
+/// implement this trait as well; the derive's documentation lists all that it reads.
+///
+/// ```
+/// use alula::Validate;
+/// use schemars::JsonSchema;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize, JsonSchema, Validate)]
+/// struct Sampling {
+///     #[schemars(range(min = 0.0, max = 2.0))]
+///     temperature: f64,
+///     /// At most four sequences, none of them empty.
+///     #[schemars(length(max = 4), inner(length(min = 1)))]
+///     stop: Vec<String>,
+///     #[validate(custom = is_even)]
+///     seed: Option<u64>,
+/// }
+///
+/// fn is_even(seed: &u64) -> Result<(), &'static str> {
+///     if seed % 2 == 0 { Ok(()) } else { Err("an odd seed") }
+/// }
+///
+/// let mut sampling = Sampling { temperature: 0.7, stop: vec!["\n".into()], seed: None };
+/// assert!(sampling.is_valid());
+///
+/// sampling.temperature = 2.5;
+/// assert!(!sampling.is_valid());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not validated",
+    label = "does not implement `Validate`",
+    note = "add `#[derive(Validate)]` to `{Self}`, or `#[validate(skip)]` to a field of a foreign type"
+)]
 pub trait Validate {
     /// Whether every constraint of this value and of all it contains holds.
     ///
@@ -19,6 +64,12 @@ pub trait Validate {
     /// Runs only after [`is_valid`](Self::is_valid) said no.
     fn report(&self, report: &mut Report) {
         let _ = report;
+    }
+
+    /// This value as the key of a JSON object, for the place of a failure below it.
+    #[doc(hidden)]
+    fn key(&self) -> String {
+        "[key]".to_owned()
     }
 }
 
@@ -42,6 +93,11 @@ impl Report {
         self.loc.push(step.into());
         inner(self);
         self.loc.pop();
+    }
+
+    /// Adds the failures of `part`, which is found one step deeper.
+    pub fn visit<T: Validate + ?Sized>(&mut self, step: impl Into<Loc>, part: &T) {
+        self.at(step, |report| part.report(report));
     }
 
     /// Records what a custom check returned at the current place.

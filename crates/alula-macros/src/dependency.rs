@@ -1,0 +1,95 @@
+//! `#[dependency]`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::{GenericArgument, ItemFn, PathArguments, ReturnType, Type};
+
+use crate::signature::{Errors, arguments, assertions, cfgs, has_impl};
+
+/// Keeps the function and puts a type of its name beside it that implements `Dependency`.
+pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
+    let generated = generate(options, item.clone()).unwrap_or_else(syn::Error::into_compile_error);
+    quote! {
+        // A dependency is async so that it can be replaced by one that awaits.
+        #[allow(clippy::unused_async)]
+        #item
+        #generated
+    }
+}
+
+fn generate(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let function = syn::parse2::<ItemFn>(item)?;
+    let mut errors = Errors::default();
+    if !options.is_empty() {
+        errors.push(options, "`#[dependency]` has no options");
+    }
+    let arguments = arguments(&function.sig, "a dependency").map_err(|error| errors.add(error));
+    let value = Value::parse(&function.sig.output).map_err(|error| errors.add(error));
+    let (Ok(arguments), Ok(value)) = (arguments, value) else {
+        return errors.finish(TokenStream::new());
+    };
+    let assertions = assertions(&arguments, None);
+    let (name, vis) = (&function.sig.ident, &function.vis);
+    let (cfgs, cfgs_too) = (cfgs(&function.attrs), cfgs(&function.attrs));
+    let bindings: Vec<_> = (0..arguments.len())
+        .map(|index| format_ident!("a{index}", span = Span::mixed_site()))
+        .collect();
+    let wait = function.sig.asyncness.map(|_| quote!(.await));
+    let call = quote!(#name(#(#bindings),*)#wait);
+    let (ty, outcome) = match value {
+        Value::Certain(ty) => (ty, quote!(::core::result::Result::Ok(#call))),
+        Value::Fallible(ty) => (ty, quote!(#call.map_err(::alula::ApiError::into_http))),
+    };
+    errors.finish(quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types)]
+        #[derive(Debug, Clone, Copy)]
+        #vis struct #name {}
+
+        #(#cfgs_too)*
+        impl ::alula::Dependency for #name {
+            type Value = #ty;
+            type Input = (#(#arguments,)*);
+
+            async fn resolve(
+                input: Self::Input,
+            ) -> ::core::result::Result<Self::Value, ::alula::HttpError> {
+                let (#(#bindings,)*) = input;
+                #outcome
+            }
+        }
+
+        #assertions
+    })
+}
+
+/// What the function makes.
+enum Value {
+    /// It always does.
+    Certain(Type),
+    /// It returns a `Result` of it.
+    Fallible(Type),
+}
+
+impl Value {
+    fn parse(output: &ReturnType) -> syn::Result<Self> {
+        let ReturnType::Type(_, ty) = output else {
+            return Ok(Self::Certain(syn::parse_quote!(())));
+        };
+        if has_impl(ty) {
+            let message = "a dependency needs a type with a name, not `impl Trait`";
+            return Err(syn::Error::new_spanned(ty, message));
+        }
+        let Type::Path(path) = &**ty else { return Ok(Self::Certain((**ty).clone())) };
+        let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else {
+            return Ok(Self::Certain((**ty).clone()));
+        };
+        if let PathArguments::AngleBracketed(arguments) = &last.arguments
+            && let Some(GenericArgument::Type(value)) = arguments.args.first()
+        {
+            return Ok(Self::Fallible(value.clone()));
+        }
+        Err(syn::Error::new_spanned(ty, "write out the value, as in `Result<User>`"))
+    }
+}

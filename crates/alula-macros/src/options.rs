@@ -1,0 +1,117 @@
+//! The arguments of `#[get("/path", option = value, ...)]`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Expr, LitStr, Meta, Token};
+
+use crate::signature::Errors;
+
+/// Options that take a value and may be given once.
+const VALUES: &[&str] =
+    &["status", "summary", "description", "operation_id", "response_description", "max_body"];
+/// Options that take no value.
+const FLAGS: &[&str] = &["deprecated", "hidden", "lax"];
+
+/// A path and options, as calls on the route builder.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) path: LitStr,
+    /// `.name(value)`, in the order in which they were written.
+    pub(crate) calls: TokenStream,
+    names: Vec<String>,
+}
+
+impl Options {
+    /// Whether the option is given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|given| given == name)
+    }
+
+    fn add(&mut self, option: &Meta) -> syn::Result<()> {
+        let name = option.path().to_token_stream().to_string();
+        if name != "tag" && self.has(&name) {
+            let message = format!("the option `{name}` is given twice");
+            return Err(syn::Error::new_spanned(option, message));
+        }
+        let call = match name.as_str() {
+            "tags" => tags(&option.require_name_value()?.value)?,
+            value if value == "tag" || VALUES.contains(&value) => {
+                let (method, value) = (option.path(), &option.require_name_value()?.value);
+                quote!(.#method(#value))
+            }
+            flag if FLAGS.contains(&flag) => {
+                let Meta::Path(flag) = option else {
+                    let message = format!("the option `{flag}` takes no value");
+                    return Err(syn::Error::new_spanned(option, message));
+                };
+                quote!(.#flag())
+            }
+            _ => {
+                let message = format!("unknown option `{name}`; there are {}", list());
+                return Err(syn::Error::new_spanned(option.path(), message));
+            }
+        };
+        self.calls.extend(call);
+        self.names.push(name);
+        Ok(())
+    }
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let path: LitStr = input.parse().map_err(|error| {
+            syn::Error::new(error.span(), "expected the path first, such as \"/items/{id}\"")
+        })?;
+        let mut errors = Errors::default();
+        if let Err(message) = check_path(&path.value()) {
+            errors.push(&path, message);
+        }
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+        let mut options = Self { path, calls: TokenStream::new(), names: Vec::new() };
+        for option in Punctuated::<Meta, Token![,]>::parse_terminated(input)? {
+            if let Err(error) = options.add(&option) {
+                errors.add(error);
+            }
+        }
+        errors.finish(options)
+    }
+}
+
+fn tags(value: &Expr) -> syn::Result<TokenStream> {
+    let Expr::Array(tags) = value else {
+        return Err(syn::Error::new_spanned(
+            value,
+            "expected a list, such as [\"Chat\", \"Admin\"]",
+        ));
+    };
+    Ok(tags.elems.iter().map(|tag| quote!(.tag(#tag))).collect())
+}
+
+fn list() -> String {
+    let names: Vec<_> = ["tag", "tags"].iter().chain(VALUES).chain(FLAGS).copied().collect();
+    format!("`{}`", names.join("`, `"))
+}
+
+/// The mistakes that can be seen without a router.
+fn check_path(path: &str) -> Result<(), &'static str> {
+    if !path.is_empty() && !path.starts_with('/') {
+        return Err("a path starts with `/`");
+    }
+    for segment in path.split('/') {
+        if segment.starts_with(':') {
+            return Err("a parameter is written `{name}`, not `:name`");
+        }
+        let name = segment.split_once('{').map(|(_, rest)| rest.split_once('}'));
+        match name {
+            None if segment.contains('}') => return Err("a `}` closes nothing"),
+            Some(None) => return Err("a `{` is not closed"),
+            Some(Some(("" | "*", _))) => return Err("a parameter needs a name"),
+            _ => {}
+        }
+    }
+    Ok(())
+}

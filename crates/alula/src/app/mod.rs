@@ -1,0 +1,280 @@
+//! The application: routes, states and settings, ready to be served or tested.
+
+mod build;
+#[cfg(feature = "docs")]
+mod docs;
+mod lifespan;
+mod request_id;
+mod service;
+mod state;
+
+use std::{convert::Infallible, fmt, future::Future, sync::Arc};
+
+use axum::{extract::Request, response::IntoResponse};
+use serde_json::Value;
+use tower_layer::Layer;
+use tower_service::Service;
+
+pub(crate) use build::Running;
+pub use build::StartError;
+pub use lifespan::Startup;
+pub(crate) use state::{Overrides, States};
+
+use crate::{
+    dependency::Dependency,
+    error::Result,
+    input::BodyLimits,
+    openapi::{Document, Tag},
+    routing::{Route, Router},
+    serve::{Limits, Server, Shutdown},
+    testing::TestClient,
+};
+
+/// An application.
+///
+/// ```
+/// use alula::prelude::*;
+///
+/// /// Say hello.
+/// #[get("/hello/{name}")]
+/// async fn hello(Path(name): Path<String>) -> Json<String> {
+///     Json(format!("Hello, {name}!"))
+/// }
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let app = App::new("Greeter", "1.0.0").routes(routes![hello]);
+/// let client = app.client().await;
+/// assert_eq!(client.get("/hello/Ada").await.json::<String>(), "Hello, Ada!");
+/// # });
+/// ```
+#[must_use = "an app does nothing until it is served"]
+pub struct App {
+    document: Document,
+    openapi_url: Option<String>,
+    #[cfg(feature = "docs")]
+    docs_url: Option<String>,
+    root: Router,
+    states: States,
+    overrides: Overrides,
+    layers: Vec<ApplyLayer>,
+    lifespan: Option<lifespan::Lifespan>,
+    body: BodyLimits,
+    limits: Limits,
+}
+
+type ApplyLayer = Box<dyn FnOnce(axum::Router) -> axum::Router + Send>;
+
+/// The most bytes of a request body unless an app, a router or a route says otherwise.
+const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+impl App {
+    /// An application with the title and the version of its API.
+    pub fn new(title: impl Into<String>, version: impl Into<String>) -> Self {
+        let limits = Limits::default();
+        Self {
+            document: Document::new(title.into(), version.into()),
+            openapi_url: Some("/openapi.json".to_owned()),
+            #[cfg(feature = "docs")]
+            docs_url: Some("/docs".to_owned()),
+            root: Router::new(),
+            states: States::default(),
+            overrides: Overrides::default(),
+            layers: Vec::new(),
+            lifespan: None,
+            body: BodyLimits { body_bytes_max: BODY_BYTES_MAX, body_stall: limits.body_stall },
+            limits,
+        }
+    }
+
+    /// What the document says about the API, in Markdown.
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.document.description = Some(description.into());
+        self
+    }
+
+    /// Describes a tag. Tags are listed in the order in which they are described.
+    pub fn describe_tag(mut self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.document.tags.push(Tag { name: name.into(), description: description.into() });
+        self
+    }
+
+    /// Where the OpenAPI document is served; `/openapi.json` by default. `None` serves neither it
+    /// nor the documentation.
+    pub fn openapi_url(mut self, url: impl Into<Option<&'static str>>) -> Self {
+        self.openapi_url = url.into().map(str::to_owned);
+        self
+    }
+
+    /// Where Swagger UI is served; `/docs` by default, `None` for nowhere.
+    #[cfg(feature = "docs")]
+    pub fn docs_url(mut self, url: impl Into<Option<&'static str>>) -> Self {
+        self.docs_url = url.into().map(str::to_owned);
+        self
+    }
+
+    /// Adds a singleton that endpoints get as [`State<T>`](crate::State).
+    ///
+    /// What must be connected first is better made in [`lifespan`](Self::lifespan).
+    pub fn state<T: Send + Sync + 'static>(mut self, state: T) -> Self {
+        self.states.insert(Arc::new(state));
+        self
+    }
+
+    /// Runs before the first request; see [`Startup`]. An error stops the start.
+    pub fn lifespan<F, Fut>(mut self, lifespan: F) -> Self
+    where
+        F: FnOnce(Startup) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Startup>> + Send + 'static,
+    {
+        self.lifespan = Some(Box::new(|startup| Box::pin(lifespan(startup))));
+        self
+    }
+
+    /// Adds a route.
+    pub fn route(mut self, route: Route) -> Self {
+        self.root = self.root.route(route);
+        self
+    }
+
+    /// Adds routes, usually those of [`routes!`](crate::routes).
+    pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
+        self.root = self.root.routes(routes);
+        self
+    }
+
+    /// Adds the routes of a router.
+    pub fn include(mut self, router: Router) -> Self {
+        self.root = self.root.include(router);
+        self
+    }
+
+    /// Resolves a dependency before every endpoint.
+    pub fn depends<D: Dependency>(mut self) -> Self {
+        self.root = self.root.depends::<D>();
+        self
+    }
+
+    /// Converts JSON values as [`Route::lax`] does, everywhere.
+    pub fn lax(mut self) -> Self {
+        self.root = self.root.lax();
+        self
+    }
+
+    /// The most bytes a request body may have, where no router or route says otherwise; 2 MiB by
+    /// default. A larger one is answered 413.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.body.body_bytes_max = bytes;
+        self
+    }
+
+    /// The limits of the server.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.body.body_stall = limits.body_stall;
+        self.limits = limits;
+        self
+    }
+
+    /// Puts a tower middleware around the whole application; the last one added is the outermost.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        self.layers.push(Box::new(|router| router.layer(layer)));
+        self
+    }
+
+    /// Replaces the value of a dependency in this application, for a test.
+    ///
+    /// ```
+    /// use alula::prelude::*;
+    ///
+    /// #[dependency]
+    /// async fn caller(token: Bearer) -> String {
+    ///     token.into_inner()
+    /// }
+    ///
+    /// #[get("/me")]
+    /// async fn me(caller: Depends<caller>) -> Json<String> {
+    ///     Json(caller.to_string())
+    /// }
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let app = App::new("Me", "1.0.0").routes(routes![me]);
+    /// let client = app.override_dependency::<caller>(|| "test".to_owned()).client().await;
+    /// assert_eq!(client.get("/me").await.json::<String>(), "test");
+    /// # });
+    /// ```
+    pub fn override_dependency<D: Dependency>(
+        mut self,
+        value: impl Fn() -> D::Value + Send + Sync + 'static,
+    ) -> Self {
+        self.overrides.by_value::<D>(value);
+        self
+    }
+
+    /// Replaces a dependency by another one, which may have inputs of its own.
+    pub fn override_dependency_with<D: Dependency, Other: Dependency<Value = D::Value>>(
+        mut self,
+    ) -> Self {
+        self.overrides.by_dependency::<D, Other>();
+        self
+    }
+
+    /// The OpenAPI document, without starting the application.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes that would stop the start. States made by the lifespan are not looked for.
+    pub fn openapi(self) -> Result<Value, StartError> {
+        build::document(self)
+    }
+
+    /// Starts the application in process, for a test.
+    ///
+    /// # Panics
+    ///
+    /// If the application cannot start; the message lists why.
+    pub async fn client(self) -> TestClient {
+        match self.start(Shutdown::new()).await {
+            Ok(running) => TestClient::new(running),
+            #[expect(clippy::panic, reason = "a test has no one else to tell")]
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Serves the application at an address such as `127.0.0.1:8000`, until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    ///
+    /// If the application has a mistake, its lifespan fails, or the address cannot be bound.
+    pub async fn serve(self, address: &str) -> Result<(), StartError> {
+        let server = Server::bind(address, self.limits.clone()).await?;
+        self.serve_on(server, Shutdown::on_signals()?).await
+    }
+
+    /// Serves the application on a server that is bound already, until `shutdown`.
+    ///
+    /// # Errors
+    ///
+    /// If the application has a mistake or its lifespan fails.
+    pub async fn serve_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
+        let running = self.start(shutdown.clone()).await?;
+        server.run(running.service.clone(), shutdown).await;
+        running.stop().await;
+        Ok(())
+    }
+
+    async fn start(self, shutdown: Shutdown) -> Result<Running, StartError> {
+        build::start(self, shutdown).await
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("routes", &self.root).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,111 @@
+//! The application as a tower service.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    routing::future::RouteFuture,
+};
+use http::{Method, Request, Response, Uri};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::request_id;
+use crate::{error::HttpError, input::RequestId, output::error_response, routing::panic_text};
+
+/// All routes and middleware, with what every request gets: an id, a line in the access log, and
+/// an answer even if a middleware panics.
+#[derive(Debug, Clone)]
+pub(crate) struct AppService {
+    router: axum::Router,
+}
+
+impl AppService {
+    pub(super) fn new(router: axum::Router) -> Self {
+        Self { router }
+    }
+}
+
+impl<B> Service<Request<B>> for AppService
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = AppFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request<B>>::poll_ready(&mut self.router, cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> AppFuture {
+        let id = request_id::accept(request.headers());
+        request.extensions_mut().insert(id.clone());
+        let log = tracing::enabled!(target: "alula::access", tracing::Level::INFO).then(|| Line {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            start: Instant::now(),
+        });
+        AppFuture { inner: self.router.call(request), id, log }
+    }
+}
+
+/// What the access log says of a request.
+struct Line {
+    method: Method,
+    uri: Uri,
+    start: Instant,
+}
+
+pin_project! {
+    /// A request on its way.
+    pub(crate) struct AppFuture {
+        #[pin]
+        inner: RouteFuture<Infallible>,
+        id: RequestId,
+        log: Option<Line>,
+    }
+}
+
+impl Future for AppFuture {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let inner = this.inner;
+        // An endpoint answers its own panic; this is for those of middleware.
+        let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(cx)));
+        let mut response = match polled {
+            Ok(polled) => match ready!(polled) {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(panic) => {
+                let text = panic_text(&*panic);
+                tracing::error!(request_id = this.id.as_str(), "a middleware {text}");
+                error_response(&HttpError::internal(text))
+            }
+        };
+        response.headers_mut().insert(request_id::HEADER, this.id.header_value().clone());
+        if let Some(Line { method, uri, start }) = this.log.take() {
+            tracing::info!(
+                target: "alula::access",
+                %method,
+                path = uri.path(),
+                status = response.status().as_u16(),
+                milliseconds = start.elapsed().as_micros() as f64 / 1000.0,
+                request_id = this.id.as_str(),
+                "request"
+            );
+        }
+        Poll::Ready(Ok(response))
+    }
+}

@@ -1,0 +1,250 @@
+//! What runs after a request: background tasks, then exits.
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::FutureExt as _;
+use http::StatusCode;
+
+use crate::serve::Shutdown;
+
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Exit = Box<dyn FnOnce(Outcome) -> BoxFuture + Send>;
+
+/// How a request ended, as an exit sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The whole response went out.
+    Ok,
+    /// The endpoint answered with an error, or its response broke off (then 500).
+    Error(StatusCode),
+    /// The client left before the response was complete.
+    Disconnected,
+    /// The endpoint panicked.
+    Panicked,
+}
+
+/// The request as a scope: dependencies register here what must run at its end.
+///
+/// An exit runs when the response body is finished and the background tasks are done, last
+/// registered first, with the [`Outcome`]. On an error it runs before the error is sent.
+/// Shutdown waits for exits.
+///
+/// ```
+/// use alula::{Depends, Outcome, Scope, dependency};
+///
+/// struct Transaction;
+/// impl Transaction {
+///     async fn commit(&self) {}
+///     async fn roll_back(&self) {}
+/// }
+///
+/// #[dependency]
+/// async fn transaction(scope: Scope) -> std::sync::Arc<Transaction> {
+///     let transaction = std::sync::Arc::new(Transaction);
+///     let ending = transaction.clone();
+///     scope.on_exit(|outcome| async move {
+///         match outcome {
+///             Outcome::Ok => ending.commit().await,
+///             _ => ending.roll_back().await,
+///         }
+///     });
+///     transaction
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Scope(Arc<Registered>);
+
+/// Work to do after the response, in order, in the same process.
+///
+/// It is not run for an endpoint that failed or whose client left before it answered. What must
+/// survive a crash belongs in a job instead.
+///
+/// ```
+/// use alula::{BackgroundTasks, Json};
+///
+/// async fn order(tasks: BackgroundTasks) -> Json<&'static str> {
+///     tasks.add(async { println!("mail sent") });
+///     Json("accepted")
+/// }
+/// ```
+#[derive(Clone)]
+pub struct BackgroundTasks(Arc<Registered>);
+
+/// What was registered during one request.
+#[derive(Default)]
+struct Registered {
+    returns: Mutex<Vec<Exit>>,
+    tasks: Mutex<Vec<BoxFuture>>,
+    exits: Mutex<Vec<Exit>>,
+}
+
+impl Scope {
+    /// Runs `exit` at the end of the request.
+    pub fn on_exit<F, Fut>(&self, exit: F)
+    where
+        F: FnOnce(Outcome) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        push(&self.0.exits, boxed(exit));
+    }
+
+    /// Runs `exit` as soon as the endpoint has returned, before the response starts.
+    ///
+    /// FastAPI calls this a dependency of function scope. Use it for what a stream must not hold,
+    /// such as a database connection.
+    pub fn on_return<F, Fut>(&self, exit: F)
+    where
+        F: FnOnce(Outcome) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        push(&self.0.returns, boxed(exit));
+    }
+}
+
+impl BackgroundTasks {
+    /// Adds work that runs after the response was sent, after the tasks added before.
+    ///
+    /// A panic in a task is logged and stops the tasks behind it.
+    pub fn add(&self, task: impl Future<Output = ()> + Send + 'static) {
+        push(&self.0.tasks, Box::pin(task));
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scope")
+    }
+}
+
+impl fmt::Debug for BackgroundTasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BackgroundTasks")
+    }
+}
+
+fn boxed<F, Fut>(exit: F) -> Exit
+where
+    F: FnOnce(Outcome) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    Box::new(|outcome| Box::pin(exit(outcome)))
+}
+
+fn push<T>(list: &Mutex<Vec<T>>, item: T) {
+    list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
+}
+
+fn take<T>(list: &Mutex<Vec<T>>) -> Vec<T> {
+    mem::take(&mut *list.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Registered {
+    fn is_empty(&self) -> bool {
+        fn empty<T>(list: &Mutex<Vec<T>>) -> bool {
+            list.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        }
+        empty(&self.tasks) && empty(&self.exits) && empty(&self.returns)
+    }
+
+    async fn run_returns(&self, outcome: Outcome) {
+        run_exits(take(&self.returns), outcome).await;
+    }
+
+    /// Runs everything that is left: tasks if the outcome allows it, then exits.
+    async fn finish(self: Arc<Self>, outcome: Outcome, run_tasks: bool) {
+        self.run_returns(outcome).await;
+        let tasks = take(&self.tasks);
+        if run_tasks {
+            for task in tasks {
+                if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                    tracing::error!("a background task panicked; the tasks behind it do not run");
+                    break;
+                }
+            }
+        }
+        run_exits(take(&self.exits), outcome).await;
+    }
+}
+
+/// Runs exits, last registered first; one that panics does not stop the others.
+async fn run_exits(exits: Vec<Exit>, outcome: Outcome) {
+    for exit in exits.into_iter().rev() {
+        let exit = AssertUnwindSafe(async move { exit(outcome).await });
+        if exit.catch_unwind().await.is_err() {
+            tracing::error!(?outcome, "an exit of a dependency panicked");
+        }
+    }
+}
+
+/// One request's scope. Dropping it unfinished means that the client left.
+pub(crate) struct RequestScope {
+    registered: Option<Arc<Registered>>,
+    shutdown: Shutdown,
+}
+
+impl RequestScope {
+    pub(crate) fn new(shutdown: Shutdown) -> Self {
+        Self { registered: None, shutdown }
+    }
+
+    pub(crate) fn scope(&mut self) -> Scope {
+        Scope(self.registered())
+    }
+
+    pub(crate) fn tasks(&mut self) -> BackgroundTasks {
+        BackgroundTasks(self.registered())
+    }
+
+    /// Made on first use: most requests have nothing to do at their end.
+    fn registered(&mut self) -> Arc<Registered> {
+        self.registered.get_or_insert_default().clone()
+    }
+
+    /// Whether anything is left to run after the response.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.registered.as_ref().is_none_or(|registered| registered.is_empty())
+    }
+
+    /// Runs what was registered for the return of the endpoint.
+    pub(crate) async fn returned(&self, outcome: Outcome) {
+        if let Some(registered) = &self.registered {
+            registered.run_returns(outcome).await;
+        }
+    }
+
+    /// Runs the exits of a request that failed, before its error is sent.
+    ///
+    /// They run on the tracker, so that a client that leaves meanwhile does not stop them.
+    pub(crate) async fn failed(mut self, outcome: Outcome) {
+        if let Some(registered) = self.registered.take().filter(|left| !left.is_empty()) {
+            let exits = self.shutdown.spawn(registered.finish(outcome, false));
+            if let Err(error) = exits.await {
+                tracing::error!(%error, "the exits of a request did not finish");
+            }
+        }
+    }
+
+    /// Runs exits, and tasks if they may, after the response; does not wait for them.
+    pub(crate) fn finish(&mut self, outcome: Outcome, run_tasks: bool) {
+        let Some(registered) = self.registered.take().filter(|left| !left.is_empty()) else {
+            return;
+        };
+        // A body can be dropped after its runtime is gone; nothing can run then.
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.shutdown.spawn(registered.finish(outcome, run_tasks));
+        }
+    }
+}
+
+impl Drop for RequestScope {
+    fn drop(&mut self) {
+        self.finish(Outcome::Disconnected, false);
+    }
+}

@@ -1,0 +1,248 @@
+//! What an endpoint returns when it cannot answer.
+
+use std::{borrow::Cow, error::Error as StdError, fmt};
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+use crate::{openapi::Operation, schema::Detail};
+
+/// The result of an endpoint or a dependency.
+pub type Result<T, E = HttpError> = std::result::Result<T, E>;
+
+/// An error with a status, a body for the client and a message for the log.
+///
+/// The client reads `{"detail": …}`; the log reads the cause. The two never mix: the text of an
+/// error that came in through `?` is logged and the client is told only `Internal Server Error`.
+///
+/// ```
+/// use alula::{HttpError, Result};
+///
+/// async fn item(id: u64) -> Result<String> {
+///     if id == 0 {
+///         return Err(HttpError::not_found("no such item"));
+///     }
+///     let text = std::fs::read_to_string(format!("items/{id}"))?; // logged, and a 500
+///     Ok(text)
+/// }
+/// ```
+pub struct HttpError(Box<Inner>);
+
+struct Inner {
+    status: StatusCode,
+    detail: Value,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl HttpError {
+    /// An error with a status from 400 to 599 and what the client shall read under `detail`.
+    ///
+    /// Another status is a mistake in the program; it is answered as 500 and logged.
+    pub fn new(status: u16, detail: impl Into<Value>) -> Self {
+        let (status, cause) = match StatusCode::from_u16(status) {
+            Ok(valid) if valid.is_client_error() || valid.is_server_error() => (valid, None),
+            _ => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Some(format!("an HttpError was made with status {status}").into()),
+            ),
+        };
+        Self(Box::new(Inner { status, detail: detail.into(), headers: Vec::new(), cause }))
+    }
+
+    /// 400.
+    pub fn bad_request(detail: impl Into<Value>) -> Self {
+        Self::new(400, detail)
+    }
+
+    /// 401, with the scheme the client should use in `WWW-Authenticate`.
+    pub fn unauthorized(scheme: &'static str) -> Self {
+        Self::new(401, "Not authenticated")
+            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme))
+    }
+
+    /// 403.
+    pub fn forbidden(detail: impl Into<Value>) -> Self {
+        Self::new(403, detail)
+    }
+
+    /// 404.
+    pub fn not_found(detail: impl Into<Value>) -> Self {
+        Self::new(404, detail)
+    }
+
+    /// 409.
+    pub fn conflict(detail: impl Into<Value>) -> Self {
+        Self::new(409, detail)
+    }
+
+    /// 429, with the seconds to wait in `Retry-After`.
+    pub fn too_many_requests(detail: impl Into<Value>, retry_after_seconds: u64) -> Self {
+        Self::new(429, detail).retry_after(retry_after_seconds)
+    }
+
+    /// 500, with a cause for the log that the client does not see.
+    pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(500, "Internal Server Error").because(cause)
+    }
+
+    /// 503.
+    pub fn unavailable(detail: impl Into<Value>) -> Self {
+        Self::new(503, detail)
+    }
+
+    /// 422 with the list of everything that is wrong with the request.
+    pub fn validation(details: Vec<Detail>) -> Self {
+        let entries = details.into_iter().map(serde_json::to_value);
+        match entries.collect::<std::result::Result<Vec<_>, _>>() {
+            Ok(entries) => Self::new(422, entries),
+            Err(error) => Self::internal(error),
+        }
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
+    /// Adds `Retry-After`, in seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// Adds the cause, for the log only.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// What the client reads under `detail`.
+    pub fn detail(&self) -> &Value {
+        &self.0.detail
+    }
+
+    /// The headers of the answer.
+    pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.0.headers.iter().map(|(name, value)| (name, value))
+    }
+
+    /// The cause and its sources on one line, for the log.
+    pub fn log_message(&self) -> Cow<'_, str> {
+        match &self.0.cause {
+            Some(cause) => Cow::Owned(chain(cause.as_ref())),
+            None => match &self.0.detail {
+                Value::String(text) => Cow::Borrowed(text),
+                other => Cow::Owned(other.to_string()),
+            },
+        }
+    }
+}
+
+/// An error and its sources, joined by colons.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.status, self.log_message())
+    }
+}
+
+impl fmt::Debug for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Any error becomes a 500 whose cause is logged, so that `?` works on everything.
+///
+/// This is why [`HttpError`] itself does not implement [`std::error::Error`].
+impl<E: StdError + Send + Sync + 'static> From<E> for HttpError {
+    fn from(error: E) -> Self {
+        Self::internal(error)
+    }
+}
+
+/// An error type of your own that an endpoint may return.
+///
+/// ```
+/// use alula::{ApiError, HttpError};
+///
+/// enum PayError {
+///     Declined,
+/// }
+///
+/// impl ApiError for PayError {
+///     fn into_http(self) -> HttpError {
+///         match self {
+///             Self::Declined => HttpError::new(402, "the card was declined"),
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of an endpoint",
+    note = "implement `alula::ApiError` for it, or return `alula::Result<T>`"
+)]
+pub trait ApiError {
+    /// What the client and the log will read.
+    fn into_http(self) -> HttpError;
+
+    /// Adds the statuses of this error to an endpoint's documentation.
+    fn describe(operation: &mut Operation<'_>) {
+        let _ = operation;
+    }
+}
+
+impl ApiError for HttpError {
+    fn into_http(self) -> HttpError {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_error_is_logged_and_hidden() {
+        let error: HttpError = std::io::Error::other("disk on fire").into();
+        assert_eq!(error.status(), 500);
+        assert_eq!(error.detail(), "Internal Server Error");
+        assert_eq!(error.log_message(), "disk on fire");
+    }
+
+    #[test]
+    fn a_status_that_is_no_error_becomes_500() {
+        for status in [0, 99, 200, 302, 600, 1000] {
+            let error = HttpError::new(status, "x");
+            assert_eq!(error.status(), 500, "{status}");
+            assert!(error.log_message().contains(&status.to_string()));
+        }
+        assert_eq!(HttpError::new(499, "x").status().as_u16(), 499);
+    }
+
+    #[test]
+    fn headers_are_kept_in_order() {
+        let error = HttpError::too_many_requests("slow down", 3);
+        let headers: Vec<_> = error.headers().collect();
+        assert_eq!(headers, [(&header::RETRY_AFTER, &HeaderValue::from_static("3"))]);
+    }
+}

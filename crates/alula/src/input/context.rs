@@ -1,0 +1,220 @@
+//! One request on its way through the inputs of its endpoint.
+
+use std::{
+    any::{Any, TypeId},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::body::{Body, Bytes};
+use bytes::BytesMut;
+use http::{Extensions, HeaderMap, Method, Request, Uri, header, request::Parts};
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt as _;
+
+use super::Rejection;
+use crate::{
+    dependency::{BackgroundTasks, RequestScope, Scope},
+    error::{HttpError, Result},
+    schema::{Detail, Loc},
+};
+
+/// A resolved dependency, or nothing for one that failed.
+type Resolved = Option<Arc<dyn Any + Send + Sync>>;
+
+/// A request while its inputs are extracted.
+pub struct RequestContext {
+    parts: Parts,
+    body: Option<Body>,
+    bytes: Option<Bytes>,
+    limits: BodyLimits,
+    details: Vec<Detail>,
+    resolved: Vec<(TypeId, Resolved)>,
+    scope: RequestScope,
+}
+
+/// The limits of a request body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    /// The most bytes a body may have.
+    pub(crate) body_bytes_max: usize,
+    /// The longest wait for the next part of a body.
+    pub(crate) body_stall: Duration,
+}
+
+impl RequestContext {
+    pub(crate) fn new(request: Request<Body>, limits: BodyLimits, scope: RequestScope) -> Self {
+        let (parts, body) = request.into_parts();
+        Self {
+            parts,
+            body: Some(body),
+            bytes: None,
+            limits,
+            details: Vec::new(),
+            resolved: Vec::new(),
+            scope,
+        }
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The target of the request.
+    pub fn uri(&self) -> &Uri {
+        &self.parts.uri
+    }
+
+    /// The headers of the request.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// What the server and the middleware attached to the request.
+    pub fn extensions(&self) -> &Extensions {
+        &self.parts.extensions
+    }
+
+    /// The scope of the request, for exits.
+    pub fn scope(&mut self) -> Scope {
+        self.scope.scope()
+    }
+
+    /// The background tasks of the request.
+    pub fn background_tasks(&mut self) -> BackgroundTasks {
+        self.scope.tasks()
+    }
+
+    /// Notes one mistake of the client.
+    ///
+    /// Extraction goes on with the other inputs; then the client is answered 422 with the whole
+    /// list.
+    pub fn reject(&mut self, detail: Detail) -> Rejection {
+        self.details.push(detail);
+        Rejection::Invalid
+    }
+
+    /// Notes several mistakes of the client.
+    pub fn reject_all(&mut self, details: impl IntoIterator<Item = Detail>) -> Rejection {
+        self.details.extend(details);
+        Rejection::Invalid
+    }
+
+    /// The whole body, read once and shared from then on.
+    ///
+    /// # Errors
+    ///
+    /// 413 for a body over the limit, as soon as that is known; 408 for one that stalls; 400 for
+    /// one that breaks off.
+    pub async fn bytes(&mut self) -> Result<Bytes> {
+        if let Some(bytes) = &self.bytes {
+            return Ok(bytes.clone());
+        }
+        let bytes = match self.body.take() {
+            Some(body) => read(body, self.limits).await?,
+            None => Bytes::new(),
+        };
+        self.bytes = Some(bytes.clone());
+        Ok(bytes)
+    }
+
+    pub(crate) fn parts_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+
+    /// A dependency that this request resolved before.
+    pub(crate) fn resolved(&self, id: TypeId) -> Option<Resolved> {
+        self.resolved.iter().find(|(known, _)| *known == id).map(|(_, value)| value.clone())
+    }
+
+    pub(crate) fn remember(&mut self, id: TypeId, value: Resolved) {
+        self.resolved.push((id, value));
+    }
+
+    pub(crate) fn details_len(&self) -> usize {
+        self.details.len()
+    }
+
+    /// Puts the mistakes found since `mark` into FastAPI's order of places.
+    pub(crate) fn sort_details_since(&mut self, mark: usize) {
+        if let Some(own) = self.details.get_mut(mark..) {
+            own.sort_by_key(|detail| place_rank(detail.loc.first()));
+        }
+    }
+
+    pub(crate) fn take_details(&mut self) -> Vec<Detail> {
+        std::mem::take(&mut self.details)
+    }
+
+    pub(crate) fn into_scope(self) -> RequestScope {
+        self.scope
+    }
+}
+
+impl std::fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RequestContext")
+            .field("method", self.method())
+            .field("uri", self.uri())
+            .field("details", &self.details)
+            .finish_non_exhaustive()
+    }
+}
+
+fn place_rank(place: Option<&Loc>) -> usize {
+    const ORDER: [&str; 5] = ["path", "query", "header", "cookie", "body"];
+    match place {
+        Some(Loc::Key(key)) => ORDER.iter().position(|place| place == key).unwrap_or(ORDER.len()),
+        Some(Loc::Index(_)) | None => ORDER.len(),
+    }
+}
+
+/// Reads a body into one piece, without a copy if it arrived in one.
+async fn read(body: Body, limits: BodyLimits) -> Result<Bytes> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limits.body_bytes_max {
+        return Err(too_large(limits.body_bytes_max));
+    }
+    let mut reader = Reader { body, limits, left: limits.body_bytes_max };
+    let Some(first) = reader.next().await? else { return Ok(Bytes::new()) };
+    let Some(second) = reader.next().await? else { return Ok(first) };
+    let mut whole = BytesMut::with_capacity(announced.max(first.len() + second.len()));
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while let Some(data) = reader.next().await? {
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+/// A body that is read under its limits.
+struct Reader {
+    body: Body,
+    limits: BodyLimits,
+    /// How many bytes may still come.
+    left: usize,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let frame = tokio::time::timeout(self.limits.body_stall, self.body.frame()).await;
+            let frame = frame.map_err(|_| HttpError::new(408, "The request body stalled"))?;
+            let Some(frame) = frame else { return Ok(None) };
+            let frame = frame.map_err(|error| {
+                HttpError::bad_request("The request body broke off").because(error)
+            })?;
+            // What is not data are trailers, which nothing here reads.
+            let Ok(data) = frame.into_data() else { continue };
+            let left = self.left.checked_sub(data.len());
+            self.left = left.ok_or_else(|| too_large(self.limits.body_bytes_max))?;
+            return Ok(Some(data));
+        }
+    }
+}
+
+fn too_large(max: usize) -> HttpError {
+    HttpError::new(413, format!("The request body is larger than {max} bytes"))
+        .header(header::CONNECTION, http::HeaderValue::from_static("close"))
+}

@@ -1,0 +1,94 @@
+//! What an endpoint can ask for.
+
+mod body;
+mod context;
+mod params;
+mod security;
+mod state;
+mod tuple;
+
+use std::future::Future;
+
+pub use body::Json;
+pub(crate) use context::BodyLimits;
+pub use context::RequestContext;
+pub use params::{Cookie, Header, Path, Query};
+pub use security::{ApiKey, ApiKeyLocation, Bearer, KeyPlace, XApiKey};
+pub use state::{RequestId, State};
+
+use crate::{
+    error::{HttpError, Result},
+    openapi::Operation,
+};
+
+/// A value that an endpoint or a dependency takes from the request.
+///
+/// An input works in two steps. [`plan`](Self::plan) runs once, when the application is built: it
+/// describes the input for the OpenAPI document and prepares what extraction needs.
+/// [`extract`](Self::extract) runs for each request.
+///
+/// ```
+/// use alula::{Input, Operation, Rejection, RequestContext, Result};
+///
+/// /// The `user-agent` header, or nothing.
+/// struct UserAgent(Option<String>);
+///
+/// impl Input for UserAgent {
+///     type Plan = ();
+///
+///     fn plan(_: &mut Operation<'_>) -> Self::Plan {}
+///
+///     async fn extract(_: &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
+///         let agent = cx.headers().get("user-agent").and_then(|value| value.to_str().ok());
+///         Ok(Self(agent.map(str::to_owned)))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be used as an endpoint argument",
+    note = "use `Json<T>`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `BackgroundTasks`, `Scope` or `RequestId`",
+    note = "`T` needs `#[derive(Deserialize, JsonSchema, Validate)]`"
+)]
+pub trait Input: Sized + Send + 'static {
+    /// What extraction needs and can be prepared once.
+    type Plan: Send + Sync + 'static;
+
+    /// When this input is extracted.
+    const STAGE: Stage = Stage::Own;
+
+    /// Describes the input and prepares its extraction.
+    fn plan(operation: &mut Operation<'_>) -> Self::Plan;
+
+    /// Takes the value from a request.
+    ///
+    /// An input that finds the request invalid says so with [`RequestContext::reject`]: the other
+    /// inputs are still extracted, and the client reads all mistakes at once.
+    fn extract(
+        plan: &Self::Plan,
+        cx: &mut RequestContext,
+    ) -> impl Future<Output = Result<Self, Rejection>> + Send;
+}
+
+/// When an input is extracted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// First: dependencies and credentials, so that a 401 comes before a 422.
+    Dependency,
+    /// Then: the inputs of the endpoint itself.
+    Own,
+}
+
+/// Why an input could not be extracted.
+#[derive(Debug)]
+pub enum Rejection {
+    /// The mistakes are noted in the [`RequestContext`]; extraction goes on to find more.
+    Invalid,
+    /// This is the answer; extraction stops.
+    Error(HttpError),
+}
+
+impl From<HttpError> for Rejection {
+    fn from(error: HttpError) -> Self {
+        Self::Error(error)
+    }
+}

@@ -1,0 +1,134 @@
+//! What the application holds, and the request's id.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+use http::HeaderValue;
+
+use super::{Input, Rejection, RequestContext};
+use crate::{
+    dependency::{BackgroundTasks, Scope},
+    error::{HttpError, Result},
+    openapi::Operation,
+};
+
+/// A singleton of the application, given to it by [`App::state`](crate::App::state).
+///
+/// An endpoint that asks for a state that the application does not have stops the start, with a
+/// message that names both.
+///
+/// ```
+/// use alula::{App, Json, State, get};
+///
+/// struct Greeting(&'static str);
+///
+/// async fn hello(greeting: State<Greeting>) -> Json<String> {
+///     Json(greeting.0.to_owned())
+/// }
+///
+/// let app = App::new("Hello", "1.0.0").state(Greeting("hi")).route(get("/", hello));
+/// ```
+pub struct State<T>(Arc<T>);
+
+impl<T> State<T> {
+    /// Wraps a value, to call an endpoint in a unit test.
+    pub fn new(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+
+    /// The value, shared.
+    pub fn into_inner(self) -> Arc<T> {
+        self.0
+    }
+}
+
+impl<T> Clone for State<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Deref for State<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for State<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("State").field(&self.0).finish()
+    }
+}
+
+impl<T: Send + Sync + 'static> Input for State<T> {
+    type Plan = Option<Arc<T>>;
+
+    fn plan(operation: &mut Operation<'_>) -> Self::Plan {
+        operation.state::<T>()
+    }
+
+    async fn extract(plan: &Self::Plan, _: &mut RequestContext) -> Result<Self, Rejection> {
+        // An application without the state does not start, so this error is never seen.
+        let value = plan.clone().ok_or_else(|| HttpError::internal("the state is missing"))?;
+        Ok(Self(value))
+    }
+}
+
+/// The id of the request: the client's `x-request-id`, or one made here.
+///
+/// It is in the `x-request-id` header of every answer and in every line of the access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    pub(crate) fn new(value: HeaderValue) -> Self {
+        Self(value)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    pub(crate) fn header_value(&self) -> &HeaderValue {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Input for RequestId {
+    type Plan = ();
+
+    fn plan(_: &mut Operation<'_>) -> Self::Plan {}
+
+    async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
+        let id = cx.extensions().get::<Self>().cloned();
+        Ok(id.ok_or_else(|| HttpError::internal("the request has no id"))?)
+    }
+}
+
+impl Input for Scope {
+    type Plan = ();
+
+    fn plan(_: &mut Operation<'_>) -> Self::Plan {}
+
+    async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
+        Ok(cx.scope())
+    }
+}
+
+impl Input for BackgroundTasks {
+    type Plan = ();
+
+    fn plan(_: &mut Operation<'_>) -> Self::Plan {}
+
+    async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
+        Ok(cx.background_tasks())
+    }
+}

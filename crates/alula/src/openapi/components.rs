@@ -1,0 +1,375 @@
+//! The named schemas of a document.
+
+use std::{
+    any::type_name,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use serde_json::{Map, Value};
+
+/// Whether a schema describes what is read or what is written; with serde these can differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contract {
+    /// What serde deserializes.
+    Input,
+    /// What serde serializes.
+    Output,
+}
+
+impl Contract {
+    fn generator(self) -> SchemaGenerator {
+        let settings = SchemaSettings::draft2020_12();
+        match self {
+            Self::Input => settings.for_deserialize(),
+            Self::Output => settings.for_serialize(),
+        }
+        .into_generator()
+    }
+
+    /// Where references point until it is known whether the two contracts of a type differ.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Input => "#/input/",
+            Self::Output => "#/output/",
+        }
+    }
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Input => "-Input",
+            Self::Output => "-Output",
+        }
+    }
+}
+
+/// A schema as schemars makes it: with the definitions it refers to beside it.
+#[derive(Debug, Clone)]
+pub(crate) struct Generated {
+    /// The schema itself, often only a reference.
+    pub(crate) schema: Value,
+    /// What it refers to, below `#/$defs/`.
+    pub(crate) definitions: Map<String, Value>,
+}
+
+impl Generated {
+    pub(crate) fn of<T: JsonSchema>(contract: Contract) -> Self {
+        let mut generator = contract.generator();
+        let schema = generator.subschema_for::<T>().to_value();
+        Self { schema, definitions: generator.take_definitions(true) }
+    }
+
+    /// The schema as one document, its definitions below `$defs`.
+    pub(crate) fn with_definitions(&self) -> Value {
+        let mut root = self.schema.clone();
+        if let Some(root) = root.as_object_mut() {
+            root.insert("$defs".to_owned(), self.definitions.clone().into());
+        }
+        root
+    }
+}
+
+/// A named schema in both contracts, as far as they are used.
+#[derive(Debug, Default)]
+struct Named {
+    input: Option<Value>,
+    output: Option<Value>,
+}
+
+impl Named {
+    fn slot(&mut self, contract: Contract) -> &mut Option<Value> {
+        match contract {
+            Contract::Input => &mut self.input,
+            Contract::Output => &mut self.output,
+        }
+    }
+}
+
+/// The named schemas of all endpoints.
+#[derive(Debug, Default)]
+pub(crate) struct Components {
+    named: BTreeMap<String, Named>,
+}
+
+impl Components {
+    /// Adds the definitions that a schema uses and returns the schema to put in the document.
+    ///
+    /// # Errors
+    ///
+    /// If two types have one name: whichever were described would be a lie for the other.
+    pub(crate) fn add<T: JsonSchema>(
+        &mut self,
+        generated: &Generated,
+        contract: Contract,
+    ) -> Result<Value, String> {
+        if let Some(name) = numbered::<T>(&generated.definitions, contract) {
+            return Err(same_name(&name, type_name::<T>()));
+        }
+        let mut used = references(&generated.schema);
+        let mut next = 0;
+        while let Some(name) = used.get(next).cloned() {
+            next += 1;
+            let Some(definition) = generated.definitions.get(&name) else { continue };
+            let inner = references(definition).into_iter().filter(|name| !used.contains(name));
+            used.extend(inner.collect::<Vec<_>>());
+            let mut definition = definition.clone();
+            redirect(&mut definition, &|name| format!("{}{name}", contract.prefix()));
+            let slot = self.named.entry(name.clone()).or_default().slot(contract);
+            match slot {
+                Some(known) if *known != definition => {
+                    return Err(same_name(&name, type_name::<T>()));
+                }
+                _ => *slot = Some(definition),
+            }
+        }
+        let mut schema = generated.schema.clone();
+        redirect(&mut schema, &|name| format!("{}{name}", contract.prefix()));
+        Ok(schema)
+    }
+
+    /// The names that are read in one form and written in another, directly or by what they hold.
+    fn split_names(&self) -> BTreeSet<String> {
+        let both = || {
+            self.named.iter().filter_map(|(name, named)| {
+                Some((name, named.input.as_ref()?, named.output.as_ref()?))
+            })
+        };
+        let mut split = BTreeSet::new();
+        for (name, input, output) in both() {
+            let mut output = output.clone();
+            redirect(&mut output, &|name| format!("{}{name}", Contract::Input.prefix()));
+            if *input != output {
+                split.insert(name.clone());
+            }
+        }
+        loop {
+            let before = split.len();
+            for (name, input, _) in both() {
+                if references(input).iter().any(|inner| split.contains(inner)) {
+                    split.insert(name.clone());
+                }
+            }
+            if split.len() == before {
+                return split;
+            }
+        }
+    }
+
+    /// Gives every schema its final name, in the components and in `document`.
+    ///
+    /// A type whose two contracts are equal has one schema; otherwise `Item-Input` and
+    /// `Item-Output`, as FastAPI has it.
+    pub(crate) fn finish(mut self, document: &mut Value) -> Map<String, Value> {
+        let split = self.split_names();
+        let mut schemas = Map::new();
+        for (name, named) in &mut self.named {
+            for contract in [Contract::Input, Contract::Output] {
+                let Some(mut schema) = named.slot(contract).take() else { continue };
+                resolve(&mut schema, &split);
+                let suffix = if split.contains(name) { contract.suffix() } else { "" };
+                schemas.insert(format!("{name}{suffix}"), schema);
+            }
+        }
+        resolve(document, &split);
+        schemas
+    }
+}
+
+fn same_name(name: &str, type_name: &str) -> String {
+    format!(
+        "two types are called `{name}` in the OpenAPI document (one is in `{type_name}`); \
+         rename one with #[schemars(rename = \"…\")]"
+    )
+}
+
+/// Points the references of a schema to where they end in the document.
+fn resolve(schema: &mut Value, split: &BTreeSet<String>) {
+    for contract in [Contract::Input, Contract::Output] {
+        each_reference(schema, &mut |reference| {
+            if let Some(name) = reference.strip_prefix(contract.prefix()) {
+                let suffix = if split.contains(name) { contract.suffix() } else { "" };
+                *reference = format!("#/components/schemas/{name}{suffix}");
+            }
+        });
+    }
+}
+
+/// Changes the references of a schema, whatever they pointed to, by the name at their end.
+fn redirect(schema: &mut Value, to: &dyn Fn(&str) -> String) {
+    each_reference(schema, &mut |reference| {
+        if let Some((_, name)) = reference.rsplit_once('/') {
+            *reference = to(name);
+        }
+    });
+}
+
+/// The names that a schema refers to.
+fn references(schema: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    each_reference(&mut schema.clone(), &mut |reference| {
+        names.extend(reference.rsplit_once('/').map(|(_, name)| name.to_owned()));
+    });
+    names
+}
+
+fn each_reference(value: &mut Value, change: &mut dyn FnMut(&mut String)) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(reference) if key == "$ref" => change(reference),
+                    value => each_reference(value, change),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| each_reference(value, change)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The name of a type that schemars numbered, because another type has the same name.
+///
+/// schemars turns a second `Page` into `Page2` without a word, and the numbers follow the order in
+/// which types are met. A type may also be called `Page2` by its author. The two are told apart by
+/// generating once more with `Page` and `Page2` taken: one type called `Page` then becomes
+/// `Page3`; only a second one gets as far as `Page4`.
+fn numbered<T: JsonSchema>(definitions: &Map<String, Value>, contract: Contract) -> Option<String> {
+    let number_of = |name: &str, base: &str| name.strip_prefix(base)?.parse::<u32>().ok();
+    let bases = definitions.keys().filter_map(|name| {
+        let base = name.trim_end_matches(|last: char| last.is_ascii_digit());
+        (base.len() < name.len() && definitions.contains_key(base)).then_some(base)
+    });
+    bases.map(str::to_owned).find(|base| {
+        let highest = definitions.keys().filter_map(|name| number_of(name, base)).max();
+        let highest = highest.unwrap_or(1);
+        let mut generator = contract.generator();
+        for number in 1..=highest {
+            let suffix = if number == 1 { String::new() } else { number.to_string() };
+            TAKEN.set(format!("{base}{suffix}"));
+            generator.subschema_for::<Taken>();
+        }
+        generator.subschema_for::<T>();
+        let second = highest.saturating_add(2);
+        generator.take_definitions(false).contains_key(&format!("{base}{second}"))
+    })
+}
+
+thread_local! {
+    /// The name that [`Taken`] takes next.
+    static TAKEN: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// A type that takes the name in [`TAKEN`].
+struct Taken;
+
+impl JsonSchema for Taken {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        TAKEN.with_borrow(String::clone).into()
+    }
+
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        format!("{}::Taken::{}", module_path!(), Self::schema_name()).into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+
+    use super::*;
+
+    mod other {
+        #[derive(schemars::JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is used")]
+        pub(super) struct Page {
+            text: String,
+        }
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Page {
+        number: u8,
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Page2 {
+        number: u8,
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Both<A, B> {
+        a: A,
+        b: B,
+    }
+
+    fn add<T: JsonSchema>(
+        components: &mut Components,
+        contract: Contract,
+    ) -> Result<Value, String> {
+        components.add::<T>(&Generated::of::<T>(contract), contract)
+    }
+
+    #[test]
+    fn two_types_of_one_name_are_found_in_one_type_and_across() {
+        let mut components = Components::default();
+        let error = add::<Both<Page, other::Page>>(&mut components, Contract::Input).unwrap_err();
+        assert!(error.contains("`Page`") && error.contains("rename"), "{error}");
+
+        let mut components = Components::default();
+        add::<Page>(&mut components, Contract::Input).unwrap();
+        let error = add::<other::Page>(&mut components, Contract::Input).unwrap_err();
+        assert!(error.contains("`Page`"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_ends_in_a_digit_is_no_mistake() {
+        let mut components = Components::default();
+        add::<Both<Page, Page2>>(&mut components, Contract::Input).unwrap();
+        add::<Both<Page2, Page>>(&mut Components::default(), Contract::Input).unwrap();
+    }
+
+    #[derive(JsonSchema, Serialize, Deserialize)]
+    struct Inner {
+        #[serde(default)]
+        count: u32,
+    }
+
+    #[derive(JsonSchema, Serialize, Deserialize)]
+    struct Outer {
+        inner: Inner,
+    }
+
+    #[derive(JsonSchema, Serialize, Deserialize)]
+    struct Same {
+        text: String,
+    }
+
+    #[test]
+    fn a_type_is_split_where_its_contracts_differ_even_deep_inside() {
+        let mut components = Components::default();
+        let input = add::<Both<Outer, Same>>(&mut components, Contract::Input).unwrap();
+        let output = add::<Outer>(&mut components, Contract::Output).unwrap();
+        let same = add::<Same>(&mut components, Contract::Output).unwrap();
+        let mut document = json!([input, output, same]);
+        let schemas = components.finish(&mut document);
+        let names: BTreeSet<&str> = schemas.keys().map(String::as_str).collect();
+        let expected =
+            ["Both", "Inner-Input", "Inner-Output", "Outer-Input", "Outer-Output", "Same"];
+        assert_eq!(names, BTreeSet::from(expected));
+        assert_eq!(document[1]["$ref"], "#/components/schemas/Outer-Output");
+        assert_eq!(document[2]["$ref"], "#/components/schemas/Same");
+        let inner = &schemas["Outer-Input"]["properties"]["inner"]["$ref"];
+        assert_eq!(inner, "#/components/schemas/Inner-Input");
+        let outer = &schemas["Both"]["properties"]["a"]["$ref"];
+        assert_eq!(outer, "#/components/schemas/Outer-Input");
+    }
+}

@@ -1,0 +1,341 @@
+//! One operation while it is described.
+
+use std::{any::type_name, fmt::Display, sync::Arc};
+
+use schemars::JsonSchema;
+use serde_json::{Map, Value, json};
+
+use super::components::{Components, Contract, Generated};
+use crate::{
+    app::{Overrides, States},
+    dependency::{Dependency, Resolver},
+    schema::{Names, Shape, TextShape},
+};
+
+/// Where a parameter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the path.
+    Path,
+    /// In the query string.
+    Query,
+    /// A header.
+    Header,
+    /// A cookie.
+    Cookie,
+}
+
+impl Place {
+    /// How parameters there are named.
+    fn names<'a>(self, path_names: &'a [&'a str]) -> Names<'a> {
+        match self {
+            Self::Path => Names::Path(path_names),
+            Self::Header => Names::Header,
+            Self::Query | Self::Cookie => Names::AsIs,
+        }
+    }
+
+    /// The word for it in OpenAPI and in error locations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Header => "header",
+            Self::Cookie => "cookie",
+        }
+    }
+}
+
+/// Whether credentials must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Security {
+    Required,
+    Optional,
+}
+
+/// The schema of a type as it is read, with everything it refers to.
+#[derive(Debug)]
+pub struct Root {
+    generated: Generated,
+    document: Value,
+}
+
+/// What the planning of all operations shares.
+pub(crate) struct Plan {
+    pub(crate) components: Components,
+    pub(crate) security_schemes: Map<String, Value>,
+    pub(crate) states: States,
+    pub(crate) overrides: Overrides,
+    /// What is wrong with the application; it does not start with any.
+    pub(crate) mistakes: Vec<String>,
+}
+
+impl Plan {
+    pub(crate) fn new(states: States, overrides: Overrides) -> Self {
+        Self {
+            components: Components::default(),
+            security_schemes: Map::new(),
+            states,
+            overrides,
+            mistakes: Vec::new(),
+        }
+    }
+}
+
+/// One endpoint of an application that is being built.
+///
+/// Inputs and outputs describe themselves here, and prepare what they need at run time.
+pub struct Operation<'a> {
+    plan: &'a mut Plan,
+    /// `POST /chat`, for messages.
+    title: &'a str,
+    /// The names in the path template, in order.
+    path_names: &'a [String],
+    lax: bool,
+    parameters: Vec<Parameter>,
+    body: Map<String, Value>,
+    responses: Map<String, Value>,
+    required_security: Map<String, Value>,
+    optional_security: Map<String, Value>,
+}
+
+/// A parameter and its entry in the document.
+struct Parameter {
+    place: Place,
+    name: String,
+    entry: Value,
+}
+
+impl<'a> Operation<'a> {
+    pub(crate) fn new(
+        plan: &'a mut Plan,
+        title: &'a str,
+        path_names: &'a [String],
+        lax: bool,
+    ) -> Self {
+        Self {
+            plan,
+            title,
+            path_names,
+            lax,
+            parameters: Vec::new(),
+            body: Map::new(),
+            responses: Map::new(),
+            required_security: Map::new(),
+            optional_security: Map::new(),
+        }
+    }
+
+    /// Notes a mistake in the program; the application will not start, and say this.
+    pub fn mistake(&mut self, what: impl Display) {
+        self.plan.mistakes.push(format!("{}: {what}", self.title));
+    }
+
+    /// Whether JSON values are converted where that is plainly meant (`"4"` to 4).
+    pub fn is_lax(&self) -> bool {
+        self.lax
+    }
+
+    /// The schema of what is read as `T`.
+    pub fn input_schema<T: JsonSchema>(&mut self) -> Root {
+        let generated = Generated::of::<T>(Contract::Input);
+        let document = self.add::<T>(&generated, Contract::Input);
+        Root { generated, document }
+    }
+
+    /// The schema of what is written as `T`.
+    pub fn output_schema<T: JsonSchema>(&mut self) -> Value {
+        let generated = Generated::of::<T>(Contract::Output);
+        self.add::<T>(&generated, Contract::Output)
+    }
+
+    fn add<T: JsonSchema>(&mut self, generated: &Generated, contract: Contract) -> Value {
+        self.plan.components.add::<T>(generated, contract).unwrap_or_else(|mistake| {
+            self.mistake(mistake);
+            json!({})
+        })
+    }
+
+    /// Prepares a schema for checking values.
+    pub(crate) fn compile(&mut self, root: &Root) -> Shape {
+        let shape = Shape::compile(&root.generated.with_definitions());
+        for warning in shape.warnings() {
+            tracing::warn!("{}: {warning}", self.title);
+        }
+        shape
+    }
+
+    /// Describes the fields of `T` as parameters and prepares their reading.
+    pub(crate) fn parameters<T: JsonSchema>(&mut self, place: Place) -> TextShape {
+        let generated = Generated::of::<T>(Contract::Input);
+        let path_names: Vec<&str> = self.path_names.iter().map(String::as_str).collect();
+        let shape = TextShape::new(&generated.with_definitions(), place.names(&path_names));
+        for parameter in shape.parameters() {
+            let generated = Generated {
+                schema: parameter.schema.clone(),
+                definitions: generated.definitions.clone(),
+            };
+            let mut schema = self.add::<T>(&generated, Contract::Input);
+            let description =
+                schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            let required = place == Place::Path || parameter.required;
+            let mut entry = json!({
+                "name": parameter.name,
+                "in": place.as_str(),
+                "required": required,
+                "schema": schema,
+            });
+            if let (Some(entry), Some(description)) = (entry.as_object_mut(), description) {
+                entry.insert("description".to_owned(), description);
+            }
+            if place == Place::Path {
+                self.path_parameter::<T>(&parameter.name);
+            }
+            self.add_parameter(Parameter { place, name: parameter.name.clone(), entry });
+        }
+        self.unprocessable();
+        shape
+    }
+
+    /// Two dependencies may read the same parameter; it is described once.
+    fn add_parameter(&mut self, parameter: Parameter) {
+        let same =
+            |known: &Parameter| known.place == parameter.place && known.name == parameter.name;
+        if !self.parameters.iter().any(same) {
+            self.parameters.push(parameter);
+        }
+    }
+
+    fn path_parameter<T>(&mut self, name: &str) {
+        if !self.path_names.iter().any(|known| known == name) {
+            let type_name = type_name::<T>();
+            self.mistake(format!(
+                "`Path<{type_name}>` reads `{name}`, which the path does not have"
+            ));
+        }
+    }
+
+    /// Describes the request body.
+    pub fn request_body(&mut self, media_type: &str, root: &Root) {
+        let content = json!({ "schema": root.document });
+        match self.body.get(media_type) {
+            Some(known) if *known != content => {
+                self.mistake("the endpoint and its dependencies read the body as two types");
+            }
+            _ => {
+                self.body.insert(media_type.to_owned(), content);
+            }
+        }
+        self.unprocessable();
+    }
+
+    /// Describes an answer; a second description of the same status adds its content.
+    pub fn response(&mut self, status: u16, description: &str, content: Option<(&str, Value)>) {
+        let content = content.map(|(media_type, schema)| (media_type, json!({ "schema": schema })));
+        self.add_response(status, description, content);
+    }
+
+    /// Describes an answer that is a stream of items.
+    pub(crate) fn stream_response(&mut self, status: u16, media_type: &str, item: &Value) {
+        let content = json!({ "schema": { "type": "string" }, "x-item-schema": item });
+        self.add_response(status, "Successful Response", Some((media_type, content)));
+    }
+
+    fn add_response(&mut self, status: u16, description: &str, content: Option<(&str, Value)>) {
+        let response = self
+            .responses
+            .entry(status.to_string())
+            .or_insert_with(|| json!({ "description": description }));
+        let (Some(response), Some((media_type, media))) = (response.as_object_mut(), content)
+        else {
+            return;
+        };
+        let contents = response.entry("content").or_insert_with(|| json!({}));
+        if let Some(contents) = contents.as_object_mut() {
+            contents.insert(media_type.to_owned(), media);
+        }
+    }
+
+    fn unprocessable(&mut self) {
+        let schema = json!({ "$ref": "#/components/schemas/HTTPValidationError" });
+        self.response(422, "Validation Error", Some(("application/json", schema)));
+    }
+
+    /// Describes credentials. Those of all inputs are needed together.
+    pub(crate) fn security(&mut self, name: &str, scheme: Value, security: Security) {
+        self.plan.security_schemes.insert(name.to_owned(), scheme);
+        let schemes = match security {
+            Security::Required => &mut self.required_security,
+            Security::Optional => &mut self.optional_security,
+        };
+        schemes.insert(name.to_owned(), json!([]));
+        let schema = json!({ "$ref": "#/components/schemas/HTTPError" });
+        if security == Security::Required {
+            self.response(401, "Not authenticated", Some(("application/json", schema)));
+        }
+    }
+
+    /// A state of the application; without it the application does not start.
+    pub(crate) fn state<T: Send + Sync + 'static>(&mut self) -> Option<Arc<T>> {
+        let state = self.plan.states.get::<T>();
+        if state.is_none() {
+            let name = type_name::<T>();
+            self.mistake(format!(
+                "it uses `State<{name}>`, but the app has no such state; add `.state(…)`"
+            ));
+        }
+        state
+    }
+
+    /// What takes the place of a dependency in this application.
+    pub(crate) fn replacement<D: Dependency>(&mut self) -> Option<Arc<dyn Resolver<D::Value>>> {
+        let make = self.plan.overrides.get::<D>()?;
+        // The replacement is not documented: it is planned beside the document.
+        let (title, path_names, lax) = (self.title, self.path_names, self.lax);
+        let mut aside = Operation::new(self.plan, title, path_names, lax);
+        Some(make(&mut aside))
+    }
+
+    /// The finished entries of the operation object.
+    pub(crate) fn finish(mut self) -> Map<String, Value> {
+        // A parameter of the path must be declared, also where no input reads it.
+        for name in self.path_names {
+            let entry = json!({
+                "name": name, "in": "path", "required": true, "schema": { "type": "string" },
+            });
+            self.add_parameter(Parameter { place: Place::Path, name: name.clone(), entry });
+        }
+        let mut entries = Map::new();
+        if !self.parameters.is_empty() {
+            let parameters = self.parameters.into_iter().map(|parameter| parameter.entry);
+            entries.insert("parameters".to_owned(), parameters.collect());
+        }
+        if !self.body.is_empty() {
+            let body = json!({ "required": true, "content": self.body });
+            entries.insert("requestBody".to_owned(), body);
+        }
+        let error = json!({ "$ref": "#/components/schemas/HTTPError" });
+        self.responses.insert(
+            "default".to_owned(),
+            json!({ "description": "Error", "content": { "application/json": { "schema": error } } }),
+        );
+        entries.insert("responses".to_owned(), self.responses.into());
+        // One requirement object with all schemes means that all of them are needed.
+        let mut security = Vec::new();
+        if !self.optional_security.is_empty() {
+            security.push(Value::Object(self.required_security.clone()));
+            self.required_security.extend(self.optional_security);
+        }
+        if !self.required_security.is_empty() {
+            security.push(Value::Object(self.required_security));
+            entries.insert("security".to_owned(), security.into());
+        }
+        entries
+    }
+}
+
+impl std::fmt::Debug for Operation<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operation").field("title", &self.title).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! What an endpoint can answer.
+
+mod either;
+mod events;
+mod lines;
+mod sse;
+mod stream;
+
+use axum::body::Body;
+use bytes::{BufMut as _, BytesMut};
+use http::{HeaderValue, Response, StatusCode, header};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use either::Either;
+pub use events::{Event, SseItem};
+pub use lines::JsonLines;
+pub use sse::Sse;
+
+use crate::{
+    error::{ApiError, HttpError, Result},
+    input::Json,
+    openapi::Operation,
+    serve::Shutdown,
+};
+
+/// A value that an endpoint can return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be returned from an endpoint",
+    note = "return `Json<T>` where `T: Serialize + JsonSchema`, `Sse<_>`, `JsonLines<_>`, `Status<CODE, _>`, `Either<_, _>`, `()`, or a `Result` of one of them"
+)]
+pub trait Output {
+    /// Describes the answer; `status` is what the endpoint answers with unless the type knows
+    /// better.
+    fn describe(operation: &mut Operation<'_>, status: u16);
+
+    /// Makes the answer.
+    ///
+    /// # Errors
+    ///
+    /// The error to answer with instead.
+    fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>>;
+}
+
+/// What an answer may need to know about its application.
+#[derive(Debug, Clone, Copy)]
+pub struct ResponseContext<'a> {
+    shutdown: &'a Shutdown,
+    status: StatusCode,
+}
+
+impl<'a> ResponseContext<'a> {
+    pub(crate) fn new(shutdown: &'a Shutdown, status: StatusCode) -> Self {
+        Self { shutdown, status }
+    }
+
+    /// The status that the route gave to its answers; 200 by default.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn shutdown(&self) -> &'a Shutdown {
+        self.shutdown
+    }
+
+    /// A response with the route's status and a content type.
+    pub(crate) fn response(&self, content_type: &'static str, body: Body) -> Response<Body> {
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        let content_type = HeaderValue::from_static(content_type);
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        response
+    }
+}
+
+impl<T: Serialize + JsonSchema> Output for Json<T> {
+    fn describe(operation: &mut Operation<'_>, status: u16) {
+        let schema = operation.output_schema::<T>();
+        operation.response(status, "Successful Response", Some(("application/json", schema)));
+    }
+
+    fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>> {
+        Ok(cx.response("application/json", Body::from(to_json(&self.0)?)))
+    }
+}
+
+/// Serializes into one buffer that the response body takes over as it is.
+pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<bytes::Bytes> {
+    let mut buffer = BytesMut::with_capacity(128).writer();
+    serde_json::to_writer(&mut buffer, value)?;
+    Ok(buffer.into_inner().freeze())
+}
+
+/// No content: 204.
+impl Output for () {
+    fn describe(operation: &mut Operation<'_>, _: u16) {
+        operation.response(204, "No Content", None);
+    }
+
+    fn respond(self, _: &ResponseContext<'_>) -> Result<Response<Body>> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        Ok(response)
+    }
+}
+
+/// An answer with a status of its own.
+///
+/// ```
+/// use alula::{Json, Status};
+///
+/// async fn create() -> Status<201, Json<&'static str>> {
+///     Status(Json("made"))
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Status<const CODE: u16, T>(pub T);
+
+impl<const CODE: u16, T: Output> Output for Status<CODE, T> {
+    fn describe(operation: &mut Operation<'_>, _: u16) {
+        if StatusCode::from_u16(CODE).is_err() {
+            operation.mistake(format!("`Status<{CODE}, _>`: {CODE} is not an HTTP status"));
+        }
+        T::describe(operation, CODE);
+    }
+
+    fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>> {
+        let status = StatusCode::from_u16(CODE)?;
+        self.0.respond(&ResponseContext { status, ..*cx })
+    }
+}
+
+impl<T: Output, E: ApiError> Output for Result<T, E> {
+    fn describe(operation: &mut Operation<'_>, status: u16) {
+        T::describe(operation, status);
+        E::describe(operation);
+    }
+
+    fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>> {
+        self.map_err(ApiError::into_http)?.respond(cx)
+    }
+}
+
+/// A response made by hand; the document says nothing about its content.
+impl Output for Response<Body> {
+    fn describe(operation: &mut Operation<'_>, status: u16) {
+        operation.response(status, "Successful Response", None);
+    }
+
+    fn respond(self, _: &ResponseContext<'_>) -> Result<Self> {
+        Ok(self)
+    }
+}
+
+/// The body of every error.
+pub(crate) fn error_response(error: &HttpError) -> Response<Body> {
+    #[derive(Serialize)]
+    struct ErrorBody<'a> {
+        detail: &'a serde_json::Value,
+    }
+    let body = to_json(&ErrorBody { detail: error.detail() }).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = error.status();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in error.headers() {
+        headers.append(name, value.clone());
+    }
+    response
+}

@@ -1,0 +1,141 @@
+//! A route at run time.
+
+use std::{marker::PhantomData, panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use futures_util::FutureExt as _;
+use http::{Response, StatusCode};
+
+use crate::{
+    dependency::{Guard, Outcome, RequestScope, finish_with},
+    error::{HttpError, Result},
+    handler::Handler,
+    input::{BodyLimits, Input, Rejection, RequestContext, RequestId},
+    openapi::Operation,
+    output::{Output, ResponseContext, error_response},
+    serve::Shutdown,
+};
+
+/// A handler whose types are forgotten until it is planned.
+pub(crate) trait PlanEndpoint: Send {
+    /// Describes the handler's input and output, and makes it ready to run.
+    fn plan(
+        self: Box<Self>,
+        operation: &mut Operation<'_>,
+        settings: Settings,
+        filter: MethodFilter,
+    ) -> MethodRouter;
+}
+
+/// What an endpoint needs beside its handler.
+pub(crate) struct Settings {
+    pub(crate) status: StatusCode,
+    pub(crate) limits: BodyLimits,
+    pub(crate) guards: Vec<Box<dyn Guard>>,
+    pub(crate) shutdown: Shutdown,
+}
+
+pub(super) struct Unplanned<A, H> {
+    handler: H,
+    arguments: PhantomData<fn(A)>,
+}
+
+impl<A, H> Unplanned<A, H> {
+    pub(super) fn new(handler: H) -> Self {
+        Self { handler, arguments: PhantomData }
+    }
+}
+
+impl<A, H> PlanEndpoint for Unplanned<A, H>
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    fn plan(
+        self: Box<Self>,
+        operation: &mut Operation<'_>,
+        settings: Settings,
+        filter: MethodFilter,
+    ) -> MethodRouter {
+        let plan = A::plan(operation);
+        H::Output::describe(operation, settings.status.as_u16());
+        let endpoint = Arc::new(Endpoint { handler: self.handler, plan, settings });
+        on(filter, move |request: Request| endpoint.clone().run(request))
+    }
+}
+
+/// A handler with everything it needs to answer.
+pub(crate) struct Endpoint<A: Input, H> {
+    handler: H,
+    plan: A::Plan,
+    settings: Settings,
+}
+
+impl<A, H> Endpoint<A, H>
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    async fn run(self: Arc<Self>, request: Request) -> Response<Body> {
+        let scope = RequestScope::new(self.settings.shutdown.clone());
+        let mut cx = RequestContext::new(request, self.settings.limits, scope);
+        let answer = AssertUnwindSafe(self.answer(&mut cx)).catch_unwind().await;
+        let (outcome, error) = match answer {
+            Ok(Ok(response)) => return succeed(response, cx).await,
+            Ok(Err(error)) => (Outcome::Error(error.status()), error),
+            Err(panic) => (Outcome::Panicked, HttpError::internal(panic_text(&*panic))),
+        };
+        log(&error, &cx);
+        cx.into_scope().failed(outcome).await;
+        error_response(&error)
+    }
+
+    async fn answer(&self, cx: &mut RequestContext) -> Result<Response<Body>> {
+        for guard in &self.settings.guards {
+            if let Err(Rejection::Error(error)) = guard.check(cx).await {
+                return Err(error);
+            }
+        }
+        let arguments = match A::extract(&self.plan, cx).await {
+            Ok(arguments) if cx.details_len() == 0 => arguments,
+            Err(Rejection::Error(error)) => return Err(error),
+            Ok(_) | Err(Rejection::Invalid) => {
+                return Err(HttpError::validation(cx.take_details()));
+            }
+        };
+        let output = self.handler.call(arguments).await;
+        let settings = &self.settings;
+        output.respond(&ResponseContext::new(&settings.shutdown, settings.status))
+    }
+}
+
+async fn succeed(response: Response<Body>, cx: RequestContext) -> Response<Body> {
+    let scope = cx.into_scope();
+    scope.returned(Outcome::Ok).await;
+    finish_with(response, scope)
+}
+
+/// Logs what the client is not told. An error that is the client's is its own business.
+fn log(error: &HttpError, cx: &RequestContext) {
+    if error.status().is_server_error() {
+        let id = cx.extensions().get::<RequestId>().map_or("", RequestId::as_str);
+        tracing::error!(
+            request_id = id,
+            method = %cx.method(),
+            path = cx.uri().path(),
+            status = error.status().as_u16(),
+            "{}", error.log_message()
+        );
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("without a message"))
+}

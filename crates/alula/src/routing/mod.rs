@@ -1,0 +1,10 @@
+//! Routes, and routers that group them.
+
+mod endpoint;
+mod route;
+mod router;
+
+pub(crate) use endpoint::{Settings, panic_text};
+pub(crate) use route::Meta;
+pub use route::{Endpoint, Route, delete, get, head, options, patch, post, put};
+pub use router::Router;

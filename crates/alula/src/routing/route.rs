@@ -1,0 +1,264 @@
+//! One route: a method, a path, a function and what is said about it.
+
+use std::{convert::Infallible, fmt, sync::Arc};
+
+use axum::{extract::Request, response::IntoResponse, routing::MethodRouter};
+use http::Method;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::endpoint::{PlanEndpoint, Unplanned};
+use crate::{
+    dependency::{Dependency, PlanGuard, plan_guard},
+    handler::Handler,
+    input::Input,
+    output::Output,
+};
+
+/// A function that carries its own route: what `#[get]`, `#[post]` and the others make.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no route",
+    note = "put `#[get(\"/path\")]`, `#[post(\"/path\")]` … on the function, or use the builder `get(\"/path\", function)`"
+)]
+pub trait Endpoint {
+    /// Makes the route.
+    fn route() -> Route;
+}
+
+/// Puts one middleware around the handlers of a route.
+pub(crate) type ApplyLayer = Arc<dyn Fn(MethodRouter) -> MethodRouter + Send + Sync>;
+
+/// A route, ready to be given to a [`Router`](crate::Router) or an [`App`](crate::App).
+///
+/// ```
+/// use alula::{Json, Status, post};
+///
+/// async fn create() -> Json<u32> {
+///     Json(7)
+/// }
+///
+/// let route = post("/items", create).tag("Items").status(201).summary("Create an item");
+/// ```
+#[must_use = "a route does nothing until a router or an app has it"]
+pub struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) meta: Meta,
+    pub(crate) status: u16,
+    pub(crate) lax: Option<bool>,
+    pub(crate) body_bytes_max: Option<usize>,
+    pub(crate) guards: Vec<PlanGuard>,
+    pub(crate) layers: Vec<ApplyLayer>,
+    pub(crate) endpoint: Box<dyn PlanEndpoint>,
+}
+
+/// What the document says about a route beyond its types.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Meta {
+    pub(crate) name: String,
+    pub(crate) summary: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) response_description: Option<String>,
+    pub(crate) operation_id: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) deprecated: bool,
+    pub(crate) hidden: bool,
+}
+
+fn route<A, H>(method: Method, path: &str, handler: H) -> Route
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    let type_name = std::any::type_name::<H>();
+    let name = type_name.rsplit("::").find(|part| !part.starts_with('{')).unwrap_or_default();
+    Route {
+        method,
+        path: path.to_owned(),
+        meta: Meta { name: name.to_owned(), ..Meta::default() },
+        status: 200,
+        lax: None,
+        body_bytes_max: None,
+        guards: Vec::new(),
+        layers: Vec::new(),
+        endpoint: Box::new(Unplanned::new(handler)),
+    }
+}
+
+// Written out, because a macro would add its own lines to every compiler message about an endpoint.
+
+/// A route for `GET` requests to a path.
+///
+/// Parameters of the path stand in braces: `/items/{id}`; `{*rest}` takes the rest. The route
+/// answers `HEAD` as well, unless another one does.
+pub fn get<A, H>(path: &str, handler: H) -> Route
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    route(Method::GET, path, handler)
+}
+
+/// A route for `POST` requests to a path.
+///
+/// The path is written as for [`get`].
+pub fn post<A, H>(path: &str, handler: H) -> Route
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    route(Method::POST, path, handler)
+}
+
+/// A route for `PUT` requests to a path.
+///
+/// The path is written as for [`get`].
+pub fn put<A, H>(path: &str, handler: H) -> Route
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    route(Method::PUT, path, handler)
+}
+
+/// A route for `PATCH` requests to a path.
+///
+/// The path is written as for [`get`].
+pub fn patch<A, H>(path: &str, handler: H) -> Route
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    route(Method::PATCH, path, handler)
+}
+
+/// A route for `DELETE` requests to a path.
+///
+/// The path is written as for [`get`].
+pub fn delete<A, H>(path: &str, handler: H) -> Route
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    route(Method::DELETE, path, handler)
+}
+
+/// A route for `HEAD` requests to a path.
+///
+/// The path is written as for [`get`].
+pub fn head<A, H>(path: &str, handler: H) -> Route
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    route(Method::HEAD, path, handler)
+}
+
+/// A route for `OPTIONS` requests to a path.
+///
+/// The path is written as for [`get`].
+pub fn options<A, H>(path: &str, handler: H) -> Route
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    route(Method::OPTIONS, path, handler)
+}
+
+impl Route {
+    /// Names the endpoint; its operation id is made from the name. By default the function's.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.meta.name = name.into();
+        self
+    }
+
+    /// The line that lists of operations show.
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.meta.summary = Some(summary.into());
+        self
+    }
+
+    /// The text of the operation, in Markdown.
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.meta.description = Some(description.into());
+        self
+    }
+
+    /// The text of the successful answer.
+    pub fn response_description(mut self, description: impl Into<String>) -> Self {
+        self.meta.response_description = Some(description.into());
+        self
+    }
+
+    /// Adds a tag, by which the documentation groups operations.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.meta.tags.push(tag.into());
+        self
+    }
+
+    /// Sets the operation id, by which generated clients name their methods.
+    pub fn operation_id(mut self, id: impl Into<String>) -> Self {
+        self.meta.operation_id = Some(id.into());
+        self
+    }
+
+    /// Marks the operation as deprecated.
+    pub fn deprecated(mut self) -> Self {
+        self.meta.deprecated = true;
+        self
+    }
+
+    /// Leaves the operation out of the document.
+    pub fn hidden(mut self) -> Self {
+        self.meta.hidden = true;
+        self
+    }
+
+    /// The status of a successful answer; 200 by default.
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Converts JSON values where that is plainly meant, as FastAPI does: `"4"` to 4, `"yes"` to
+    /// true, 2.0 to 2.
+    pub fn lax(mut self) -> Self {
+        self.lax = Some(true);
+        self
+    }
+
+    /// The most bytes a request body may have; by default the app's limit.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Resolves a dependency before the endpoint runs, for its effect or its refusal.
+    pub fn depends<D: Dependency>(mut self) -> Self {
+        self.guards.push(plan_guard::<D>);
+        self
+    }
+
+    /// Puts a tower middleware around this route; the last one added is the outermost.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        self.layers.push(Arc::new(move |router: MethodRouter| router.layer(layer.clone())));
+        self
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("name", &self.meta.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+//! Groups of routes.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{extract::Request, response::IntoResponse, routing::MethodRouter};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::route::{ApplyLayer, Route};
+use crate::dependency::{Dependency, PlanGuard, plan_guard};
+
+/// A group of routes with what they have in common: a prefix, tags, dependencies, middleware.
+///
+/// ```
+/// use alula::{Json, Router, get};
+///
+/// async fn list() -> Json<Vec<u32>> {
+///     Json(vec![])
+/// }
+///
+/// let v1 = Router::new()
+///     .prefix("/v1")
+///     .include(Router::new().prefix("/items").tag("Items").route(get("", list)));
+/// ```
+#[derive(Default)]
+#[must_use = "a router does nothing until an app includes it"]
+pub struct Router {
+    prefix: String,
+    tags: Vec<String>,
+    guards: Vec<PlanGuard>,
+    layers: Vec<ApplyLayer>,
+    lax: Option<bool>,
+    body_bytes_max: Option<usize>,
+    routes: Vec<Route>,
+}
+
+impl Router {
+    /// An empty router.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the paths of all its routes begin with, such as `/v1`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Adds a tag to all its routes.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Resolves a dependency before each of its endpoints runs.
+    pub fn depends<D: Dependency>(mut self) -> Self {
+        self.guards.push(plan_guard::<D>);
+        self
+    }
+
+    /// Converts JSON values as [`Route::lax`] does, on all its routes.
+    pub fn lax(mut self) -> Self {
+        self.lax = Some(true);
+        self
+    }
+
+    /// The most bytes a request body may have, on its routes that do not say otherwise.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Puts a tower middleware around each of its routes; the last one added is the outermost.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        self.layers.push(Arc::new(move |router: MethodRouter| router.layer(layer.clone())));
+        self
+    }
+
+    /// Adds a route.
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// Adds routes, usually those of [`routes!`](crate::routes).
+    pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
+        self.routes.extend(routes);
+        self
+    }
+
+    /// Adds the routes of another router, below this one's prefix.
+    pub fn include(self, router: Self) -> Self {
+        let routes = router.into_routes();
+        self.routes(routes)
+    }
+
+    /// The routes with everything applied that the router says of them.
+    pub(crate) fn into_routes(self) -> Vec<Route> {
+        let Self { prefix, tags, guards, layers, lax, body_bytes_max, routes } = self;
+        let apply = |mut route: Route| {
+            route.path.insert_str(0, &prefix);
+            route.meta.tags.splice(0..0, tags.iter().cloned());
+            route.guards.splice(0..0, guards.iter().copied());
+            route.layers.extend(layers.iter().cloned());
+            route.lax = route.lax.or(lax);
+            route.body_bytes_max = route.body_bytes_max.or(body_bytes_max);
+            route
+        };
+        routes.into_iter().map(apply).collect()
+    }
+}
+
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Router")
+            .field("prefix", &self.prefix)
+            .field("tags", &self.tags)
+            .field("routes", &self.routes)
+            .finish_non_exhaustive()
+    }
+}

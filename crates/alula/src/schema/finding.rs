@@ -1,0 +1,174 @@
+//! What a walk collects: errors and edits that borrow from the value until someone needs them.
+
+use serde_json::Value;
+
+use super::detail::{Detail, Loc};
+use super::words::Words;
+
+/// Answers repeat at most about this much of the input. A missing field shows the object that
+/// lacks it, so a hundred of them could otherwise repeat a large body a hundred times.
+const ECHO_BYTES_MAX: usize = 1 << 20;
+
+/// One step on the way from the root to a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+    /// The branch of a union: shown in `loc`, but not a step in the value.
+    Label(&'a str),
+}
+
+impl<'a> From<&'a Loc> for Step<'a> {
+    fn from(loc: &'a Loc) -> Self {
+        match loc {
+            Loc::Key(key) => Self::Key(key),
+            Loc::Index(at) => Self::Index(*at),
+        }
+    }
+}
+
+impl Step<'_> {
+    /// Whether a path through the value leads to `loc`.
+    pub(super) fn same_place(path: &[Self], loc: &[Loc]) -> bool {
+        let mut loc = loc.iter();
+        let same = path.iter().filter(|step| !matches!(step, Self::Label(_))).all(|step| {
+            match (step, loc.next()) {
+                (Self::Key(key), Some(Loc::Key(other))) => key == other,
+                (Self::Index(at), Some(Loc::Index(other))) => at == other,
+                _ => false,
+            }
+        });
+        same && loc.next().is_none()
+    }
+
+    fn to_loc(self) -> Loc {
+        match self {
+            Self::Key(key) | Self::Label(key) => Loc::from(key.to_owned()),
+            Self::Index(at) => Loc::Index(at),
+        }
+    }
+}
+
+/// The value that an error shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Echo<'a> {
+    Value(&'a Value),
+    Text(&'a str),
+    Null,
+}
+
+/// An error, before anyone asked for its text.
+#[derive(Debug)]
+pub(super) struct Finding<'a> {
+    pub(super) words: Words,
+    pub(super) path: Vec<Step<'a>>,
+    pub(super) input: Echo<'a>,
+}
+
+/// A coercion: what takes the place of the value at `path`.
+#[derive(Debug)]
+pub(super) struct Edit<'a> {
+    pub(super) path: Vec<Step<'a>>,
+    pub(super) value: Value,
+}
+
+/// All that a walk found.
+#[derive(Debug)]
+pub(super) struct Outcome<'a> {
+    pub(super) findings: Vec<Finding<'a>>,
+    pub(super) edits: Vec<Edit<'a>>,
+}
+
+impl Outcome<'_> {
+    /// The errors, ready to be answered.
+    pub(super) fn details(self, place: &'static str) -> Vec<Detail> {
+        let mut budget = ECHO_BYTES_MAX;
+        self.findings.into_iter().map(|finding| finding.detail(place, &mut budget)).collect()
+    }
+
+    /// The coercions, unless there is an error.
+    pub(super) fn edits(self, place: &'static str) -> Result<Vec<OwnedEdit>, Vec<Detail>> {
+        if !self.findings.is_empty() {
+            return Err(self.details(place));
+        }
+        let own = |edit: Edit<'_>| OwnedEdit {
+            path: edit
+                .path
+                .into_iter()
+                .filter(|step| !matches!(step, Step::Label(_)))
+                .map(Step::to_loc)
+                .collect(),
+            value: edit.value,
+        };
+        Ok(self.edits.into_iter().map(own).collect())
+    }
+}
+
+impl Finding<'_> {
+    fn detail(self, place: &'static str, budget: &mut usize) -> Detail {
+        let mut loc = Vec::with_capacity(self.path.len() + 1);
+        loc.push(Loc::from(place));
+        loc.extend(self.path.into_iter().map(Step::to_loc));
+        let input = match self.input {
+            Echo::Null => Value::Null,
+            Echo::Text(text) => Value::String(text.to_owned()),
+            Echo::Value(value) => echo(value, budget),
+        };
+        let Words { kind, msg, ctx } = self.words;
+        Detail { kind: kind.into(), loc, msg: msg.into_owned(), input, ctx }
+    }
+}
+
+/// A coercion that no longer borrows from the value it will change.
+#[derive(Debug)]
+pub(super) struct OwnedEdit {
+    path: Vec<Loc>,
+    value: Value,
+}
+
+impl OwnedEdit {
+    pub(super) fn apply(self, root: &mut Value) {
+        let place = self.path.iter().try_fold(root, |value, step| match step {
+            Loc::Key(key) => value.get_mut(key.as_ref()),
+            Loc::Index(at) => value.get_mut(at),
+        });
+        if let Some(place) = place {
+            *place = self.value;
+        }
+    }
+}
+
+/// A copy of the input for an answer, or null when it does not fit into the budget.
+fn echo(value: &Value, budget: &mut usize) -> Value {
+    match budget.checked_sub(size(value, *budget)) {
+        Some(rest) => {
+            *budget = rest;
+            value.clone()
+        }
+        None => Value::Null,
+    }
+}
+
+/// About how many bytes a value takes in an answer; counting stops soon after `limit`.
+fn size(value: &Value, limit: usize) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => sum(items.iter().map(|item| (0, item)), limit),
+        Value::Object(entries) => {
+            sum(entries.iter().map(|(key, value)| (key.len() + 3, value)), limit)
+        }
+    }
+}
+
+fn sum<'v>(parts: impl Iterator<Item = (usize, &'v Value)>, limit: usize) -> usize {
+    let mut total = 2;
+    for (extra, value) in parts {
+        total += extra + 1 + size(value, limit.saturating_sub(total));
+        if total > limit {
+            break;
+        }
+    }
+    total
+}

@@ -1,0 +1,179 @@
+//! One request and its response: the service of the application as hyper calls it.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_TYPE, HOST},
+};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
+use pin_project_lite::pin_project;
+
+use super::activity::{Activity, InFlight};
+
+/// The address that a request came from, in the request's extensions.
+///
+/// This is the other end of the TCP connection, which may be a proxy. An IPv4 address that
+/// reached an IPv6 socket is given as IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// What a [`Server`](super::Server) can run: an [`axum::Router`], with or without tower layers.
+///
+/// Implemented for every service with the right types; the trait only gives them a name.
+pub trait HttpService:
+    tower_service::Service<
+        Request<Incoming>,
+        Response = Response<Body>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> HttpService for S where
+    S: tower_service::Service<
+            Request<Incoming>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future: Send,
+        > + Clone
+        + Send
+        + 'static
+{
+}
+
+/// The application as one connection sees it.
+#[derive(Debug)]
+pub(super) struct Exchanges<S> {
+    service: TowerToHyperService<S>,
+    peer: PeerAddr,
+    activity: Arc<Activity>,
+}
+
+impl<S> Exchanges<S> {
+    pub(super) fn new(service: S, peer: PeerAddr, activity: Arc<Activity>) -> Self {
+        Self { service: TowerToHyperService::new(service), peer, activity }
+    }
+}
+
+impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Exchanges<S> {
+    type Response = Response<GuardedBody>;
+    type Error = Infallible;
+    type Future = Exchange<S>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Exchange<S> {
+        let in_flight = Some(self.activity.request(!request.body().is_end_stream()));
+        if let Err(detail) = check_host(&request) {
+            return Exchange { answer: Answer::Refused { detail }, in_flight };
+        }
+        request.extensions_mut().insert(self.peer);
+        Exchange { answer: Answer::Service { call: self.service.call(request) }, in_flight }
+    }
+}
+
+/// RFC 9112, section 3.2: a 400 to a request without `Host`, or with more than one.
+///
+/// Two readers of a request that disagree on its host is how caches are poisoned.
+fn check_host<B>(request: &Request<B>) -> Result<(), &'static str> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => Err("More than one Host header"),
+        (None, None) if request.version() == Version::HTTP_11 => Err("No Host header"),
+        (_, None) => Ok(()),
+    }
+}
+
+pin_project! {
+    /// The future of one response.
+    pub(super) struct Exchange<S>
+    where
+        S: HttpService,
+    {
+        #[pin]
+        answer: Answer<S>,
+        // Taken by the response.
+        in_flight: Option<InFlight>,
+    }
+}
+
+pin_project! {
+    #[project = AnswerProjection]
+    enum Answer<S>
+    where
+        S: HttpService,
+    {
+        Service { #[pin] call: TowerToHyperServiceFuture<S, Request<Incoming>> },
+        Refused { detail: &'static str },
+    }
+}
+
+impl<S: HttpService> Future for Exchange<S> {
+    type Output = Result<Response<GuardedBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = match this.answer.project() {
+            AnswerProjection::Service { call } => match ready!(call.poll(cx)) {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            AnswerProjection::Refused { detail } => bad_request(detail),
+        };
+        let in_flight = this.in_flight.take();
+        Poll::Ready(Ok(response.map(|body| GuardedBody { body, _in_flight: in_flight })))
+    }
+}
+
+/// The answer to a request that the application never sees; it ends the connection.
+fn bad_request(detail: &str) -> Response<Body> {
+    let body = serde_json::json!({ "detail": detail }).to_string();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+pin_project! {
+    /// A response body; its request is in flight until hyper drops it.
+    #[derive(Debug)]
+    pub(super) struct GuardedBody {
+        #[pin]
+        body: Body,
+        _in_flight: Option<InFlight>,
+    }
+}
+
+impl http_body::Body for GuardedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,115 @@
+//! The socket of a connection, observed.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::activity::Activity;
+
+/// Bytes thrown away at a time while a connection closes.
+const DISCARD_BYTES: usize = 4 * 1024;
+
+pin_project! {
+    /// Passes bytes on and tells the [`Activity`] about them.
+    ///
+    /// `T` is a stored value that lives as long as the socket, also after an upgrade.
+    #[derive(Debug)]
+    pub(super) struct GuardedIo<I, T> {
+        #[pin]
+        io: I,
+        activity: Arc<Activity>,
+        // Our side is closed.
+        shut_down: bool,
+        _open: T,
+    }
+}
+
+impl<I, T> GuardedIo<I, T> {
+    pub(super) fn new(io: I, activity: Arc<Activity>, open: T) -> Self {
+        Self { io, activity, shut_down: false, _open: open }
+    }
+}
+
+impl<I: AsyncRead, T> AsyncRead for GuardedIo<I, T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let before = buf.filled().len();
+        ready!(this.io.poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            this.activity.received();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite, T> AsyncWrite for GuardedIo<I, T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        observe(this.activity, this.io.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        observe(this.activity, this.io.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    /// Closes our side, then reads on while the client may still be sending.
+    ///
+    /// A socket closed over unread bytes is reset, and a reset can overtake the response: the
+    /// client of a refused upload would see a broken connection instead of its 413. The watchdog
+    /// ends this after a moment.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut this = self.project();
+        if !*this.shut_down {
+            ready!(this.io.as_mut().poll_shutdown(cx))?;
+            *this.shut_down = true;
+        }
+        let mut space = [0; DISCARD_BYTES];
+        loop {
+            let mut buf = ReadBuf::new(&mut space);
+            match this.io.as_mut().poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => this.activity.expect_more(),
+                Poll::Pending if this.activity.expects_more() => {
+                    this.activity.closing();
+                    return Poll::Pending;
+                }
+                // The client is done, gone, or has nothing more to say.
+                Poll::Ready(_) | Poll::Pending => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+fn observe(activity: &Activity, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    match &written {
+        Poll::Pending => activity.write_blocked(),
+        Poll::Ready(_) => activity.wrote(),
+    }
+    written
+}

@@ -1,0 +1,175 @@
+//! How a server is told to stop, and how everything in it learns of it.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+use tokio::task::JoinHandle;
+use tokio_util::{
+    sync::{CancellationToken, WaitForCancellationFutureOwned},
+    task::TaskTracker,
+};
+
+use super::signal::StopSignals;
+
+/// A handle to the shutdown of a server; clones are the same handle.
+///
+/// A shutdown has two phases and an end:
+///
+/// 1. [`stopping`](Self::stopping): no new connections, idle ones close, requests go on.
+/// 2. [`streams_must_end`](Self::streams_must_end): a response that would never end by itself
+///    sends its last words now.
+/// 3. The deadline of [`Limits::drain`](super::Limits#structfield.drain), or
+///    [`end_now`](Self::end_now): what is still open is dropped.
+#[derive(Clone, Default)]
+pub struct Shutdown {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Cancelled first. Cancelling a later one cancels this one too.
+    stopping: CancellationToken,
+    streams_must_end: CancellationToken,
+    /// Cancelled last: whoever still works is dropped.
+    end: CancellationToken,
+    /// Work that outlives its request; a server waits for it.
+    tasks: TaskTracker,
+    /// Holds the signal listener, for which nobody waits.
+    listener: TaskTracker,
+}
+
+impl Shutdown {
+    /// A shutdown that only [`trigger`](Self::trigger) and [`end_now`](Self::end_now) start.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A shutdown that SIGTERM and SIGINT (Ctrl-C) start; a second signal ends it at once.
+    ///
+    /// Where there are no such signals, Ctrl-C alone does it.
+    ///
+    /// # Errors
+    /// If the signal handlers cannot be installed.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn on_signals() -> io::Result<Self> {
+        let shutdown = Self::new();
+        let mut signals = StopSignals::new()?;
+        let handle = shutdown.clone();
+        shutdown.inner.listener.spawn(async move {
+            let signal = signals.next().await;
+            tracing::info!(signal, "stopping; a second signal ends at once");
+            handle.trigger();
+            let signal = signals.next().await;
+            tracing::warn!(signal, "ending at once");
+            handle.end_now();
+        });
+        Ok(shutdown)
+    }
+
+    /// Starts the shutdown. Further calls change nothing.
+    pub fn trigger(&self) {
+        self.inner.stopping.cancel();
+    }
+
+    /// Ends the shutdown without waiting: open connections are dropped.
+    pub fn end_now(&self) {
+        self.tell_streams();
+        self.inner.end.cancel();
+    }
+
+    /// Waits for the start of the shutdown.
+    pub fn stopping(&self) -> ShutdownPhase {
+        ShutdownPhase::of(&self.inner.stopping)
+    }
+
+    /// Waits for the moment at which endless responses must finish.
+    ///
+    /// It comes [`Limits::stream_grace`](super::Limits#structfield.stream_grace) before the
+    /// deadline. A server-sent-events body awaits it beside its own source, yields a last event
+    /// and ends.
+    pub fn streams_must_end(&self) -> ShutdownPhase {
+        ShutdownPhase::of(&self.inner.streams_must_end)
+    }
+
+    /// Whether the shutdown has started, for a readiness check.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.inner.stopping.is_cancelled()
+    }
+
+    /// Runs a task that outlives its request; the server waits for it before it ends.
+    ///
+    /// It has until the deadline of the shutdown; then the server ends without it.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.inner.tasks.spawn(task)
+    }
+
+    /// The work started with [`spawn`](Self::spawn).
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
+    }
+
+    /// Waits for the end, after which nothing goes on.
+    pub(super) fn ended(&self) -> ShutdownPhase {
+        ShutdownPhase::of(&self.inner.end)
+    }
+
+    pub(super) fn tell_streams(&self) {
+        self.trigger();
+        self.inner.streams_must_end.cancel();
+    }
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shutdown")
+            .field("stopping", &self.is_stopping())
+            .field("streams_must_end", &self.inner.streams_must_end.is_cancelled())
+            .field("ended", &self.inner.end.is_cancelled())
+            .field("tasks", &self.inner.tasks.len())
+            .finish()
+    }
+}
+
+pin_project! {
+    /// A future that is ready once a phase of a [`Shutdown`] has begun.
+    ///
+    /// It can be polled from a response body, and again after it was ready.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ShutdownPhase {
+        #[pin]
+        begun: WaitForCancellationFutureOwned,
+    }
+}
+
+impl ShutdownPhase {
+    /// A child token has a lock of its own: thousands of streams that each poll one token at
+    /// every event would meet at the same lock.
+    fn of(token: &CancellationToken) -> Self {
+        Self { begun: token.child_token().cancelled_owned() }
+    }
+}
+
+impl Future for ShutdownPhase {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().begun.poll(cx)
+    }
+}

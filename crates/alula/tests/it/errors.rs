@@ -1,0 +1,215 @@
+//! Every way a request can be wrong has a JSON answer.
+
+use alula::{prelude::*, testing::TestResponse};
+use serde_json::{Value, json};
+
+#[derive(Deserialize, JsonSchema, Validate)]
+struct In {
+    y: i64,
+}
+
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Q {
+    q: i64,
+}
+
+#[derive(Deserialize, JsonSchema, Validate)]
+struct H {
+    h: i64,
+}
+
+#[derive(Deserialize, JsonSchema, Validate)]
+struct C {
+    c: i64,
+}
+
+/// The arguments stand in another order than the errors come out.
+#[post("/all/{p}")]
+async fn all(
+    Json(body): Json<In>,
+    Cookie(cookie): Cookie<C>,
+    Header(header): Header<H>,
+    Query(query): Query<Q>,
+    Path(path): Path<i64>,
+) -> Json<Vec<i64>> {
+    Json(vec![path, query.q, header.h, cookie.c, body.y])
+}
+
+#[get("/item")]
+async fn item() -> Json<u8> {
+    Json(1)
+}
+
+#[post("/small", max_body = 8)]
+async fn small(Json(body): Json<Value>) -> Json<Value> {
+    Json(body)
+}
+
+async fn client() -> alula::testing::TestClient {
+    App::new("Errors", "1.0.0").routes(routes![all, item, small]).client().await
+}
+
+fn error(response: &TestResponse) -> (u16, Value) {
+    assert_eq!(response.header("content-type"), "application/json");
+    assert!(!response.header("x-request-id").is_empty());
+    (response.status().as_u16(), response.json::<Value>()["detail"].clone())
+}
+
+#[tokio::test]
+async fn mistakes_from_everywhere_come_in_one_answer() {
+    let client = client().await;
+    let response = client.post("/all/x?q=y").header("h", "i").json(&json!({"y": []})).await;
+    let expected = concat!(
+        r#"{"detail":[{"type":"int_parsing","loc":["path","p"],"msg":"Input should be a valid integer, unable to parse string as an integer","input":"x"},"#,
+        r#"{"type":"int_parsing","loc":["query","q"],"msg":"Input should be a valid integer, unable to parse string as an integer","input":"y"},"#,
+        r#"{"type":"int_parsing","loc":["header","h"],"msg":"Input should be a valid integer, unable to parse string as an integer","input":"i"},"#,
+        r#"{"type":"missing","loc":["cookie","c"],"msg":"Field required","input":null},"#,
+        r#"{"type":"int_type","loc":["body","y"],"msg":"Input should be a valid integer","input":[]}]}"#,
+    );
+    assert_eq!(response.status(), 422);
+    assert_eq!(response.text(), expected);
+}
+
+#[tokio::test]
+async fn the_same_request_without_mistakes_is_read() {
+    let client = client().await;
+    let request = client.post("/all/1?q=2").header("h", "3").header("cookie", "a=b; c=4");
+    assert_eq!(request.json(&json!({"y": 5})).await.json::<Vec<i64>>(), [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_json() {
+    let client = client().await;
+    assert_eq!(error(&client.get("/nope").await), (404, json!("Not Found")));
+    let response = client.put("/item").await;
+    assert_eq!(error(&response), (405, json!("Method Not Allowed")));
+    assert_eq!(response.header("allow"), "GET,HEAD");
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused() {
+    let client = client().await;
+    assert_eq!(client.post("/small").body("application/json", "12345678").await.status(), 200);
+    let response = client.post("/small").body("application/json", "123456789").await;
+    assert_eq!(error(&response), (413, json!("The request body is larger than 8 bytes")));
+    // Without a length the limit is found while reading.
+    let pieces = futures_util::stream::iter(["1234", "5678", "9"].map(Ok::<_, std::io::Error>));
+    let body = alula::Body::from_stream(pieces);
+    let response = client.post("/small").body("application/json", body).await;
+    assert_eq!(response.status(), 413);
+}
+
+#[tokio::test]
+async fn a_body_of_another_type_is_refused() {
+    let client = client().await;
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", ""] {
+        let response = client.post("/small").body(content_type, "1").await;
+        let expected = "Unsupported Media Type: send the body as application/json";
+        assert_eq!(error(&response), (415, json!(expected)), "{content_type}");
+    }
+    let vendor = client.post("/small").body("application/vnd.api+json", "1").await;
+    assert_eq!(vendor.status(), 200);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_explained_as_in_fastapi() {
+    let client = client().await;
+    let send = |body: &'static [u8]| client.post("/all/1?q=x").body("application/json", body);
+
+    let response = send(b"{\"y\": \"\xff\"}").await;
+    assert_eq!(error(&response), (400, json!("There was an error parsing the body")));
+
+    let response = send(br#"{"model": "x", }"#).await;
+    let expected = json!([{
+        "type": "json_invalid", "loc": ["body", 15], "msg": "JSON decode error", "input": {},
+        "ctx": {"error": "Expecting property name enclosed in double quotes"},
+    }]);
+    assert_eq!(error(&response), (422, expected));
+
+    let (status, detail) = error(&send(b"").await);
+    assert_eq!(status, 422);
+    let missing =
+        json!({"type": "missing", "loc": ["body"], "msg": "Field required", "input": null});
+    assert!(detail.as_array().unwrap().contains(&missing), "{detail}");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_the_clients_mistake() {
+    let client = client().await;
+    let broken = futures_util::stream::iter([Ok("1"), Err(std::io::Error::other("gone"))]);
+    let body = alula::Body::from_stream(broken);
+    let response = client.post("/small").body("application/json", body).await;
+    assert_eq!(error(&response), (400, json!("The request body broke off")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stalls_is_given_up() {
+    let client = client().await;
+    let body =
+        alula::Body::from_stream(futures_util::stream::pending::<Result<&str, std::io::Error>>());
+    let response = client.post("/small").body("application/json", body).await;
+    assert_eq!(error(&response), (408, json!("The request body stalled")));
+}
+
+#[tokio::test]
+async fn credentials_that_are_missing_are_a_401_with_the_scheme() {
+    async fn bearer(token: Bearer) -> Json<String> {
+        Json(token.into_inner())
+    }
+    async fn key(key: ApiKey) -> Json<String> {
+        Json(key.into_inner())
+    }
+    async fn optional(token: Option<Bearer>) -> Json<bool> {
+        Json(token.is_some())
+    }
+    let app = App::new("Errors", "1.0.0");
+    let app =
+        app.route(get("/bearer", bearer)).route(get("/key", key)).route(get("/optional", optional));
+    let client = app.client().await;
+    for (path, scheme) in [("/bearer", "Bearer"), ("/key", "APIKey")] {
+        let response = client.get(path).await;
+        assert_eq!(error(&response), (401, json!("Not authenticated")));
+        assert_eq!(response.header("www-authenticate"), scheme);
+    }
+    let basic = client.get("/bearer").header("authorization", "Basic x").await;
+    assert_eq!(basic.status(), 401);
+    assert_eq!(client.get("/bearer").bearer("t").await.json::<String>(), "t");
+    assert_eq!(client.get("/key").header("x-api-key", "k").await.json::<String>(), "k");
+    assert!(!client.get("/optional").await.json::<bool>());
+    assert!(client.get("/optional").bearer("t").await.json::<bool>());
+}
+
+#[tokio::test]
+async fn an_application_with_mistakes_does_not_start_and_names_them_all() {
+    struct Missing;
+    async fn needs(_: State<Missing>) {}
+    async fn none() {}
+    async fn other_name(Path(_): Path<ById>) {}
+    #[derive(Deserialize, JsonSchema, Validate)]
+    struct ById {
+        id: u32,
+    }
+    let app = App::new("Errors", "1.0.0")
+        .route(get("/a", needs))
+        .route(get("/a", none))
+        .route(get("no-slash", none))
+        .route(get("/:old", none))
+        .route(get("/b/{x}", none))
+        .route(get("/b/{y}", none))
+        .route(get("/c/{item_id}", other_name))
+        .route(get("/d", none).status(99));
+    let error = app.openapi().unwrap_err().to_string();
+    let lines = error.lines().skip(1).collect::<Vec<_>>();
+    for expected in [
+        "GET /a: it uses `State<",
+        "GET /a: this method and path are routed twice",
+        "GET no-slash: a path begins with `/`",
+        "GET /:old: write `{old}` instead of `:old`",
+        "GET /b/{y}: ",
+        "GET /c/{item_id}: ",
+        "GET /d: 99 is not an HTTP status",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(expected)), "{expected} in {error}");
+    }
+    assert_eq!(lines.len(), 7, "{error}");
+}

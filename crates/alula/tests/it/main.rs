@@ -1,0 +1,13 @@
+//! Tests of the public API, in one binary.
+
+// The attribute tells clippy that helper functions are tests, too.
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod ui;

@@ -1,0 +1,85 @@
+//! Streams: pings, slow readers, the end of the server.
+
+use std::time::Duration;
+
+use alula::{Event, prelude::*};
+use futures_util::{StreamExt as _, stream};
+
+async fn serve(route: alula::Route) -> alula::testing::TestClient {
+    App::new("Streams", "1.0.0").route(route).client().await
+}
+
+#[tokio::test]
+async fn events_and_lines_have_their_headers_and_forms() {
+    async fn events() -> Sse<impl Stream<Item = Event<u8>>> {
+        Sse::new(stream::iter([Event::new(1).event("n").id("a"), Event::raw("[DONE]")]))
+    }
+    async fn lines() -> JsonLines<impl Stream<Item = [u8; 2]>> {
+        JsonLines::new(stream::iter([[1, 2], [3, 4]]))
+    }
+    let response = serve(get("/", events)).await.get("/").await;
+    assert_eq!(response.header("content-type"), "text/event-stream; charset=utf-8");
+    assert_eq!(response.header("cache-control"), "no-cache, no-transform");
+    assert_eq!(response.header("x-accel-buffering"), "no");
+    assert_eq!(response.text(), "event: n\ndata: 1\nid: a\n\ndata: [DONE]\n\n");
+    let events = response.events();
+    assert_eq!((events[0].event.as_deref(), events[0].json::<u8>()), (Some("n"), 1));
+    assert_eq!(events[1].data, "[DONE]");
+
+    let response = serve(get("/", lines)).await.get("/").await;
+    assert_eq!(response.header("content-type"), "application/jsonl");
+    assert_eq!(response.text(), "[1,2]\n[3,4]\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_comes_after_15_seconds_of_silence_and_only_then() {
+    async fn quiet() -> Sse<impl Stream<Item = u8>> {
+        let late = |seconds, item| {
+            stream::once(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                item
+            })
+        };
+        Sse::new(late(14, 1).chain(late(14, 2)).chain(late(31, 3)))
+    }
+    let response = serve(get("/", quiet)).await.get("/").await;
+    assert_eq!(response.text(), "data: 1\n\ndata: 2\n\n: ping\n\n: ping\n\ndata: 3\n\n");
+}
+
+#[tokio::test]
+async fn an_item_is_made_when_it_is_read() {
+    async fn counted(made: State<std::sync::atomic::AtomicU32>) -> Sse<impl Stream<Item = u32>> {
+        let next = move || made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Sse::new(stream::repeat_with(next))
+    }
+    let app = App::new("Streams", "1.0.0").state(std::sync::atomic::AtomicU32::new(0));
+    let client = app.route(get("/", counted)).client().await;
+    let mut stream = client.get("/").stream().await;
+    for expected in 0..3 {
+        let chunk = stream.next().await.unwrap();
+        assert_eq!(chunk, format!("data: {expected}\n\n"));
+    }
+}
+
+#[tokio::test]
+async fn one_endpoint_answers_in_two_ways_and_documents_both() {
+    #[derive(Deserialize, JsonSchema, Validate)]
+    struct Body {
+        stream: bool,
+    }
+    async fn count(Json(body): Json<Body>) -> Either<Json<Vec<u8>>, Sse<impl Stream<Item = u8>>> {
+        match body.stream {
+            true => Either::Right(Sse::new(stream::iter(0..2))),
+            false => Either::Left(Json(vec![0, 1])),
+        }
+    }
+    let client = serve(post("/", count)).await;
+    let ask = |stream: bool| client.post("/").json(&serde_json::json!({"stream": stream}));
+    assert_eq!(ask(false).await.text(), "[0,1]");
+    assert_eq!(ask(true).await.text(), "data: 0\n\ndata: 1\n\n");
+
+    let document = App::new("Streams", "1.0.0").route(post("/", count)).openapi().unwrap();
+    let content = &document["paths"]["/"]["post"]["responses"]["200"]["content"];
+    let types: Vec<_> = content.as_object().unwrap().keys().collect();
+    assert_eq!(types, ["application/json", "text/event-stream"]);
+}
