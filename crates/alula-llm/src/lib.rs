@@ -1,1 +1,23 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod deadline;
+mod error;
+mod llm;
+pub mod model;
+pub mod providers;
+mod secret;
+pub mod sse;
+mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use deadline::Deadlines;
+pub use error::{BODY_EXCERPT_BYTES_MAX, Error, ErrorKind, Phase, Result};
+pub use llm::{Llm, LlmBuilder};
+pub use model::{
+    Accumulator, ChatEvent, ChatRequest, ChatResponse, Media, Message, Part, Role, StopReason,
+    Tool, Usage,
+};
+pub use providers::{Anthropic, Demo, Http, HttpLimits, OpenAi, Provider};
+pub use secret::ApiKey;
+pub use stream::ChatStream;

@@ -1,0 +1,129 @@
+use serde_json::Value;
+
+use super::{Extra, Message, Protocol, ToolCall};
+
+/// What a model answered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChatResponse {
+    /// The provider's id of the answer.
+    pub id: String,
+    /// The model that answered, often more exact than the one asked for.
+    pub model: String,
+    /// The answers: one, unless several were asked for.
+    pub choices: Vec<Choice>,
+    /// What it cost in tokens.
+    pub usage: Option<Usage>,
+    /// Whose wire format `extra` follows; `None` for any.
+    pub origin: Option<Protocol>,
+    /// Other fields.
+    pub extra: Extra,
+}
+
+/// One answer of a [`ChatResponse`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// Its number, from 0.
+    pub index: u32,
+    /// What the model said.
+    pub message: Message,
+    /// Why it stopped.
+    pub stop: Option<StopReason>,
+    /// The text that ended the answer, when one of [`stop`](super::ChatRequest::stop) did.
+    pub stop_sequence: Option<String>,
+    /// The probabilities of the tokens, as the provider wrote them.
+    pub logprobs: Option<Value>,
+    /// Other fields.
+    pub extra: Extra,
+}
+
+/// Why a model stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// It had said everything.
+    End,
+    /// The answer reached its limit of tokens.
+    MaxTokens,
+    /// A stop text came up.
+    StopSequence,
+    /// It waits for the results of tools.
+    ToolCalls,
+    /// A content policy cut the answer off.
+    ContentFilter,
+    /// The model declined.
+    Refusal,
+    /// The turn is long: send the answer back and it goes on.
+    Pause,
+    /// Another reason, in the provider's words.
+    Other(String),
+}
+
+/// What a call cost in tokens.
+///
+/// The counts mean the same for every provider: `input` holds all tokens of the prompt, those
+/// read from and written to a cache included; `output` holds all tokens of the answer,
+/// reasoning included.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub input: u64,
+    /// Tokens of the answer.
+    pub output: u64,
+    /// Both together, if the provider counted them.
+    pub total: Option<u64>,
+    /// Tokens of the prompt that came from a cache.
+    pub cache_read: Option<u64>,
+    /// Tokens of the prompt that were put into a cache.
+    pub cache_write: Option<u64>,
+    /// Tokens of the answer that were reasoning.
+    pub reasoning: Option<u64>,
+    /// Tokens of the prompt that were sound.
+    pub audio_input: Option<u64>,
+    /// Tokens of the answer that were sound.
+    pub audio_output: Option<u64>,
+    /// Other fields.
+    pub extra: Extra,
+}
+
+impl ChatResponse {
+    /// The first answer.
+    pub fn message(&self) -> Option<&Message> {
+        self.choices.first().map(|choice| &choice.message)
+    }
+
+    /// The text of the first answer; empty if it has none.
+    pub fn text(&self) -> String {
+        self.message().map(Message::text).unwrap_or_default()
+    }
+
+    /// The tools that the first answer calls.
+    pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.message().into_iter().flat_map(Message::tool_calls)
+    }
+
+    /// Why the first answer ended.
+    pub fn stop(&self) -> Option<&StopReason> {
+        self.choices.first()?.stop.as_ref()
+    }
+}
+
+impl Choice {
+    /// An answer with this number.
+    pub fn new(index: u32, message: Message) -> Self {
+        Self {
+            index,
+            message,
+            stop: None,
+            stop_sequence: None,
+            logprobs: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+impl Usage {
+    /// All tokens, counted by the provider or added up.
+    pub fn total(&self) -> u64 {
+        self.total.unwrap_or_else(|| self.input.saturating_add(self.output))
+    }
+}

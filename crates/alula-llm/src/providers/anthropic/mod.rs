@@ -1,0 +1,284 @@
+//! Anthropic's messages.
+
+mod message;
+mod request;
+mod response;
+mod stream;
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, TryStreamExt, future::BoxFuture};
+use reqwest::{
+    Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use serde_json::Value;
+
+use super::{Http, Provider, failure::Failure, http, wire};
+use crate::{
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
+};
+
+pub use request::{request_from_json, request_to_json};
+pub use response::{response_from_json, response_to_json};
+
+/// The version of the API that is spoken.
+const VERSION: &str = "2023-06-01";
+
+/// The longest answer when the request sets none; the API demands a number.
+pub const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// Anthropic, or a server that speaks its messages.
+///
+/// ```
+/// use alula_llm::Anthropic;
+///
+/// let anthropic = Anthropic::new("sk-ant-…").default_max_tokens(8192);
+/// ```
+#[derive(Clone)]
+pub struct Anthropic {
+    name: String,
+    key: ApiKey,
+    base_url: String,
+    headers: Vec<(String, String)>,
+    betas: Vec<String>,
+    default_max_tokens: u64,
+    http: Option<Http>,
+}
+
+impl Anthropic {
+    /// Anthropic itself, under the name `anthropic`.
+    pub fn new(key: impl Into<ApiKey>) -> Self {
+        Self {
+            name: "anthropic".to_owned(),
+            key: key.into(),
+            base_url: "https://api.anthropic.com".to_owned(),
+            headers: Vec::new(),
+            betas: Vec::new(),
+            default_max_tokens: DEFAULT_MAX_TOKENS,
+            http: None,
+        }
+    }
+
+    /// Sets the name that selects this provider in `provider/model`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the address, with or without `/v1` or the whole `/v1/messages`.
+    #[must_use]
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// Sends a header with each call.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Switches a beta feature on, by its name in the `anthropic-beta` header.
+    #[must_use]
+    pub fn beta(mut self, feature: impl Into<String>) -> Self {
+        self.betas.push(feature.into());
+        self
+    }
+
+    /// Sets the longest answer, in tokens, of requests that set none.
+    #[must_use]
+    pub fn default_max_tokens(mut self, max_tokens: u64) -> Self {
+        self.default_max_tokens = max_tokens;
+        self
+    }
+
+    /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
+    #[must_use]
+    pub fn http(mut self, http: Http) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// The JSON that a call would send.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
+    pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        let mut body = request_to_json(request, stream)?;
+        if let Some(body) = body.as_object_mut() {
+            body.entry("max_tokens").or_insert_with(|| self.default_max_tokens.into());
+        }
+        Ok(body)
+    }
+
+    fn url(&self) -> Result<Url> {
+        let mut url = http::base_url(&self.base_url)?;
+        let path = url.path().trim_end_matches('/').to_owned();
+        if path.ends_with("/v1") {
+            url.set_path(&format!("{path}/messages"));
+        } else if !path.ends_with("/messages") {
+            url.set_path(&format!("{path}/v1/messages"));
+        }
+        Ok(url)
+    }
+
+    fn header_map(&self) -> Result<HeaderMap> {
+        let mut headers = http::header_map(&self.headers)?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert("anthropic-version", HeaderValue::from_static(VERSION));
+        headers.insert("x-api-key", http::secret(self.key.expose())?);
+        if !self.betas.is_empty() {
+            headers.insert("anthropic-beta", http::secret(&self.betas.join(","))?);
+        }
+        Ok(headers)
+    }
+
+    async fn send(&self, request: &ChatRequest, stream: bool) -> Result<reqwest::Response> {
+        let body = self.request_json(request, stream)?.to_string().into_bytes();
+        let response = self.pool().post(self.url()?, self.header_map()?, body).await?;
+        http::accept(response, stream, failure_kind).await
+    }
+
+    async fn whole(&self, request: &ChatRequest) -> Result<ChatResponse> {
+        let response = self.send(request, false).await?;
+        let body = http::read_json(&self.pool(), response).await?;
+        if body.get("type").and_then(Value::as_str) == Some("error") {
+            return Err(body_error(&body));
+        }
+        response_from_json(body)
+    }
+
+    async fn events(&self, request: &ChatRequest) -> Result<ChatStream> {
+        let response = self.send(request, true).await?;
+        let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
+        let limit = self.pool().limits().event_bytes_max;
+        let this = self.clone();
+        let events = wire::read(bytes, limit, stream::Blocks::default());
+        Ok(ChatStream::new(events.map_err(move |error| this.label(error))))
+    }
+
+    fn pool(&self) -> Http {
+        self.http.clone().unwrap_or_default()
+    }
+
+    fn label(&self, error: Error) -> Error {
+        http::label(error, &self.name, Some(&self.key))
+    }
+}
+
+impl Provider for Anthropic {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn serves(&self, model: &str) -> bool {
+        model.starts_with("claude")
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::AnthropicMessages
+    }
+
+    fn prepare(&mut self, http: &Http) -> Result<()> {
+        let http = self.http.get_or_insert_with(|| http.clone()).clone();
+        let checked = self.url().and(self.header_map()).and_then(|_| http.warm());
+        checked.map_err(|error| self.label(error))
+    }
+
+    fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
+        async move { self.whole(request).await.map_err(|error| self.label(error)) }.boxed()
+    }
+
+    fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
+        async move { self.events(request).await.map_err(|error| self.label(error)) }.boxed()
+    }
+}
+
+impl fmt::Debug for Anthropic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Anthropic");
+        debug.field("name", &self.name);
+        debug.field("base_url", &http::display_url(&self.base_url));
+        debug.finish_non_exhaustive()
+    }
+}
+
+/// Decodes the bytes of a streamed answer, from wherever they come.
+pub fn decode_stream<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> ChatStream
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let limit = Http::default().limits().event_bytes_max;
+    wire::read(bytes, limit, stream::Blocks::default())
+}
+
+/// The error in a body that came with a status of success.
+fn body_error(body: &Value) -> Error {
+    let failure = Failure::of_body(body);
+    let kind = failure_kind(&failure);
+    failure.into_error(kind)
+}
+
+fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
+    let retry_after = failure.retry_after;
+    match failure.code.as_deref()? {
+        "overloaded_error" => Some(ErrorKind::Overloaded { retry_after }),
+        "rate_limit_error" => Some(ErrorKind::RateLimited { retry_after }),
+        "authentication_error" | "permission_error" => Some(ErrorKind::Auth),
+        "billing_error" => Some(ErrorKind::QuotaExceeded),
+        "not_found_error" => Some(ErrorKind::NotFound),
+        "request_too_large" => Some(ErrorKind::ContextTooLong),
+        "api_error" | "timeout_error" => Some(ErrorKind::Unavailable),
+        "invalid_request_error" => Some(invalid_request_kind(failure)),
+        _ => None,
+    }
+}
+
+/// The API gives one code to many things; its words tell them apart.
+fn invalid_request_kind(failure: &Failure) -> ErrorKind {
+    if failure.mentions(&["credit balance is too low"]) {
+        ErrorKind::QuotaExceeded
+    } else if failure.mentions(&["prompt is too long", "context window", "context limit"]) {
+        ErrorKind::ContextTooLong
+    } else if failure.mentions(&["content filtering policy"]) {
+        ErrorKind::ContentFiltered
+    } else {
+        ErrorKind::InvalidRequest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_urls_come_in_many_forms() {
+        let whole = "http://localhost:8000/v1/messages";
+        for base in [
+            "http://localhost:8000",
+            "http://localhost:8000/",
+            "http://localhost:8000/v1",
+            "http://localhost:8000/v1/",
+            whole,
+        ] {
+            let url = Anthropic::new("k").base_url(base).url().unwrap();
+            assert_eq!(url.as_str(), whole, "{base}");
+        }
+        let url = Anthropic::new("k").base_url("https://x.example/anthropic").url().unwrap();
+        assert_eq!(url.as_str(), "https://x.example/anthropic/v1/messages");
+    }
+
+    #[test]
+    fn a_request_without_a_limit_gets_the_default_one() {
+        let anthropic = Anthropic::new("k").default_max_tokens(7);
+        let request = ChatRequest::new("claude").user("hi");
+        assert_eq!(anthropic.request_json(&request, false).unwrap()["max_tokens"], 7);
+        let request = request.max_tokens(9);
+        assert_eq!(anthropic.request_json(&request, false).unwrap()["max_tokens"], 9);
+    }
+}

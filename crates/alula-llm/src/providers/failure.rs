@@ -1,0 +1,154 @@
+//! From a provider's error answer to an [`Error`].
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{HeaderMap, HeaderName};
+use serde_json::Value;
+
+use crate::{Error, ErrorKind};
+
+/// What a provider said about a failure.
+#[derive(Debug, Default)]
+pub(super) struct Failure {
+    pub(super) status: Option<u16>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) request_id: Option<String>,
+    /// The provider's name of the error: `error.code`, else `error.type`.
+    pub(super) code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) body: String,
+}
+
+impl Failure {
+    /// Reads the status, the headers and the `{"error": …}` of the body.
+    pub(super) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
+        let body = String::from_utf8_lossy(body).into_owned();
+        let value = serde_json::from_str(&body).unwrap_or(Value::Null);
+        let mut failure = Self::of_body(&value);
+        failure.body = body;
+        failure.status = Some(status);
+        failure.retry_after = retry_after(headers, SystemTime::now());
+        failure.request_id = request_id(headers).or(failure.request_id);
+        failure
+    }
+
+    /// Reads `{"error": {"type", "code", "message"}, "request_id"}`, or what comes near to it.
+    pub(super) fn of_body(value: &Value) -> Self {
+        let error = value.get("error").unwrap_or(value);
+        let text = |name| error.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let number = error.get("code").or_else(|| error.get("status_code"));
+        let message = text("message").or_else(|| error.as_str());
+        Self {
+            status: number.and_then(Value::as_u64).and_then(|code| code.try_into().ok()),
+            request_id: value.get("request_id").and_then(Value::as_str).map(str::to_owned),
+            code: text("code").or_else(|| text("type")).map(str::to_owned),
+            message: message.map(str::to_owned),
+            body: value.to_string(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the provider's words hold one of these, in any case.
+    pub(super) fn mentions(&self, words: &[&str]) -> bool {
+        let text = self.message.as_deref().unwrap_or(&self.body).to_ascii_lowercase();
+        words.iter().any(|word| text.contains(word))
+    }
+
+    /// The error; `known` is the kind when the provider's code settles it.
+    pub(super) fn into_error(self, known: Option<ErrorKind>) -> Error {
+        let kind = known.unwrap_or_else(|| self.kind_by_status());
+        let message = self.message.unwrap_or_else(|| match self.status {
+            Some(status) if (300..400).contains(&status) => {
+                "the address redirects, which is not followed: correct the base URL".to_owned()
+            }
+            Some(status) => format!("the provider answered with status {status}"),
+            None => "the provider reported an error".to_owned(),
+        });
+        let error =
+            Error::new(kind, message).with_request_id(self.request_id).with_body(&self.body);
+        match self.status {
+            Some(status) => error.with_status(status),
+            None => error,
+        }
+    }
+
+    fn kind_by_status(&self) -> ErrorKind {
+        let retry_after = self.retry_after;
+        match self.status {
+            Some(300..=399) => ErrorKind::Config,
+            Some(401 | 403) => ErrorKind::Auth,
+            Some(402) => ErrorKind::QuotaExceeded,
+            Some(404) => ErrorKind::NotFound,
+            Some(429) => ErrorKind::RateLimited { retry_after },
+            Some(503 | 529) => ErrorKind::Overloaded { retry_after },
+            Some(408) | None => ErrorKind::Unavailable,
+            Some(400..=499) => ErrorKind::InvalidRequest,
+            Some(_) => ErrorKind::Unavailable,
+        }
+    }
+}
+
+/// `retry-after-ms`, else `Retry-After` in seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(Ok(milliseconds)) = text("retry-after-ms").map(str::parse::<f64>) {
+        return Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
+    }
+    let value = text("retry-after")?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    const NAMES: [HeaderName; 2] =
+        [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
+    let value = NAMES.iter().find_map(|name| headers.get(name))?;
+    value.to_str().ok().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn after(name: &'static str, value: &'static str) -> Option<Duration> {
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static(name),
+            reqwest::header::HeaderValue::from_static(value),
+        )]);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        retry_after(&headers, now)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(after("retry-after", "3"), Some(Duration::from_secs(3)));
+        assert_eq!(after("retry-after", "0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(after("retry-after-ms", "250"), Some(Duration::from_millis(250)));
+        let date = "Sun, 06 Nov 1994 08:49:47 GMT";
+        assert_eq!(after("retry-after", date), Some(Duration::from_secs(10)));
+        assert_eq!(after("retry-after", "Sun, 06 Nov 1994 08:49:07 GMT"), Some(Duration::ZERO));
+        for nonsense in ["soon", "-1", "NaN", "1e400"] {
+            assert_eq!(after("retry-after", nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn error_bodies_come_in_many_shapes() {
+        for (body, message) in [
+            (json!({"error": {"message": "no", "code": 502}}), Some("no")),
+            (json!({"error": "no"}), Some("no")),
+            (json!({"message": "no"}), Some("no")),
+            (json!({"detail": "no"}), None),
+            (json!([]), None),
+        ] {
+            assert_eq!(Failure::of_body(&body).message.as_deref(), message, "{body}");
+        }
+        let failure = Failure::of_body(&json!({"error": {"message": "no", "code": 502}}));
+        assert_eq!(failure.into_error(None).kind(), &ErrorKind::Unavailable);
+    }
+}

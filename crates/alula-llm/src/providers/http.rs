@@ -1,0 +1,279 @@
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{
+    Client, Response, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
+};
+use rustls_platform_verifier::BuilderVerifierExt;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::failure::Failure;
+use crate::{ApiKey, Error, ErrorKind, Phase, Result};
+
+/// Error bodies are read up to this size, and no longer than this for each piece.
+const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A pool of connections to providers; clones share it.
+///
+/// TLS is rustls on ring with the platform's certificates. Redirects are not followed: a
+/// provider never sends one, and following would carry the key elsewhere.
+#[derive(Clone)]
+pub struct Http {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    limits: HttpLimits,
+    /// Made once: reading the certificates takes a while.
+    client: OnceLock<Client>,
+}
+
+/// What the connections to providers are held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// The longest time to open a connection. 5 s.
+    pub connect_timeout: Duration,
+    /// The largest answer that is not a stream, in bytes. 32 MiB.
+    pub response_bytes_max: usize,
+    /// The largest event of a stream, in bytes. 8 MiB: a picture fits in.
+    pub event_bytes_max: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            response_bytes_max: 32 << 20,
+            event_bytes_max: 8 << 20,
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self::new(HttpLimits::default())
+    }
+}
+
+impl Http {
+    /// A pool of its own.
+    pub fn new(limits: HttpLimits) -> Self {
+        Self { inner: Arc::new(Inner { limits, client: OnceLock::new() }) }
+    }
+
+    /// The limits it was made with.
+    pub fn limits(&self) -> &HttpLimits {
+        &self.inner.limits
+    }
+
+    /// Makes the client now rather than at the first call, which would wait for it.
+    pub(crate) fn warm(&self) -> Result<()> {
+        self.client().map(drop)
+    }
+
+    /// Posts JSON and returns as soon as the headers of the answer are there.
+    pub(crate) async fn post(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Response> {
+        let request = self.client()?.post(url).headers(headers).body(body);
+        request.send().await.map_err(transport_error)
+    }
+
+    /// Gets a document that is not part of a chat.
+    pub(crate) async fn get(&self, url: Url) -> Result<Bytes> {
+        let response = self.client()?.get(url).send().await.map_err(transport_error)?;
+        let response = response.error_for_status().map_err(transport_error)?;
+        self.read(response).await
+    }
+
+    /// The whole body, up to the limit.
+    pub(crate) async fn read(&self, mut response: Response) -> Result<Bytes> {
+        let limit = self.inner.limits.response_bytes_max;
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
+            if body.len() + chunk.len() > limit {
+                let message = format!("the answer is larger than {limit} bytes");
+                return Err(Error::new(ErrorKind::TooLarge, message));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    fn client(&self) -> Result<&Client> {
+        if let Some(client) = self.inner.client.get() {
+            return Ok(client);
+        }
+        let client = build_client(&self.inner.limits)?;
+        Ok(self.inner.client.get_or_init(|| client))
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("limits", &self.inner.limits).finish_non_exhaustive()
+    }
+}
+
+fn build_client(limits: &HttpLimits) -> Result<Client> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(|error| config_error("TLS cannot be set up", error))?
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(limits.connect_timeout)
+        .redirect(Policy::none())
+        .user_agent(concat!("alula-llm/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| config_error("the HTTP client cannot be set up", error))
+}
+
+fn config_error(message: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Config, format!("{message}: {error}")).with_source(error)
+}
+
+/// The error of a connection; its URL is removed, since it may hold a key.
+pub(super) fn transport_error(error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    let (kind, message) = if error.is_connect() && error.is_timeout() {
+        (ErrorKind::Timeout { phase: Phase::Connect }, "no connection in time")
+    } else if error.is_connect() {
+        (ErrorKind::Connect, "no connection")
+    } else {
+        (ErrorKind::Unavailable, "the connection broke before the whole answer was there")
+    };
+    let message = format!("{message}: {}", innermost(&error));
+    Error::new(kind, message).with_source(error)
+}
+
+/// The message of the last cause, which is the one that explains.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// Parses a base URL.
+pub(super) fn base_url(url: &str) -> Result<Url> {
+    let config = |reason: &str| {
+        let message = format!("the base URL {:?} {reason}", display_url(url));
+        Error::new(ErrorKind::Config, message)
+    };
+    let parsed = Url::parse(url).map_err(|error| config(&format!("is not one: {error}")))?;
+    if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+        return Err(config("must begin with http:// or https://"));
+    }
+    Ok(parsed)
+}
+
+/// A URL without what may be secret: user, password and query.
+pub(super) fn display_url(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.rsplit('@').next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Headers that a user set.
+pub(super) fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().map_err(|_| {
+            Error::new(ErrorKind::Config, format!("{name:?} cannot be the name of a header"))
+        })?;
+        map.append(name, secret(value)?);
+    }
+    Ok(map)
+}
+
+/// A header value that is not logged.
+pub(super) fn secret(value: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
+        Error::new(ErrorKind::Config, "a key or a header holds characters that HTTP cannot send")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Names the provider in an error and removes the key from it.
+pub(super) fn label(error: Error, provider: &str, key: Option<&ApiKey>) -> Error {
+    let error = error.with_provider(provider);
+    match key {
+        Some(key) => error.redacted(|text| key.redact(text)),
+        None => error,
+    }
+}
+
+/// Passes an answer of success on, in the form that was asked for, and turns others into errors.
+pub(super) async fn accept(
+    response: Response,
+    stream: bool,
+    kind: fn(&Failure) -> Option<ErrorKind>,
+) -> Result<Response> {
+    let status = response.status();
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let is_stream = content_type.is_none_or(|value| {
+        value.to_str().is_ok_and(|value| value.starts_with("text/event-stream"))
+    });
+    if status.is_success() && (is_stream || !stream) {
+        return Ok(response);
+    }
+    let headers = response.headers().clone();
+    let body = read_excerpt(response).await;
+    let failure = Failure::of_answer(status.as_u16(), &headers, &body);
+    if status.is_success() && failure.code.is_none() && failure.message.is_none() {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let message = format!(
+            "asked for a stream of events, got {}",
+            content_type.unwrap_or("something else")
+        );
+        return Err(Error::new(ErrorKind::Decode, message).with_status(status.as_u16()));
+    }
+    let known = kind(&failure);
+    Err(failure.into_error(known))
+}
+
+/// The whole body as JSON.
+pub(super) async fn read_json(http: &Http, response: Response) -> Result<Value> {
+    let status = response.status().as_u16();
+    let body = http.read(response).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        Error::new(ErrorKind::Decode, format!("the answer is not JSON: {error}"))
+            .with_status(status)
+            .with_body(&String::from_utf8_lossy(&body))
+    })
+}
+
+/// The beginning of an error body. That it breaks off is no news.
+async fn read_excerpt(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < ERROR_BODY_BYTES_MAX
+        && let Ok(Ok(Some(chunk))) = timeout(ERROR_BODY_TIMEOUT, response.chunk()).await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(ERROR_BODY_BYTES_MAX);
+    body
+}

@@ -1,0 +1,82 @@
+//! The providers: who answers, and how to talk to them.
+
+pub mod anthropic;
+mod demo;
+mod failure;
+mod http;
+pub mod ollama;
+pub mod openai;
+mod wire;
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+
+use crate::{ChatRequest, ChatResponse, ChatStream, Result, model::Protocol};
+
+pub use anthropic::Anthropic;
+pub use demo::Demo;
+pub use http::{Http, HttpLimits};
+pub use openai::OpenAi;
+
+/// Someone who answers chat requests.
+///
+/// A provider makes one attempt and knows nothing of deadlines; [`Llm`](crate::Llm) adds them.
+/// `request.model` is the provider's own name of the model, without a prefix.
+///
+/// ```
+/// use alula_llm::{ChatEvent, ChatRequest, ChatResponse, ChatStream, Provider, Result};
+/// use futures_util::{FutureExt, future::BoxFuture, stream};
+///
+/// #[derive(Debug)]
+/// struct Parrot;
+///
+/// impl Provider for Parrot {
+///     fn name(&self) -> &str {
+///         "parrot"
+///     }
+///
+///     fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
+///         async move { self.stream(request).await?.accumulate().await }.boxed()
+///     }
+///
+///     fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
+///         let text = request.messages.last().map(|message| message.text()).unwrap_or_default();
+///         let event = ChatEvent::Text { choice: 0, part: 0, text };
+///         async move { Ok(ChatStream::new(stream::iter([Ok(event)]))) }.boxed()
+///     }
+/// }
+/// ```
+pub trait Provider: Send + Sync + fmt::Debug {
+    /// The name that selects the provider in `provider/model`.
+    fn name(&self) -> &str;
+
+    /// Whether a model of this name, given without a prefix, is surely this provider's.
+    fn serves(&self, model: &str) -> bool {
+        let _ = model;
+        false
+    }
+
+    /// The format in which the provider's own users write requests; OpenAI's by default.
+    fn protocol(&self) -> Protocol {
+        Protocol::OpenAiChat
+    }
+
+    /// Prepares for calls: checks the set-up and takes the shared connection pool.
+    ///
+    /// [`LlmBuilder::build`](crate::LlmBuilder::build) calls it once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when no call could ever succeed.
+    fn prepare(&mut self, http: &Http) -> Result<()> {
+        let _ = http;
+        Ok(())
+    }
+
+    /// Asks and waits for the whole answer.
+    fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>>;
+
+    /// Asks, and returns once the provider has begun to answer.
+    fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>>;
+}

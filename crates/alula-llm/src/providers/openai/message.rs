@@ -1,0 +1,386 @@
+//! Messages, which requests and answers share.
+
+use serde_json::{Map, Value};
+
+use super::request::invalid;
+use crate::{
+    Media, Message, Part, Result, Role,
+    model::{
+        Citation, Protocol, Reasoning, Refusal, Source, Text, ToolCall, ToolResult,
+        fields::{Fields, object},
+    },
+};
+
+const PROTOCOL: Protocol = Protocol::OpenAiChat;
+
+/// The usual name of the reasoning, which `DeepSeek` gave it.
+pub(super) const REASONING_FIELD: &str = "reasoning_content";
+/// All its names; the first that is there is taken.
+pub(super) const REASONING_FIELDS: [&str; 2] = [REASONING_FIELD, "reasoning"];
+
+/// Reads a message; `None` if it is not an object with a role.
+pub(super) fn message_from_json(value: Value) -> Option<Message> {
+    let Value::Object(mut fields) = value else { return None };
+    let role = Role::from(fields.take_string("role")?);
+    let mut parts = Vec::new();
+    if role == Role::Assistant {
+        parts.extend(take_reasoning(&mut fields));
+    }
+    let plain = !fields.get("content").is_some_and(Value::is_array);
+    let content = take_content(&mut fields);
+    if role == Role::Tool {
+        let result = ToolResult {
+            id: fields.take_string("tool_call_id").unwrap_or_default(),
+            parts: content,
+            plain,
+            ..ToolResult::default()
+        };
+        parts.push(Part::ToolResult(result));
+    } else {
+        parts.extend(content);
+    }
+    if role == Role::Assistant {
+        take_annotations(&mut fields, &mut parts);
+        if let Some(text) = fields.take_text("refusal") {
+            parts.push(Part::Refusal(Refusal { text, extra: Map::new() }));
+        }
+        parts.extend(take_tool_calls(&mut fields));
+    }
+    Some(Message { role, parts, plain, origin: Some(PROTOCOL), extra: fields })
+}
+
+/// Writes the messages of a request.
+pub(super) fn messages_to_json(messages: &[Message]) -> Result<Value> {
+    let mut list = Vec::with_capacity(messages.len());
+    for message in messages {
+        let own = PROTOCOL.accepts(message.origin);
+        let mut rest: Vec<&Part> = Vec::with_capacity(message.parts.len());
+        for part in &message.parts {
+            match part {
+                // Each result is a message of its own, before what else the user says.
+                Part::ToolResult(result) => list.push(tool_result_to_json(message, result)?),
+                part => rest.push(part),
+            }
+        }
+        if !rest.is_empty() || message.parts.is_empty() {
+            list.push(Value::Object(message_to_json(message, &rest, own)?));
+        }
+    }
+    Ok(Value::Array(list))
+}
+
+fn tool_result_to_json(message: &Message, result: &ToolResult) -> Result<Value> {
+    let own = PROTOCOL.accepts(message.origin);
+    let mut fields = object([("role", "tool".into()), ("tool_call_id", result.id.as_str().into())]);
+    let parts: Vec<&Part> = result.parts.iter().collect();
+    put_content(&mut fields, &parts, result.plain, own)?;
+    if message.role == Role::Tool && own {
+        fields.fill(&message.extra);
+    } else if !fields.contains_key("content") {
+        fields.insert("content".to_owned(), "".into());
+    }
+    Ok(Value::Object(fields))
+}
+
+/// Writes a message of these parts, none of them a tool's result.
+pub(super) fn message_to_json(
+    message: &Message,
+    parts: &[&Part],
+    own: bool,
+) -> Result<Map<String, Value>> {
+    let mut fields = object([("role", message.role.as_str().into())]);
+    let mut content = Vec::with_capacity(parts.len());
+    let mut calls = Vec::new();
+    for part in parts {
+        match part {
+            Part::ToolCall(call) => calls.push(call_to_json(call, own)),
+            Part::Other(value) if is_custom_call(value) && own => calls.push(value.clone()),
+            Part::Reasoning(reasoning) if own => {
+                let name = reasoning.field.as_deref().unwrap_or(REASONING_FIELD);
+                fields.put(name, Some(reasoning.text.as_str()));
+            }
+            Part::Refusal(refusal) if message.plain => {
+                fields.put("refusal", Some(refusal.text.as_str()));
+            }
+            // Another provider's reasoning and tools: this one could not use them.
+            Part::Reasoning(_) | Part::RedactedReasoning(_) => {}
+            Part::Other(_) if !own => {}
+            part => content.push(*part),
+        }
+    }
+    put_content(&mut fields, &content, message.plain, own)?;
+    let annotations = annotations(&content);
+    if !annotations.is_empty() {
+        fields.insert("annotations".to_owned(), Value::Array(annotations));
+    }
+    if !calls.is_empty() {
+        fields.insert("tool_calls".to_owned(), Value::Array(calls));
+    }
+    if own {
+        fields.fill(&message.extra);
+    }
+    Ok(fields)
+}
+
+fn put_content(
+    fields: &mut Map<String, Value>,
+    parts: &[&Part],
+    plain: bool,
+    own: bool,
+) -> Result<()> {
+    match parts {
+        [] if plain || !own => {}
+        [Part::Text(text)] if plain || !own => {
+            fields.insert("content".to_owned(), text.text.as_str().into());
+        }
+        parts => {
+            let list = parts.iter().map(|part| part_to_json(part, own)).collect::<Result<_>>()?;
+            fields.insert("content".to_owned(), Value::Array(list));
+        }
+    }
+    Ok(())
+}
+
+fn part_to_json(part: &Part, own: bool) -> Result<Value> {
+    let (kind, value, extra) = match part {
+        Part::Text(text) => ("text", text.text.as_str().into(), &text.extra),
+        Part::Refusal(refusal) => ("refusal", refusal.text.as_str().into(), &refusal.extra),
+        Part::Image(image) => {
+            let url = image.to_url().ok_or_else(|| invalid("an image needs a URL or bytes"))?;
+            ("image_url", Value::Object(object([("url", url.into())])), &image.extra)
+        }
+        Part::Audio(audio) => ("input_audio", audio_to_json(audio)?, &audio.extra),
+        Part::File(file) => ("file", file_to_json(file)?, &file.extra),
+        Part::Other(value) => return Ok(value.clone()),
+        Part::ToolCall(_)
+        | Part::ToolResult(_)
+        | Part::Reasoning(_)
+        | Part::RedactedReasoning(_) => {
+            return Err(invalid("a tool's result can only hold text, images and files"));
+        }
+    };
+    let mut fields = object([("type", kind.into()), (kind, value)]);
+    if own {
+        fields.fill(extra);
+    }
+    Ok(Value::Object(fields))
+}
+
+fn audio_to_json(audio: &Media) -> Result<Value> {
+    let Source::Base64(data) = &audio.source else {
+        return Err(invalid("sound must be sent as bytes"));
+    };
+    let media_type = audio.media_type.as_deref().unwrap_or("audio/wav");
+    let format = match media_type.strip_prefix("audio/").unwrap_or(media_type) {
+        "mpeg" => "mp3",
+        "x-wav" | "wave" => "wav",
+        format => format,
+    };
+    Ok(Value::Object(object([("data", data.as_str().into()), ("format", format.into())])))
+}
+
+fn file_to_json(file: &Media) -> Result<Value> {
+    let mut fields = Map::new();
+    match &file.source {
+        Source::File(id) => fields.put("file_id", Some(id.as_str())),
+        Source::Url(_) => {
+            return Err(invalid("a document must be sent as bytes or as an uploaded file"));
+        }
+        Source::Base64(_) | Source::Text(_) => fields.put("file_data", file.to_url()),
+    }
+    let given = matches!(file.source, Source::File(_));
+    let name = file.name.as_deref().or((!given).then_some("document"));
+    fields.put("filename", name);
+    Ok(Value::Object(fields))
+}
+
+fn call_to_json(call: &ToolCall, own: bool) -> Value {
+    let arguments = if call.arguments.is_empty() && !own { "{}" } else { &call.arguments };
+    let function = object([("name", call.name.as_str().into()), ("arguments", arguments.into())]);
+    let mut fields = object([
+        ("id", call.id.as_str().into()),
+        ("type", "function".into()),
+        ("function", Value::Object(function)),
+    ]);
+    if own {
+        fields.fill(&call.extra);
+    }
+    Value::Object(fields)
+}
+
+/// A call to a tool that takes text instead of JSON.
+fn is_custom_call(value: &Value) -> bool {
+    value.get("type").and_then(Value::as_str) == Some("custom")
+}
+
+/// The sources of all texts; those of another provider with their place in the text.
+fn annotations(parts: &[&Part]) -> Vec<Value> {
+    let mut list = Vec::new();
+    let mut start = 0;
+    for part in parts {
+        let Part::Text(text) = part else { continue };
+        let end = start + text.text.chars().count();
+        for citation in &text.citations {
+            if citation.0.get("url_citation").is_some() || citation.url().is_none() {
+                list.push(citation.0.clone());
+                continue;
+            }
+            let mut inner = object([("start_index", start.into()), ("end_index", end.into())]);
+            inner.put("url", citation.url());
+            inner.put("title", citation.title());
+            let outer =
+                object([("type", "url_citation".into()), ("url_citation", Value::Object(inner))]);
+            list.push(Value::Object(outer));
+        }
+        start = end;
+    }
+    list
+}
+
+fn take_reasoning(fields: &mut Map<String, Value>) -> Option<Part> {
+    let name = REASONING_FIELDS.into_iter().find(|name| {
+        fields.get(*name).and_then(Value::as_str).is_some_and(|text| !text.is_empty())
+    })?;
+    let text = fields.take_text(name)?;
+    let field = (name != REASONING_FIELD).then(|| name.to_owned());
+    Some(Part::Reasoning(Reasoning { text, field, ..Reasoning::default() }))
+}
+
+fn take_content(fields: &mut Map<String, Value>) -> Vec<Part> {
+    if let Some(text) = fields.take_string("content") {
+        return vec![Part::text(text)];
+    }
+    let parts = fields.take_array("content").unwrap_or_default();
+    parts.into_iter().map(part_from_json).collect()
+}
+
+fn part_from_json(value: Value) -> Part {
+    let kind = value.get("type").and_then(Value::as_str).map(str::to_owned);
+    match (kind.as_deref(), value) {
+        (Some(kind), Value::Object(fields)) => known_part(kind, fields),
+        (_, value) => Part::Other(value),
+    }
+}
+
+/// Reads a part of a known type; one that has not the known shape stays as it is.
+fn known_part(kind: &str, original: Map<String, Value>) -> Part {
+    let mut fields = original;
+    let known = match kind {
+        "text" => {
+            fields.take_string("text").map(|text| Part::Text(Text { text, ..Text::default() }))
+        }
+        "refusal" => fields
+            .take_string("refusal")
+            .map(|text| Part::Refusal(Refusal { text, extra: Map::new() })),
+        "image_url" => fields
+            .take_within("image_url", |inner| inner.take_string("url"))
+            .flatten()
+            .map(|url| Part::Image(Media::from_url(url))),
+        "input_audio" => take_audio(&mut fields).map(Part::Audio),
+        "file" => take_file(&mut fields).map(Part::File),
+        _ => None,
+    };
+    let Some(mut part) = known else { return Part::Other(Value::Object(fields)) };
+    fields.shift_remove("type");
+    match &mut part {
+        Part::Text(text) => text.extra = fields,
+        Part::Refusal(refusal) => refusal.extra = fields,
+        Part::Image(media) | Part::Audio(media) | Part::File(media) => media.extra = fields,
+        _ => {}
+    }
+    part
+}
+
+fn take_audio(fields: &mut Map<String, Value>) -> Option<Media> {
+    let inner = fields.get("input_audio")?;
+    if !inner.get("data")?.is_string() || !inner.get("format")?.is_string() {
+        return None;
+    }
+    fields.take_within("input_audio", |inner| {
+        let format = inner.take_string("format")?;
+        let mut media = Media::from(Source::Base64(inner.take_string("data")?));
+        media.media_type = Some(format!("audio/{format}"));
+        Some(media)
+    })?
+}
+
+fn take_file(fields: &mut Map<String, Value>) -> Option<Media> {
+    let inner = fields.get("file")?;
+    let has_data = inner
+        .get("file_data")
+        .and_then(Value::as_str)
+        .is_some_and(|data| matches!(Media::from_url(data.to_owned()).source, Source::Base64(_)));
+    let has_id = inner.get("file_id").is_some_and(Value::is_string);
+    let has_name = inner.get("filename").is_some_and(Value::is_string);
+    // With both or neither there is nothing to choose from, and data without a name would get
+    // one on its way out.
+    if has_data == has_id || (has_data && !has_name) {
+        return None;
+    }
+    fields.take_within("file", |inner| {
+        let mut media = match inner.take_string("file_id") {
+            Some(id) => Media::file(id),
+            None => Media::from_url(inner.take_string("file_data")?),
+        };
+        media.name = inner.take_string("filename");
+        Some(media)
+    })?
+}
+
+/// Gives the annotations to the text; without one they stay where they are.
+fn take_annotations(fields: &mut Map<String, Value>, parts: &mut [Part]) {
+    let is_list =
+        fields.get("annotations").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    let text = parts.iter_mut().find_map(|part| match part {
+        Part::Text(text) => Some(text),
+        _ => None,
+    });
+    if let Some(text) = text
+        && is_list
+        && let Some(list) = fields.take_array("annotations")
+    {
+        text.citations = list.into_iter().map(Citation).collect();
+    }
+}
+
+/// Takes the calls if all of them have a known shape.
+fn take_tool_calls(fields: &mut Map<String, Value>) -> Vec<Part> {
+    let known = |call: &Value| is_custom_call(call) || is_function_call(call);
+    let calls = fields.get("tool_calls").and_then(Value::as_array);
+    if !calls.is_some_and(|calls| !calls.is_empty() && calls.iter().all(known)) {
+        return Vec::new();
+    }
+    let calls = fields.take_array("tool_calls").unwrap_or_default();
+    calls.into_iter().map(call_from_json).collect()
+}
+
+fn is_function_call(call: &Value) -> bool {
+    let function = call.get("function");
+    let text =
+        |name| function.and_then(|function| function.get(name)).is_some_and(Value::is_string);
+    call.get("id").is_some_and(Value::is_string)
+        && call.get("type").and_then(Value::as_str) == Some("function")
+        && text("name")
+        && text("arguments")
+}
+
+fn call_from_json(call: Value) -> Part {
+    match call {
+        Value::Object(mut extra) if extra.says("type", "function") => {
+            extra.shift_remove("type");
+            let id = extra.take_string("id").unwrap_or_default();
+            let (name, arguments) = extra
+                .take_within("function", |inner| {
+                    (inner.take_string("name"), inner.take_string("arguments"))
+                })
+                .unwrap_or_default();
+            Part::ToolCall(ToolCall {
+                id,
+                name: name.unwrap_or_default(),
+                arguments: arguments.unwrap_or_default(),
+                extra,
+            })
+        }
+        call => Part::Other(call),
+    }
+}

@@ -1,0 +1,304 @@
+//! OpenAI's chat completions, and every server that is compatible with them.
+
+mod message;
+mod request;
+mod response;
+mod stream;
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, TryStreamExt, future::BoxFuture};
+use reqwest::{
+    Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use serde_json::Value;
+
+use super::{Http, Provider, failure::Failure, http, wire};
+use crate::{ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result};
+
+pub use request::{request_from_json, request_to_json};
+pub use response::{response_from_json, response_to_json};
+
+const OFFICIAL_URL: &str = "https://api.openai.com/v1";
+
+/// OpenAI, or a server that speaks its chat completions: Ollama, vLLM, llama.cpp, Groq, ….
+///
+/// ```
+/// use alula_llm::OpenAi;
+///
+/// let openai = OpenAi::new("sk-…");
+/// let ollama = OpenAi::compatible("ollama", "http://localhost:11434");
+/// ```
+#[derive(Clone)]
+pub struct OpenAi {
+    name: String,
+    key: Option<ApiKey>,
+    base_url: String,
+    headers: Vec<(String, String)>,
+    http: Option<Http>,
+}
+
+impl OpenAi {
+    /// OpenAI itself, under the name `openai`.
+    pub fn new(key: impl Into<ApiKey>) -> Self {
+        Self { key: Some(key.into()), ..Self::compatible("openai", OFFICIAL_URL) }
+    }
+
+    /// A compatible server under a name of its own, without a key.
+    pub fn compatible(name: impl Into<String>, base_url: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            key: None,
+            base_url: base_url.into(),
+            headers: Vec::new(),
+            http: None,
+        }
+    }
+
+    /// Sets the name that selects this provider in `provider/model`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the key.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<ApiKey>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the address: `http://localhost:8000`, `…/v1`, or the whole `…/chat/completions`.
+    ///
+    /// An address without a path gets `/v1`; a query string is kept.
+    #[must_use]
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// Sends a header with each call, such as `OpenAI-Organization`.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
+    #[must_use]
+    pub fn http(mut self, http: Http) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// The JSON that a call would send.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
+    pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        let mut body = request_to_json(request, stream)?;
+        // Their reasoning models refuse the old name, and other servers do not know the new one.
+        if self.is_official()
+            && request.origin.is_none()
+            && let Some(body) = body.as_object_mut()
+            && let Some(max_tokens) = body.shift_remove("max_tokens")
+        {
+            body.insert("max_completion_tokens".to_owned(), max_tokens);
+        }
+        Ok(body)
+    }
+
+    fn is_official(&self) -> bool {
+        self.base_url.starts_with("https://api.openai.com/")
+    }
+
+    fn url(&self) -> Result<Url> {
+        let mut url = http::base_url(&self.base_url)?;
+        let path = url.path().trim_end_matches('/').to_owned();
+        if path.is_empty() {
+            url.set_path("/v1/chat/completions");
+        } else if !path.ends_with("/chat/completions") {
+            url.set_path(&format!("{path}/chat/completions"));
+        }
+        Ok(url)
+    }
+
+    fn header_map(&self) -> Result<HeaderMap> {
+        let mut headers = http::header_map(&self.headers)?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(key) = &self.key {
+            let value = http::secret(&format!("Bearer {}", key.expose()))?;
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(headers)
+    }
+
+    async fn send(&self, request: &ChatRequest, stream: bool) -> Result<reqwest::Response> {
+        let body = self.request_json(request, stream)?.to_string().into_bytes();
+        let http = self.pool();
+        let response = http.post(self.url()?, self.header_map()?, body).await?;
+        http::accept(response, stream, failure_kind).await
+    }
+
+    async fn whole(&self, request: &ChatRequest) -> Result<ChatResponse> {
+        let response = self.send(request, false).await?;
+        let body = http::read_json(&self.pool(), response).await?;
+        if body.get("error").is_some_and(|error| !error.is_null()) {
+            return Err(body_error(&body));
+        }
+        response_from_json(body)
+    }
+
+    async fn events(&self, request: &ChatRequest) -> Result<ChatStream> {
+        let response = self.send(request, true).await?;
+        let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
+        let limit = self.pool().limits().event_bytes_max;
+        let this = self.clone();
+        let events = wire::read(bytes, limit, stream::Chunks::default());
+        Ok(ChatStream::new(events.map_err(move |error| this.label(error))))
+    }
+
+    fn pool(&self) -> Http {
+        self.http.clone().unwrap_or_default()
+    }
+
+    fn label(&self, error: Error) -> Error {
+        http::label(error, &self.name, self.key.as_ref())
+    }
+}
+
+impl Provider for OpenAi {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn serves(&self, model: &str) -> bool {
+        const FAMILIES: [&str; 6] = ["gpt-", "chatgpt-", "o1", "o3", "o4", "ft:gpt-"];
+        self.is_official() && FAMILIES.iter().any(|family| model.starts_with(family))
+    }
+
+    fn prepare(&mut self, http: &Http) -> Result<()> {
+        let http = self.http.get_or_insert_with(|| http.clone()).clone();
+        let checked = self.url().and(self.header_map()).and_then(|_| http.warm());
+        checked.map_err(|error| self.label(error))
+    }
+
+    fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
+        async move { self.whole(request).await.map_err(|error| self.label(error)) }.boxed()
+    }
+
+    fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
+        async move { self.events(request).await.map_err(|error| self.label(error)) }.boxed()
+    }
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("OpenAi");
+        debug.field("name", &self.name);
+        debug.field("base_url", &http::display_url(&self.base_url));
+        debug.finish_non_exhaustive()
+    }
+}
+
+/// Decodes the bytes of a streamed answer, from wherever they come.
+pub fn decode_stream<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> ChatStream
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let limit = Http::default().limits().event_bytes_max;
+    wire::read(bytes, limit, stream::Chunks::default())
+}
+
+/// The error in a body that came with a status of success.
+fn body_error(body: &Value) -> Error {
+    let failure = Failure::of_body(body);
+    let kind = failure_kind(&failure);
+    failure.into_error(kind)
+}
+
+fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
+    let retry_after = failure.retry_after;
+    match failure.code.as_deref()? {
+        "insufficient_quota" | "billing_hard_limit_reached" => Some(ErrorKind::QuotaExceeded),
+        "context_length_exceeded" | "string_above_max_length" => Some(ErrorKind::ContextTooLong),
+        "content_filter" | "content_policy_violation" => Some(ErrorKind::ContentFiltered),
+        "invalid_api_key" => Some(ErrorKind::Auth),
+        "model_not_found" => Some(ErrorKind::NotFound),
+        "rate_limit_exceeded" => Some(ErrorKind::RateLimited { retry_after }),
+        _ if failure.status == Some(400)
+            && failure.mentions(&["context length", "maximum context", "context window"]) =>
+        {
+            Some(ErrorKind::ContextTooLong)
+        }
+        "invalid_request_error" if failure.status.is_none_or(|status| status == 200) => {
+            Some(ErrorKind::InvalidRequest)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn url(base: &str) -> String {
+        OpenAi::compatible("x", base).url().unwrap().to_string()
+    }
+
+    #[test]
+    fn base_urls_come_in_many_forms() {
+        let whole = "http://localhost:8000/v1/chat/completions";
+        for base in [
+            "http://localhost:8000",
+            "http://localhost:8000/",
+            "http://localhost:8000/v1",
+            "http://localhost:8000/v1/",
+            whole,
+        ] {
+            assert_eq!(url(base), whole, "{base}");
+        }
+        assert_eq!(
+            url("https://api.groq.com/openai/v1"),
+            "https://api.groq.com/openai/v1/chat/completions"
+        );
+        assert_eq!(
+            url("https://x.example/openai/deployments/d?api-version=1"),
+            "https://x.example/openai/deployments/d/chat/completions?api-version=1"
+        );
+    }
+
+    #[test]
+    fn a_bad_base_url_or_key_is_found_before_the_first_call() {
+        for mut openai in [
+            OpenAi::new("k").base_url("localhost:11434"),
+            OpenAi::new("k").base_url("ftp://x"),
+            OpenAi::new("k\n\u{e9}y"),
+            OpenAi::new("k").header("bad name", "x"),
+        ] {
+            let error = openai.prepare(&Http::default()).unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::Config);
+        }
+    }
+
+    #[test]
+    fn no_key_is_shown() {
+        let openai =
+            OpenAi::new("sk-secret").base_url("https://user:sk-secret@x.example/?key=sk-secret");
+        assert!(!format!("{openai:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_limit_of_tokens_has_the_name_that_the_server_knows() {
+        let request = ChatRequest::new("m").user("hi").max_tokens(5);
+        let official = OpenAi::new("k").request_json(&request, false).unwrap();
+        assert_eq!(official["max_completion_tokens"], 5);
+        let ollama = OpenAi::compatible("ollama", "http://localhost:11434");
+        assert_eq!(ollama.request_json(&request, false).unwrap()["max_tokens"], 5);
+    }
+}

@@ -1,0 +1,280 @@
+use serde_json::{Map, Value};
+
+use super::message::{message_from_json, messages_to_json};
+use crate::{
+    ChatRequest, Error, ErrorKind, Result, Tool,
+    model::{
+        FunctionTool, Protocol, ResponseFormat, ToolChoice,
+        fields::{Fields, object},
+    },
+};
+
+const PROTOCOL: Protocol = Protocol::OpenAiChat;
+
+/// Reads the JSON body of a request to `/v1/chat/completions`.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidRequest`] when there is no model or no list of messages. What else is
+/// wrong stays in `extra`, for the provider to judge.
+pub fn request_from_json(body: Value) -> Result<ChatRequest> {
+    let Value::Object(mut body) = body else {
+        return Err(invalid("the request is not a JSON object"));
+    };
+    let model = body.take_string("model").ok_or_else(|| invalid("model: a name is missing"))?;
+    let messages =
+        body.take_array("messages").ok_or_else(|| invalid("messages: a list is missing"))?;
+    let messages = messages.into_iter().enumerate().map(|(index, value)| {
+        message_from_json(value)
+            .ok_or_else(|| invalid(format!("messages[{index}]: no object with a role")))
+    });
+    Ok(ChatRequest {
+        model,
+        messages: messages.collect::<Result<_>>()?,
+        tools: take_tools(&mut body),
+        tool_choice: take_tool_choice(&mut body),
+        parallel_tool_calls: body.take_bool("parallel_tool_calls"),
+        response_format: take_response_format(&mut body),
+        temperature: body.take_f64("temperature"),
+        top_p: body.take_f64("top_p"),
+        top_k: body.take_u64("top_k"),
+        max_tokens: take_max_tokens(&mut body),
+        stop: take_stop(&mut body),
+        seed: body.take_i64("seed"),
+        n: body.take_u64("n"),
+        presence_penalty: body.take_f64("presence_penalty"),
+        frequency_penalty: body.take_f64("frequency_penalty"),
+        logprobs: body.take_bool("logprobs"),
+        top_logprobs: body.take_u64("top_logprobs"),
+        reasoning_effort: body.take_string("reasoning_effort"),
+        thinking: None,
+        user: body.take_string("user"),
+        metadata: body.take_object("metadata"),
+        stream: body.take_bool("stream"),
+        origin: Some(PROTOCOL),
+        extra: body,
+    })
+}
+
+/// Writes the JSON body of a request to `/v1/chat/completions`.
+///
+/// A stream is asked to report its usage.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
+pub fn request_to_json(request: &ChatRequest, stream: bool) -> Result<Value> {
+    let mut body = object([("model", request.model.as_str().into())]);
+    body.insert("messages".to_owned(), messages_to_json(&request.messages)?);
+    put_sampling(&mut body, request);
+    put_tools(&mut body, request)?;
+    body.put("response_format", request.response_format.as_ref().and_then(format_to_json));
+    if PROTOCOL.accepts(request.origin) {
+        body.fill(&request.extra);
+    }
+    if stream {
+        body.insert("stream".to_owned(), true.into());
+        let usage = Value::Object(object([("include_usage", true.into())]));
+        if let Some(Value::Object(options)) = body.get_mut("stream_options") {
+            options.insert("include_usage".to_owned(), true.into());
+        } else {
+            body.insert("stream_options".to_owned(), usage);
+        }
+    } else {
+        body.put("stream", request.stream.map(|_| false));
+        body.shift_remove("stream_options");
+    }
+    report_dropped(request);
+    Ok(Value::Object(body))
+}
+
+fn put_sampling(body: &mut Map<String, Value>, request: &ChatRequest) {
+    body.put("temperature", request.temperature);
+    body.put("top_p", request.top_p);
+    if PROTOCOL.accepts(request.origin) {
+        body.put("top_k", request.top_k);
+    }
+    // The one of the two names that the caller used.
+    let renamed =
+        PROTOCOL.accepts(request.origin) && request.extra.contains_key("max_completion_tokens");
+    let name = if renamed { "max_completion_tokens" } else { "max_tokens" };
+    body.put(name, request.max_tokens);
+    let stop = (!request.stop.is_empty()).then(|| request.stop.clone());
+    body.put("stop", stop);
+    body.put("seed", request.seed);
+    body.put("n", request.n);
+    body.put("presence_penalty", request.presence_penalty);
+    body.put("frequency_penalty", request.frequency_penalty);
+    body.put("logprobs", request.logprobs);
+    body.put("top_logprobs", request.top_logprobs);
+    body.put("reasoning_effort", request.reasoning_effort.as_deref());
+    body.put("user", request.user.as_deref());
+    body.put("metadata", request.metadata.clone());
+}
+
+fn put_tools(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<()> {
+    let own = PROTOCOL.accepts(request.origin);
+    if !request.tools.is_empty() {
+        let tools = request.tools.iter().map(|tool| match tool {
+            Tool::Function(function) => Ok(function_to_json(function, own)),
+            Tool::Other(tool) if own => Ok(tool.clone()),
+            Tool::Other(tool) => Err(invalid(format!("tools: {PROTOCOL} has no tool like {tool}"))),
+        });
+        body.insert("tools".to_owned(), Value::Array(tools.collect::<Result<_>>()?));
+    }
+    let choice = match &request.tool_choice {
+        None => None,
+        Some(ToolChoice::Auto) => Some("auto".into()),
+        Some(ToolChoice::None) => Some("none".into()),
+        Some(ToolChoice::Required) => Some("required".into()),
+        Some(ToolChoice::Function(name)) => Some(Value::Object(object([
+            ("type", "function".into()),
+            ("function", Value::Object(object([("name", name.as_str().into())]))),
+        ]))),
+        Some(ToolChoice::Other(choice)) if own => Some(choice.clone()),
+        Some(ToolChoice::Other(choice)) => {
+            return Err(invalid(format!("tool_choice: {PROTOCOL} has no {choice}")));
+        }
+    };
+    body.put("tool_choice", choice);
+    body.put("parallel_tool_calls", request.parallel_tool_calls);
+    Ok(())
+}
+
+fn function_to_json(function: &FunctionTool, own: bool) -> Value {
+    let mut inner = object([("name", function.name.as_str().into())]);
+    inner.put("description", function.description.as_deref());
+    inner.put("parameters", function.parameters.clone());
+    inner.put("strict", function.strict);
+    let mut tool = object([("type", "function".into()), ("function", Value::Object(inner))]);
+    if own {
+        tool.fill(&function.extra);
+    }
+    Value::Object(tool)
+}
+
+fn take_tools(body: &mut Map<String, Value>) -> Vec<Tool> {
+    // An empty list stays in `extra`, as it is not the same as none.
+    if body.get("tools").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        return Vec::new();
+    }
+    body.take_array("tools").unwrap_or_default().into_iter().map(tool_from_json).collect()
+}
+
+fn tool_from_json(tool: Value) -> Tool {
+    let named = tool.get("function").and_then(|function| function.get("name"));
+    match tool {
+        Value::Object(mut extra)
+            if extra.says("type", "function") && named.is_some_and(Value::is_string) =>
+        {
+            extra.shift_remove("type");
+            let function = extra.take_within("function", |inner| FunctionTool {
+                name: inner.take_string("name").unwrap_or_default(),
+                description: inner.take_string("description"),
+                parameters: inner.shift_remove("parameters"),
+                strict: inner.take_bool("strict"),
+                extra: Map::new(),
+            });
+            match function {
+                Some(function) => Tool::Function(FunctionTool { extra, ..function }),
+                None => Tool::Other(Value::Object(extra)),
+            }
+        }
+        tool => Tool::Other(tool),
+    }
+}
+
+fn take_tool_choice(body: &mut Map<String, Value>) -> Option<ToolChoice> {
+    let choice = body.get("tool_choice").filter(|choice| !choice.is_null())?;
+    let function = choice.get("function").and_then(|function| function.get("name"));
+    let parsed = match (choice.as_str(), function.and_then(Value::as_str)) {
+        (Some("auto"), _) => ToolChoice::Auto,
+        (Some("none"), _) => ToolChoice::None,
+        (Some("required"), _) => ToolChoice::Required,
+        (None, Some(name)) => ToolChoice::Function(name.to_owned()),
+        _ => ToolChoice::Other(choice.clone()),
+    };
+    body.shift_remove("tool_choice");
+    Some(parsed)
+}
+
+fn take_response_format(body: &mut Map<String, Value>) -> Option<ResponseFormat> {
+    let mut format = body.take_object("response_format")?;
+    let kind = format.get("type").and_then(Value::as_str).unwrap_or_default();
+    match kind {
+        "text" if format.len() == 1 => Some(ResponseFormat::Text),
+        "json_object" if format.len() == 1 => Some(ResponseFormat::JsonObject),
+        "json_schema" if format.get("json_schema").is_some_and(|it| it.get("schema").is_some()) => {
+            format.shift_remove("type");
+            let (name, schema, strict) = format.take_within("json_schema", |inner| {
+                (
+                    inner.take_string("name"),
+                    inner.shift_remove("schema").unwrap_or_default(),
+                    inner.take_bool("strict"),
+                )
+            })?;
+            Some(ResponseFormat::JsonSchema { name, schema, strict, extra: format })
+        }
+        _ => Some(ResponseFormat::Other(Value::Object(format))),
+    }
+}
+
+fn format_to_json(format: &ResponseFormat) -> Option<Value> {
+    let kind = |kind: &str| object([("type", kind.into())]);
+    match format {
+        ResponseFormat::Text => Some(Value::Object(kind("text"))),
+        ResponseFormat::JsonObject => Some(Value::Object(kind("json_object"))),
+        ResponseFormat::JsonSchema { name, schema, strict, extra } => {
+            let name = name.as_deref().unwrap_or("answer");
+            let mut inner = object([("name", name.into()), ("schema", schema.clone())]);
+            inner.put("strict", *strict);
+            let mut format = kind("json_schema");
+            format.insert("json_schema".to_owned(), Value::Object(inner));
+            format.fill(extra);
+            Some(Value::Object(format))
+        }
+        ResponseFormat::Other(format) => Some(format.clone()),
+    }
+}
+
+/// Takes the newer of the two names and leaves it in `extra` to remember that it was used.
+fn take_max_tokens(body: &mut Map<String, Value>) -> Option<u64> {
+    match body.get("max_completion_tokens").and_then(Value::as_u64) {
+        Some(max_tokens) => Some(max_tokens),
+        None => body.take_u64("max_tokens"),
+    }
+}
+
+fn take_stop(body: &mut Map<String, Value>) -> Vec<String> {
+    if let Some(stop) = body.take_string("stop") {
+        return vec![stop];
+    }
+    let texts = |stop: &Value| {
+        let texts = stop.as_array()?.iter().map(|text| text.as_str().map(str::to_owned));
+        texts.collect::<Option<Vec<_>>>()
+    };
+    match body.get("stop").and_then(texts) {
+        Some(stop) if !stop.is_empty() => {
+            body.shift_remove("stop");
+            stop
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Says what a request of another format asked for in vain.
+fn report_dropped(request: &ChatRequest) {
+    if PROTOCOL.accepts(request.origin) {
+        return;
+    }
+    let mut dropped: Vec<&str> = request.extra.keys().map(String::as_str).collect();
+    dropped.extend(request.thinking.map(|_| "thinking"));
+    dropped.extend(request.top_k.map(|_| "top_k"));
+    if !dropped.is_empty() {
+        tracing::warn!(?dropped, "fields that {PROTOCOL} does not know were not sent");
+    }
+}
+
+pub(super) fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidRequest, message)
+}

@@ -1,0 +1,182 @@
+use serde_json::{Map, Value};
+
+use super::message::{message_from_json, message_to_json};
+use crate::{
+    ChatResponse, Error, ErrorKind, Message, Part, Result, Role, StopReason, Usage,
+    model::{
+        Choice, Protocol, Text,
+        fields::{Fields, object},
+    },
+};
+
+const PROTOCOL: Protocol = Protocol::OpenAiChat;
+
+/// Reads the JSON of an answer.
+///
+/// # Errors
+///
+/// [`ErrorKind::Decode`] when it has no list of choices.
+pub fn response_from_json(body: Value) -> Result<ChatResponse> {
+    let Value::Object(mut body) = body else {
+        return Err(decode("the answer is not a JSON object"));
+    };
+    let choices =
+        body.take_array("choices").ok_or_else(|| decode("the answer has no list of choices"))?;
+    let choices = choices.into_iter().map(|choice| {
+        choice_from_json(choice).ok_or_else(|| decode("a choice of the answer has no message"))
+    });
+    Ok(ChatResponse {
+        choices: choices.collect::<Result<_>>()?,
+        id: body.take_string("id").unwrap_or_default(),
+        model: body.take_string("model").unwrap_or_default(),
+        usage: body.take_object("usage").map(usage_from_json),
+        origin: Some(PROTOCOL),
+        extra: body,
+    })
+}
+
+/// Writes the JSON of an answer.
+///
+/// An answer that came from another protocol has no `created`; the caller knows the time.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidRequest`] when the answer holds what this format cannot say.
+pub fn response_to_json(response: &ChatResponse) -> Result<Value> {
+    let own = PROTOCOL.accepts(response.origin);
+    let mut body =
+        object([("id", response.id.as_str().into()), ("model", response.model.as_str().into())]);
+    if response.origin != Some(PROTOCOL) {
+        body.put("object", Some("chat.completion"));
+    }
+    let choices = response.choices.iter().map(|choice| choice_to_json(choice, own));
+    body.insert("choices".to_owned(), Value::Array(choices.collect::<Result<_>>()?));
+    body.put("usage", response.usage.as_ref().map(|usage| usage_to_json(usage, own)));
+    if own {
+        body.fill(&response.extra);
+    }
+    Ok(Value::Object(body))
+}
+
+fn choice_from_json(choice: Value) -> Option<Choice> {
+    let Value::Object(mut fields) = choice else { return None };
+    let Value::Object(mut message) = fields.shift_remove("message")? else { return None };
+    if !message.contains_key("role") {
+        message.insert("role".to_owned(), Role::Assistant.as_str().into());
+    }
+    let index = fields.take_u64("index").and_then(|index| index.try_into().ok());
+    Some(Choice {
+        index: index.unwrap_or_default(),
+        message: message_from_json(Value::Object(message))?,
+        stop: fields.take_string("finish_reason").map(stop_from_text),
+        stop_sequence: None,
+        logprobs: fields.take_object("logprobs").map(Value::Object),
+        extra: fields,
+    })
+}
+
+fn choice_to_json(choice: &Choice, own: bool) -> Result<Value> {
+    let message = joined(&choice.message);
+    let parts: Vec<&Part> = message.parts.iter().collect();
+    let mut written = message_to_json(&message, &parts, own)?;
+    if !own && !written.contains_key("content") {
+        written.insert("content".to_owned(), Value::Null);
+    }
+    let mut fields = object([("index", choice.index.into()), ("message", Value::Object(written))]);
+    fields.put("finish_reason", choice.stop.as_ref().map(stop_to_text));
+    fields.put("logprobs", choice.logprobs.clone());
+    if own {
+        fields.fill(&choice.extra);
+    }
+    Ok(Value::Object(fields))
+}
+
+/// The message with all its text in one part: the content of an answer is one string.
+fn joined(message: &Message) -> Message {
+    let texts = message.parts.iter().filter(|part| matches!(part, Part::Text(_))).count();
+    let mut message = message.clone();
+    if texts < 2 {
+        return message;
+    }
+    let mut whole = Text::default();
+    message.parts.retain(|part| match part {
+        Part::Text(text) => {
+            whole.text.push_str(&text.text);
+            whole.citations.extend(text.citations.iter().cloned());
+            false
+        }
+        _ => true,
+    });
+    message.plain = true;
+    message.parts.insert(0, Part::Text(whole));
+    message
+}
+
+pub(super) fn stop_from_text(reason: String) -> StopReason {
+    match reason.as_str() {
+        "stop" => StopReason::End,
+        "length" => StopReason::MaxTokens,
+        "tool_calls" => StopReason::ToolCalls,
+        "content_filter" => StopReason::ContentFilter,
+        _ => StopReason::Other(reason),
+    }
+}
+
+fn stop_to_text(reason: &StopReason) -> &str {
+    match reason {
+        StopReason::End | StopReason::StopSequence | StopReason::Pause => "stop",
+        StopReason::MaxTokens => "length",
+        StopReason::ToolCalls => "tool_calls",
+        StopReason::ContentFilter | StopReason::Refusal => "content_filter",
+        StopReason::Other(reason) => reason,
+    }
+}
+
+pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
+    let input = fields.take_within("prompt_tokens_details", |details| {
+        let cached = details.take_u64("cached_tokens");
+        (cached, details.take_u64("cache_write_tokens"), details.take_u64("audio_tokens"))
+    });
+    let output = fields.take_within("completion_tokens_details", |details| {
+        (details.take_u64("reasoning_tokens"), details.take_u64("audio_tokens"))
+    });
+    let (cache_read, cache_write, audio_input) = input.unwrap_or_default();
+    let (reasoning, audio_output) = output.unwrap_or_default();
+    Usage {
+        input: fields.take_u64("prompt_tokens").unwrap_or_default(),
+        output: fields.take_u64("completion_tokens").unwrap_or_default(),
+        total: fields.take_u64("total_tokens"),
+        cache_read,
+        cache_write,
+        reasoning,
+        audio_input,
+        audio_output,
+        extra: fields,
+    }
+}
+
+fn usage_to_json(usage: &Usage, own: bool) -> Value {
+    let mut fields =
+        object([("prompt_tokens", usage.input.into()), ("completion_tokens", usage.output.into())]);
+    let total = usage.total.or((!own).then(|| usage.total()));
+    fields.put("total_tokens", total);
+    let mut input = Map::new();
+    input.put("cached_tokens", usage.cache_read);
+    input.put("cache_write_tokens", usage.cache_write);
+    input.put("audio_tokens", usage.audio_input);
+    let mut output = Map::new();
+    output.put("reasoning_tokens", usage.reasoning);
+    output.put("audio_tokens", usage.audio_output);
+    for (name, details) in [("prompt_tokens_details", input), ("completion_tokens_details", output)]
+    {
+        fields.put(name, (!details.is_empty()).then_some(details));
+    }
+    if own {
+        fields.fill(&usage.extra);
+    }
+    Value::Object(fields)
+}
+
+fn decode(message: &str) -> Error {
+    Error::new(ErrorKind::Decode, message)
+}

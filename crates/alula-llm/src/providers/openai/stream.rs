@@ -1,0 +1,240 @@
+//! Chunks of a streamed answer.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{
+    body_error,
+    message::{REASONING_FIELD, REASONING_FIELDS},
+    response::{stop_from_text, usage_from_json},
+};
+use crate::{
+    ChatEvent, Error, ErrorKind,
+    model::{Citation, Extra, Protocol, fields::Fields},
+    providers::wire::{Events, State, Wire},
+    sse,
+};
+
+/// The state of a stream of chunks.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    started: bool,
+    /// Fields of the response that have been passed on, so that only changes are.
+    seen: Extra,
+    choices: BTreeMap<u32, ChoiceState>,
+}
+
+/// What is known of one of the answers.
+#[derive(Debug, Default)]
+struct ChoiceState {
+    stopped: bool,
+    parts: u32,
+    text: Option<u32>,
+    reasoning: Option<u32>,
+    refusal: Option<u32>,
+    calls: Vec<CallState>,
+}
+
+#[derive(Debug)]
+struct CallState {
+    /// The provider's number of the call.
+    number: u64,
+    id: String,
+    part: u32,
+    index: u32,
+}
+
+impl Chunks {
+    fn chunk(&mut self, mut chunk: Map<String, Value>, out: &mut Events) {
+        let before = out.len();
+        let choices = chunk.take_array("choices").unwrap_or_default();
+        let usage = chunk.take_object("usage");
+        self.envelope(chunk, out);
+        for choice in choices {
+            if let Value::Object(choice) = choice {
+                self.choice(choice, out);
+            }
+        }
+        if let Some(usage) = usage {
+            out.push_back(Ok(ChatEvent::Usage(usage_from_json(usage))));
+        }
+        if out.len() == before {
+            out.push_back(Ok(ChatEvent::Ping));
+        }
+    }
+
+    /// The fields around the choices.
+    fn envelope(&mut self, mut fields: Map<String, Value>, out: &mut Events) {
+        // Random letters that hide the length of the chunk.
+        fields.shift_remove("obfuscation");
+        let id = fields.take_string("id").unwrap_or_default();
+        let model = fields.take_string("model").unwrap_or_default();
+        if fields.says("object", "chat.completion.chunk") {
+            fields.insert("object".to_owned(), "chat.completion".into());
+        }
+        fields.retain(|name, value| !value.is_null() && self.seen.get(name) != Some(value));
+        self.seen.extend(fields.clone());
+        if !self.started {
+            self.started = true;
+            let origin = Some(Protocol::OpenAiChat);
+            out.push_back(Ok(ChatEvent::Start { id, model, origin, extra: fields }));
+        } else if !fields.is_empty() {
+            out.push_back(Ok(ChatEvent::Extra { choice: None, part: None, fields }));
+        }
+    }
+
+    fn choice(&mut self, mut fields: Map<String, Value>, out: &mut Events) {
+        let index = fields.take_u64("index").and_then(|index| index.try_into().ok());
+        let index = index.unwrap_or_default();
+        let state = self.choices.entry(index).or_default();
+        if let Some(delta) = fields.take_object("delta") {
+            state.delta(index, delta, out);
+        }
+        if let Some(logprobs) = fields.take_object("logprobs") {
+            let logprobs = Value::Object(logprobs);
+            out.push_back(Ok(ChatEvent::Logprobs { choice: index, logprobs }));
+        }
+        if let Some(reason) = fields.take_string("finish_reason")
+            && !state.stopped
+        {
+            state.stopped = true;
+            fields.retain(|_, value| !value.is_null());
+            out.push_back(Ok(ChatEvent::Stop {
+                choice: index,
+                reason: stop_from_text(reason),
+                sequence: None,
+                extra: fields,
+            }));
+        }
+    }
+
+    fn state(&self) -> State {
+        let stopped = !self.choices.is_empty() && self.choices.values().all(|it| it.stopped);
+        if stopped { State::MayEnd } else { State::Open }
+    }
+}
+
+impl Wire for Chunks {
+    fn event(&mut self, event: sse::Event, out: &mut Events) -> State {
+        if event.data.trim() == "[DONE]" {
+            return State::Done;
+        }
+        match serde_json::from_str(&event.data) {
+            Ok(Value::Object(chunk)) if chunk.get("error").is_some_and(|it| !it.is_null()) => {
+                out.push_back(Err(body_error(&Value::Object(chunk))));
+                return State::Failed;
+            }
+            Ok(Value::Object(chunk)) if chunk.contains_key("choices") || event.event.is_empty() => {
+                self.chunk(chunk, out);
+            }
+            Ok(value) => out.push_back(Ok(ChatEvent::Other(value))),
+            Err(error) => {
+                let message = format!("an event of the stream is not JSON: {error}");
+                let error = Error::new(ErrorKind::Decode, message).with_body(&event.data);
+                out.push_back(Err(error));
+            }
+        }
+        self.state()
+    }
+}
+
+impl ChoiceState {
+    fn delta(&mut self, choice: u32, mut delta: Map<String, Value>, out: &mut Events) {
+        delta.shift_remove("role");
+        for name in REASONING_FIELDS {
+            // Some servers send the same reasoning under both names.
+            if let Some(text) = delta.take_text(name) {
+                let part = number(&mut self.reasoning, &mut self.parts);
+                let field = (name != REASONING_FIELD).then(|| name.to_owned());
+                out.push_back(Ok(ChatEvent::Reasoning { choice, part, text, field }));
+                REASONING_FIELDS.iter().for_each(|name| drop(delta.shift_remove(*name)));
+            }
+        }
+        if let Some(text) = delta.take_string("content")
+            && !text.is_empty()
+        {
+            let part = number(&mut self.text, &mut self.parts);
+            out.push_back(Ok(ChatEvent::Text { choice, part, text }));
+        }
+        if let Some(text) = delta.take_text("refusal") {
+            let part = number(&mut self.refusal, &mut self.parts);
+            out.push_back(Ok(ChatEvent::Refusal { choice, part, text }));
+        }
+        for annotation in delta.take_array("annotations").unwrap_or_default() {
+            let part = number(&mut self.text, &mut self.parts);
+            let citation = Citation(annotation);
+            out.push_back(Ok(ChatEvent::Citation { choice, part, citation }));
+        }
+        for call in delta.take_array("tool_calls").unwrap_or_default() {
+            match call {
+                Value::Object(call) => self.call(choice, call, out),
+                other => out.push_back(Ok(ChatEvent::Other(other))),
+            }
+        }
+        delta.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+        if !delta.is_empty() {
+            out.push_back(Ok(ChatEvent::Extra { choice: Some(choice), part: None, fields: delta }));
+        }
+    }
+
+    /// A piece of a tool call. Servers leave out the number, the id, or both, and some give
+    /// every call the number 0.
+    fn call(&mut self, choice: u32, mut call: Map<String, Value>, out: &mut Events) {
+        let number = call.take_u64("index");
+        let id = call.take_string("id").unwrap_or_default();
+        let (name, arguments) = call
+            .take_within("function", |inner| {
+                (inner.take_string("name"), inner.take_string("arguments"))
+            })
+            .unwrap_or_default();
+        let name = name.unwrap_or_default();
+        let known = self.calls.iter().rposition(|known| {
+            let same_id = id.is_empty() || known.id.is_empty() || known.id == id;
+            match number {
+                Some(number) => known.number == number && same_id,
+                None => !id.is_empty() && known.id == id || id.is_empty() && name.is_empty(),
+            }
+        });
+        let position = known.unwrap_or_else(|| {
+            if call.says("type", "function") {
+                call.shift_remove("type");
+            }
+            self.start_call(choice, number, (id, name), call, out)
+        });
+        let Some(state) = self.calls.get(position) else { return };
+        if let Some(arguments) = arguments
+            && !arguments.is_empty()
+        {
+            let (part, index) = (state.part, state.index);
+            out.push_back(Ok(ChatEvent::ToolCallArguments { choice, part, index, arguments }));
+        }
+    }
+
+    fn start_call(
+        &mut self,
+        choice: u32,
+        number: Option<u64>,
+        (id, name): (String, String),
+        extra: Map<String, Value>,
+        out: &mut Events,
+    ) -> usize {
+        let position = self.calls.len();
+        let index = u32::try_from(position).unwrap_or(u32::MAX);
+        let part = self.parts;
+        self.parts += 1;
+        let number = number.unwrap_or_else(|| index.into());
+        self.calls.push(CallState { number, id: id.clone(), part, index });
+        out.push_back(Ok(ChatEvent::ToolCallStart { choice, part, index, id, name, extra }));
+        position
+    }
+}
+
+/// The number of a part, given out when the part first comes up.
+fn number(slot: &mut Option<u32>, parts: &mut u32) -> u32 {
+    *slot.get_or_insert_with(|| {
+        let number = *parts;
+        *parts += 1;
+        number
+    })
+}

@@ -1,0 +1,18 @@
+//! Tests of the whole crate: against recordings of real providers, and over real connections.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "a test may panic, and its helpers take `json!` values as they are written"
+)]
+
+mod faults;
+mod over_http;
+mod recordings;
+mod requests;
+mod responses;
+mod server;
+mod streams;
+mod translation;
