@@ -1,2 +1,30 @@
-//! The `alula` binary.
-fn main() {}
+//! The `alula` binary: one server between applications and language models.
+
+mod app;
+mod cli;
+mod config;
+mod error;
+mod replay;
+mod routers;
+mod services;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "a command line tool says what went wrong")]
+            {
+                eprintln!("alula: {error}");
+            }
+            // 2 is for a mistake in the call or its configuration, 1 for what went wrong later.
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The command line.
+
+use std::{fmt, net::IpAddr, path::PathBuf};
+
+use alula::{Limits, Server, Shutdown, StartError};
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    app,
+    config::{Config, ConfigError},
+    replay::{Replay, ReplayError},
+    services::llm,
+};
+
+const LONG_ABOUT: &str = "\
+One server between applications and language models.
+
+Without a command it serves, with the providers that the environment names, or with a local
+Ollama. Without any provider it answers as a demo, offline, and says so.";
+
+const ENVIRONMENT: &str = "\
+Environment:
+  OPENAI_API_KEY, OPENAI_BASE_URL        OpenAI, or a server that speaks its chat completions
+  ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL  Anthropic, or a server that speaks its messages
+  OLLAMA_HOST                            Ollama, if it is not at 127.0.0.1:11434
+  ALULA_MODEL                            the model of requests that name none (provider/model)
+  ALULA_CONNECT_SECONDS                  to open a connection to a provider (5)
+  ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)
+  ALULA_IDLE_SECONDS                     between two signs of life of a stream (60)
+  ALULA_TOTAL_SECONDS                    for a whole call (600)
+  ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr";
+
+/// One server between applications and language models.
+#[derive(Debug, Parser)]
+#[command(name = "alula", version, about, long_about = LONG_ABOUT, after_help = ENVIRONMENT)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API (the default).
+    Serve(Serve),
+    /// Serve recorded provider traffic as a provider, without network or keys.
+    Replay(ReplayArgs),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The address to listen on.
+    #[arg(long, env = "ALULA_HOST", default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// The port to listen on; 0 picks a free one.
+    #[arg(long, env = "ALULA_PORT", default_value_t = 8000)]
+    port: u16,
+    /// Listen beyond this machine although anyone who reaches the port can use your providers.
+    #[arg(long, env = "ALULA_ALLOW_UNAUTHENTICATED")]
+    allow_unauthenticated: bool,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// A directory of VCR.py cassettes (*.yaml), read with everything below it.
+    dir: PathBuf,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// The port to listen on; 0 picks a free one.
+    #[arg(long, default_value_t = 8001)]
+    port: u16,
+    /// Milliseconds to wait before each event of a stream.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    delay_ms: u64,
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    pub(crate) fn run(self) -> Result<(), CliError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(StartError::Io)?;
+        let command = self.command.unwrap_or(Command::Serve(self.serve));
+        runtime.block_on(async {
+            match command {
+                Command::Serve(arguments) => serve(arguments).await,
+                Command::Replay(arguments) => replay(arguments).await,
+                Command::Openapi => print_openapi(),
+            }
+        })
+    }
+}
+
+async fn serve(arguments: Serve) -> Result<(), CliError> {
+    if !arguments.host.is_loopback() && !arguments.allow_unauthenticated {
+        return Err(CliError::Unauthenticated(arguments.host));
+    }
+    let config = Config::from_env()?;
+    config.start_logging();
+    let llm = llm::connect(&config).await?;
+    let server = bind(arguments.host, arguments.port).await?;
+    greet(&server, &llm);
+    app::app(llm).serve_on(server, Shutdown::on_signals()?).await?;
+    Ok(())
+}
+
+async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
+    Config::from_env()?.start_logging();
+    let replay = Replay::load(&arguments.dir, arguments.delay_ms)?;
+    let server = bind(arguments.host, arguments.port).await?;
+    let address = server.local_addr();
+    say(&format!(
+        "Replaying {count} recorded calls on http://{address}\n\
+         \x20 OPENAI_BASE_URL=http://{address}/v1 OPENAI_API_KEY=replay alula\n\
+         \x20 ANTHROPIC_BASE_URL=http://{address} ANTHROPIC_API_KEY=replay alula",
+        count = replay.len(),
+    ));
+    replay.into_app().serve_on(server, Shutdown::on_signals()?).await?;
+    Ok(())
+}
+
+fn print_openapi() -> Result<(), CliError> {
+    let llm = llm::demo().map_err(ConfigError::Llm)?;
+    let document = app::app(llm).openapi()?;
+    say(&format!("{document:#}"));
+    Ok(())
+}
+
+async fn bind(host: IpAddr, port: u16) -> Result<Server, CliError> {
+    let bound = Server::bind((host, port), Limits::default()).await;
+    bound.map_err(|error| CliError::Bind { host, port, error })
+}
+
+fn greet(server: &Server, llm: &alula_llm::Llm) {
+    let address = server.local_addr();
+    let providers = llm.providers().collect::<Vec<_>>().join(", ");
+    let model = llm.default_model().unwrap_or("none");
+    let demo = match llm.providers().any(|name| name == "demo") {
+        true => {
+            "\n  This is a demo without a model: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or start Ollama."
+        }
+        false => "",
+    };
+    let open = match address.ip().is_loopback() {
+        true => "Requests need no key: only this machine can reach the server.",
+        false => "Requests need no key: ANYONE who reaches this address can use your providers.",
+    };
+    say(&format!(
+        "Alula {version} on http://{address}\n\
+         \x20 Docs       http://{address}/docs\n\
+         \x20 Providers  {providers} (default model {model}){demo}\n\
+         \x20 {open}",
+        version = env!("CARGO_PKG_VERSION"),
+    ));
+}
+
+/// Prints for the person at the terminal.
+#[expect(clippy::print_stdout, reason = "this is what the command is for")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum CliError {
+    Config(ConfigError),
+    Unauthenticated(IpAddr),
+    Bind { host: IpAddr, port: u16, error: std::io::Error },
+    Replay(ReplayError),
+    Start(StartError),
+}
+
+impl CliError {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Unauthenticated(_) | Self::Replay(_) => 2,
+            Self::Bind { .. } | Self::Start(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Unauthenticated(host) => write!(
+                f,
+                "{host} can be reached from other machines, and requests need no key: anyone could \
+                 use your providers. Listen on 127.0.0.1, or say --allow-unauthenticated"
+            ),
+            Self::Bind { host, port, error } => {
+                write!(
+                    f,
+                    "cannot listen on {host} port {port}: {error}; choose another with --port"
+                )
+            }
+            Self::Replay(error) => error.fmt(f),
+            Self::Start(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<ReplayError> for CliError {
+    fn from(error: ReplayError) -> Self {
+        Self::Replay(error)
+    }
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Start(StartError::Io(error))
+    }
+}

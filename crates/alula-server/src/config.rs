@@ -1,0 +1,199 @@
+//! What the environment says. It is read once, here.
+
+use std::{fmt, io::IsTerminal as _, str::FromStr, time::Duration};
+
+use alula_llm::{ApiKey, Deadlines};
+
+/// The settings of the server.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    pub(crate) openai: Upstream,
+    pub(crate) anthropic: Upstream,
+    /// Where Ollama listens; `None` for its usual place.
+    pub(crate) ollama_host: Option<String>,
+    /// The model of requests that name none.
+    pub(crate) model: Option<String>,
+    pub(crate) deadlines: Deadlines,
+    log: Option<String>,
+    log_format: LogFormat,
+}
+
+/// A provider's key and address.
+#[derive(Debug, Default)]
+pub(crate) struct Upstream {
+    pub(crate) key: Option<ApiKey>,
+    pub(crate) base_url: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("expected `text` or `json`"),
+        }
+    }
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug)]
+pub(crate) enum ConfigError {
+    /// Variables with a value that cannot be used; all of them.
+    Variables(Vec<String>),
+    /// The providers cannot be set up.
+    Llm(alula_llm::Error),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variables(mistakes) => {
+                f.write_str("the environment has mistakes:")?;
+                mistakes.iter().try_for_each(|mistake| write!(f, "\n  - {mistake}"))
+            }
+            Self::Llm(error) => write!(f, "the providers cannot be set up: {error}"),
+        }
+    }
+}
+
+impl From<alula_llm::Error> for ConfigError {
+    fn from(error: alula_llm::Error) -> Self {
+        Self::Llm(error)
+    }
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    ///
+    /// All variables whose values cannot be used.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads variables")]
+    pub(crate) fn from_env() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut variables = Variables { variable, mistakes: Vec::new() };
+        let defaults = Deadlines::default();
+        let deadlines = Deadlines {
+            connect: variables.seconds("ALULA_CONNECT_SECONDS", defaults.connect),
+            first_token: variables.seconds("ALULA_FIRST_TOKEN_SECONDS", defaults.first_token),
+            idle: variables.seconds("ALULA_IDLE_SECONDS", defaults.idle),
+            total: variables.seconds("ALULA_TOTAL_SECONDS", defaults.total),
+        };
+        let config = Self {
+            openai: variables.upstream("OPENAI"),
+            anthropic: variables.upstream("ANTHROPIC"),
+            ollama_host: variables.text("OLLAMA_HOST"),
+            model: variables.text("ALULA_MODEL"),
+            deadlines,
+            log: variables.text("ALULA_LOG"),
+            log_format: variables.parsed("ALULA_LOG_FORMAT").unwrap_or_default(),
+        };
+        match variables.mistakes.is_empty() {
+            true => Ok(config),
+            false => Err(ConfigError::Variables(variables.mistakes)),
+        }
+    }
+
+    /// Sends log lines to stderr, as `ALULA_LOG` and `ALULA_LOG_FORMAT` say.
+    pub(crate) fn start_logging(&self) {
+        let filter = self.log.as_deref().unwrap_or("info");
+        let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr);
+        // Fails only if logging was started before, which then goes on.
+        let _ = match self.log_format {
+            LogFormat::Text => builder.try_init(),
+            LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        };
+    }
+}
+
+/// Reads variables and gathers what is wrong with them.
+struct Variables<F> {
+    variable: F,
+    mistakes: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Variables<F> {
+    /// A variable that is set and not empty.
+    fn text(&self, name: &str) -> Option<String> {
+        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
+        let text = self.text(name)?;
+        text.parse().map_err(|error| self.mistakes.push(format!("{name}={text}: {error}"))).ok()
+    }
+
+    /// A time in seconds, up to a day.
+    fn seconds(&mut self, name: &str, default: Duration) -> Duration {
+        const SECONDS_MAX: f64 = 86_400.0;
+        let Some(seconds) = self.parsed::<f64>(name) else { return default };
+        if !(seconds > 0.0 && seconds <= SECONDS_MAX) {
+            self.mistakes.push(format!("{name}={seconds}: more than 0 and at most {SECONDS_MAX}"));
+            return default;
+        }
+        Duration::from_secs_f64(seconds)
+    }
+
+    fn upstream(&self, prefix: &str) -> Upstream {
+        Upstream {
+            key: self.text(&format!("{prefix}_API_KEY")).map(ApiKey::new),
+            base_url: self.text(&format!("{prefix}_BASE_URL")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        Config::read(|name| find(name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn nothing_is_needed() {
+        let config = read(&[("OPENAI_API_KEY", " ")]).unwrap();
+        assert!(config.openai.key.is_none());
+        assert_eq!(config.deadlines, Deadlines::default());
+    }
+
+    #[test]
+    fn all_mistakes_are_named_at_once() {
+        let error = read(&[
+            ("ALULA_FIRST_TOKEN_SECONDS", "soon"),
+            ("ALULA_IDLE_SECONDS", "0"),
+            ("ALULA_TOTAL_SECONDS", "NaN"),
+            ("ALULA_LOG_FORMAT", "xml"),
+        ]);
+        let text = error.unwrap_err().to_string();
+        for part in
+            ["FIRST_TOKEN_SECONDS=soon", "IDLE_SECONDS=0", "TOTAL_SECONDS=NaN", "FORMAT=xml"]
+        {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_not_shown() {
+        let config = read(&[("ANTHROPIC_API_KEY", "sk-canary")]).unwrap();
+        assert!(!format!("{config:?}").contains("canary"));
+        assert!(config.anthropic.key.is_some());
+    }
+}

@@ -1,0 +1,94 @@
+//! How a failed call to a provider is answered. The one place that knows both.
+
+use alula::{ApiError, HttpError};
+use alula_llm::{Error, ErrorKind, Phase};
+
+/// Seconds to wait after a failure whose end nobody knows.
+const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// An error of a provider, on its way to the client.
+///
+/// The client reads what it can act on: its own mistakes in the provider's words, ours and the
+/// provider's without details. The log reads everything.
+#[derive(Debug)]
+pub(crate) struct ProviderError(pub(crate) Error);
+
+impl From<Error> for ProviderError {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl ApiError for ProviderError {
+    fn into_http(self) -> HttpError {
+        let error = self.0;
+        let wait = error.retry_after().map_or(RETRY_AFTER_SECONDS, |wait| wait.as_secs().max(1));
+        let provider = error.provider().unwrap_or("the provider").to_owned();
+        let http = match error.kind() {
+            ErrorKind::InvalidRequest | ErrorKind::ContextTooLong | ErrorKind::ContentFiltered => {
+                HttpError::bad_request(error.message())
+            }
+            ErrorKind::NotFound => HttpError::not_found(error.message()),
+            ErrorKind::RateLimited { .. } => {
+                HttpError::too_many_requests(format!("{provider} is over its rate limit"), wait)
+            }
+            ErrorKind::Overloaded { .. } => {
+                HttpError::unavailable(format!("{provider} is overloaded")).retry_after(wait)
+            }
+            ErrorKind::Timeout { phase } => {
+                let what = match phase {
+                    Phase::FirstToken => "sent no first token in time",
+                    _ => "did not answer in time",
+                };
+                HttpError::new(504, format!("{provider} {what}")).retry_after(wait)
+            }
+            ErrorKind::Connect | ErrorKind::Unavailable => {
+                HttpError::new(502, format!("{provider} cannot be reached")).retry_after(wait)
+            }
+            ErrorKind::Auth | ErrorKind::QuotaExceeded => {
+                HttpError::new(502, format!("{provider} refuses this server's account"))
+            }
+            ErrorKind::Stream { .. } | ErrorKind::Decode | ErrorKind::TooLarge => HttpError::new(
+                502,
+                format!("{provider} broke off or sent an answer nobody understands"),
+            ),
+            _ => HttpError::new(500, "Internal Server Error"),
+        };
+        http.because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn answered(kind: ErrorKind) -> (u16, Option<String>) {
+        let error = Error::new(kind, "sk-secret was refused").with_provider("openai");
+        let http = ProviderError(error).into_http();
+        let wait = http.headers().find(|(name, _)| *name == "retry-after");
+        (http.status().as_u16(), wait.map(|(_, value)| value.to_str().unwrap().to_owned()))
+    }
+
+    #[test]
+    fn every_failure_has_its_status_and_a_time_to_wait_where_waiting_helps() {
+        let retry_after = Some(Duration::from_millis(2500));
+        let wait = |seconds: &str| Some(seconds.to_owned());
+        assert_eq!(answered(ErrorKind::RateLimited { retry_after }), (429, wait("2")));
+        assert_eq!(answered(ErrorKind::Overloaded { retry_after: None }), (503, wait("5")));
+        let phase = Phase::FirstToken;
+        assert_eq!(answered(ErrorKind::Timeout { phase }), (504, wait("5")));
+        assert_eq!(answered(ErrorKind::Connect), (502, wait("5")));
+        assert_eq!(answered(ErrorKind::InvalidRequest), (400, None));
+        assert_eq!(answered(ErrorKind::Auth), (502, None));
+    }
+
+    #[test]
+    fn our_own_trouble_with_a_provider_is_not_told() {
+        let error = Error::new(ErrorKind::Auth, "key sk-secret is wrong").with_provider("openai");
+        let http = ProviderError(error).into_http();
+        assert!(!http.detail().to_string().contains("sk-secret"));
+        assert!(http.log_message().contains("is wrong"));
+    }
+}

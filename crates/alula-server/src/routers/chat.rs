@@ -1,0 +1,127 @@
+//! Ask a model: at once, as a stream, or many at a time.
+
+use alula::{ApiError as _, Route, prelude::*};
+use alula_llm::Llm;
+use futures_util::{StreamExt as _, stream};
+
+use crate::{
+    error::ProviderError,
+    services::chat::{Answer, ChatAnswer, ChatRequest, Piece, Summary, ask},
+};
+
+/// The most questions in one batch.
+const BATCH_MAX: usize = 100;
+/// How many questions of a batch are asked at the same time.
+const BATCH_CONCURRENCY: usize = 16;
+
+/// The routes of this module.
+pub(crate) fn routes() -> Vec<Route> {
+    routes![chat, chat_stream, batch]
+}
+
+/// Ask a model and wait for the whole answer.
+#[post("/chat")]
+async fn chat(
+    llm: State<Llm>,
+    Json(request): Json<ChatRequest>,
+) -> Result<Json<ChatAnswer>, ProviderError> {
+    Ok(Json(ask(&llm, request).await?))
+}
+
+/// One event of a streamed answer.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum ChatEvent {
+    /// More text.
+    Token {
+        /// The text to add.
+        token: String,
+    },
+    /// More of what the model thinks before it answers.
+    Reasoning {
+        /// The text to add.
+        reasoning: String,
+    },
+    /// The end.
+    Summary(Box<Summary>),
+}
+
+/// Ask a model and read the answer as it is written.
+///
+/// The events are `{"token": "…"}`, and `{"reasoning": "…"}` where the model thinks first; then
+/// one with `usage`, `stop_reason` and `tool_calls`; then `[DONE]`. The status is sent with the
+/// first token: a provider that fails before it is an error with its status. A failure after it
+/// is an event named `error`, and no `[DONE]` follows.
+#[post("/chat/stream")]
+async fn chat_stream(
+    llm: State<Llm>,
+    Json(request): Json<ChatRequest>,
+) -> Result<Sse<impl Stream<Item = Event<ChatEvent>>>, ProviderError> {
+    let answer = Answer::begin(&llm, request).await?;
+    Ok(Sse::fallible(stream::unfold(Some(answer), async |answer| {
+        let mut answer = answer?;
+        let event = match answer.next().await {
+            Some(Ok(Piece::Token(token))) => Ok(Event::new(ChatEvent::Token { token })),
+            Some(Ok(Piece::Reasoning(reasoning))) => {
+                Ok(Event::new(ChatEvent::Reasoning { reasoning }))
+            }
+            Some(Ok(Piece::End(summary))) => Ok(Event::new(ChatEvent::Summary(summary))),
+            Some(Err(error)) => Err(error),
+            None => return Some((Ok(Event::raw("[DONE]")), None)),
+        };
+        Some((event, Some(answer)))
+    })))
+}
+
+/// Questions to be asked at the same time.
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Batch(#[schemars(length(min = 1, max = BATCH_MAX))] Vec<ChatRequest>);
+
+/// What became of one question of a batch.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum BatchItem {
+    /// It was answered.
+    Answer(Box<ChatAnswer>),
+    /// It failed.
+    Error {
+        /// Why.
+        error: BatchError,
+    },
+}
+
+/// Why a question of a batch failed.
+#[derive(Serialize, JsonSchema)]
+struct BatchError {
+    /// The status that the question alone would have had.
+    status: u16,
+    /// What is wrong.
+    detail: serde_json::Value,
+}
+
+/// Ask many questions at once.
+///
+/// The answers come in the order of the questions. A question that fails has an `error` in its
+/// place and does not stop the others.
+#[post("/batch")]
+async fn batch(llm: State<Llm>, Json(Batch(requests)): Json<Batch>) -> Json<Vec<BatchItem>> {
+    let answer = |request| {
+        let llm = llm.clone();
+        async move {
+            match ask(&llm, request).await {
+                Ok(answer) => BatchItem::Answer(Box::new(answer)),
+                Err(error) => failed(error),
+            }
+        }
+    };
+    Json(stream::iter(requests).map(answer).buffered(BATCH_CONCURRENCY).collect().await)
+}
+
+fn failed(error: ProviderError) -> BatchItem {
+    let http = error.into_http();
+    if http.status().is_server_error() {
+        tracing::warn!(status = http.status().as_u16(), "in a batch: {}", http.log_message());
+    }
+    let error = BatchError { status: http.status().as_u16(), detail: http.detail().clone() };
+    BatchItem::Error { error }
+}

@@ -1,0 +1,40 @@
+//! Whether the server works.
+
+use alula::{Route, prelude::*};
+
+/// The routes of this module.
+pub(crate) fn routes() -> Vec<Route> {
+    routes![root, health, live]
+}
+
+/// A word from the server.
+#[derive(Serialize, JsonSchema)]
+struct Welcome {
+    message: &'static str,
+}
+
+/// How the server is.
+#[derive(Serialize, JsonSchema)]
+struct Health {
+    status: &'static str,
+}
+
+/// Say that the server runs.
+#[get("/")]
+async fn root() -> Json<Welcome> {
+    Json(Welcome { message: "AI API is running" })
+}
+
+/// Check the server's health.
+#[get("/health")]
+async fn health() -> Json<Health> {
+    Json(Health { status: "healthy" })
+}
+
+/// Check that the process answers.
+///
+/// For a liveness probe: it looks at nothing else.
+#[get("/health/live")]
+async fn live() -> Json<Health> {
+    Json(Health { status: "healthy" })
+}

@@ -1,0 +1,266 @@
+//! Chat as applications know it, over the model of `alula-llm`.
+
+use alula::{Result, Validate};
+use alula_llm::{
+    Accumulator, ChatEvent, ChatResponse, ChatStream, Llm, StopReason, model::Usage as LlmUsage,
+};
+use futures_util::StreamExt as _;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::ProviderError;
+
+/// A question to a model.
+#[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+#[validate(custom = has_a_message)]
+pub(crate) struct ChatRequest {
+    /// What to say to the model. Needed unless `options` has `messages`.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 1_000_000))]
+    message: Option<String>,
+    /// The model, perhaps as `provider/model`; the server's default if absent.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 200))]
+    model: Option<String>,
+    /// Sampling temperature.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 2.0))]
+    temperature: Option<f64>,
+    /// The longest answer, in tokens.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    max_tokens: Option<u64>,
+    /// Instructions for the model.
+    #[serde(default)]
+    #[schemars(length(max = 1_000_000))]
+    system_prompt: Option<String>,
+    /// Fields of the provider's own API that go with the question as they are, such as `tools`,
+    /// `tool_choice`, or `messages` for a whole conversation.
+    #[serde(default)]
+    options: Map<String, Value>,
+}
+
+fn has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
+    match request.message.is_some() || request.options.contains_key("messages") {
+        true => Ok(()),
+        false => Err("there is neither a message nor options.messages"),
+    }
+}
+
+impl ChatRequest {
+    /// The request in the model of `alula-llm`.
+    fn into_llm(self, llm: &Llm) -> Result<alula_llm::ChatRequest, ProviderError> {
+        let model = self.model.unwrap_or_default();
+        let mut request = llm.request_from_json(&model, self.options)?;
+        if let Some(prompt) = self.system_prompt {
+            request.messages.insert(0, alula_llm::Message::system(prompt));
+        }
+        if let Some(message) = self.message {
+            request = request.user(message);
+        }
+        request.temperature = self.temperature.or(request.temperature);
+        request.max_tokens = self.max_tokens.or(request.max_tokens);
+        Ok(request)
+    }
+}
+
+/// What a model answered.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ChatAnswer {
+    /// The text of the answer.
+    response: String,
+    /// How the answer came about.
+    #[serde(flatten)]
+    summary: Summary,
+}
+
+/// How an answer came about.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Summary {
+    /// The model that answered.
+    model: String,
+    /// All tokens of the call; `null` if the provider did not count them.
+    tokens_used: Option<u64>,
+    /// The tokens of the call by kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+    /// Why the model stopped: `end`, `max_tokens`, `tool_calls`, ….
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_reason: Option<String>,
+    /// The tools that the model wants to be called.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ToolCall>,
+    /// What the model thought before it answered.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reasoning: String,
+}
+
+/// Tokens by kind.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Usage {
+    /// Tokens of the prompt.
+    input_tokens: u64,
+    /// Tokens of the answer.
+    output_tokens: u64,
+    /// Both together.
+    total_tokens: u64,
+    /// Tokens of the prompt that came from a cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_read_tokens: Option<u64>,
+    /// Tokens of the prompt that were put into a cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_write_tokens: Option<u64>,
+    /// Tokens of the answer that were reasoning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_tokens: Option<u64>,
+}
+
+/// A tool that the model wants to be called.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ToolCall {
+    /// The id that the result must name.
+    id: String,
+    /// The name of the tool.
+    name: String,
+    /// The arguments, as the model wrote them: JSON, unless it made a mistake.
+    arguments: String,
+}
+
+impl From<&LlmUsage> for Usage {
+    fn from(usage: &LlmUsage) -> Self {
+        Self {
+            input_tokens: usage.input,
+            output_tokens: usage.output,
+            total_tokens: usage.total(),
+            cache_read_tokens: usage.cache_read,
+            cache_write_tokens: usage.cache_write,
+            reasoning_tokens: usage.reasoning,
+        }
+    }
+}
+
+impl From<&ChatResponse> for Summary {
+    fn from(response: &ChatResponse) -> Self {
+        let tool_call = |call: &alula_llm::model::ToolCall| ToolCall {
+            id: call.id.clone(),
+            name: call.name.clone(),
+            arguments: call.arguments.clone(),
+        };
+        Self {
+            model: response.model.clone(),
+            tokens_used: response.usage.as_ref().map(LlmUsage::total),
+            usage: response.usage.as_ref().map(Usage::from),
+            stop_reason: response.stop().map(stop_reason),
+            tool_calls: response.tool_calls().map(tool_call).collect(),
+            reasoning: response.message().map(|message| message.reasoning()).unwrap_or_default(),
+        }
+    }
+}
+
+fn stop_reason(reason: &StopReason) -> String {
+    let text = match reason {
+        StopReason::End => "end",
+        StopReason::MaxTokens => "max_tokens",
+        StopReason::StopSequence => "stop_sequence",
+        StopReason::ToolCalls => "tool_calls",
+        StopReason::ContentFilter => "content_filter",
+        StopReason::Refusal => "refusal",
+        StopReason::Pause => "pause",
+        StopReason::Other(other) => other,
+        _ => "other",
+    };
+    text.to_owned()
+}
+
+/// Asks a model and waits for the answer.
+pub(crate) async fn ask(llm: &Llm, request: ChatRequest) -> Result<ChatAnswer, ProviderError> {
+    let request = request.into_llm(llm)?;
+    let response = llm.chat(request).await?;
+    Ok(ChatAnswer { response: response.text(), summary: Summary::from(&response) })
+}
+
+/// A piece of an answer.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// More text.
+    Token(String),
+    /// More reasoning.
+    Reasoning(String),
+    /// The end, and what it came to.
+    End(Box<Summary>),
+}
+
+/// An answer that has begun.
+pub(crate) struct Answer {
+    /// What arrived while waiting for the first content.
+    waiting: std::collections::VecDeque<ChatEvent>,
+    rest: ChatStream,
+    so_far: Accumulator,
+    ended: bool,
+}
+
+impl Answer {
+    /// Asks a model and waits for the first content, so that a failure before it is a status and
+    /// not a broken stream.
+    pub(crate) async fn begin(llm: &Llm, request: ChatRequest) -> Result<Self, ProviderError> {
+        let request = request.into_llm(llm)?;
+        let mut rest = llm.stream(request).await?;
+        let mut waiting = std::collections::VecDeque::new();
+        while let Some(event) = rest.next().await {
+            let event = event?;
+            let content = event.is_content() || matches!(event, ChatEvent::Stop { .. });
+            waiting.push_back(event);
+            if content {
+                break;
+            }
+        }
+        Ok(Self { waiting, rest, so_far: Accumulator::new(), ended: false })
+    }
+
+    /// The next piece; nothing after the end or a failure.
+    pub(crate) async fn next(&mut self) -> Option<Result<Piece, ProviderError>> {
+        loop {
+            if self.ended {
+                return None;
+            }
+            let event = match self.waiting.pop_front() {
+                Some(event) => Some(Ok(event)),
+                None => self.rest.next().await,
+            };
+            let piece = match event {
+                Some(Ok(event)) => self.take(event),
+                Some(Err(error)) => {
+                    self.ended = true;
+                    Some(Err(error.into()))
+                }
+                None => {
+                    self.ended = true;
+                    Some(Ok(Piece::End(Box::new(Summary::from(self.so_far.response())))))
+                }
+            };
+            if piece.is_some() {
+                return piece;
+            }
+        }
+    }
+
+    /// Notes an event and returns what the client sees of it. Only the first answer is streamed.
+    fn take(&mut self, event: ChatEvent) -> Option<Result<Piece, ProviderError>> {
+        let piece = match &event {
+            ChatEvent::Text { choice: 0, text, .. }
+            | ChatEvent::Refusal { choice: 0, text, .. }
+                if !text.is_empty() =>
+            {
+                Some(Ok(Piece::Token(text.clone())))
+            }
+            ChatEvent::Reasoning { choice: 0, text, .. } if !text.is_empty() => {
+                Some(Ok(Piece::Reasoning(text.clone())))
+            }
+            _ => None,
+        };
+        self.so_far.push(event);
+        piece
+    }
+}

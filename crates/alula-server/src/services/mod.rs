@@ -1,0 +1,4 @@
+//! What the endpoints work with.
+
+pub(crate) mod chat;
+pub(crate) mod llm;
