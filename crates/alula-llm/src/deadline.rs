@@ -214,4 +214,18 @@ mod tests {
         let error = deadlines().whole("x", future::pending().boxed()).await.unwrap_err();
         assert_eq!(error.kind(), &timeout(Phase::Total));
     }
+
+    /// Such a provider is never waited for, so that no timer gets a turn.
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_always_has_something_to_send_is_held_to_the_deadlines_too() {
+        let now = Instant::now();
+        let (first, total) = (Some(now + 10 * SECOND), now + 20 * SECOND);
+        let mut watch = Watch { deadlines: deadlines(), total, first, open: true };
+        assert_eq!(watch.missed(&Ok(ChatEvent::Ping)), None);
+        tokio::time::advance(11 * SECOND).await;
+        assert_eq!(watch.missed(&Ok(ChatEvent::Ping)), Some(Phase::FirstToken));
+        assert_eq!(watch.missed(&Ok(text())), None);
+        tokio::time::advance(10 * SECOND).await;
+        assert_eq!(watch.missed(&Ok(text())), Some(Phase::Total));
+    }
 }

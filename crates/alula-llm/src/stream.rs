@@ -4,7 +4,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::{Stream, StreamExt, stream::BoxStream};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
 
 use crate::{Accumulator, ChatEvent, ChatResponse, Result};
 
@@ -22,6 +25,29 @@ impl ChatStream {
     /// A stream of these events.
     pub fn new(events: impl Stream<Item = Result<ChatEvent>> + Send + 'static) -> Self {
         Self(events.boxed())
+    }
+
+    /// Waits for the first content, so that a failure before it is a failure of the call: it
+    /// can be given its own status, or another provider can be asked.
+    ///
+    /// The stream returned has all events but the pings that came before.
+    ///
+    /// # Errors
+    ///
+    /// The first error of the stream, if it comes before any content.
+    pub async fn ready(mut self) -> Result<Self> {
+        let mut early = Vec::new();
+        while let Some(event) = self.0.next().await {
+            let event = event?;
+            let answered = event.is_content() || matches!(event, ChatEvent::Stop { .. });
+            if event != ChatEvent::Ping {
+                early.push(Ok(event));
+            }
+            if answered {
+                break;
+            }
+        }
+        Ok(Self::new(stream::iter(early).chain(self.0)))
     }
 
     /// Reads to the end and returns the whole answer.

@@ -36,10 +36,14 @@ impl Failure {
     pub(super) fn of_body(value: &Value) -> Self {
         let error = value.get("error").unwrap_or(value);
         let text = |name| error.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let number = error.get("code").or_else(|| error.get("status_code"));
+        // Some servers put the status into the body of a stream's error.
+        let status = ["code", "status_code"].into_iter().find_map(|name| {
+            let status = error.get(name)?.as_u64()?.try_into().ok()?;
+            (300..600).contains(&status).then_some(status)
+        });
         let message = text("message").or_else(|| error.as_str());
         Self {
-            status: number.and_then(Value::as_u64).and_then(|code| code.try_into().ok()),
+            status,
             request_id: value.get("request_id").and_then(Value::as_str).map(str::to_owned),
             code: text("code").or_else(|| text("type")).map(str::to_owned),
             message: message.map(str::to_owned),
@@ -148,7 +152,13 @@ mod tests {
         ] {
             assert_eq!(Failure::of_body(&body).message.as_deref(), message, "{body}");
         }
-        let failure = Failure::of_body(&json!({"error": {"message": "no", "code": 502}}));
-        assert_eq!(failure.into_error(None).kind(), &ErrorKind::Unavailable);
+        for (error, kind) in [
+            (json!({"code": 502}), ErrorKind::Unavailable),
+            (json!({"code": "x", "status_code": 400}), ErrorKind::InvalidRequest),
+            (json!({"code": 1301}), ErrorKind::Unavailable),
+        ] {
+            let failure = Failure::of_body(&json!({"error": error}));
+            assert_eq!(failure.into_error(None).kind(), &kind);
+        }
     }
 }

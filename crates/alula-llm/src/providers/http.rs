@@ -23,7 +23,8 @@ const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A pool of connections to providers; clones share it.
 ///
-/// TLS is rustls on ring with the platform's certificates. Redirects are not followed: a
+/// TLS is rustls on ring with the platform's certificates. A proxy is used if `HTTP_PROXY` and
+/// the like name one. Redirects are not followed: a
 /// provider never sends one, and following would carry the key elsewhere.
 #[derive(Clone)]
 pub struct Http {

@@ -136,6 +136,16 @@ impl Cassettes {
         found.ok_or_else(|| self.miss(method, path, body))
     }
 
+    /// How many recordings there are.
+    pub fn len(&self) -> usize {
+        self.interactions.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.interactions.is_empty()
+    }
+
     /// All recordings, sorted by file.
     pub fn iter(&self) -> impl Iterator<Item = &Interaction> {
         self.interactions.iter()

@@ -6,7 +6,7 @@ use alula_llm::{
     ChatEvent, ChatRequest, Deadlines, Error, ErrorKind, Http, HttpLimits, Llm, OpenAi, Phase,
     Provider,
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::join_all};
 use tokio::time::timeout;
 
 use crate::{
@@ -24,7 +24,7 @@ fn request() -> ChatRequest {
 }
 
 /// Long enough to connect on a busy machine.
-const BRIEF: Duration = Duration::from_millis(200);
+const BRIEF: Duration = Duration::from_millis(400);
 
 fn llm(server: &Server) -> Llm {
     llm_with(server, Deadlines::default())
@@ -74,14 +74,15 @@ async fn a_stall_before_the_first_token_is_a_timeout() {
         vec![stream_head(), Step::UntilClosed],
         vec![stream_head(), send(ROLE), send(": ping\n\n"), send(PING), Step::UntilClosed],
     ];
-    for steps in stalls {
+    join_all(stalls.map(|steps| async {
         let server = Server::start(steps, true).await;
         let deadlines = Deadlines { first_token: BRIEF, ..Deadlines::default() };
         let (texts, error) = last_error(&llm_with(&server, deadlines)).await;
         assert_eq!(texts, 0);
         assert_eq!(error.kind(), &ErrorKind::Timeout { phase: Phase::FirstToken });
         timeout(PATIENCE, server.closed()).await.expect("the upstream connection stays open");
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]

@@ -258,6 +258,19 @@ fn comments_pings_and_empty_deltas_are_signs_of_life() {
     assert!(!events.iter().any(ChatEvent::is_content));
 }
 
+#[test]
+fn a_failure_before_any_content_is_a_failure_of_the_call() {
+    let role = chunk(json!({"role": "assistant"}));
+    let content = chunk(json!({"content": "a"}));
+    let error = "data: {\"error\":{\"message\":\"no\",\"code\":503}}\n\n";
+    let ready = |text: String| block_on(Kind::OpenAi.read_stream(vec![text.into()]).ready());
+    let failed = ready(": ping\n".to_owned() + &role + error).unwrap_err();
+    assert_eq!(failed.kind(), &ErrorKind::Overloaded { retry_after: None });
+    let items: Vec<_> = block_on(ready(role + ": ping\n" + &content + error).unwrap().collect());
+    assert!(matches!(items[..], [Ok(ChatEvent::Start { .. }), Ok(ChatEvent::Text { .. }), Err(_)]));
+    assert_eq!(block_on(ready(STOP.to_owned()).unwrap().accumulate()).unwrap().text(), "");
+}
+
 /// Arguments arrive whole for each dialect of parallel tool calls.
 #[test]
 fn tool_calls_are_told_apart_in_every_dialect() {

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::detail::{Detail, Loc};
 use super::words::Words;
 
-/// Answers repeat at most about this much of the input. A missing field shows the object that
-/// lacks it, so a hundred of them could otherwise repeat a large body a hundred times.
+/// Answers repeat at most about this much of the input: a missing field shows the object that
+/// lacks it, and every error shows the keys on its way, so that a hundred errors could otherwise
+/// repeat a large body a hundred times.
 const ECHO_BYTES_MAX: usize = 1 << 20;
 
 /// One step on the way from the root to a value.
@@ -30,15 +31,30 @@ impl<'a> From<&'a Loc> for Step<'a> {
 impl Step<'_> {
     /// Whether a path through the value leads to `loc`.
     pub(super) fn same_place(path: &[Self], loc: &[Loc]) -> bool {
-        let mut loc = loc.iter();
-        let same = path.iter().filter(|step| !matches!(step, Self::Label(_))).all(|step| {
-            match (step, loc.next()) {
-                (Self::Key(key), Some(Loc::Key(other))) => key == other,
-                (Self::Index(at), Some(Loc::Index(other))) => at == other,
-                _ => false,
-            }
-        });
-        same && loc.next().is_none()
+        Self::leads_into(path, loc) && Self::real(path).count() == loc.len()
+    }
+
+    /// Whether a path through the value leads to `loc` or to something inside.
+    pub(super) fn leads_into(path: &[Self], loc: &[Loc]) -> bool {
+        let mut path = Self::real(path);
+        loc.iter().all(|step| match (path.next(), step) {
+            (Some(Self::Key(key)), Loc::Key(other)) => key == other,
+            (Some(Self::Index(at)), Loc::Index(other)) => at == other,
+            _ => false,
+        })
+    }
+
+    /// The steps that are in the value.
+    fn real(path: &[Self]) -> impl Iterator<Item = &Self> {
+        path.iter().filter(|step| !matches!(step, Self::Label(_)))
+    }
+
+    /// How many bytes the step takes in an answer, not counting quotes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Key(key) | Self::Label(key) => key.len(),
+            Self::Index(_) => 1,
+        }
     }
 
     fn to_loc(self) -> Loc {
@@ -80,10 +96,20 @@ pub(super) struct Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    /// The errors, ready to be answered.
+    /// The errors, ready to be answered; at least one, and no more than the budget allows.
     pub(super) fn details(self, place: &'static str) -> Vec<Detail> {
         let mut budget = ECHO_BYTES_MAX;
-        self.findings.into_iter().map(|finding| finding.detail(place, &mut budget)).collect()
+        let mut details = Vec::with_capacity(self.findings.len());
+        for finding in self.findings {
+            let names: usize = finding.path.iter().map(Step::size).sum();
+            match budget.checked_sub(names) {
+                Some(rest) => budget = rest,
+                None if details.is_empty() => budget = 0,
+                None => break,
+            }
+            details.push(finding.detail(place, &mut budget));
+        }
+        details
     }
 
     /// The coercions, unless there is an error.
@@ -136,6 +162,14 @@ impl OwnedEdit {
             *place = self.value;
         }
     }
+}
+
+/// The value at a place.
+pub(super) fn value_at<'v>(root: &'v Value, loc: &[Loc]) -> Option<&'v Value> {
+    loc.iter().try_fold(root, |value, step| match step {
+        Loc::Key(key) => value.get(key.as_ref()),
+        Loc::Index(at) => value.get(at),
+    })
 }
 
 /// A copy of the input for an answer, or null when it does not fit into the budget.

@@ -38,11 +38,16 @@ pub enum Refused {
 /// - dates given as numbers are refused; dates and URLs that only the Rust type refuses are
 ///   reported with its words;
 /// - `NaN`, lone surrogates and more than 128 levels are refused as `json_invalid`;
+/// - serde fills a struct inside the body from a list, by position;
 /// - keys that `#[serde(alias)]` adds are accepted, but a listing of errors does not know them.
 pub fn parse<T>(shape: &Shape, bytes: &[u8], lax: bool) -> Result<T, Refused>
 where
     T: DeserializeOwned + Validate,
 {
+    if shape.is_model() && bytes.trim_ascii_start().starts_with(b"[") {
+        // serde would fill a struct from a list, by position.
+        return recover(shape, bytes, lax);
+    }
     match serde_json::from_slice::<T>(bytes) {
         Ok(value) if value.is_valid() => Ok(value),
         Ok(value) => Err(refuse_typed(shape, bytes, lax, &value)),

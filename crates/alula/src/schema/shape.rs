@@ -99,6 +99,11 @@ impl Shape {
         self.root
     }
 
+    /// Whether the whole value is an object with known fields.
+    pub(super) fn is_model(&self) -> bool {
+        matches!(self.node(self.root), Node::Object(rules) if rules.is_model())
+    }
+
     /// The format of the strings at a place, when the way there is plain.
     pub(super) fn format_at(&self, loc: &[Loc]) -> Option<Format> {
         let mut id = self.root;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use super::detail::{Detail, Loc};
+use super::finding::value_at;
 use super::shape::Shape;
 use super::words::{self, Words};
 
@@ -23,10 +24,7 @@ pub(super) fn from_serde(
     loc: Vec<Loc>,
     error: &serde_json::Error,
 ) -> Detail {
-    let value = loc.iter().try_fold(input, |value, step| match step {
-        Loc::Key(key) => value.get(key.as_ref()),
-        Loc::Index(at) => value.get(at),
-    });
+    let value = value_at(input, &loc);
     let text = error.to_string();
     let message = without_position(&text);
     let words = match shape.format_at(&loc) {

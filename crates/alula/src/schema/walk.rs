@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::finding::{Echo, Edit, Finding, Step};
+use super::finding::{Echo, Edit, Finding, Step, value_at};
 use super::node::{Field, ListRules, Node, NodeId, ObjectRules, Rest, Sequence};
 use super::shape::Shape;
 use super::words::{self, Words};
@@ -28,8 +28,9 @@ pub(super) const DETAILS_MAX: usize = 100;
 /// take a few nodes.
 const DEPTH_MAX: usize = 400;
 
-/// Nodes visited inside unions. Unions inside unions try their branches again and again.
-const UNION_VISITS_MAX: usize = 10_000_000;
+/// Work inside unions, in nodes; those far from the root count more, as do their errors. Unions
+/// inside unions may try their branches again and again.
+const UNION_WORK_MAX: usize = 2_000_000;
 
 /// A walk in progress.
 pub(super) struct Walk<'a> {
@@ -42,7 +43,7 @@ pub(super) struct Walk<'a> {
     pub(super) edits: Vec<Edit<'a>>,
     depth: usize,
     pub(super) union_depth: usize,
-    union_visits: usize,
+    union_work: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -56,21 +57,30 @@ impl<'a> Walk<'a> {
             edits: Vec::new(),
             depth: 0,
             union_depth: 0,
-            union_visits: 0,
+            union_work: 0,
         }
     }
 
     pub(super) fn run(mut self, input: &'a Value) -> Outcome<'a> {
         self.visit(self.shape.root(), input);
         self.custom_checks(0, input);
-        if self.findings.is_empty() {
-            // Checks of what is not in the value, such as a default.
-            for failure in self.custom {
-                self.path = failure.loc.iter().map(Step::from).collect();
-                self.push(words::value_error(&failure.message), Echo::Null);
-            }
-        }
+        self.unreached_checks(input);
         Outcome { findings: self.findings, edits: self.edits }
+    }
+
+    /// Adds the failures at places that the walk did not come to: a default that is not in the
+    /// value, or what the schema does not describe.
+    fn unreached_checks(&mut self, input: &'a Value) {
+        let reached = |failure: &&Failure| {
+            self.findings.iter().any(|finding| Step::leads_into(&finding.path, &failure.loc))
+        };
+        let unreached: Vec<&'a Failure> =
+            self.custom.iter().filter(|failure| !reached(failure)).collect();
+        for failure in unreached {
+            self.path = failure.loc.iter().map(Step::from).collect();
+            let echo = value_at(input, &failure.loc).map_or(Echo::Null, Echo::Value);
+            self.push(words::value_error(&failure.message), echo);
+        }
     }
 
     pub(super) fn is_lax(&self) -> bool {
@@ -141,9 +151,11 @@ impl<'a> Walk<'a> {
         if self.is_full() {
             return;
         }
-        self.union_visits += usize::from(self.union_depth > 0);
-        if self.depth >= DEPTH_MAX || self.union_visits > UNION_VISITS_MAX {
-            return self.fail(words::TOO_DEEP, input);
+        if self.union_depth > 0 {
+            self.union_work += 1 + self.path.len() / 8;
+        }
+        if self.depth >= DEPTH_MAX || self.union_work > UNION_WORK_MAX {
+            return self.fail(words::TOO_COMPLEX, input);
         }
         self.depth += 1;
         match self.shape.node(id) {

@@ -58,11 +58,12 @@ pub(super) const MODEL_TYPE: Words = Words::fixed(
     "model_attributes_type",
     "Input should be a valid dictionary or object to extract fields from",
 );
-/// Pydantic has no words for these three.
+
+// Pydantic has no words for these.
 pub(super) const UNIQUE_ITEMS: Words = Words::fixed("unique_items", "Items should be unique");
 pub(super) const NEVER: Words = Words::fixed("never", "No value is permitted here");
-pub(super) const TOO_DEEP: Words =
-    Words::fixed("recursion_loop", "Input is nested more deeply than can be checked");
+pub(super) const TOO_COMPLEX: Words =
+    Words::fixed("too_complex", "Input is too deep or too intricate to check");
 
 pub(super) fn sequence_type(sequence: Sequence) -> Words {
     match sequence {

@@ -1,6 +1,7 @@
 //! OpenAI's chat completions, and every server that is compatible with them.
 
 mod message;
+mod part;
 mod request;
 mod response;
 mod stream;
@@ -113,7 +114,8 @@ impl OpenAi {
     }
 
     fn is_official(&self) -> bool {
-        self.base_url.starts_with("https://api.openai.com/")
+        let path = self.base_url.strip_prefix("https://api.openai.com");
+        path.is_some_and(|path| path.is_empty() || path.starts_with('/'))
     }
 
     fn url(&self) -> Result<Url> {

@@ -21,7 +21,7 @@ impl<'s> Compiler<'s> {
             return "any".to_owned();
         };
         if let Some(target) = map.get("$ref").and_then(Value::as_str) {
-            let name = target.rsplit('/').next();
+            let name = target.rsplit('/').next().filter(|name| *name != "#");
             return resolve(self.root, target)
                 .map_or_else(|| "any".to_owned(), |schema| self.label_at(schema, name, depth + 1));
         }

@@ -48,17 +48,20 @@ struct Compiler<'s> {
 impl<'s> Compiler<'s> {
     /// Compiles a part of the schema that lies `steps` below the current one.
     fn add(&mut self, steps: &[&str], schema: &'s Value) -> NodeId {
-        if let Some(target) = plain_reference(schema) {
-            return self.reference(target);
-        }
         let depth = self.at.len();
         for step in steps {
             self.at.push('/');
             self.at.push_str(step);
         }
-        let node = self.node(schema);
+        let id = match plain_reference(schema) {
+            Some(target) => self.reference(target),
+            None => {
+                let node = self.node(schema);
+                self.store(node)
+            }
+        };
         self.at.truncate(depth);
-        self.store(node)
+        id
     }
 
     fn store(&mut self, node: Node) -> NodeId {

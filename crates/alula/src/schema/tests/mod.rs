@@ -2,11 +2,14 @@
 //!
 //! `tests/fixtures/fastapi/generate.py` records them.
 
+mod agreement;
 mod bodies;
+mod custom;
 mod limits;
 mod parameters;
 mod shapes;
 mod syntax;
+mod text;
 mod values;
 
 use serde::de::DeserializeOwned;

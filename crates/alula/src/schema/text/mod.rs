@@ -183,8 +183,12 @@ impl TextShape {
     /// # Errors
     /// Every error, each with the text as it arrived.
     ///
-    /// Two things differ from FastAPI. Of a union of a scalar and a list, one value is taken for
-    /// the scalar. `nan` and `inf` are refused, because no answer in JSON could repeat them.
+    /// Details differ from FastAPI's in these places:
+    /// - of a union of a scalar and a list, one value is taken for the scalar;
+    /// - `nan` and `inf` are refused, because no answer in JSON could repeat them;
+    /// - a missing entry shows `null` as its input also where FastAPI, given a model, shows all
+    ///   parameters;
+    /// - headers that a type does not name are ignored, even where it denies unknown fields.
     pub fn parse<T>(
         &self,
         place: &'static str,
