@@ -193,12 +193,11 @@ pub(crate) enum Piece {
 }
 
 /// An answer that has begun.
+#[derive(Debug)]
 pub(crate) struct Answer {
-    /// What arrived while waiting for the first content.
-    waiting: std::collections::VecDeque<ChatEvent>,
-    rest: ChatStream,
+    /// `None` after the end or a failure.
+    events: Option<ChatStream>,
     so_far: Accumulator,
-    ended: bool,
 }
 
 impl Answer {
@@ -206,57 +205,43 @@ impl Answer {
     /// not a broken stream.
     pub(crate) async fn begin(llm: &Llm, request: ChatRequest) -> Result<Self, ProviderError> {
         let request = request.into_llm(llm)?;
-        let mut rest = llm.stream(request).await?;
-        let mut waiting = std::collections::VecDeque::new();
-        while let Some(event) = rest.next().await {
-            let event = event?;
-            let content = event.is_content() || matches!(event, ChatEvent::Stop { .. });
-            waiting.push_back(event);
-            if content {
-                break;
-            }
-        }
-        Ok(Self { waiting, rest, so_far: Accumulator::new(), ended: false })
+        let events = llm.stream(request).await?.ready().await?;
+        Ok(Self { events: Some(events), so_far: Accumulator::new() })
     }
 
     /// The next piece; nothing after the end or a failure.
     pub(crate) async fn next(&mut self) -> Option<Result<Piece, ProviderError>> {
         loop {
-            if self.ended {
-                return None;
-            }
-            let event = match self.waiting.pop_front() {
-                Some(event) => Some(Ok(event)),
-                None => self.rest.next().await,
-            };
-            let piece = match event {
-                Some(Ok(event)) => self.take(event),
+            match self.events.as_mut()?.next().await {
+                Some(Ok(event)) => {
+                    if let Some(piece) = self.take(event) {
+                        return Some(Ok(piece));
+                    }
+                }
                 Some(Err(error)) => {
-                    self.ended = true;
-                    Some(Err(error.into()))
+                    self.events = None;
+                    return Some(Err(error.into()));
                 }
                 None => {
-                    self.ended = true;
-                    Some(Ok(Piece::End(Box::new(Summary::from(self.so_far.response())))))
+                    self.events = None;
+                    let summary = Summary::from(self.so_far.response());
+                    return Some(Ok(Piece::End(Box::new(summary))));
                 }
-            };
-            if piece.is_some() {
-                return piece;
             }
         }
     }
 
     /// Notes an event and returns what the client sees of it. Only the first answer is streamed.
-    fn take(&mut self, event: ChatEvent) -> Option<Result<Piece, ProviderError>> {
+    fn take(&mut self, event: ChatEvent) -> Option<Piece> {
         let piece = match &event {
             ChatEvent::Text { choice: 0, text, .. }
             | ChatEvent::Refusal { choice: 0, text, .. }
                 if !text.is_empty() =>
             {
-                Some(Ok(Piece::Token(text.clone())))
+                Some(Piece::Token(text.clone()))
             }
             ChatEvent::Reasoning { choice: 0, text, .. } if !text.is_empty() => {
-                Some(Ok(Piece::Reasoning(text.clone())))
+                Some(Piece::Reasoning(text.clone()))
             }
             _ => None,
         };
