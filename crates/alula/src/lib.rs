@@ -107,3 +107,7 @@ pub mod __private {
     pub use crate::validate::number::{Limit, Number};
     pub use crate::validate::pattern::Pattern;
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
