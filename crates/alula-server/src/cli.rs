@@ -28,6 +28,13 @@ Environment:
   ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)
   ALULA_IDLE_SECONDS                     between two signs of life of a stream (60)
   ALULA_TOTAL_SECONDS                    for a whole call (600)
+  ALULA_BODY_BYTES_MAX                   the largest request body (8388608)
+  ALULA_CONNECTIONS_MAX                  connections at a time (20000)
+  ALULA_HEADER_READ_SECONDS              to send the head of a request (10)
+  ALULA_BODY_STALL_SECONDS               between two parts of a request body (10)
+  ALULA_WRITE_STALL_SECONDS              a client may leave its response unread (30)
+  ALULA_KEEP_ALIVE_SECONDS               between two requests on a connection (75)
+  ALULA_DRAIN_SECONDS                    to finish requests after SIGTERM (20)
   ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr";
 
 /// One server between applications and language models.
@@ -102,16 +109,17 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     let config = Config::from_env()?;
     config.start_logging();
     let llm = llm::connect(&config).await?;
-    let server = bind(arguments.host, arguments.port).await?;
+    let server = bind(arguments.host, arguments.port, config.limits.clone()).await?;
     greet(&server, &llm);
-    app::app(llm).serve_on(server, Shutdown::on_signals()?).await?;
+    let app = app::app(llm).limits(config.limits).max_body(config.body_bytes_max);
+    app.serve_on(server, Shutdown::on_signals()?).await?;
     Ok(())
 }
 
 async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
     Config::from_env()?.start_logging();
     let replay = Replay::load(&arguments.dir, arguments.delay_ms)?;
-    let server = bind(arguments.host, arguments.port).await?;
+    let server = bind(arguments.host, arguments.port, Limits::default()).await?;
     let address = server.local_addr();
     say(&format!(
         "Replaying {count} recorded calls on http://{address}\n\
@@ -130,8 +138,8 @@ fn print_openapi() -> Result<(), CliError> {
     Ok(())
 }
 
-async fn bind(host: IpAddr, port: u16) -> Result<Server, CliError> {
-    let bound = Server::bind((host, port), Limits::default()).await;
+async fn bind(host: IpAddr, port: u16, limits: Limits) -> Result<Server, CliError> {
+    let bound = Server::bind((host, port), limits).await;
     bound.map_err(|error| CliError::Bind { host, port, error })
 }
 

@@ -1,11 +1,15 @@
 //! What the environment says. It is read once, here.
 
-use std::{fmt, io::IsTerminal as _, str::FromStr, time::Duration};
+use std::{fmt, io::IsTerminal as _, num::NonZeroUsize, str::FromStr, time::Duration};
 
+use alula::Limits;
 use alula_llm::{ApiKey, Deadlines};
 
+/// The most bytes of a request body by default: a long conversation with a few pictures.
+const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// The settings of the server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) openai: Upstream,
     pub(crate) anthropic: Upstream,
@@ -14,6 +18,10 @@ pub(crate) struct Config {
     /// The model of requests that name none.
     pub(crate) model: Option<String>,
     pub(crate) deadlines: Deadlines,
+    /// What a client may hold.
+    pub(crate) limits: Limits,
+    /// The most bytes of a request body.
+    pub(crate) body_bytes_max: usize,
     log: Option<String>,
     log_format: LogFormat,
 }
@@ -91,7 +99,17 @@ impl Config {
             idle: variables.seconds("ALULA_IDLE_SECONDS", defaults.idle),
             total: variables.seconds("ALULA_TOTAL_SECONDS", defaults.total),
         };
+        let limits = Limits::default();
+        let limits = Limits::default()
+            .header_read(variables.seconds("ALULA_HEADER_READ_SECONDS", limits.header_read))
+            .body_stall(variables.seconds("ALULA_BODY_STALL_SECONDS", limits.body_stall))
+            .write_stall(variables.seconds("ALULA_WRITE_STALL_SECONDS", limits.write_stall))
+            .idle(variables.seconds("ALULA_KEEP_ALIVE_SECONDS", limits.idle))
+            .drain(variables.seconds("ALULA_DRAIN_SECONDS", limits.drain))
+            .connections(variables.count("ALULA_CONNECTIONS_MAX", limits.connections));
         let config = Self {
+            limits,
+            body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             openai: variables.upstream("OPENAI"),
             anthropic: variables.upstream("ANTHROPIC"),
             ollama_host: variables.text("OLLAMA_HOST"),
@@ -150,6 +168,12 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         Duration::from_secs_f64(seconds)
     }
 
+    /// A number from 1.
+    fn count(&mut self, name: &str, default: usize) -> usize {
+        let count = self.parsed::<NonZeroUsize>(name);
+        count.map_or(default, NonZeroUsize::get)
+    }
+
     fn upstream(&self, prefix: &str) -> Upstream {
         Upstream {
             key: self.text(&format!("{prefix}_API_KEY")).map(ApiKey::new),
@@ -181,11 +205,11 @@ mod tests {
             ("ALULA_IDLE_SECONDS", "0"),
             ("ALULA_TOTAL_SECONDS", "NaN"),
             ("ALULA_LOG_FORMAT", "xml"),
+            ("ALULA_CONNECTIONS_MAX", "0"),
         ]);
         let text = error.unwrap_err().to_string();
-        for part in
-            ["FIRST_TOKEN_SECONDS=soon", "IDLE_SECONDS=0", "TOTAL_SECONDS=NaN", "FORMAT=xml"]
-        {
+        let names = ["FIRST_TOKEN_SECONDS=soon", "IDLE_SECONDS=0", "TOTAL_SECONDS=NaN"];
+        for part in names.into_iter().chain(["FORMAT=xml", "CONNECTIONS_MAX=0"]) {
             assert!(text.contains(part), "{part} in {text}");
         }
     }

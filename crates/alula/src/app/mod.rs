@@ -263,6 +263,7 @@ impl App {
     /// If the application has a mistake or its lifespan fails.
     pub async fn serve_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
         let running = self.start(shutdown.clone()).await?;
+        tracing::info!("serving on http://{}", server.local_addr());
         server.run(running.service.clone(), shutdown).await;
         running.stop().await;
         Ok(())

@@ -8,6 +8,7 @@ use std::{
 
 use axum::body::{Body, Bytes};
 use bytes::BytesMut;
+use futures_util::FutureExt as _;
 use http::{Extensions, HeaderMap, Method, Request, Uri, header, request::Parts};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt as _;
@@ -199,8 +200,13 @@ struct Reader {
 impl Reader {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
-            let frame = tokio::time::timeout(self.limits.body_stall, self.body.frame()).await;
-            let frame = frame.map_err(|_| HttpError::new(408, "The request body stalled"))?;
+            // What is there already needs no timer; most bodies come with their head.
+            let frame = match self.body.frame().now_or_never() {
+                Some(frame) => frame,
+                None => tokio::time::timeout(self.limits.body_stall, self.body.frame())
+                    .await
+                    .map_err(|_| HttpError::new(408, "The request body stalled"))?,
+            };
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|error| {
                 HttpError::bad_request("The request body broke off").because(error)
