@@ -159,9 +159,13 @@ fn chain(error: &dyn StdError) -> String {
     text
 }
 
+/// The cause if there is one, for the log and for a `main` that returns it; else status and detail.
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.status, self.log_message())
+        match &self.0.cause {
+            Some(cause) => f.write_str(&chain(cause.as_ref())),
+            None => write!(f, "{}: {}", self.0.status, self.log_message()),
+        }
     }
 }
 
@@ -237,6 +241,13 @@ mod tests {
             assert!(error.log_message().contains(&status.to_string()));
         }
         assert_eq!(HttpError::new(499, "x").status().as_u16(), 499);
+    }
+
+    #[test]
+    fn a_program_that_returns_it_from_main_shows_the_cause() {
+        let error: HttpError = std::io::Error::other("disk on fire").into();
+        assert_eq!(format!("{error:?}"), "disk on fire");
+        assert_eq!(HttpError::not_found("x").to_string(), "404 Not Found: x");
     }
 
     #[test]

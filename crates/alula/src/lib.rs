@@ -24,8 +24,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<()> {
-//!     App::new("Parrot", "1.0.0").routes(routes![chat]).serve("127.0.0.1:8000").await?;
-//!     Ok(())
+//!     App::new("Parrot", "1.0.0").routes(routes![chat]).serve("127.0.0.1:8000").await
 //! }
 //! ```
 //!

@@ -250,10 +250,11 @@ impl App {
     ///
     /// # Errors
     ///
-    /// If the application has a mistake, its lifespan fails, or the address cannot be bound.
-    pub async fn serve(self, address: &str) -> Result<(), StartError> {
+    /// If the application has a mistake, its lifespan fails, or the address cannot be bound. The
+    /// error is made to be returned from `main`; [`serve_on`](Self::serve_on) has a typed one.
+    pub async fn serve(self, address: &str) -> Result<()> {
         let server = Server::bind(address, self.limits.clone()).await?;
-        self.serve_on(server, Shutdown::on_signals()?).await
+        Ok(self.serve_on(server, Shutdown::on_signals()?).await?)
     }
 
     /// Serves the application on a server that is bound already, until `shutdown`.
