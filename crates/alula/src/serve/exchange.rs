@@ -11,8 +11,8 @@ use std::{
 use axum::body::Body;
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response, StatusCode, Version,
-    header::{CONNECTION, CONTENT_TYPE, HOST},
+    HeaderValue, Request, Response, Version,
+    header::{CONNECTION, HOST},
 };
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -20,6 +20,7 @@ use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 use pin_project_lite::pin_project;
 
 use super::activity::{Activity, InFlight};
+use crate::{error::HttpError, output::error_response};
 
 /// The address that a request came from, in the request's extensions.
 ///
@@ -138,14 +139,9 @@ impl<S: HttpService> Future for Exchange<S> {
 }
 
 /// The answer to a request that the application never sees; it ends the connection.
-fn bad_request(detail: &str) -> Response<Body> {
-    let body = serde_json::json!({ "detail": detail }).to_string();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+fn bad_request(detail: &'static str) -> Response<Body> {
+    let close = HeaderValue::from_static("close");
+    error_response(&HttpError::bad_request(detail).header(CONNECTION, close))
 }
 
 pin_project! {
