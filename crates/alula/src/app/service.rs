@@ -49,10 +49,9 @@ where
     fn call(&mut self, mut request: Request<B>) -> AppFuture {
         let id = request_id::accept(request.headers());
         request.extensions_mut().insert(id.clone());
-        let log = tracing::enabled!(target: "alula::access", tracing::Level::INFO).then(|| Line {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            start: Instant::now(),
+        let log = tracing::enabled!(target: "alula::access", tracing::Level::INFO).then(|| {
+            let (method, uri) = (request.method().clone(), request.uri().clone());
+            Box::new(Line { method, uri, start: Instant::now() })
         });
         AppFuture { inner: self.router.call(request), id, log }
     }
@@ -71,7 +70,7 @@ pin_project! {
         #[pin]
         inner: RouteFuture<Infallible>,
         id: RequestId,
-        log: Option<Line>,
+        log: Option<Box<Line>>,
     }
 }
 
@@ -95,7 +94,8 @@ impl Future for AppFuture {
             }
         };
         response.headers_mut().insert(request_id::HEADER, this.id.header_value().clone());
-        if let Some(Line { method, uri, start }) = this.log.take() {
+        if let Some(line) = this.log.take() {
+            let Line { method, uri, start } = *line;
             tracing::info!(
                 target: "alula::access",
                 %method,

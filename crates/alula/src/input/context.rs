@@ -2,6 +2,8 @@
 
 use std::{
     any::{Any, TypeId},
+    future::Future,
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -10,7 +12,7 @@ use axum::body::{Body, Bytes};
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
 use http::{Extensions, HeaderMap, Method, Request, Uri, header, request::Parts};
-use http_body::Body as HttpBody;
+use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt as _;
 
 use super::Rejection;
@@ -148,6 +150,11 @@ impl RequestContext {
         std::mem::take(&mut self.details)
     }
 
+    /// Whether no dependency registered an exit and nobody added a task.
+    pub(crate) fn has_nothing_to_finish(&self) -> bool {
+        self.scope.is_empty()
+    }
+
     pub(crate) fn into_scope(self) -> RequestScope {
         self.scope
     }
@@ -203,9 +210,7 @@ impl Reader {
             // What is there already needs no timer; most bodies come with their head.
             let frame = match self.body.frame().now_or_never() {
                 Some(frame) => frame,
-                None => tokio::time::timeout(self.limits.body_stall, self.body.frame())
-                    .await
-                    .map_err(|_| HttpError::new(408, "The request body stalled"))?,
+                None => self.late_frame().await?,
             };
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|error| {
@@ -218,7 +223,17 @@ impl Reader {
             return Ok(Some(data));
         }
     }
+
+    /// Waits for a frame; boxed, so that a body that is there does not carry the timer along.
+    fn late_frame(&mut self) -> Pin<Box<dyn Future<Output = Result<LateFrame>> + Send + '_>> {
+        Box::pin(async {
+            let frame = tokio::time::timeout(self.limits.body_stall, self.body.frame()).await;
+            frame.map_err(|_| HttpError::new(408, "The request body stalled"))
+        })
+    }
 }
+
+type LateFrame = Option<Result<Frame<Bytes>, axum::Error>>;
 
 fn too_large(max: usize) -> HttpError {
     HttpError::new(413, format!("The request body is larger than {max} bytes"))

@@ -80,18 +80,23 @@ where
     A: Input,
     H: Handler<A, Output: Output>,
 {
-    async fn run(self: Arc<Self>, request: Request) -> Response<Body> {
+    /// Answers a request.
+    ///
+    /// The future is moved a few times on its way into hyper, so what is rare is boxed to keep it
+    /// small: the end of a scope that has something to do, and errors.
+    fn run(self: Arc<Self>, request: Request) -> impl Future<Output = Response<Body>> + Send {
         let scope = RequestScope::new(self.settings.shutdown.clone());
         let mut cx = RequestContext::new(request, self.settings.limits, scope);
-        let answer = AssertUnwindSafe(self.answer(&mut cx)).catch_unwind().await;
-        let (outcome, error) = match answer {
-            Ok(Ok(response)) => return succeed(response, cx).await,
-            Ok(Err(error)) => (Outcome::Error(error.status()), error),
-            Err(panic) => (Outcome::Panicked, HttpError::internal(panic_text(&*panic))),
-        };
-        log(&error, &cx);
-        cx.into_scope().failed(outcome).await;
-        error_response(&error)
+        async move {
+            let answer = AssertUnwindSafe(self.answer(&mut cx)).catch_unwind().await;
+            let (outcome, error) = match answer {
+                Ok(Ok(response)) if cx.has_nothing_to_finish() => return response,
+                Ok(Ok(response)) => return Box::pin(succeed(response, cx)).await,
+                Ok(Err(error)) => (Outcome::Error(error.status()), error),
+                Err(panic) => (Outcome::Panicked, HttpError::internal(panic_text(&*panic))),
+            };
+            Box::pin(fail(outcome, error, cx)).await
+        }
     }
 
     async fn answer(&self, cx: &mut RequestContext) -> Result<Response<Body>> {
@@ -117,6 +122,12 @@ async fn succeed(response: Response<Body>, cx: RequestContext) -> Response<Body>
     let scope = cx.into_scope();
     scope.returned(Outcome::Ok).await;
     finish_with(response, scope)
+}
+
+async fn fail(outcome: Outcome, error: HttpError, cx: RequestContext) -> Response<Body> {
+    log(&error, &cx);
+    cx.into_scope().failed(outcome).await;
+    error_response(&error)
 }
 
 /// Logs what the client is not told. An error that is the client's is its own business.
