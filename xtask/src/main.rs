@@ -1,2 +1,90 @@
-//! Project tasks.
-fn main() {}
+//! The project's own commands. `cargo xtask --help` lists them.
+//!
+//! A task is a module with a `run` function and a row in [`TASKS`]. This crate stays light, so
+//! that it builds in seconds: a task that needs a crate of the workspace runs it with `cargo run`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a developer's command prints, and reads its own environment"
+)]
+
+mod bench;
+mod process;
+mod python;
+mod tally;
+mod test;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+/// A command of `cargo xtask`.
+struct Task {
+    name: &'static str,
+    arguments: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> anyhow::Result<()>,
+}
+
+const TASKS: &[Task] = &[
+    Task {
+        name: "test",
+        arguments: "[--quick] [--no-install]",
+        about: "Install what the tests need, then run every check and every test.\n\
+                --quick: install nothing and build no documentation.\n\
+                --no-install: install nothing; tests without their tool are skipped.",
+        run: test::run,
+    },
+    Task {
+        name: "tidy",
+        arguments: "",
+        about: "Check the rules of the project that rustc and clippy do not know.",
+        run: tidy::run,
+    },
+    Task {
+        name: "bench",
+        arguments: "framework [--rounds N] [--seconds S] [--connections N]",
+        about: "Compare with peers, in one run on this machine; figures go to target/bench/.\n\
+                framework: a JSON echo in Alula, in plain axum and in FastAPI.",
+        run: bench::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        eprint!("{}", help());
+        return ExitCode::from(2);
+    };
+    if matches!(name.as_str(), "--help" | "-h" | "help") {
+        print!("{}", help());
+        return ExitCode::SUCCESS;
+    }
+    let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+        eprint!("xtask: no task is called `{name}`\n\n{}", help());
+        return ExitCode::from(2);
+    };
+    if rest.iter().any(|argument| argument == "--help" || argument == "-h") {
+        print!("{}", describe(task));
+        return ExitCode::SUCCESS;
+    }
+    match (task.run)(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() -> String {
+    let tasks: String = TASKS.iter().map(describe).collect();
+    format!("Usage: cargo xtask TASK\n\n{tasks}")
+}
+
+fn describe(task: &Task) -> String {
+    let about = task.about.replace('\n', "\n    ");
+    format!("{} {}\n    {about}\n", task.name, task.arguments)
+}

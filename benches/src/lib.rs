@@ -1,0 +1,7 @@
+//! What comparisons share: servers in processes of their own, load over HTTP, and figures.
+
+pub mod figures;
+pub mod http;
+pub mod load;
+pub mod machine;
+pub mod server;

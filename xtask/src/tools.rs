@@ -1,0 +1,121 @@
+//! Programs that tests need and cargo cannot bring.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{process, python::Environment, workspace::Workspace};
+
+/// Names under which a Chromium is installed.
+const BROWSERS: &[&str] =
+    &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// What the tests can use of what they need.
+#[derive(Debug, Default)]
+pub(crate) struct Tools {
+    /// A Python with the packages of `xtask/python/test.txt`.
+    python: Option<PathBuf>,
+    /// A Chromium.
+    chromium: Option<PathBuf>,
+}
+
+impl Tools {
+    /// Looks for the tools and installs nothing.
+    pub(crate) fn find(workspace: &Workspace) -> Self {
+        Self {
+            python: Environment::new(workspace, "test").find(),
+            chromium: BROWSERS.iter().find_map(process::find),
+        }
+    }
+
+    /// Installs what is missing. Without apt, that is only the Python packages.
+    pub(crate) fn install(workspace: &Workspace) -> Result<Self> {
+        let mut tools = Self::find(workspace);
+        if tools.chromium.is_none() {
+            if has_apt() {
+                apt_install(&["chromium"])
+                    .context("cannot install Chromium; do it by hand, or say --no-install")?;
+                tools.chromium = BROWSERS.iter().find_map(process::find);
+            } else {
+                println!("no apt here: install Chromium by hand, or its tests are skipped");
+            }
+        }
+        if tools.python.is_none() {
+            tools.python = Some(Environment::new(workspace, "test").install()?);
+        }
+        Ok(tools)
+    }
+
+    /// Tells the tests of a command where the tools are.
+    ///
+    /// `ALULA_TEST_REQUIRE` says that all of them are there: a test that then finds its tool
+    /// missing fails, so that no test is skipped by mistake.
+    pub(crate) fn tell(&self, command: &mut Command) {
+        let mut set = |name: &str, value: Option<&Path>| match value {
+            Some(value) => _ = command.env(name, value),
+            None => _ = command.env_remove(name),
+        };
+        set("ALULA_TEST_PYTHON", self.python.as_deref());
+        set("ALULA_TEST_CHROMIUM", self.chromium.as_deref());
+        let complete = self.python.is_some() && self.chromium.is_some();
+        set("ALULA_TEST_REQUIRE", complete.then(|| Path::new("1")));
+    }
+}
+
+pub(crate) fn has_apt() -> bool {
+    process::find("apt-get").is_some()
+}
+
+/// Installs Debian packages, as root or through sudo.
+pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
+    println!("installing {} with apt-get", packages.join(" "));
+    process::run(apt()?.arg("update").arg("-qq"))?;
+    process::run(apt()?.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
+}
+
+fn apt() -> Result<Command> {
+    let root = process::output(Command::new("id").arg("-u"))?.trim() == "0";
+    let words =
+        ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"];
+    let words: Vec<&OsStr> =
+        (!root).then_some("sudo").into_iter().chain(words).map(OsStr::new).collect();
+    let (program, arguments) = words.split_first().context("a command has a program")?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(tools: &Tools) -> Vec<(&str, Option<String>)> {
+        let names = ["ALULA_TEST_PYTHON", "ALULA_TEST_CHROMIUM", "ALULA_TEST_REQUIRE"];
+        let mut command = Command::new("true");
+        tools.tell(&mut command);
+        let value = |name: &str| {
+            let (_, value) = command.get_envs().find(|(found, _)| *found == name)?;
+            Some(value?.to_string_lossy().into_owned())
+        };
+        names.iter().map(|name| (*name, value(name))).collect()
+    }
+
+    #[test]
+    fn tests_must_run_once_every_tool_is_there() {
+        let mut tools = Tools { python: Some("python".into()), chromium: None };
+        assert_eq!(
+            told(&tools),
+            [
+                ("ALULA_TEST_PYTHON", Some("python".to_owned())),
+                ("ALULA_TEST_CHROMIUM", None),
+                ("ALULA_TEST_REQUIRE", None),
+            ],
+        );
+        tools.chromium = Some("chromium".into());
+        assert_eq!(told(&tools).last(), Some(&("ALULA_TEST_REQUIRE", Some("1".to_owned()))));
+    }
+}
