@@ -21,25 +21,36 @@ pub(crate) fn accept(headers: &HeaderMap) -> RequestId {
         let bytes = value.as_bytes();
         (1..=LENGTH_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
     };
-    let given = headers.get(HEADER).filter(safe).cloned();
-    RequestId::new(given.unwrap_or_else(generate))
+    match headers.get(HEADER).filter(safe) {
+        Some(given) => RequestId::given(given.clone()),
+        None => RequestId::made(generate()),
+    }
 }
 
 /// 128 bits in hexadecimal.
 ///
 /// An id must be unique, not secret, so a seeded generator of each thread is enough.
-fn generate() -> HeaderValue {
+fn generate() -> [u8; 32] {
     let (high, low) = STATE.with(|state| (next(state), next(state)));
     let mut text = [0; 32];
-    for (index, digit) in text.iter_mut().enumerate() {
-        let word = if index < 16 { high } else { low };
-        let nibble = (word >> (60 - 4 * (index % 16))) & 0xf;
-        *digit = HEX.get(nibble as usize).copied().unwrap_or(b'0');
+    let words = [high >> 32, high, low >> 32, low];
+    for (digits, word) in text.chunks_exact_mut(8).zip(words) {
+        digits.copy_from_slice(&hexadecimal(word));
     }
-    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("0"))
+    text
 }
 
-const HEX: [u8; 16] = *b"0123456789abcdef";
+/// The eight hexadecimal digits of the lower half of a word, computed side by side.
+fn hexadecimal(word: u64) -> [u8; 8] {
+    // One nibble to a byte, the highest first.
+    let mut nibbles = word & 0xffff_ffff;
+    nibbles = (nibbles | (nibbles << 16)) & 0x0000_ffff_0000_ffff;
+    nibbles = (nibbles | (nibbles << 8)) & 0x00ff_00ff_00ff_00ff;
+    nibbles = (nibbles | (nibbles << 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    // 1 where the nibble is a letter: it lies 39 places behind the digits.
+    let letters = ((nibbles + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    (nibbles + 0x3030_3030_3030_3030 + 39 * letters).to_be_bytes()
+}
 
 thread_local! {
     static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(std::process::id()));
@@ -75,12 +86,19 @@ mod tests {
     }
 
     #[test]
+    fn digits_are_those_of_the_standard_library() {
+        for word in [0, 1, 0x9a, 0x0123_4567, 0x89ab_cdef, 0xffff_ffff, 0x00f0_0000_000a] {
+            let expected = format!("{:08x}", word & 0xffff_ffff);
+            assert_eq!(str::from_utf8(&hexadecimal(word)).unwrap(), expected);
+        }
+    }
+
+    #[test]
     fn new_ids_are_hexadecimal_and_differ() {
         let ids: std::collections::HashSet<_> = (0..1000).map(|_| generate()).collect();
         assert_eq!(ids.len(), 1000);
         for id in ids {
-            assert_eq!(id.len(), 32);
-            assert!(id.as_bytes().iter().all(u8::is_ascii_hexdigit));
+            assert!(id.iter().all(u8::is_ascii_hexdigit));
         }
     }
 }

@@ -93,7 +93,7 @@ impl Future for AppFuture {
                 error_response(&HttpError::internal(text))
             }
         };
-        response.headers_mut().insert(request_id::HEADER, this.id.header_value().clone());
+        response.headers_mut().insert(request_id::HEADER, this.id.header_value());
         if let Some(line) = this.log.take() {
             let Line { method, uri, start } = *line;
             tracing::info!(

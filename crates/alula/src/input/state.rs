@@ -79,20 +79,39 @@ impl<T: Send + Sync + 'static> Input for State<T> {
 ///
 /// It is in the `x-request-id` header of every answer and in every line of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(HeaderValue);
+pub struct RequestId(Id);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Id {
+    Given(HeaderValue),
+    /// Text that needs no allocation until it is a header.
+    Made([u8; 32]),
+}
 
 impl RequestId {
-    pub(crate) fn new(value: HeaderValue) -> Self {
-        Self(value)
+    pub(crate) fn given(value: HeaderValue) -> Self {
+        Self(Id::Given(value))
+    }
+
+    pub(crate) fn made(text: [u8; 32]) -> Self {
+        Self(Id::Made(text))
     }
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        match &self.0 {
+            Id::Given(value) => value.to_str().unwrap_or_default(),
+            Id::Made(text) => str::from_utf8(text).unwrap_or_default(),
+        }
     }
 
-    pub(crate) fn header_value(&self) -> &HeaderValue {
-        &self.0
+    pub(crate) fn header_value(&self) -> HeaderValue {
+        match &self.0 {
+            Id::Given(value) => value.clone(),
+            Id::Made(text) => {
+                HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static("0"))
+            }
+        }
     }
 }
 
