@@ -7,7 +7,7 @@ mod sse;
 mod stream;
 
 use axum::body::Body;
-use bytes::{BufMut as _, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -84,11 +84,9 @@ impl<T: Serialize + JsonSchema> Output for Json<T> {
     }
 }
 
-/// Serializes into one buffer that the response body takes over as it is.
-pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<bytes::Bytes> {
-    let mut buffer = BytesMut::with_capacity(128).writer();
-    serde_json::to_writer(&mut buffer, value)?;
-    Ok(buffer.into_inner().freeze())
+/// Serializes into a buffer that the response body takes over as it is.
+pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
+    Ok(serde_json::to_vec(value)?.into())
 }
 
 /// No content: 204.

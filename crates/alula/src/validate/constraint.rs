@@ -162,14 +162,14 @@ macro_rules! texts {
         impl Keeps<Length> for $text {
             #[inline]
             fn keeps(&self, length: &Length) -> bool {
-                length.0.admits(self.chars().count().into())
+                length.0.admits_characters(self)
             }
         }
 
         impl Keeps<TextLength> for $text {
             #[inline]
             fn keeps(&self, length: &TextLength) -> bool {
-                length.0.admits(self.chars().count().into())
+                length.0.admits_characters(self)
             }
         }
 

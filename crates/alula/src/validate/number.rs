@@ -42,7 +42,10 @@ pub enum Limit {
 
 impl Limit {
     /// Whether `number` keeps this bound; NaN keeps none.
-    #[inline]
+    ///
+    /// Always inlined, as is all it calls: the bound is a constant where it is written, and what
+    /// is left of this is one comparison.
+    #[inline(always)]
     pub(crate) fn admits(self, number: Number) -> bool {
         match self {
             Self::Minimum(bound) => number.compare(bound).is_some_and(Ordering::is_ge),
@@ -51,10 +54,21 @@ impl Limit {
             Self::ExclusiveMaximum(bound) => number.compare(bound).is_some_and(Ordering::is_lt),
         }
     }
+
+    /// Whether a text of this length in characters keeps this bound.
+    ///
+    /// They are counted only if the bytes leave it open: a character takes one to four.
+    #[inline]
+    pub(crate) fn admits_characters(self, text: &str) -> bool {
+        let fewest = self.admits(text.len().div_ceil(4).into());
+        let most = self.admits(text.len().into());
+        // A bound has one side: what holds at both ends holds between them.
+        if fewest == most { most } else { self.admits(text.chars().count().into()) }
+    }
 }
 
 impl Number {
-    #[inline]
+    #[inline(always)]
     fn compare(self, bound: Self) -> Option<Ordering> {
         match (self, bound) {
             (Self::Integer(number), Self::Integer(bound)) => Some(number.cmp(&bound)),
@@ -84,6 +98,7 @@ impl Number {
         remainder <= slack || step.abs() - remainder <= slack
     }
 
+    #[inline(always)]
     fn to_f64(self) -> f64 {
         match self {
             Self::Integer(Integer::Negative(number)) => number as f64,
