@@ -46,6 +46,15 @@ pub fn cpu_time(pid: u32) -> Option<Duration> {
     ticks.map(duration)
 }
 
+/// The memory that a process holds, in bytes.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
 /// The processor time that this process has used, without its children.
 #[must_use]
 pub fn own_cpu_time() -> Option<Duration> {

@@ -62,6 +62,12 @@ impl Server {
         self.address
     }
 
+    /// The memory that it holds, without its child processes.
+    #[must_use]
+    pub fn resident_bytes(&self) -> Option<u64> {
+        machine::resident_bytes(self.child.id())
+    }
+
     /// The processor time that it has used, with its child processes.
     #[must_use]
     pub fn cpu_time(&self) -> Option<Duration> {

@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: comparisons with peers.
 
+use std::process::Command;
+
 use anyhow::{Result, bail};
 
 use crate::{process, python::Environment, workspace::Workspace};
@@ -7,8 +9,9 @@ use crate::{process, python::Environment, workspace::Workspace};
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     match arguments.split_first() {
         Some((name, options)) if name == "framework" => framework(options),
-        Some((name, _)) => bail!("no comparison is called `{name}`; there is framework"),
-        None => bail!("say what to compare: framework"),
+        Some((name, options)) if name == "streams" => streams(options),
+        Some((name, _)) => bail!("nothing is called `{name}`; there are framework and streams"),
+        None => bail!("say what to measure: framework or streams"),
     }
 }
 
@@ -16,14 +19,18 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 fn framework(options: &[String]) -> Result<()> {
     let workspace = Workspace::load()?;
     let python = Environment::new(&workspace, "bench").install()?;
-    let words = ["run", "--release", "--package", "alula-benches", "--bin", "framework", "--"];
-    process::run(
-        process::cargo(&workspace.root)
-            .args(words)
-            .arg("--python")
-            .arg(python)
-            .arg("--output")
-            .arg(workspace.target.join("bench/framework.json"))
-            .args(options),
-    )
+    process::run(measure(&workspace, "framework").arg("--python").arg(python).args(options))
+}
+
+/// Builds and runs `benches/src/bin/streams`, which measures the memory of an idle stream.
+fn streams(options: &[String]) -> Result<()> {
+    process::run(measure(&Workspace::load()?, "streams").args(options))
+}
+
+/// A program of `benches` that writes its figures below `target/bench`.
+fn measure(workspace: &Workspace, name: &str) -> Command {
+    let mut command = process::cargo(&workspace.root);
+    command.args(["run", "--release", "--package", "alula-benches", "--bin", name, "--"]);
+    command.arg("--output").arg(workspace.target.join(format!("bench/{name}.json")));
+    command
 }

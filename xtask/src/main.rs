@@ -45,9 +45,10 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        arguments: "framework [--rounds N] [--seconds S] [--connections N]",
+        arguments: "framework [--rounds N] [--seconds S] [--connections N] | streams [--streams N]",
         about: "Compare with peers, in one run on this machine; figures go to target/bench/.\n\
-                framework: a JSON echo in Alula, in plain axum and in FastAPI.",
+                framework: a JSON echo in Alula, in plain axum and in FastAPI.\n\
+                streams: the memory of the server for each idle stream.",
         run: bench::run,
     },
 ];
