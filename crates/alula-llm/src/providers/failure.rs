@@ -9,7 +9,7 @@ use crate::{Error, ErrorKind};
 
 /// What a provider said about a failure.
 #[derive(Debug, Default)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     pub(super) status: Option<u16>,
     pub(super) retry_after: Option<Duration>,
     pub(super) request_id: Option<String>,
@@ -21,7 +21,7 @@ pub(super) struct Failure {
 
 impl Failure {
     /// Reads the status, the headers and the `{"error": …}` of the body.
-    pub(super) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let body = String::from_utf8_lossy(body).into_owned();
         let value = serde_json::from_str(&body).unwrap_or(Value::Null);
         let mut failure = Self::of_body(&value);
@@ -59,7 +59,7 @@ impl Failure {
     }
 
     /// The error; `known` is the kind when the provider's code settles it.
-    pub(super) fn into_error(self, known: Option<ErrorKind>) -> Error {
+    pub(crate) fn into_error(self, known: Option<ErrorKind>) -> Error {
         let kind = known.unwrap_or_else(|| self.kind_by_status());
         let message = self.message.unwrap_or_else(|| match self.status {
             Some(status) if (300..400).contains(&status) => {
