@@ -67,6 +67,7 @@ fn openai_requests_survive_with_every_field() {
             {"role": "assistant", "content": null, "reasoning_content": "hm", "tool_calls": [
                 {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{oops"}},
                 {"id": "2", "type": "custom", "custom": {"name": "c", "input": "x"}},
+                {"id": "3", "function": {"name": "f", "arguments": "{}"}, "index": 2},
             ]},
             {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "r"}]},
             {"role": "assistant", "reasoning": "hm", "refusal": "no", "content": ""},

@@ -138,6 +138,18 @@ fn what_the_recordings_lack_survives_too() {
     );
 }
 
+/// As Mistral writes them.
+#[test]
+fn a_tool_call_needs_no_type() {
+    let call = json!({"id": "1", "function": {"name": "f", "arguments": "{}"}, "index": 0});
+    let message = json!({"role": "assistant", "tool_calls": [call]});
+    let response = check(
+        Kind::OpenAi,
+        &json!({"id": "1", "model": "m", "choices": [{"index": 0, "message": message}]}),
+    );
+    assert_eq!(response.tool_calls().next().unwrap().name, "f");
+}
+
 #[test]
 fn json_that_is_no_answer_is_an_error() {
     for kind in [Kind::OpenAi, Kind::Anthropic] {
