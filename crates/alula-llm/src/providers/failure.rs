@@ -41,7 +41,8 @@ impl Failure {
             let status = error.get(name)?.as_u64()?.try_into().ok()?;
             (300..600).contains(&status).then_some(status)
         });
-        let message = text("message").or_else(|| error.as_str());
+        // `detail` is what servers on FastAPI say, and Alula itself.
+        let message = text("message").or_else(|| error.as_str()).or_else(|| text("detail"));
         Self {
             status,
             request_id: value.get("request_id").and_then(Value::as_str).map(str::to_owned),
@@ -147,7 +148,8 @@ mod tests {
             (json!({"error": {"message": "no", "code": 502}}), Some("no")),
             (json!({"error": "no"}), Some("no")),
             (json!({"message": "no"}), Some("no")),
-            (json!({"detail": "no"}), None),
+            (json!({"detail": "no"}), Some("no")),
+            (json!({"detail": [{"msg": "no"}]}), None),
             (json!([]), None),
         ] {
             assert_eq!(Failure::of_body(&body).message.as_deref(), message, "{body}");
