@@ -11,7 +11,10 @@ use crate::{process, workspace::Workspace};
 /// It prints one line for each call of which something is lost, then what no adapter speaks, then
 /// `N passed, N failed`. It fails if a call did, or if there is none.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    ensure!(matches!(arguments, [dir] if !dir.starts_with('-')), "usage: cargo xtask recordings DIR");
+    ensure!(
+        matches!(arguments, [dir] if !dir.starts_with('-')),
+        "usage: cargo xtask recordings DIR"
+    );
     // The program runs at the root of the workspace, not where the command was given.
     let dirs = arguments.iter().map(std::path::absolute).collect::<Result<Vec<PathBuf>, _>>()?;
     let mut command = process::cargo(&Workspace::load()?.root);

@@ -1,4 +1,7 @@
 //! Test doubles: recorded traffic, to test against real answers without a network.
+//!
+//! [`Cassettes`] are the recordings, found by what was asked; [`check`] puts one of them through the
+//! adapter of its protocol and says what is lost.
 
 mod cassette;
 mod conformance;
