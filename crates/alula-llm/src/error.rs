@@ -136,7 +136,8 @@ impl Error {
     /// Passes every text of this error through `redact`.
     pub(crate) fn redacted(mut self, redact: impl Fn(String) -> String) -> Self {
         self.0.message = redact(self.0.message);
-        self.0.body = self.0.body.map(redact);
+        self.0.body = self.0.body.map(&redact);
+        self.0.request_id = self.0.request_id.map(redact);
         self
     }
 

@@ -109,16 +109,19 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     let config = Config::from_env()?;
     config.start_logging();
     let llm = llm::connect(&config).await?;
+    // First of all: whoever reads that the server listens may stop it.
+    let shutdown = Shutdown::on_signals()?;
     let server = bind(arguments.host, arguments.port, config.limits.clone()).await?;
     greet(&server, &llm);
     let app = app::app(llm).limits(config.limits).max_body(config.body_bytes_max);
-    app.serve_on(server, Shutdown::on_signals()?).await?;
+    app.serve_on(server, shutdown).await?;
     Ok(())
 }
 
 async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
     Config::from_env()?.start_logging();
     let replay = Replay::load(&arguments.dir, arguments.delay_ms)?;
+    let shutdown = Shutdown::on_signals()?;
     let server = bind(arguments.host, arguments.port, Limits::default()).await?;
     let address = server.local_addr();
     say(&format!(
@@ -127,7 +130,7 @@ async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
          \x20 ANTHROPIC_BASE_URL=http://{address} ANTHROPIC_API_KEY=replay alula",
         count = replay.len(),
     ));
-    replay.into_app().serve_on(server, Shutdown::on_signals()?).await?;
+    replay.into_app().serve_on(server, shutdown).await?;
     Ok(())
 }
 

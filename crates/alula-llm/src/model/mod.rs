@@ -14,12 +14,14 @@ mod request;
 mod response;
 mod tool;
 
-use std::fmt;
+use std::{error::Error as StdError, fmt};
 
+use bytes::Bytes;
+use futures_util::Stream;
 use serde_json::Value;
 
 use crate::{
-    Result,
+    ChatStream, Result,
     providers::{anthropic, openai},
 };
 
@@ -58,6 +60,55 @@ impl Protocol {
         match self {
             Self::OpenAiChat => openai::request_from_json(body),
             Self::AnthropicMessages => anthropic::request_from_json(body),
+        }
+    }
+
+    /// Writes a request in this format.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) when the format cannot say
+    /// what the request asks for.
+    pub fn request_to_json(self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        match self {
+            Self::OpenAiChat => openai::request_to_json(request, stream),
+            Self::AnthropicMessages => anthropic::request_to_json(request, stream),
+        }
+    }
+
+    /// Reads an answer that is written in this format.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when the body is no such answer.
+    pub fn response_from_json(self, body: Value) -> Result<ChatResponse> {
+        match self {
+            Self::OpenAiChat => openai::response_from_json(body),
+            Self::AnthropicMessages => anthropic::response_from_json(body),
+        }
+    }
+
+    /// Writes an answer in this format.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) when the answer holds what
+    /// the format cannot say.
+    pub fn response_to_json(self, response: &ChatResponse) -> Result<Value> {
+        match self {
+            Self::OpenAiChat => openai::response_to_json(response),
+            Self::AnthropicMessages => anthropic::response_to_json(response),
+        }
+    }
+
+    /// Decodes the bytes of a streamed answer in this format, from wherever they come.
+    pub fn decode_stream<E: StdError + Send + Sync + 'static>(
+        self,
+        bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    ) -> ChatStream {
+        match self {
+            Self::OpenAiChat => openai::decode_stream(bytes),
+            Self::AnthropicMessages => anthropic::decode_stream(bytes),
         }
     }
 

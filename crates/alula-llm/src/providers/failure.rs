@@ -9,7 +9,7 @@ use crate::{Error, ErrorKind};
 
 /// What a provider said about a failure.
 #[derive(Debug, Default)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     pub(super) status: Option<u16>,
     pub(super) retry_after: Option<Duration>,
     pub(super) request_id: Option<String>,
@@ -21,7 +21,7 @@ pub(super) struct Failure {
 
 impl Failure {
     /// Reads the status, the headers and the `{"error": …}` of the body.
-    pub(super) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let body = String::from_utf8_lossy(body).into_owned();
         let value = serde_json::from_str(&body).unwrap_or(Value::Null);
         let mut failure = Self::of_body(&value);
@@ -41,7 +41,8 @@ impl Failure {
             let status = error.get(name)?.as_u64()?.try_into().ok()?;
             (300..600).contains(&status).then_some(status)
         });
-        let message = text("message").or_else(|| error.as_str());
+        // `detail` is what servers on FastAPI say, and Alula itself.
+        let message = text("message").or_else(|| error.as_str()).or_else(|| text("detail"));
         Self {
             status,
             request_id: value.get("request_id").and_then(Value::as_str).map(str::to_owned),
@@ -59,7 +60,7 @@ impl Failure {
     }
 
     /// The error; `known` is the kind when the provider's code settles it.
-    pub(super) fn into_error(self, known: Option<ErrorKind>) -> Error {
+    pub(crate) fn into_error(self, known: Option<ErrorKind>) -> Error {
         let kind = known.unwrap_or_else(|| self.kind_by_status());
         let message = self.message.unwrap_or_else(|| match self.status {
             Some(status) if (300..400).contains(&status) => {
@@ -147,7 +148,8 @@ mod tests {
             (json!({"error": {"message": "no", "code": 502}}), Some("no")),
             (json!({"error": "no"}), Some("no")),
             (json!({"message": "no"}), Some("no")),
-            (json!({"detail": "no"}), None),
+            (json!({"detail": "no"}), Some("no")),
+            (json!({"detail": [{"msg": "no"}]}), None),
             (json!([]), None),
         ] {
             assert_eq!(Failure::of_body(&body).message.as_deref(), message, "{body}");

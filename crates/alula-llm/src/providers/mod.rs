@@ -16,6 +16,8 @@ use crate::{ChatRequest, ChatResponse, ChatStream, Result, model::Protocol};
 
 pub use anthropic::Anthropic;
 pub use demo::Demo;
+#[cfg(feature = "testing")]
+pub(crate) use failure::Failure;
 pub use http::{Http, HttpLimits};
 pub use openai::OpenAi;
 

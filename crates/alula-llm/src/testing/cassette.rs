@@ -12,16 +12,20 @@ use reqwest::Url;
 use serde_json::{Map, Value};
 
 use super::{
-    diff::{Difference, canonical, differences},
+    canonical_request,
+    diff::{Difference, differences},
+    request::simplified,
     yaml,
 };
+use crate::model::Protocol;
 
 /// Recordings of provider calls, found by what was asked.
 ///
-/// They are the YAML files of VCR.py. A call matches by method, path and JSON body, where the
-/// order of keys and the spelling of numbers make no difference; the query string, the host and
-/// the headers take no part. Recordings of the same call are served in their order, and the
-/// last of them again and again.
+/// They are the YAML files of VCR.py. A call matches by method, path and JSON body, where it makes
+/// no difference how the same request is spelled (see
+/// [`canonical_request`](super::canonical_request)); the query string, the host and the headers
+/// take no part. Recordings of the same call are served in their order, and the last of them again
+/// and again.
 ///
 /// ```no_run
 /// use alula_llm::testing::Cassettes;
@@ -164,9 +168,10 @@ impl Cassettes {
 
     fn miss(&self, method: &str, path: &str, body: &Value) -> Miss {
         const DIFFERENCES_MAX: usize = 10;
+        let body = simplified(body);
         let same_path =
             self.interactions.iter().filter(|it| it.method == method && it.path == path);
-        let compared = same_path.map(|it| (it, differences(&it.request, body, 1000)));
+        let compared = same_path.map(|it| (it, differences(&simplified(&it.request), &body, 1000)));
         let nearest = compared.min_by_key(|(_, differences)| differences.len());
         let (nearest, mut differences) = nearest
             .map(|(it, differences)| (Some(it.file.clone()), differences))
@@ -177,6 +182,18 @@ impl Cassettes {
 }
 
 impl Interaction {
+    /// The wire format of the call, if it is one that this crate speaks.
+    ///
+    /// It goes by the path, which servers that are compatible keep the end of.
+    pub fn protocol(&self) -> Option<Protocol> {
+        match &*self.path {
+            _ if self.method != "POST" => None,
+            path if path.ends_with("/chat/completions") => Some(Protocol::OpenAiChat),
+            path if path.ends_with("/v1/messages") => Some(Protocol::AnthropicMessages),
+            _ => None,
+        }
+    }
+
     /// Whether the answer is a stream of server-sent events.
     pub fn is_stream(&self) -> bool {
         self.header("content-type").is_some_and(|it| it.starts_with("text/event-stream"))
@@ -204,7 +221,7 @@ impl fmt::Display for Miss {
 impl StdError for Miss {}
 
 fn key(method: &str, path: &str, body: &Value) -> String {
-    format!("{method} {path} {}", canonical(body))
+    format!("{method} {path} {}", canonical_request(body))
 }
 
 fn collect_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), LoadError> {
@@ -313,7 +330,7 @@ mod tests {
     #[test]
     fn equal_calls_are_served_in_order_and_the_last_repeats() {
         let cassettes = cassettes();
-        let body = json!({"temperature": 1.0, "model": "m"});
+        let body = json!({"temperature": 1.0, "model": "m", "stream": false});
         let statuses: Vec<u16> = (0..3)
             .map(|_| cassettes.find("POST", "/v1/x?beta=true", &body).unwrap().status)
             .collect();
@@ -325,7 +342,7 @@ mod tests {
     #[test]
     fn a_miss_names_the_nearest_recording_and_what_differs() {
         let cassettes = cassettes();
-        let body = json!({"model": "m", "temperature": 2, "seed": 3});
+        let body = json!({"model": "m", "temperature": 2, "seed": 3, "stream": false});
         let miss = cassettes.find("POST", "/v1/x", &body).unwrap_err();
         assert_eq!(
             miss.to_string(),

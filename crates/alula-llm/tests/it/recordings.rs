@@ -8,11 +8,26 @@ use std::{
 use alula_llm::{
     Anthropic, ChatRequest, ChatResponse, ChatStream, OpenAi, Provider, Result,
     providers::{anthropic, openai},
-    testing::{Cassettes, Interaction, canonical},
+    testing::{Cassettes, Interaction, Outcome, canonical, check},
 };
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::Value;
+
+/// Requests and answers are written as they were read, and streams add up however they are cut.
+#[tokio::test]
+async fn nothing_of_a_recorded_call_is_lost() {
+    let Some(root) = root() else { return };
+    let mut passed = 0;
+    for call in Cassettes::load(root).unwrap().iter() {
+        match check(call).await {
+            Outcome::Passed => passed += 1,
+            Outcome::Failed(loss) => panic!("{}: {loss}", call.file.display()),
+            _ => {}
+        }
+    }
+    assert!(passed >= 79, "{passed} calls only");
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -1,27 +1,17 @@
-//! A recorded request, read and written again, is the same request.
+//! Requests are read without loss, and so that their fields have names.
 
 use alula_llm::{ChatRequest, Part, Role, testing::canonical};
 use serde_json::{Value, json};
 
-use crate::recordings::{Kind, assert_same_json, each};
+use crate::recordings::{Kind, each};
 
 #[test]
-fn recorded_requests_are_written_as_they_were() {
-    each(|kind, call| {
-        let request = kind.read_request(call.request.clone()).unwrap();
-        let stream = request.stream == Some(true);
-        assert_eq!(stream, call.is_stream(), "{}", call.file.display());
-        let written = kind.write_request(&request, stream).unwrap();
-        assert_same_json(&written, &call.request, call);
-    });
-}
-
-#[test]
-fn recorded_requests_leave_little_unnamed() {
+fn recorded_requests_are_understood() {
     const UNNAMED: [&str; 4] =
         ["stream_options", "web_search_options", "mcp_servers", "allowed_domains"];
     each(|kind, call| {
         let request = kind.read_request(call.request.clone()).unwrap();
+        assert_eq!(request.stream == Some(true), call.is_stream(), "{}", call.file.display());
         for name in request.extra.keys() {
             assert!(UNNAMED.contains(&name.as_str()), "{name} in {}", call.file.display());
         }
@@ -77,6 +67,7 @@ fn openai_requests_survive_with_every_field() {
             {"role": "assistant", "content": null, "reasoning_content": "hm", "tool_calls": [
                 {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{oops"}},
                 {"id": "2", "type": "custom", "custom": {"name": "c", "input": "x"}},
+                {"id": "3", "function": {"name": "f", "arguments": "{}"}, "index": 2},
             ]},
             {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "r"}]},
             {"role": "assistant", "reasoning": "hm", "refusal": "no", "content": ""},

@@ -1,23 +1,15 @@
-//! A recorded answer is read without loss.
+//! Answers are read without loss, and so that their fields have names.
 
 use alula_llm::{ChatResponse, Part, Usage, testing::Interaction};
 use serde_json::{Value, json};
 
-use crate::recordings::{Kind, assert_same_json, each};
+use crate::recordings::{Kind, each};
 
 fn json_answers(check: impl Fn(Kind, &Interaction, Value)) {
     each(|kind, call| {
         if call.status == 200 && !call.is_stream() {
             check(kind, call, serde_json::from_slice(&call.body).unwrap());
         }
-    });
-}
-
-#[test]
-fn recorded_answers_are_written_as_they_were() {
-    json_answers(|kind, call, body| {
-        let response = kind.read_response(body.clone()).unwrap();
-        assert_same_json(&kind.write_response(&response).unwrap(), &body, call);
     });
 }
 
@@ -144,6 +136,18 @@ fn what_the_recordings_lack_survives_too() {
                 "cache_creation_input_tokens": 1, "server_tool_use": {"web_search_requests": 1}},
         }),
     );
+}
+
+/// As Mistral writes them.
+#[test]
+fn a_tool_call_needs_no_type() {
+    let call = json!({"id": "1", "function": {"name": "f", "arguments": "{}"}, "index": 0});
+    let message = json!({"role": "assistant", "tool_calls": [call]});
+    let response = check(
+        Kind::OpenAi,
+        &json!({"id": "1", "model": "m", "choices": [{"index": 0, "message": message}]}),
+    );
+    assert_eq!(response.tool_calls().next().unwrap().name, "f");
 }
 
 #[test]

@@ -1,1 +1,29 @@
-//! Tests of the real binary, in one binary.
+//! Tests of the real binary `alula`, over real connections.
+//!
+//! Each test starts the processes that it needs on free ports of this machine, in a clean
+//! environment, and ends them. Every wait has a bound.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test may panic and print"
+)]
+
+mod cancellation;
+mod cli;
+mod client;
+mod demo;
+mod failures;
+mod process;
+mod recorded;
+mod recordings;
+mod refusals;
+mod replay;
+mod secrets;
+mod shutdown;
+mod streaming;
+mod upstream;

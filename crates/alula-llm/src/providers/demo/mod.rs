@@ -53,7 +53,10 @@ impl Demo {
         let words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
         let delay = self.delay;
         let words = stream::iter(words).then(move |text| async move {
-            sleep(delay).await;
+            // Even no time at all would be a whole tick of the timer.
+            if !delay.is_zero() {
+                sleep(delay).await;
+            }
             ChatEvent::Text { choice: 0, part: 0, text }
         });
         let stop = ChatEvent::Stop {

@@ -151,6 +151,9 @@ fn call_to_json(call: &ToolCall, own: bool) -> Value {
     ]);
     if own {
         fields.fill(&call.extra);
+        if call.extra.get("type").is_some_and(Value::is_null) {
+            fields.shift_remove("type");
+        }
     }
     Value::Object(fields)
 }
@@ -233,15 +236,19 @@ fn is_function_call(call: &Value) -> bool {
     let text =
         |name| function.and_then(|function| function.get(name)).is_some_and(Value::is_string);
     call.get("id").is_some_and(Value::is_string)
-        && call.get("type").and_then(Value::as_str) == Some("function")
+        && call.get("type").is_none_or(|kind| kind == "function")
         && text("name")
         && text("arguments")
 }
 
 fn call_from_json(call: Value) -> Part {
     match call {
-        Value::Object(mut extra) if extra.says("type", "function") => {
-            extra.shift_remove("type");
+        call if is_custom_call(&call) => Part::Other(call),
+        Value::Object(mut extra) => {
+            // Mistral sends no type; a `null` notes that, so that none is written either.
+            if extra.shift_remove("type").is_none() {
+                extra.insert("type".to_owned(), Value::Null);
+            }
             let id = extra.take_string("id").unwrap_or_default();
             let (name, arguments) = extra
                 .take_within("function", |inner| {

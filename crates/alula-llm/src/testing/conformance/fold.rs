@@ -1,0 +1,167 @@
+//! The answer that a stream spells out, put together by other means than those that are checked.
+
+use serde_json::{Map, Value, json};
+
+/// Fields of a delta whose texts are pieces of one.
+const TEXT_FIELDS: [&str; 4] = ["content", "reasoning", "reasoning_content", "refusal"];
+
+/// The JSON of each event, apart from `[DONE]`.
+pub(super) fn events(text: &str) -> Result<Vec<Value>, String> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    lines
+        .filter(|data| *data != "[DONE]")
+        .map(|data| {
+            serde_json::from_str(data).map_err(|error| format!("{data} is no JSON: {error}"))
+        })
+        .collect()
+}
+
+/// What the same call would have answered without a stream; of one choice.
+pub(super) fn openai(chunks: Vec<Value>) -> Value {
+    let mut answer = Map::new();
+    let mut message = Map::from_iter([("role".to_owned(), json!("assistant"))]);
+    let mut choice = Map::from_iter([("index".to_owned(), json!(0))]);
+    for chunk in chunks {
+        let Value::Object(mut chunk) = chunk else { continue };
+        let choices = chunk.shift_remove("choices").unwrap_or_default();
+        chunk.shift_remove("obfuscation");
+        // Some servers give their last chunks another id.
+        chunk.retain(|name, _| name != "id" || !answer.contains_key(name));
+        overlay(&mut answer, chunk);
+        for fields in into_list(choices) {
+            let Value::Object(mut fields) = fields else { continue };
+            delta(&mut message, fields.shift_remove("delta").unwrap_or_default());
+            overlay(&mut choice, fields);
+        }
+    }
+    choice.insert("message".to_owned(), Value::Object(message));
+    if let Some(object) = answer.get_mut("object") {
+        *object = json!("chat.completion");
+    }
+    answer.insert("choices".to_owned(), json!([choice]));
+    Value::Object(answer)
+}
+
+fn delta(message: &mut Map<String, Value>, delta: Value) {
+    let Value::Object(delta) = delta else { return };
+    for (name, value) in delta {
+        match value {
+            Value::Null => {}
+            Value::String(text) if text.is_empty() => {}
+            Value::Array(calls) if name == "tool_calls" => {
+                let known = message.entry(name).or_insert_with(|| json!([]));
+                calls.into_iter().for_each(|call| tool_call(known, call));
+            }
+            Value::String(text) if TEXT_FIELDS.contains(&&*name) => {
+                append(message.entry(name).or_insert_with(|| json!("")), &text);
+            }
+            Value::Array(items) => {
+                let known = message.entry(name).or_insert_with(|| json!([]));
+                known.as_array_mut().into_iter().for_each(|known| known.extend(items.clone()));
+            }
+            value => drop(message.insert(name, value)),
+        }
+    }
+}
+
+fn tool_call(calls: &mut Value, mut call: Value) {
+    let index = call.as_object_mut().and_then(|call| call.shift_remove("index"));
+    let index = index.and_then(|index| usize::try_from(index.as_u64()?).ok()).unwrap_or_default();
+    match calls.get_mut(index) {
+        Some(known) => {
+            let more = call.pointer("/function/arguments").and_then(Value::as_str);
+            if let Some(known) = known.pointer_mut("/function/arguments") {
+                append(known, more.unwrap_or_default());
+            }
+        }
+        None => calls.as_array_mut().into_iter().for_each(|calls| calls.push(call.clone())),
+    }
+}
+
+/// What the same call would have answered without a stream.
+pub(super) fn anthropic(events: Vec<Value>) -> Value {
+    let mut message = Map::new();
+    let mut usage = Map::new();
+    let mut blocks: Vec<Map<String, Value>> = Vec::new();
+    let mut input = String::new();
+    for event in events {
+        let Value::Object(mut event) = event else { continue };
+        let kind = event.shift_remove("type").unwrap_or_default();
+        match kind.as_str().unwrap_or_default() {
+            "message_start" => {
+                message = take(&mut event, "message");
+                usage = take(&mut message, "usage");
+            }
+            "content_block_start" => {
+                blocks.push(take(&mut event, "content_block"));
+                input.clear();
+            }
+            "content_block_delta" => {
+                let delta = take(&mut event, "delta");
+                blocks.last_mut().into_iter().for_each(|block| {
+                    block_delta(block, &mut input, &delta);
+                });
+            }
+            "content_block_stop" if !input.is_empty() => {
+                let input = serde_json::from_str(&input).unwrap_or(Value::Null);
+                blocks.last_mut().map(|block| block.insert("input".to_owned(), input));
+            }
+            "message_delta" => {
+                message.extend(take(&mut event, "delta"));
+                usage.extend(take(&mut event, "usage"));
+            }
+            _ => {}
+        }
+    }
+    message.insert("content".to_owned(), json!(blocks));
+    message.insert("usage".to_owned(), Value::Object(usage));
+    Value::Object(message)
+}
+
+fn block_delta(block: &mut Map<String, Value>, input: &mut String, delta: &Map<String, Value>) {
+    let text = |name: &str| delta.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut append_to =
+        |name: &str| append(block.entry(name).or_insert_with(|| json!("")), text(name));
+    match text("type") {
+        "text_delta" => append_to("text"),
+        "thinking_delta" => append_to("thinking"),
+        "signature_delta" => append_to("signature"),
+        "input_json_delta" => input.push_str(text("partial_json")),
+        "citations_delta" => {
+            let list = block.get_mut("citations").and_then(Value::as_array_mut);
+            let citation = delta.get("citation").cloned().unwrap_or_default();
+            list.into_iter().for_each(|list| list.push(citation.clone()));
+        }
+        // An unknown delta is in no answer, so that its loss shows.
+        other => drop(block.insert("unknown delta".to_owned(), other.into())),
+    }
+}
+
+/// The object of this name, taken out; empty if there is none.
+fn take(fields: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
+    match fields.shift_remove(name) {
+        Some(Value::Object(found)) => found,
+        _ => Map::new(),
+    }
+}
+
+fn append(slot: &mut Value, text: &str) {
+    *slot = format!("{}{text}", slot.as_str().unwrap_or_default()).into();
+}
+
+/// Objects are merged, other values replaced; `null` says nothing.
+fn overlay(known: &mut Map<String, Value>, fields: Map<String, Value>) {
+    for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_null()) {
+        match (known.get_mut(&name), value) {
+            (Some(Value::Object(known)), Value::Object(fields)) => overlay(known, fields),
+            (_, value) => drop(known.insert(name, value)),
+        }
+    }
+}
+
+fn into_list(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(list) => list,
+        _ => Vec::new(),
+    }
+}

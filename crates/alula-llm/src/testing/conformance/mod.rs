@@ -1,0 +1,258 @@
+//! Whether the adapters lose anything of a recorded call.
+
+mod fold;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use super::{Interaction, diff::differences};
+use crate::{Accumulator, ChatEvent, Result, model::Protocol, providers::Failure};
+
+/// What [`check`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Nothing is lost.
+    Passed,
+    /// No adapter speaks the protocol of this call.
+    Skipped,
+    /// Something is lost, and this is what.
+    Failed(String),
+}
+
+/// Puts a recorded call through the adapter of its protocol and looks for losses.
+///
+/// The request and the answer, read into the model and written again, must be the JSON that they
+/// were; only that a stream is asked for its usage may be added. A stream must give the same events whether it comes whole, event by event, byte by byte
+/// or with other line ends, and the events must add up to the answer that the stream spells out.
+/// Of an error the provider's message must be kept.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime with a timer.
+pub async fn check(call: &Interaction) -> Outcome {
+    let Some(protocol) = call.protocol() else { return Outcome::Skipped };
+    match lossless(protocol, call).await {
+        Ok(()) => Outcome::Passed,
+        Err(loss) => Outcome::Failed(loss),
+    }
+}
+
+async fn lossless(protocol: Protocol, call: &Interaction) -> Result<(), String> {
+    request(protocol, &call.request)?;
+    match (call.status, call.is_stream()) {
+        (200..=299, true) => events(protocol, &call.body).await,
+        (200..=299, false) => response(protocol, &call.body),
+        _ => failure(call),
+    }
+}
+
+fn request(protocol: Protocol, recorded: &Value) -> Result<(), String> {
+    let request = protocol.request_from_json(recorded.clone());
+    let request = request.map_err(|error| format!("the request cannot be read: {error}"))?;
+    let written = protocol.request_to_json(&request, request.stream == Some(true));
+    let mut written = written.map_err(|error| format!("the request cannot be written: {error}"))?;
+    const USAGE: &str = "stream_options";
+    if recorded.get(USAGE).is_none()
+        && written.get(USAGE) == Some(&json!({"include_usage": true}))
+        && let Some(written) = written.as_object_mut()
+    {
+        written.shift_remove(USAGE);
+    }
+    same("the request", recorded, &written)
+}
+
+fn response(protocol: Protocol, body: &[u8]) -> Result<(), String> {
+    let recorded: Value =
+        serde_json::from_slice(body).map_err(|error| format!("the answer is no JSON: {error}"))?;
+    let response = protocol.response_from_json(recorded.clone());
+    let response = response.map_err(|error| format!("the answer cannot be read: {error}"))?;
+    let written = protocol.response_to_json(&response);
+    let written = written.map_err(|error| format!("the answer cannot be written: {error}"))?;
+    same("the answer", &recorded, &written)
+}
+
+fn failure(call: &Interaction) -> Result<(), String> {
+    let headers: HeaderMap = call
+        .headers
+        .iter()
+        .filter_map(|(name, value)| {
+            Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?))
+        })
+        .collect();
+    let error = Failure::of_answer(call.status, &headers, &call.body).into_error(None);
+    let body = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
+    said(&body, error.message())?;
+    match error.status() {
+        Some(status) if status == call.status => Ok(()),
+        status => Err(format!("the error has the status {status:?} and not {}", call.status)),
+    }
+}
+
+/// Whether this message is the one in an error body.
+fn said(body: &Value, message: &str) -> Result<(), String> {
+    let recorded = ["/error/message", "/message", "/error"]
+        .iter()
+        .find_map(|pointer| body.pointer(pointer)?.as_str());
+    match recorded {
+        Some(recorded) if recorded != message => {
+            Err(format!("the error says {message:?} and not {recorded:?}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn events(protocol: Protocol, body: &Bytes) -> Result<(), String> {
+    let whole = decode(protocol, vec![body.clone()]).await;
+    let text =
+        std::str::from_utf8(body).map_err(|error| format!("the stream is no text: {error}"))?;
+    let by_event =
+        text.split_inclusive("\n\n").map(|event| Bytes::copy_from_slice(event.as_bytes()));
+    let by_byte = body.chunks(1).map(Bytes::copy_from_slice);
+    let with_crlf = Bytes::from(text.replace("\r\n", "\n").replace('\n', "\r\n"));
+    for (how, chunks) in [
+        ("event by event", by_event.collect()),
+        ("byte by byte", by_byte.collect()),
+        ("with CRLF", vec![with_crlf]),
+    ] {
+        let cut = decode(protocol, chunks).await;
+        if let Some(at) = first_difference(&whole, &cut) {
+            return Err(format!("read {how}, the stream differs from event {at} on"));
+        }
+    }
+    adds_up(protocol, whole, text)
+}
+
+async fn decode(protocol: Protocol, chunks: Vec<Bytes>) -> Vec<Result<ChatEvent>> {
+    let chunks = stream::iter(chunks.into_iter().map(Ok::<_, std::io::Error>));
+    protocol.decode_stream(chunks).collect().await
+}
+
+/// The first place where two lists of events differ.
+fn first_difference(a: &[Result<ChatEvent>], b: &[Result<ChatEvent>]) -> Option<usize> {
+    let same = |pair: (&Result<ChatEvent>, &Result<ChatEvent>)| match pair {
+        (Ok(a), Ok(b)) => a == b,
+        (Err(a), Err(b)) => a.kind() == b.kind() && a.message() == b.message(),
+        _ => false,
+    };
+    let differs = a.iter().zip(b).position(|pair| !same(pair));
+    differs.or_else(|| (a.len() != b.len()).then(|| a.len().min(b.len())))
+}
+
+/// Folds the events and compares the answer with the one that the text spells out.
+fn adds_up(protocol: Protocol, events: Vec<Result<ChatEvent>>, text: &str) -> Result<(), String> {
+    let recorded = fold::events(text)?;
+    let mut answer = Accumulator::new();
+    for event in events {
+        match event {
+            Ok(event) => answer.push(event),
+            Err(error) => {
+                let is_recorded = recorded.last().is_some_and(|last| last.get("error").is_some());
+                return match recorded.last() {
+                    Some(last) if is_recorded => said(last, error.message()),
+                    _ => Err(format!("the stream cannot be read: {error}")),
+                };
+            }
+        }
+    }
+    let written = protocol.response_to_json(&answer.finish());
+    let written = written.map_err(|error| format!("the answer cannot be written: {error}"))?;
+    let expected = match protocol {
+        Protocol::OpenAiChat => fold::openai(recorded),
+        Protocol::AnthropicMessages => fold::anthropic(recorded),
+    };
+    same("the answer of the stream", &expected, &written)
+}
+
+fn same(what: &str, recorded: &Value, written: &Value) -> Result<(), String> {
+    const NAMED: usize = 3;
+    let found = differences(recorded, written, NAMED + 1);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = found.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if found.len() > NAMED { "; and more" } else { "" };
+    Err(format!("{what} differs at {}{more}", named.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(request: Value, content_type: &str, body: impl Into<Bytes>) -> Interaction {
+        Interaction {
+            file: "f.yaml".into(),
+            method: "POST".to_owned(),
+            host: "x.example".to_owned(),
+            path: "/v1/chat/completions".to_owned(),
+            query: None,
+            request,
+            status: 200,
+            headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            body: body.into(),
+        }
+    }
+
+    fn asked() -> Value {
+        json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+    }
+
+    const ANSWER: &str = r#"{"id":"1","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}]}"#;
+    const STREAM: &str = "data: {\"id\":\"1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n\
+        data: {\"id\":\"1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
+        data: [DONE]\n\n";
+
+    #[tokio::test]
+    async fn a_call_without_loss_passes() {
+        assert_eq!(check(&call(asked(), "application/json", ANSWER)).await, Outcome::Passed);
+        let mut request = asked();
+        request["stream"] = true.into();
+        assert_eq!(check(&call(request, "text/event-stream", STREAM)).await, Outcome::Passed);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_no_adapter_speaks_is_skipped() {
+        let mut call = call(asked(), "application/json", ANSWER);
+        call.path = "/v1/responses".to_owned();
+        assert_eq!(check(&call).await, Outcome::Skipped);
+    }
+
+    #[track_caller]
+    fn reason(outcome: Outcome) -> String {
+        let Outcome::Failed(reason) = outcome else { panic!("{outcome:?}") };
+        reason
+    }
+
+    #[tokio::test]
+    async fn a_loss_is_named() {
+        let no_model = call(json!({"messages": []}), "application/json", ANSWER);
+        assert!(reason(check(&no_model).await).starts_with("the request cannot be read"));
+        let no_choices = call(asked(), "application/json", "{}");
+        assert!(reason(check(&no_choices).await).starts_with("the answer cannot be read"));
+        let cut = STREAM
+            .split("data: {\"id\":\"1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},")
+            .next();
+        let cut = call(asked(), "text/event-stream", cut.unwrap().to_owned());
+        assert!(reason(check(&cut).await).starts_with("the stream cannot be read"));
+        // Fields beside the delta of a chunk are not kept while the answer goes on.
+        let lossy = STREAM
+            .replace("{\"content\":\"a\"}", "{\"content\":\"a\"},\"finish_reason\":null,\"new\":1");
+        let lossy = call(asked(), "text/event-stream", lossy);
+        assert_eq!(
+            reason(check(&lossy).await),
+            "the answer of the stream differs at /choices/0/new: expected 1, got nothing"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_message_of_an_error_is_kept() {
+        let mut call =
+            call(asked(), "application/json", r#"{"error":{"message":"no","code":"x"}}"#);
+        call.status = 429;
+        assert_eq!(check(&call).await, Outcome::Passed);
+        call.body = Bytes::from_static(b"busy");
+        assert_eq!(check(&call).await, Outcome::Passed);
+    }
+}

@@ -1,0 +1,81 @@
+//! Requests that no provider ever sees.
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Answer, http},
+    process::serve_openai,
+    upstream::Upstream,
+};
+
+#[tokio::test]
+async fn a_wrong_request_is_refused_before_any_provider_is_called() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    let entry = |kind: &str, loc: Value, msg: &str, input: Value| json!({"detail": [{"type": kind, "loc": loc, "msg": msg, "input": input}]});
+    let hot = json!({"message": "a", "temperature": "hot"});
+    let cases = [
+        (
+            hot.clone(),
+            entry(
+                "float_parsing",
+                json!(["body", "temperature"]),
+                "Input should be a valid number, unable to parse string as a number",
+                json!("hot"),
+            ),
+        ),
+        (
+            json!({"message": "a", "temprature": 1}),
+            entry(
+                "extra_forbidden",
+                json!(["body", "temprature"]),
+                "Extra inputs are not permitted",
+                json!(1),
+            ),
+        ),
+        (
+            json!({"message": ["a"]}),
+            entry(
+                "string_type",
+                json!(["body", "message"]),
+                "Input should be a valid string",
+                json!(["a"]),
+            ),
+        ),
+    ];
+    for path in ["/chat", "/chat/stream"] {
+        for (body, expected) in &cases {
+            assert_eq!(&alula.post(path, body).await.is(422), expected);
+        }
+        let missing = alula.post(path, &json!({"temperature": 1})).await.is(422);
+        let msg = "Value error, there is neither a message nor options.messages";
+        assert_eq!(missing["detail"][0]["msg"], msg);
+        let broken = alula.post_text(path, "{\"message\": ").await.is(422);
+        assert_eq!(broken["detail"][0]["type"], "json_invalid");
+    }
+    let batch = alula.post("/batch", &json!([hot])).await.is(422);
+    assert_eq!(batch["detail"][0]["loc"], json!(["body", 0, "temperature"]));
+    assert!(upstream.is_left_alone(), "a provider was called");
+}
+
+#[tokio::test]
+async fn what_is_no_request_for_an_endpoint_is_answered_as_json() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).env("ALULA_BODY_BYTES_MAX", "1000").listen();
+    assert_eq!(alula.get("/nothing").await.detail(404), "Not Found");
+    let wrong_method = alula.get("/chat").await;
+    assert_eq!(wrong_method.detail(405), "Method Not Allowed");
+    assert_eq!(wrong_method.header("allow"), "POST");
+    let plain = http().post(alula.url("/chat")).header("content-type", "text/plain");
+    let plain = Answer::of(plain.body(r#"{"message":"a"}"#)).await;
+    assert!(plain.detail(415).contains("application/json"));
+
+    let body = |length: usize| {
+        let around = json!({"message": "", "temperature": 9}).to_string().len();
+        json!({"message": "a".repeat(length - around), "temperature": 9}).to_string()
+    };
+    assert_eq!(alula.post_text("/chat", body(999)).await.status, 422);
+    assert_eq!(alula.post_text("/chat", body(1000)).await.status, 422);
+    alula.post_text("/chat", body(1001)).await.detail(413);
+    assert!(upstream.is_left_alone(), "a provider was called");
+}

@@ -1,0 +1,81 @@
+//! The end: nothing that has begun is lost, and nothing lasts.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::{
+    client::{Stream, joined},
+    process::{Alula, serve, serve_openai},
+    upstream::{Call, STREAM_END, STREAM_HEAD, Upstream, token},
+};
+
+/// A stream that has begun, and the provider that may go on with it.
+async fn open_stream(drain_seconds: &str) -> (Alula, Call, Stream) {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).env("ALULA_DRAIN_SECONDS", drain_seconds).listen();
+    let question = json!({"message": "Hi"});
+    let answering = async {
+        let mut call = upstream.call().await;
+        call.send(&format!("{STREAM_HEAD}{}", token("first"))).await;
+        call
+    };
+    let (call, mut stream) = tokio::join!(answering, alula.stream(&question));
+    assert_eq!(stream.next().await.unwrap().json(), json!({"token": "first"}));
+    (alula, call, stream)
+}
+
+#[tokio::test]
+async fn an_idle_server_ends_at_once() {
+    for signal in ["TERM", "INT"] {
+        let mut alula = serve().listen();
+        // An open connection that asks for nothing is no reason to wait.
+        let _idle = TcpStream::connect(alula.address()).await.unwrap();
+        let start = Instant::now();
+        alula.signal(signal);
+        assert_eq!(alula.ended().code(), Some(0));
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(1), "it took {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_open_stream_is_finished() {
+    let (mut alula, call, stream) = open_stream("9").await;
+    alula.signal("TERM");
+    alula.logged("draining");
+    assert!(TcpStream::connect(alula.address()).await.is_err(), "still accepting");
+    call.answer(&format!("{}{STREAM_END}", token(" second"))).await;
+    let (text, summary) = joined(&stream.rest().await);
+    assert_eq!((&*text, &summary["stop_reason"]), (" second", &json!("end")));
+    assert_eq!(alula.ended().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_end_is_told_why_it_does() {
+    let (mut alula, call, stream) = open_stream("1.5").await;
+    let start = Instant::now();
+    alula.signal("TERM");
+    let events = stream.rest().await;
+    let [error] = &*events else { panic!("{events:?}") };
+    let detail = json!({"detail": "The server is shutting down"});
+    assert_eq!((&*error.name, error.json()), ("error", detail));
+    call.closed().await;
+    assert_eq!(alula.ended().code(), Some(0));
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let (mut alula, call, _stream) = open_stream("60").await;
+    let start = Instant::now();
+    alula.signal("TERM");
+    alula.logged("draining");
+    alula.signal("TERM");
+    alula.ended();
+    call.closed().await;
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+}
