@@ -12,6 +12,7 @@
 mod bench;
 mod process;
 mod python;
+mod recordings;
 mod tally;
 mod test;
 mod tidy;
@@ -50,6 +51,12 @@ const TASKS: &[Task] = &[
                 framework: a JSON echo in Alula, in plain axum and in FastAPI.\n\
                 streams: the memory of the server for each idle stream.",
         run: bench::run,
+    },
+    Task {
+        name: "recordings",
+        arguments: "DIR",
+        about: "Put every cassette below DIR through the adapters; exit 1 if anything is lost.",
+        run: recordings::run,
     },
 ];
 
