@@ -54,7 +54,9 @@ fn check(
     })?;
     if documentation {
         steps.run("documentation", || {
-            let mut command = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
+            // Only libraries: the pages of the binary `alula` would replace those of the library.
+            let mut command =
+                cargo(&["doc", "--workspace", "--lib", "--no-deps", "--all-features"]);
             process::run(command.env("RUSTDOCFLAGS", "-D warnings"))
         })?;
     }
