@@ -1,6 +1,6 @@
 //! Checks that the servers do the same, then puts load on each.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{ffi::OsString, path::Path, process::Command, time::Duration};
 
 use alula_benches::{
     http::{Connection, post_json},
@@ -43,10 +43,11 @@ impl Sample {
 
 /// Starts the server of a framework. A pinned one shares its core with nothing of ours.
 pub(crate) fn start(framework: Framework, python: &Path, pinned: bool) -> Result<Server> {
-    let (mut words, workers) = match framework {
+    let (mut words, workers): (Vec<OsString>, usize) = match framework {
         Framework::Fastapi => {
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/framework/app.py");
-            (vec![python.as_os_str().to_owned(), script.into()], FASTAPI_WORKERS)
+            // `-B`: nothing is written beside the script.
+            (vec![python.into(), "-B".into(), script.into()], FASTAPI_WORKERS)
         }
         Framework::Alula | Framework::Axum => {
             let program = std::env::current_exe().context("cannot find this program")?;
