@@ -55,6 +55,7 @@ mod app;
 mod dependency;
 mod error;
 mod handler;
+mod idle;
 mod input;
 mod openapi;
 mod output;

@@ -2,23 +2,23 @@
 
 use std::{
     any::{Any, TypeId},
-    future::Future,
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use axum::body::{Body, Bytes};
 use bytes::BytesMut;
-use futures_util::FutureExt as _;
 use http::{Extensions, HeaderMap, Method, Request, Uri, header, request::Parts};
 use http_body::{Body as HttpBody, Frame};
-use http_body_util::BodyExt as _;
 
 use super::Rejection;
 use crate::{
     dependency::{BackgroundTasks, RequestScope, Scope},
     error::{HttpError, Result},
+    idle::IdleTimer,
     schema::{Detail, Loc},
 };
 
@@ -184,7 +184,9 @@ async fn read(body: Body, limits: BodyLimits) -> Result<Bytes> {
     if announced > limits.body_bytes_max {
         return Err(too_large(limits.body_bytes_max));
     }
-    let mut reader = Reader { body, limits, left: limits.body_bytes_max };
+    let bytes_max = limits.body_bytes_max;
+    let stall = IdleTimer::new(limits.body_stall);
+    let mut reader = Reader { body, bytes_max, left: bytes_max, stall };
     let Some(first) = reader.next().await? else { return Ok(Bytes::new()) };
     let Some(second) = reader.next().await? else { return Ok(first) };
     let mut whole = BytesMut::with_capacity(announced.max(first.len() + second.len()));
@@ -199,41 +201,38 @@ async fn read(body: Body, limits: BodyLimits) -> Result<Bytes> {
 /// A body that is read under its limits.
 struct Reader {
     body: Body,
-    limits: BodyLimits,
+    bytes_max: usize,
     /// How many bytes may still come.
     left: usize,
+    stall: IdleTimer,
 }
 
 impl Reader {
+    /// The next piece of the body.
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        loop {
-            // What is there already needs no timer; most bodies come with their head.
-            let frame = match self.body.frame().now_or_never() {
-                Some(frame) => frame,
-                None => self.late_frame().await?,
-            };
-            let Some(frame) = frame else { return Ok(None) };
-            let frame = frame.map_err(|error| {
-                HttpError::bad_request("The request body broke off").because(error)
-            })?;
+        while let Some(frame) = poll_fn(|cx| self.poll_frame(cx)).await {
             // What is not data are trailers, which nothing here reads.
-            let Ok(data) = frame.into_data() else { continue };
+            let Ok(data) = frame?.into_data() else { continue };
             let left = self.left.checked_sub(data.len());
-            self.left = left.ok_or_else(|| too_large(self.limits.body_bytes_max))?;
+            self.left = left.ok_or_else(|| too_large(self.bytes_max))?;
             return Ok(Some(data));
         }
+        Ok(None)
     }
 
-    /// Waits for a frame; boxed, so that a body that is there does not carry the timer along.
-    fn late_frame(&mut self) -> Pin<Box<dyn Future<Output = Result<LateFrame>> + Send + '_>> {
-        Box::pin(async {
-            let frame = tokio::time::timeout(self.limits.body_stall, self.body.frame()).await;
-            frame.map_err(|_| HttpError::new(408, "The request body stalled"))
-        })
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.stall.active();
+            return Poll::Ready(frame.map(|frame| {
+                frame.map_err(|error| {
+                    HttpError::bad_request("The request body broke off").because(error)
+                })
+            }));
+        }
+        let stalled = || Some(Err(HttpError::new(408, "The request body stalled")));
+        self.stall.poll(cx).map(|()| stalled())
     }
 }
-
-type LateFrame = Option<Result<Frame<Bytes>, axum::Error>>;
 
 fn too_large(max: usize) -> HttpError {
     HttpError::new(413, format!("The request body is larger than {max} bytes"))

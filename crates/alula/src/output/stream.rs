@@ -12,10 +12,10 @@ use bytes::BytesMut;
 use futures_util::Stream;
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     error::{HttpError, Result},
+    idle::IdleTimer,
     serve::ShutdownPhase,
 };
 
@@ -42,44 +42,16 @@ pin_project! {
         stream: S,
         #[pin]
         must_end: ShutdownPhase,
-        idle: Idle,
+        ping: Option<IdleTimer>,
         ended: bool,
         encoder: std::marker::PhantomData<fn() -> E>,
     }
 }
 
-/// When the next ping is due.
-///
-/// The timer is not moved for each item, which would cost a lock; when it fires, it looks how long
-/// the stream has really been idle.
-struct Idle {
-    interval: Option<Duration>,
-    since: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl Idle {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(interval) = self.interval else { return Poll::Pending };
-        loop {
-            let due = self.since + interval;
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-            ready!(timer.as_mut().poll(cx));
-            let now = Instant::now();
-            if now >= due {
-                self.since = now;
-                timer.as_mut().reset(now + interval);
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(due);
-        }
-    }
-}
-
 impl<S, E> StreamBody<S, E> {
     pub(super) fn new(stream: S, ping: Option<Duration>, must_end: ShutdownPhase) -> Self {
-        let idle = Idle { interval: ping, since: Instant::now(), timer: None };
-        Self { stream, must_end, idle, ended: false, encoder: std::marker::PhantomData }
+        let ping = ping.map(IdleTimer::new);
+        Self { stream, must_end, ping, ended: false, encoder: std::marker::PhantomData }
     }
 }
 
@@ -98,8 +70,8 @@ impl<S: Stream, E: Encoder<S::Item>> Body for StreamBody<S, E> {
         let mut buffer = BytesMut::new();
         match this.stream.poll_next(cx) {
             Poll::Ready(Some(item)) => {
-                if this.idle.interval.is_some() {
-                    this.idle.since = Instant::now();
+                if let Some(ping) = this.ping {
+                    ping.active();
                 }
                 if let Err(error) = E::write(item, &mut buffer) {
                     tracing::error!(%error, "a stream ended: an item could not be serialized");
@@ -117,7 +89,8 @@ impl<S: Stream, E: Encoder<S::Item>> Body for StreamBody<S, E> {
                 E::write_error(&HttpError::unavailable("The server is shutting down"), &mut buffer);
             }
             Poll::Pending => {
-                ready!(this.idle.poll(cx));
+                let Some(ping) = this.ping else { return Poll::Pending };
+                ready!(ping.poll(cx));
                 buffer.extend_from_slice(E::PING.unwrap_or_default());
             }
         }

@@ -1,0 +1,82 @@
+//! A timer for silence, cheap for those who are not silent.
+
+use std::{
+    future::Future as _,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Is ready after a time without activity, counted from the first wait.
+///
+/// Activity does not move the timer, which would cost a lock each time. When the timer fires, it
+/// looks how long it has really been silent. Before the first wait there is no timer, and the
+/// clock is not read.
+pub(crate) struct IdleTimer {
+    limit: Duration,
+    armed: Option<Armed>,
+}
+
+struct Armed {
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl IdleTimer {
+    /// A timer that nobody waits for yet.
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, armed: None }
+    }
+
+    /// Notes activity.
+    pub(crate) fn active(&mut self) {
+        if let Some(armed) = &mut self.armed {
+            armed.since = Instant::now();
+        }
+    }
+
+    /// Ready when it has been silent for the limit, counted anew from then on.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let limit = self.limit;
+        let Armed { since, timer } = self.armed.get_or_insert_with(|| {
+            let since = Instant::now();
+            Armed { since, timer: Box::pin(sleep_until(since + limit)) }
+        });
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            let now = Instant::now();
+            let due = *since + limit;
+            if now >= due {
+                *since = now;
+                timer.as_mut().reset(now + limit);
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(due);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_counted_from_the_last_activity() {
+        let start = Instant::now();
+        let mut timer = IdleTimer::new(Duration::from_secs(10));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(timer.poll(&mut context).is_pending());
+        advance(Duration::from_secs(7)).await;
+        timer.active();
+        poll_fn(|cx| timer.poll(cx)).await;
+        assert_eq!(start.elapsed().as_secs(), 17);
+        poll_fn(|cx| timer.poll(cx)).await;
+        assert_eq!(start.elapsed().as_secs(), 27);
+    }
+}
