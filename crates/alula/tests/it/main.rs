@@ -2,9 +2,15 @@
 
 // The attribute tells clippy that helper functions are tests, too.
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod order;
+#[cfg(test)]
+mod parameters;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
