@@ -12,8 +12,8 @@ use crate::{
     schema::{Names, Shape, TextShape},
 };
 
-/// Where a parameter is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a parameter is, in the order in which parameters are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// In the path.
     Path,
@@ -103,7 +103,7 @@ pub struct Operation<'a> {
 struct Parameter {
     place: Place,
     name: String,
-    entry: Value,
+    entry: Map<String, Value>,
 }
 
 impl<'a> Operation<'a> {
@@ -176,18 +176,17 @@ impl<'a> Operation<'a> {
                 definitions: generated.definitions.clone(),
             };
             let mut schema = self.add::<T>(&generated, Contract::Input);
-            let description =
-                schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            let mut entry = Map::new();
+            entry.insert("name".to_owned(), parameter.name.clone().into());
+            entry.insert("in".to_owned(), place.as_str().into());
             let required = place == Place::Path || parameter.required;
-            let mut entry = json!({
-                "name": parameter.name,
-                "in": place.as_str(),
-                "required": required,
-                "schema": schema,
-            });
-            if let (Some(entry), Some(description)) = (entry.as_object_mut(), description) {
-                entry.insert("description".to_owned(), description);
+            entry.insert("required".to_owned(), required.into());
+            // What is said of the parameter moves up to it.
+            for keyword in ["description", "deprecated"] {
+                entry
+                    .extend(schema.as_object_mut().and_then(|schema| schema.remove_entry(keyword)));
             }
+            entry.insert("schema".to_owned(), schema);
             if place == Place::Path {
                 self.path_parameter::<T>(&parameter.name);
             }
@@ -300,15 +299,19 @@ impl<'a> Operation<'a> {
     pub(crate) fn finish(mut self) -> Map<String, Value> {
         // A parameter of the path must be declared, also where no input reads it.
         for name in self.path_names {
-            let entry = json!({
-                "name": name, "in": "path", "required": true, "schema": { "type": "string" },
-            });
+            let entry = Map::from_iter([
+                ("name".to_owned(), Value::from(name.as_str())),
+                ("in".to_owned(), "path".into()),
+                ("required".to_owned(), true.into()),
+                ("schema".to_owned(), json!({ "type": "string" })),
+            ]);
             self.add_parameter(Parameter { place: Place::Path, name: name.clone(), entry });
         }
         let mut entries = Map::new();
         if !self.parameters.is_empty() {
+            self.parameters.sort_by_key(|parameter| parameter.place);
             let parameters = self.parameters.into_iter().map(|parameter| parameter.entry);
-            entries.insert("parameters".to_owned(), parameters.collect());
+            entries.insert("parameters".to_owned(), parameters.map(Value::Object).collect());
         }
         if !self.body.is_empty() {
             let body = json!({ "required": true, "content": self.body });
@@ -319,6 +322,8 @@ impl<'a> Operation<'a> {
             "default".to_owned(),
             json!({ "description": "Error", "content": { "application/json": { "schema": error } } }),
         );
+        // Success first: the statuses in their order, then what is left.
+        self.responses.sort_keys();
         entries.insert("responses".to_owned(), self.responses.into());
         // One requirement object with all schemes means that all of them are needed.
         let mut security = Vec::new();

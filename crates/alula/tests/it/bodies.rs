@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alula::{Route, prelude::*, testing::TestClient};
+use alula::{prelude::*, testing::TestClient};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -146,8 +146,10 @@ async fn list(Json(_): Json<Vec<Message>>) -> Json<u8> {
     Json(1)
 }
 
-async fn serve(routes: impl IntoIterator<Item = Route>) -> TestClient {
-    App::new("Bodies", "1.0.0").routes(routes).client().await
+/// The endpoints that FastAPI was asked, too, as lax as those.
+pub(crate) fn app() -> App {
+    let routes = [post("/chat", chat), post("/checked", checked), post("/list", list)];
+    App::new("Bodies", "1.0.0").routes(routes).lax()
 }
 
 /// The status and the body, the status checked against the body.
@@ -171,7 +173,7 @@ async fn assert_answers_are_fastapis(client: &TestClient, cases: Vec<Case>) {
 
 #[tokio::test]
 async fn a_lax_route_answers_every_body_as_fastapi_does() {
-    let client = serve([post("/chat", chat).lax()]).await;
+    let client = app().client().await;
     let cases = cases("/chat");
     assert_eq!(cases.len(), 48);
     assert_answers_are_fastapis(&client, cases).await;
@@ -179,7 +181,7 @@ async fn a_lax_route_answers_every_body_as_fastapi_does() {
 
 #[tokio::test]
 async fn unions_formats_tuples_and_custom_checks_are_answered_as_fastapi_does() {
-    let client = serve([post("/checked", checked).lax(), post("/list", list).lax()]).await;
+    let client = app().client().await;
     let without_literals = |case: &Case| !case.request.contains(r#""either""#);
     let checked: Vec<_> = cases("/checked").into_iter().filter(without_literals).collect();
     assert_eq!(checked.len(), 37);
@@ -201,7 +203,7 @@ const STRICT: [(&str, &str, &str, &str); 8] = [
 
 #[tokio::test]
 async fn a_strict_route_differs_in_eight_coercions_and_nowhere_else() {
-    let client = serve([post("/chat", chat)]).await;
+    let client = App::new("Bodies", "1.0.0").route(post("/chat", chat)).client().await;
     let strict = |case: &Case| STRICT.iter().any(|(name, ..)| *name == case.name);
     let (differing, same): (Vec<_>, Vec<_>) = cases("/chat").into_iter().partition(strict);
     assert_eq!((differing.len(), same.len()), (8, 40));

@@ -8,6 +8,10 @@ mod errors;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod kitchen;
+#[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod parameters;
@@ -15,5 +19,7 @@ mod parameters;
 mod serve;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod tool;
 #[cfg(test)]
 mod ui;

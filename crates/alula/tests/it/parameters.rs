@@ -171,6 +171,12 @@ async fn all(
     Json(1)
 }
 
+/// The endpoints that FastAPI was asked, too.
+pub(crate) fn app() -> App {
+    App::new("Parameters", "1.0.0")
+        .routes(routes![query, lists, filter, path, role, pair, header, cookie, all])
+}
+
 async fn ask(client: &TestClient, case: &Case) -> TestResponse {
     let text = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let pairs = || case.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -201,8 +207,7 @@ async fn ask(client: &TestClient, case: &Case) -> TestResponse {
 
 #[tokio::test]
 async fn parameters_are_answered_as_fastapi_does() {
-    let routes = routes![query, lists, filter, path, role, pair, header, cookie, all];
-    let client = App::new("Parameters", "1.0.0").routes(routes).client().await;
+    let client = app().client().await;
     let mut answers = Vec::new();
     for case in fixture::read::<Vec<Case>>("parameters.json") {
         let response = ask(&client, &case).await;
