@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod docs_ui;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod fixture;
