@@ -275,7 +275,7 @@ impl<'a> Operation<'a> {
     }
 
     /// A state of the application; without it the application does not start.
-    pub(crate) fn state<T: Send + Sync + 'static>(&mut self) -> Option<Arc<T>> {
+    pub(crate) fn state<T: ?Sized + Send + Sync + 'static>(&mut self) -> Option<Arc<T>> {
         let state = self.plan.states.get::<T>();
         if state.is_none() {
             let name = type_name::<T>();

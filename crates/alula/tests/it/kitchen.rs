@@ -77,7 +77,7 @@ struct Dish {
     labels: BTreeMap<String, String>,
     /// What is served with it.
     #[serde(default)]
-    sides: Vec<Dish>,
+    sides: Vec<Self>,
     #[serde(default)]
     side: Side,
 }

@@ -23,7 +23,7 @@ fn snapshot_path() -> PathBuf {
 fn the_document_is_the_committed_one() {
     let found = format!("{:#}\n", document(kitchen::app()));
     let path = snapshot_path();
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+    if tool::setting("UPDATE_SNAPSHOTS").is_some() {
         std::fs::write(&path, found).unwrap();
         return;
     }
