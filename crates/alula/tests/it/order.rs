@@ -249,6 +249,29 @@ async fn a_stream_may_add_tasks_while_it_runs() {
     assert_eq!(log.take(), "stored 0 > stored 1");
 }
 
+/// The clock is stopped, so a task of an hour takes no time; one that waits for ever does.
+#[tokio::test(start_paused = true)]
+async fn a_response_waits_for_its_tasks_but_a_stream_does_not() {
+    async fn slow(log: State<Log>, tasks: BackgroundTasks) -> Json<u8> {
+        tasks.add(async move {
+            tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+            log.note("done");
+        });
+        Json(1)
+    }
+    async fn endless(tasks: BackgroundTasks) -> Json<u8> {
+        tasks.add(std::future::pending());
+        Json(1)
+    }
+    let log = Log::default();
+    let app = App::new("Order", "1.0.0").state(log.clone());
+    let client = app.route(get("/slow", slow)).route(get("/endless", endless)).client().await;
+    client.get("/slow").await;
+    assert_eq!(log.take(), "done");
+    let mut stream = client.get("/endless").stream().await;
+    assert_eq!(stream.next().await.unwrap(), "1");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_runs_at_the_return_is_not_stopped_by_a_client_that_leaves() {
     #[dependency]
