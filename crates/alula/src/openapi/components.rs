@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use percent_encoding::percent_decode_str;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value};
 
@@ -44,6 +45,9 @@ impl Contract {
     }
 }
 
+/// The schemas of the framework itself, which no type may be called.
+pub(super) const OWN_NAMES: [&str; 3] = ["HTTPValidationError", "ValidationError", "HTTPError"];
+
 /// A schema as schemars makes it: with the definitions it refers to beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Generated {
@@ -58,6 +62,23 @@ impl Generated {
         let mut generator = contract.generator();
         let schema = generator.subschema_for::<T>().to_value();
         Self { schema, definitions: generator.take_definitions(true) }
+    }
+
+    /// How many values the type takes by position; `None` if it takes them by name, or may.
+    pub(crate) fn values_by_position(&self) -> Option<usize> {
+        let mut schema = &self.schema;
+        // A reference to a reference is rare, and a longer chain than this no type makes.
+        for _ in 0..8 {
+            let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { break };
+            schema = self.definitions.get(reference.rsplit('/').next()?)?;
+        }
+        let is =
+            |kind: &Value| ["string", "integer", "number", "boolean"].iter().any(|one| kind == one);
+        match (schema.get("prefixItems"), schema.get("type")?) {
+            (Some(Value::Array(items)), _) => Some(items.len()),
+            (_, Value::Array(kinds)) => kinds.iter().any(is).then_some(1),
+            (_, kind) => (is(kind) || kind == "array").then_some(1),
+        }
     }
 
     /// The schema as one document, its definitions below `$defs`.
@@ -110,6 +131,7 @@ impl Components {
         let mut next = 0;
         while let Some(name) = used.get(next).cloned() {
             next += 1;
+            check_name(&name, type_name::<T>())?;
             let Some(definition) = generated.definitions.get(&name) else { continue };
             let inner = references(definition).into_iter().filter(|name| !used.contains(name));
             used.extend(inner.collect::<Vec<_>>());
@@ -179,8 +201,30 @@ impl Components {
 fn same_name(name: &str, type_name: &str) -> String {
     format!(
         "two types are called `{name}` in the OpenAPI document (one is in `{type_name}`); \
-         rename one with #[schemars(rename = \"…\")]"
+         rename one with #[schemars(rename = \"…\")], \
+         or #[schemars(rename = \"{name}_{{T}}\")] if it has a type parameter `T`"
     )
+}
+
+/// Whether the document may call a schema so.
+fn check_name(name: &str, type_name: &str) -> Result<(), String> {
+    let rename = "rename it with #[schemars(rename = \"…\")]";
+    let allowed = |letter: u8| letter.is_ascii_alphanumeric() || b"._-".contains(&letter);
+    if OWN_NAMES.contains(&name) {
+        return Err(format!(
+            "`{name}` (in `{type_name}`) is what the OpenAPI document calls an error of the \
+             framework; {rename}"
+        ));
+    }
+    if !name.bytes().all(allowed) {
+        // As a part of a reference it is escaped.
+        let name = percent_decode_str(name).decode_utf8_lossy().replace("~1", "/");
+        return Err(format!(
+            "`{name}` (in `{type_name}`) is no name for the OpenAPI document, which allows ASCII \
+             letters, digits, `.`, `_` and `-`; {rename}"
+        ));
+    }
+    Ok(())
 }
 
 /// Points the references of a schema to where they end in the document.
@@ -328,6 +372,26 @@ mod tests {
         add::<Page>(&mut components, Contract::Input).unwrap();
         let error = add::<other::Page>(&mut components, Contract::Input).unwrap_err();
         assert!(error.contains("`Page`"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_is_taken_or_not_allowed_is_a_mistake() {
+        #[derive(JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is used")]
+        struct ValidationError {
+            text: String,
+        }
+        #[derive(JsonSchema)]
+        #[schemars(rename = "My type")]
+        #[expect(dead_code, reason = "only its schema is used")]
+        struct Spaced {
+            text: String,
+        }
+        let mut components = Components::default();
+        let error = add::<ValidationError>(&mut components, Contract::Output).unwrap_err();
+        assert!(error.contains("an error of the framework"), "{error}");
+        let error = add::<Vec<Spaced>>(&mut components, Contract::Input).unwrap_err();
+        assert!(error.starts_with("`My type`") && error.contains("rename it"), "{error}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! One operation while it is described.
 
-use std::{any::type_name, fmt::Display, sync::Arc};
+use std::{any::type_name, fmt::Display, mem, sync::Arc};
 
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
@@ -80,6 +81,16 @@ impl Plan {
             mistakes: Vec::new(),
         }
     }
+
+    /// Plans something that the document does not show, nor what it is made of.
+    pub(crate) fn undocumented<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let components = mem::take(&mut self.components);
+        let security_schemes = mem::take(&mut self.security_schemes);
+        let result = work(self);
+        self.components = components;
+        self.security_schemes = security_schemes;
+        result
+    }
 }
 
 /// One endpoint of an application that is being built.
@@ -131,6 +142,17 @@ impl<'a> Operation<'a> {
         self.plan.mistakes.push(format!("{}: {what}", self.title));
     }
 
+    /// The status of an answer; notes a mistake if no answer can have it.
+    pub(crate) fn final_status(&mut self, status: u16) -> StatusCode {
+        match StatusCode::from_u16(status) {
+            Ok(valid) if (200..600).contains(&status) => valid,
+            _ => {
+                self.mistake(format!("{status} is not an HTTP status of an answer"));
+                StatusCode::OK
+            }
+        }
+    }
+
     /// Whether JSON values are converted where that is plainly meant (`"4"` to 4).
     pub fn is_lax(&self) -> bool {
         self.lax
@@ -159,10 +181,14 @@ impl<'a> Operation<'a> {
     /// Prepares a schema for checking values.
     pub(crate) fn compile(&mut self, root: &Root) -> Shape {
         let shape = Shape::compile(&root.generated.with_definitions());
-        for warning in shape.warnings() {
+        self.warn(shape.warnings());
+        shape
+    }
+
+    fn warn(&self, warnings: &[String]) {
+        for warning in warnings {
             tracing::warn!("{}: {warning}", self.title);
         }
-        shape
     }
 
     /// Describes the fields of `T` as parameters and prepares their reading.
@@ -170,6 +196,8 @@ impl<'a> Operation<'a> {
         let generated = Generated::of::<T>(Contract::Input);
         let path_names: Vec<&str> = self.path_names.iter().map(String::as_str).collect();
         let shape = TextShape::new(&generated.with_definitions(), place.names(&path_names));
+        self.warn(shape.warnings());
+        self.check_form::<T>(place, &generated);
         for parameter in shape.parameters() {
             let generated = Generated {
                 schema: parameter.schema.clone(),
@@ -194,6 +222,24 @@ impl<'a> Operation<'a> {
         }
         self.unprocessable();
         shape
+    }
+
+    /// Parameters are the fields of a struct; those of a path may also stand by themselves.
+    fn check_form<T>(&mut self, place: Place, generated: &Generated) {
+        let Some(count) = generated.values_by_position() else { return };
+        let (type_name, known) = (type_name::<T>(), self.path_names.len());
+        if place != Place::Path {
+            let place = place.as_str();
+            self.mistake(format!(
+                "`{type_name}` cannot be read from {place} parameters; use a struct whose fields \
+                 are the parameters"
+            ));
+        } else if count != known {
+            self.mistake(format!(
+                "`Path<{type_name}>` reads {count} of the {known} values of the path; read them \
+                 all with a tuple, or some by name with a struct"
+            ));
+        }
     }
 
     /// Two dependencies may read the same parameter; it is described once.
@@ -241,6 +287,9 @@ impl<'a> Operation<'a> {
     }
 
     fn add_response(&mut self, status: u16, description: &str, content: Option<(&str, Value)>) {
+        if content.is_some() && matches!(status, 204 | 205 | 304) {
+            self.mistake(format!("an answer with status {status} has no body; return `()`"));
+        }
         let response = self
             .responses
             .entry(status.to_string())
@@ -250,8 +299,12 @@ impl<'a> Operation<'a> {
             return;
         };
         let contents = response.entry("content").or_insert_with(|| json!({}));
-        if let Some(contents) = contents.as_object_mut() {
-            contents.insert(media_type.to_owned(), media);
+        let Some(contents) = contents.as_object_mut() else { return };
+        match contents.get_mut(media_type) {
+            Some(known) => add_alternative(known, &media),
+            None => {
+                contents.insert(media_type.to_owned(), media);
+            }
         }
     }
 
@@ -289,10 +342,9 @@ impl<'a> Operation<'a> {
     /// What takes the place of a dependency in this application.
     pub(crate) fn replacement<D: Dependency>(&mut self) -> Option<Arc<dyn Resolver<D::Value>>> {
         let make = self.plan.overrides.get::<D>()?;
-        // The replacement is not documented: it is planned beside the document.
         let (title, path_names, lax) = (self.title, self.path_names, self.lax);
-        let mut aside = Operation::new(self.plan, title, path_names, lax);
-        Some(make(&mut aside))
+        let make = |plan: &mut Plan| make(&mut Operation::new(plan, title, path_names, lax));
+        Some(self.plan.undocumented(make))
     }
 
     /// The finished entries of the operation object.
@@ -336,6 +388,21 @@ impl<'a> Operation<'a> {
             entries.insert("security".to_owned(), security.into());
         }
         entries
+    }
+}
+
+/// Lets a media type have another schema beside the ones it has.
+fn add_alternative(media: &mut Value, other: &Value) {
+    if media == other {
+        return;
+    }
+    let (Some(known), Some(new)) = (media.get_mut("schema"), other.get("schema").cloned()) else {
+        return;
+    };
+    match known.get_mut("anyOf").and_then(Value::as_array_mut) {
+        Some(schemas) if !schemas.contains(&new) => schemas.push(new),
+        Some(_) => {}
+        None => *known = json!({ "anyOf": [known.take(), new] }),
     }
 }
 

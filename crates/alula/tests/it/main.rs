@@ -20,6 +20,8 @@ mod parameters;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod start_up;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod tool;

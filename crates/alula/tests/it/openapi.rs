@@ -160,3 +160,68 @@ fn parameters_bodies_and_their_errors_are_described_as_in_fastapi() {
     }
     assert_eq!(compared, 34);
 }
+
+fn empty() -> App {
+    App::new("Test", "1.0.0")
+}
+
+#[derive(Serialize, Deserialize, JsonSchema, Validate)]
+struct Item {
+    id: u32,
+}
+
+#[test]
+fn what_a_hidden_endpoint_is_made_of_is_hidden_too() {
+    #[get("/hidden", hidden)]
+    async fn secret(_key: ApiKey, Json(item): Json<Item>) -> Json<Item> {
+        Json(item)
+    }
+    let document = document(empty().routes(routes![secret]));
+    assert_eq!(document["paths"], json!({}));
+    assert!(document["components"].get("securitySchemes").is_none());
+    assert!(document["components"]["schemas"].get("Item").is_none());
+}
+
+#[test]
+fn two_kinds_of_json_are_both_described() {
+    async fn either() -> Either<Json<Item>, Json<Vec<u8>>> {
+        Either::Right(Json(Vec::new()))
+    }
+    let document = document(empty().route(get("/", either)));
+    let schema = &document["paths"]["/"]["get"]["responses"]["200"]["content"]["application/json"];
+    assert_eq!(schema["schema"]["anyOf"][0]["$ref"], "#/components/schemas/Item");
+    assert_eq!(schema["schema"]["anyOf"][1]["type"], "array");
+}
+
+#[tokio::test]
+async fn no_content_keeps_the_status_that_the_route_gives_it() {
+    async fn nothing() {}
+    async fn accepted() -> Status<202, ()> {
+        Status(())
+    }
+    let app = || {
+        empty()
+            .route(get("/", nothing))
+            .route(post("/", nothing).status(202))
+            .route(put("/", accepted))
+    };
+    let client = app().client().await;
+    assert_eq!(client.get("/").await.status(), 204);
+    assert_eq!(client.post("/").await.status(), 202);
+    assert_eq!(client.put("/").await.status(), 202);
+    let item = &document(app())["paths"]["/"];
+    assert!(item["get"]["responses"]["204"].is_object());
+    assert!(item["post"]["responses"]["202"].is_object());
+    assert!(item["put"]["responses"]["202"].is_object());
+}
+
+#[tokio::test]
+async fn a_head_request_is_answered_as_a_get_and_not_described() {
+    let client = parameters::app().client().await;
+    let response = client.head("/path/7").await;
+    assert_eq!((response.status().as_u16(), response.text()), (200, ""));
+    assert_eq!(response.header("content-length"), "1");
+    assert_eq!(client.head("/path/x").await.status(), 422);
+    let document = document(parameters::app());
+    assert!(document["paths"]["/path/{id}"].get("head").is_none());
+}
