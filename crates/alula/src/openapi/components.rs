@@ -37,6 +37,13 @@ impl Contract {
         }
     }
 
+    const fn other(self) -> Self {
+        match self {
+            Self::Input => Self::Output,
+            Self::Output => Self::Input,
+        }
+    }
+
     const fn suffix(self) -> &'static str {
         match self {
             Self::Input => "-Input",
@@ -91,15 +98,23 @@ impl Generated {
     }
 }
 
-/// A named schema in both contracts, as far as they are used.
+/// A named schema in both contracts.
 #[derive(Debug, Default)]
 struct Named {
-    input: Option<Value>,
-    output: Option<Value>,
+    input: Option<Form>,
+    output: Option<Form>,
+}
+
+/// A named schema in one contract.
+#[derive(Debug)]
+struct Form {
+    schema: Value,
+    /// Whether an endpoint uses it; otherwise it is only known, to tell types of one name apart.
+    is_used: bool,
 }
 
 impl Named {
-    fn slot(&mut self, contract: Contract) -> &mut Option<Value> {
+    fn slot(&mut self, contract: Contract) -> &mut Option<Form> {
         match contract {
             Contract::Input => &mut self.input,
             Contract::Output => &mut self.output,
@@ -114,7 +129,8 @@ pub(crate) struct Components {
 }
 
 impl Components {
-    /// Adds the definitions that a schema uses and returns the schema to put in the document.
+    /// Adds the definitions that a schema of `T` uses and returns the schema to put in the
+    /// document.
     ///
     /// # Errors
     ///
@@ -127,34 +143,50 @@ impl Components {
         if let Some(name) = numbered::<T>(&generated.definitions, contract) {
             return Err(same_name(&name, type_name::<T>()));
         }
-        let mut used = references(&generated.schema);
-        let mut next = 0;
-        while let Some(name) = used.get(next).cloned() {
-            next += 1;
-            check_name(&name, type_name::<T>())?;
-            let Some(definition) = generated.definitions.get(&name) else { continue };
-            let inner = references(definition).into_iter().filter(|name| !used.contains(name));
-            used.extend(inner.collect::<Vec<_>>());
-            let mut definition = definition.clone();
-            redirect(&mut definition, &|name| format!("{}{name}", contract.prefix()));
-            let slot = self.named.entry(name.clone()).or_default().slot(contract);
-            match slot {
-                Some(known) if *known != definition => {
-                    return Err(same_name(&name, type_name::<T>()));
-                }
-                _ => *slot = Some(definition),
-            }
-        }
+        self.register::<T>(generated, contract, true)?;
+        // One type that is read and another of its name that is written would pass for one.
+        let other = contract.other();
+        self.register::<T>(&Generated::of::<T>(other), other, false)?;
         let mut schema = generated.schema.clone();
         redirect(&mut schema, &|name| format!("{}{name}", contract.prefix()));
         Ok(schema)
     }
 
+    fn register<T>(
+        &mut self,
+        generated: &Generated,
+        contract: Contract,
+        is_used: bool,
+    ) -> Result<(), String> {
+        let mut found = references(&generated.schema);
+        let mut next = 0;
+        while let Some(name) = found.get(next).cloned() {
+            next += 1;
+            check_name(&name, type_name::<T>())?;
+            let Some(definition) = generated.definitions.get(&name) else { continue };
+            let inner = references(definition).into_iter().filter(|name| !found.contains(name));
+            found.extend(inner.collect::<Vec<_>>());
+            let mut schema = definition.clone();
+            redirect(&mut schema, &|name| format!("{}{name}", contract.prefix()));
+            match self.named.entry(name.clone()).or_default().slot(contract) {
+                Some(known) if known.schema != schema => {
+                    return Err(same_name(&name, type_name::<T>()));
+                }
+                Some(known) => known.is_used |= is_used,
+                slot @ None => *slot = Some(Form { schema, is_used }),
+            }
+        }
+        Ok(())
+    }
+
     /// The names that are read in one form and written in another, directly or by what they hold.
     fn split_names(&self) -> BTreeSet<String> {
+        fn used(form: Option<&Form>) -> Option<&Value> {
+            form.filter(|form| form.is_used).map(|form| &form.schema)
+        }
         let both = || {
             self.named.iter().filter_map(|(name, named)| {
-                Some((name, named.input.as_ref()?, named.output.as_ref()?))
+                Some((name, used(named.input.as_ref())?, used(named.output.as_ref())?))
             })
         };
         let mut split = BTreeSet::new();
@@ -187,7 +219,8 @@ impl Components {
         let mut schemas = Map::new();
         for (name, named) in &mut self.named {
             for contract in [Contract::Input, Contract::Output] {
-                let Some(mut schema) = named.slot(contract).take() else { continue };
+                let used = named.slot(contract).take().filter(|form| form.is_used);
+                let Some(Form { mut schema, .. }) = used else { continue };
                 resolve(&mut schema, &split);
                 let suffix = if split.contains(name) { contract.suffix() } else { "" };
                 schemas.insert(format!("{name}{suffix}"), schema);
@@ -368,10 +401,12 @@ mod tests {
         let error = add::<Both<Page, other::Page>>(&mut components, Contract::Input).unwrap_err();
         assert!(error.contains("`Page`") && error.contains("rename"), "{error}");
 
-        let mut components = Components::default();
-        add::<Page>(&mut components, Contract::Input).unwrap();
-        let error = add::<other::Page>(&mut components, Contract::Input).unwrap_err();
-        assert!(error.contains("`Page`"), "{error}");
+        for contract in [Contract::Input, Contract::Output] {
+            let mut components = Components::default();
+            add::<Page>(&mut components, Contract::Input).unwrap();
+            let error = add::<other::Page>(&mut components, contract).unwrap_err();
+            assert!(error.contains("`Page`"), "{error}");
+        }
     }
 
     #[test]
