@@ -1,14 +1,16 @@
 //! One operation while it is described.
 
-use std::{any::type_name, fmt::Display, mem, sync::Arc};
+use std::{any::type_name, fmt::Display, sync::Arc};
 
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
-use super::components::{Components, Contract, Generated};
+use super::{
+    generated::{Contract, Generated},
+    plan::Plan,
+};
 use crate::{
-    app::{Overrides, States},
     dependency::{Dependency, Resolver},
     schema::{Names, Shape, TextShape},
 };
@@ -59,38 +61,6 @@ pub(crate) enum Security {
 pub struct Root {
     generated: Generated,
     document: Value,
-}
-
-/// What the planning of all operations shares.
-pub(crate) struct Plan {
-    pub(crate) components: Components,
-    pub(crate) security_schemes: Map<String, Value>,
-    pub(crate) states: States,
-    pub(crate) overrides: Overrides,
-    /// What is wrong with the application; it does not start with any.
-    pub(crate) mistakes: Vec<String>,
-}
-
-impl Plan {
-    pub(crate) fn new(states: States, overrides: Overrides) -> Self {
-        Self {
-            components: Components::default(),
-            security_schemes: Map::new(),
-            states,
-            overrides,
-            mistakes: Vec::new(),
-        }
-    }
-
-    /// Plans something that the document does not show, nor what it is made of.
-    pub(crate) fn undocumented<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
-        let components = mem::take(&mut self.components);
-        let security_schemes = mem::take(&mut self.security_schemes);
-        let result = work(self);
-        self.components = components;
-        self.security_schemes = security_schemes;
-        result
-    }
 }
 
 /// One endpoint of an application that is being built.
