@@ -26,7 +26,8 @@ use proc_macro::TokenStream;
 /// | `range(min = a, max = b)` | numbers |
 /// | `length(min = a, max = b)`, `length(equal = a)` | text (in characters), lists |
 /// | `regex(pattern = "...")`, `pattern("...")`, `contains(pattern = "...")` | text |
-/// | `inner(...)` | lists: any of the above, for each item |
+/// | `email`, `url`, `ip`, `ipv4`, `ipv6`, `extend("format" = "date-time")` | text |
+/// | `inner(...)` | lists: any of the above but `extend`, for each item |
 /// | `required` | `Option` |
 /// | `extend("exclusiveMinimum" = a, "exclusiveMaximum" = b, "multipleOf" = c)` | numbers |
 /// | `extend("minLength" = a, "maxLength" = b, "pattern" = "...")` | text |
@@ -35,10 +36,12 @@ use proc_macro::TokenStream;
 ///
 /// A bound is any expression that schemars takes. Constraints on an `Option` or a pointer
 /// hold for the value inside, if there is one. Integers are compared exactly, NaN keeps no
-/// bound, and a float is a multiple to within a billionth. `email`, `url`, `ip`, `ipv4` and
-/// `ipv6` become a `format`, which describes and is not enforced; use a type such as
-/// `std::net::IpAddr` instead. What `transform`, `schema_with` or a `JsonSchema` written by
-/// hand put into the schema is not seen.
+/// bound, and a float is a multiple to within a billionth. The formats that are checked are
+/// those of `alula::schema::Format`; another one describes only, and so does every format
+/// of a field that is shown `with` another type, because its own type reads the text. What
+/// `transform`, `schema_with` or a `JsonSchema` written by hand put into the schema is not
+/// seen. A set takes an item that is repeated, as in FastAPI, although its schema says
+/// `uniqueItems`; a list with `extend("uniqueItems" = true)` refuses it.
 ///
 /// # Every field is checked
 ///

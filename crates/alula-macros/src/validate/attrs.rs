@@ -21,10 +21,12 @@ pub(super) struct Attrs {
 impl Attrs {
     pub(super) fn parse(attrs: &[Attribute]) -> syn::Result<Self> {
         let mut result = Self::default();
+        let mut shown_as_another_type = false;
         for attr in attrs {
             if attr.path().is_ident("schemars") {
                 for item in attr.parse_args_with(Items::parse_terminated)? {
                     result.schemars(&item)?;
+                    shown_as_another_type |= item.is_one_of(&["with", "schema_with"]);
                 }
             } else if attr.path().is_ident("validate") {
                 for meta in attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)? {
@@ -35,6 +37,9 @@ impl Attrs {
                                write `#[schemars(...)]`";
                 return Err(syn::Error::new_spanned(attr, message));
             }
+        }
+        if shown_as_another_type {
+            result.constraints.forget_format();
         }
         Ok(result)
     }

@@ -29,6 +29,9 @@ pub(super) struct Constraints {
     pub(super) required: Option<Span>,
 }
 
+/// The slot of formats.
+const FORMAT: &str = "format";
+
 /// One item of `#[schemars(...)]`: `!name` takes a serde attribute back.
 pub(super) struct Item(pub(super) Option<Meta>);
 
@@ -39,6 +42,13 @@ impl Parse for Item {
             return Ok(Self(None));
         }
         Ok(Self(Some(input.parse()?)))
+    }
+}
+
+impl Item {
+    pub(super) fn is_one_of(&self, names: &[&str]) -> bool {
+        let Self(Some(meta)) = self else { return false };
+        names.iter().any(|name| meta.path().is_ident(name))
     }
 }
 
@@ -60,8 +70,11 @@ impl Constraints {
             "inner" => self.inner(meta.require_list()?)?,
             "required" => self.required = Some(meta.span()),
             "extend" => self.extend(meta.require_list()?)?,
-            // A `format` is an annotation: it tells, it does not forbid.
-            "email" | "url" | "ip" | "ipv4" | "ipv6" => {}
+            "email" => self.format(meta, "Email")?,
+            "url" => self.format(meta, "Uri")?,
+            "ip" => self.format(meta, "Ip")?,
+            "ipv4" => self.format(meta, "Ipv4")?,
+            "ipv6" => self.format(meta, "Ipv6")?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -111,6 +124,18 @@ impl Constraints {
         self.push(meta.span(), "pattern", check)
     }
 
+    fn format(&mut self, meta: &Meta, format: &str) -> syn::Result<()> {
+        meta.require_path_only()?;
+        self.push(meta.span(), FORMAT, format_check(format))
+    }
+
+    /// Leaves the format to the type, which reads the text by itself.
+    ///
+    /// With `with` or `schema_with` the document shows another type than that of the field.
+    pub(super) fn forget_format(&mut self) {
+        self.list.retain(|constraint| constraint.slot != FORMAT);
+    }
+
     /// `inner(...)`: the same constraints, on each item of a list.
     fn inner(&mut self, list: &MetaList) -> syn::Result<()> {
         let mut inner = Self::default();
@@ -137,7 +162,17 @@ impl Constraints {
             let key = &extension.key;
             let keyword = Keyword::parse(&key.value())
                 .map_err(|message| syn::Error::new(key.span(), message))?;
-            let Keyword::Constraint { slot, kind } = keyword else { continue };
+            let (slot, kind) = match keyword {
+                Keyword::Constraint { slot, kind } => (slot, kind),
+                Keyword::Format => {
+                    let format = enforced_format(extension.value);
+                    if let Some(format) = format {
+                        self.push(key.span(), FORMAT, format_check(format))?;
+                    }
+                    continue;
+                }
+                Keyword::Annotation => continue,
+            };
             let value = syn::parse2::<Expr>(extension.value)?;
             let check = match kind {
                 Kind::Limit(kind, limit) => limit_check(kind, limit, &value),
@@ -186,6 +221,29 @@ fn limit_check(kind: &str, limit: &str, bound: &Expr) -> (TokenStream, TokenStre
 fn number(value: &Expr) -> TokenStream {
     let span = Span::call_site().located_at(value.span());
     quote_spanned!(span=> ::alula::__private::Number::from(#value))
+}
+
+/// The check of a variant of `alula::schema::Format`.
+fn format_check(format: &str) -> (TokenStream, TokenStream) {
+    let format = Ident::new(format, Span::call_site());
+    (quote!(::alula::schema::Format), quote!(&::alula::schema::Format::#format))
+}
+
+/// The variant of `alula::schema::Format` that a literal names, if it names one.
+fn enforced_format(value: TokenStream) -> Option<&'static str> {
+    let name = syn::parse2::<LitStr>(value).ok()?.value();
+    Some(match name.as_str() {
+        "uuid" => "Uuid",
+        "date-time" => "DateTime",
+        "date" => "Date",
+        "time" => "Time",
+        "uri" => "Uri",
+        "email" => "Email",
+        "ipv4" => "Ipv4",
+        "ipv6" => "Ipv6",
+        "ip" | "ipvanyaddress" => "Ip",
+        _ => return None,
+    })
 }
 
 /// A `static` that holds the compiled pattern; a literal is tried out right here.

@@ -10,6 +10,8 @@ pub(super) enum Keyword {
         /// The check.
         kind: Kind,
     },
+    /// It is checked if its value is one of the formats that are.
+    Format,
     /// It only describes.
     Annotation,
 }
@@ -42,6 +44,7 @@ impl Keyword {
             "maxProperties" => ("maximum size", Kind::Limit("PropertyCount", "Maximum")),
             "uniqueItems" => ("uniqueness", Kind::UniqueItems),
             "pattern" => ("pattern", Kind::Pattern),
+            "format" => return Ok(Self::Format),
             _ if is_annotation(keyword) => return Ok(Self::Annotation),
             _ => return Err(format!("`{keyword}` is not enforced: {}", advice(keyword))),
         };
@@ -66,7 +69,6 @@ fn is_annotation(keyword: &str) -> bool {
                 | "example"
                 | "examples"
                 | "externalDocs"
-                | "format"
                 | "readOnly"
                 | "title"
                 | "writeOnly"

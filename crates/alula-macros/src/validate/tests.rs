@@ -46,6 +46,8 @@ fn a_limit_is_set_once() {
         (quote!(#[schemars(range(min = 1), extend("minimum" = 2))]), "the minimum is set twice"),
         (quote!(#[schemars(length(max = 1), extend("maxItems" = 2))]), "the maximum length"),
         (quote!(#[schemars(pattern("a"))] #[schemars(contains("b"))]), "the pattern is set twice"),
+        (quote!(#[schemars(email, url)]), "the format is set twice"),
+        (quote!(#[schemars(email, extend("format" = "uri"))]), "the format is set twice"),
         (quote!(#[schemars(length(min = 1), inner(length(min = 2)))]), ""),
     ];
     for (attrs, message) in cases {

@@ -14,7 +14,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, get},
 };
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, header};
 use serde_json::{Map, Value};
 
 use super::{App, ApplyLayer, lifespan::Startup, service::AppService};
@@ -93,12 +93,15 @@ pub(super) async fn start(mut app: App, shutdown: Shutdown) -> Result<Running, S
         startup = lifespan(startup).await.map_err(StartError::Lifespan)?;
     }
     app.states = startup.states;
-    let planned = plan(app, &shutdown);
-    if !planned.mistakes.is_empty() {
-        return Err(StartError::Mistakes(planned.mistakes));
+    let Planned { router, mistakes, .. } = plan(app, &shutdown);
+    let service = AppService::new(router);
+    let running = Running { service, shutdown, at_end: Mutex::new(startup.shutdown) };
+    if mistakes.is_empty() {
+        return Ok(running);
     }
-    let service = AppService::new(planned.router);
-    Ok(Running { service, shutdown, at_end: Mutex::new(startup.shutdown) })
+    // What the lifespan has opened must be closed, too.
+    running.stop().await;
+    Err(StartError::Mistakes(mistakes))
 }
 
 /// What an application comes to.
@@ -114,6 +117,7 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
     let mut paths = Paths::default();
     let routes = app.root.into_routes();
     let operation_ids = operation_ids(&routes);
+    plan.mistakes.extend(repeated(&routes, &operation_ids));
     for (mut route, operation_id) in routes.into_iter().zip(operation_ids) {
         let title = format!("{} {}", route.method, route.path);
         let layers = std::mem::take(&mut route.layers);
@@ -122,8 +126,10 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
         let Some(filter) = paths.admit(&path, &method, &title, &mut plan.mistakes) else {
             continue;
         };
+        let planning =
+            |plan: &mut Plan| plan_route(route, &title, filter, app.body, shutdown, plan);
         let (mut handler, operation) =
-            plan_route(route, &title, filter, app.body, shutdown, &mut plan);
+            if meta.hidden { plan.undocumented(planning) } else { planning(&mut plan) };
         for layer in layers {
             handler = layer(handler);
         }
@@ -132,19 +138,23 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
             document.add(&path, method.as_str(), describe(meta, operation_id, operation));
         }
     }
-    let title = document.title.clone();
     let document = document.finish(plan.components, plan.security_schemes);
-    let mut router = paths.into_router();
     if let Some(url) = &app.openapi_url {
-        router = router.route(url, get(json_document(&document)));
+        let own = [(url.clone(), get(json_document(&document)))];
+        paths.add_own("openapi_url", own, &mut plan.mistakes);
         #[cfg(feature = "docs")]
         if let Some(docs_url) = &app.docs_url {
-            router = router.merge(super::docs::router(docs_url, url, &title));
+            let own = super::docs::routes(docs_url, url, &document_title(&document));
+            paths.add_own("docs_url", own, &mut plan.mistakes);
         }
-        #[cfg(not(feature = "docs"))]
-        let _ = title;
     }
+    let router = paths.into_router();
     Planned { router: finish(router, app.layers), document, mistakes: plan.mistakes }
+}
+
+#[cfg(feature = "docs")]
+fn document_title(document: &Value) -> String {
+    document.pointer("/info/title").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// Plans one route: its handler, and what its types say about the operation.
@@ -159,10 +169,7 @@ fn plan_route(
     let path_names = path_names(&route.path);
     let lax = route.lax.unwrap_or(false);
     let mut operation = Operation::new(plan, title, &path_names, lax);
-    let status = StatusCode::from_u16(route.status).unwrap_or_else(|_| {
-        operation.mistake(format!("{} is not an HTTP status", route.status));
-        StatusCode::OK
-    });
+    let status = operation.final_status(route.status);
     let guards = route.guards.iter().map(|guard| guard(&mut operation)).collect();
     let body_bytes_max = route.body_bytes_max.unwrap_or(body.body_bytes_max);
     let limits = BodyLimits { body_bytes_max, ..body };
@@ -229,6 +236,22 @@ fn operation_ids(routes: &[Route]) -> Vec<String> {
     routes.iter().map(id).collect()
 }
 
+/// Operation ids that two endpoints have, although clients name their methods by them.
+fn repeated(routes: &[Route], operation_ids: &[String]) -> Vec<String> {
+    let mut known: HashMap<&str, &Route> = HashMap::new();
+    let mut mistakes = Vec::new();
+    for (route, id) in routes.iter().zip(operation_ids).filter(|(route, _)| !route.meta.hidden) {
+        if let Some(other) = known.insert(id, route) {
+            mistakes.push(format!(
+                "{} {}: its operation id `{id}` is that of {} {}, too; \
+                 set another with `.operation_id(…)`",
+                route.method, route.path, other.method, other.path
+            ));
+        }
+    }
+    mistakes
+}
+
 /// The names in braces, in order.
 fn path_names(path: &str) -> Vec<String> {
     let part = |part: &str| Some(part.split_once('}')?.0.trim_start_matches('*').to_owned());
@@ -255,6 +278,8 @@ impl Paths {
         let old_style = path.split('/').find(|part| part.starts_with([':', '*']));
         let mistake = if !path.starts_with('/') {
             Some("a path begins with `/`".to_owned())
+        } else if path.contains("//") {
+            Some("the path has an empty part; does a prefix end in `/`?".to_owned())
         } else if let Some(part) = old_style {
             let name = part.trim_start_matches([':', '*']);
             Some(format!("write `{{{name}}}` instead of `{part}`"))
@@ -281,6 +306,21 @@ impl Paths {
     fn add(&mut self, path: String, handler: MethodRouter) {
         let known = self.handlers.remove(&path).unwrap_or_default();
         self.handlers.insert(path, known.merge(handler));
+    }
+
+    /// Adds what the framework itself serves at a URL that `setting` chooses.
+    fn add_own(
+        &mut self,
+        setting: &str,
+        routes: impl IntoIterator<Item = (String, MethodRouter)>,
+        mistakes: &mut Vec<String>,
+    ) {
+        for (path, handler) in routes {
+            let title = format!("GET {path} (`{setting}`)");
+            if self.admit(&path, &Method::GET, &title, mistakes).is_some() {
+                self.add(path, handler);
+            }
+        }
     }
 
     fn into_router(self) -> axum::Router {

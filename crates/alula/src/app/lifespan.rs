@@ -43,8 +43,9 @@ impl Startup {
         self.shared_state(Arc::new(state))
     }
 
-    /// Adds a singleton that is shared already.
-    pub fn shared_state<T: Send + Sync + 'static>(mut self, state: Arc<T>) -> Self {
+    /// Adds a singleton that is shared already, or known by a trait only; see
+    /// [`App::shared_state`](crate::App::shared_state).
+    pub fn shared_state<T: ?Sized + Send + Sync + 'static>(mut self, state: Arc<T>) -> Self {
         self.states.insert(state);
         self
     }

@@ -114,9 +114,40 @@ impl App {
 
     /// Adds a singleton that endpoints get as [`State<T>`](crate::State).
     ///
-    /// What must be connected first is better made in [`lifespan`](Self::lifespan).
-    pub fn state<T: Send + Sync + 'static>(mut self, state: T) -> Self {
-        self.states.insert(Arc::new(state));
+    /// A second one of the same type takes the place of the first. What must be connected first is
+    /// better made in [`lifespan`](Self::lifespan).
+    pub fn state<T: Send + Sync + 'static>(self, state: T) -> Self {
+        self.shared_state(Arc::new(state))
+    }
+
+    /// Adds a singleton that is shared already, or known by a trait only.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use alula::{App, Json, State, get};
+    ///
+    /// trait Clock: Send + Sync {
+    ///     fn hour(&self) -> u8;
+    /// }
+    ///
+    /// struct Noon;
+    /// impl Clock for Noon {
+    ///     fn hour(&self) -> u8 {
+    ///         12
+    ///     }
+    /// }
+    ///
+    /// async fn hour(clock: State<dyn Clock>) -> Json<u8> {
+    ///     Json(clock.hour())
+    /// }
+    ///
+    /// let clock: Arc<dyn Clock> = Arc::new(Noon);
+    /// let app = App::new("Clock", "1.0.0").shared_state(clock).route(get("/hour", hour));
+    /// assert!(app.openapi().is_ok());
+    /// ```
+    pub fn shared_state<T: ?Sized + Send + Sync + 'static>(mut self, state: Arc<T>) -> Self {
+        self.states.insert(state);
         self
     }
 

@@ -15,15 +15,21 @@ use super::scope::{Outcome, RequestScope};
 struct ScopedBody {
     inner: Body,
     scope: RequestScope,
+    /// Whether anyone reads the body: the answer to `HEAD` is complete without.
+    is_sent: bool,
     finished: bool,
 }
 
 /// Ties the scope to the response, unless the scope has nothing to do.
-pub(crate) fn finish_with(response: Response<Body>, scope: RequestScope) -> Response<Body> {
-    if scope.is_empty() {
+pub(crate) fn finish_with(
+    response: Response<Body>,
+    scope: RequestScope,
+    is_sent: bool,
+) -> Response<Body> {
+    if scope.is_unused() {
         return response;
     }
-    response.map(|inner| Body::new(ScopedBody { inner, scope, finished: false }))
+    response.map(|inner| Body::new(ScopedBody { inner, scope, is_sent, finished: false }))
 }
 
 impl ScopedBody {
@@ -66,7 +72,8 @@ impl HttpBody for ScopedBody {
 impl Drop for ScopedBody {
     /// A body of known length is dropped when its last byte was taken, without another poll.
     fn drop(&mut self) {
-        let outcome = if self.inner.is_end_stream() { Outcome::Ok } else { Outcome::Disconnected };
+        let is_complete = !self.is_sent || self.inner.is_end_stream();
+        let outcome = if is_complete { Outcome::Ok } else { Outcome::Disconnected };
         self.finish(outcome);
     }
 }

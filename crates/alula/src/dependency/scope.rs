@@ -153,13 +153,9 @@ impl Registered {
         empty(&self.tasks) && empty(&self.exits) && empty(&self.returns)
     }
 
-    async fn run_returns(&self, outcome: Outcome) {
-        run_exits(take(&self.returns), outcome).await;
-    }
-
     /// Runs everything that is left: tasks if the outcome allows it, then exits.
     async fn finish(self: Arc<Self>, outcome: Outcome, run_tasks: bool) {
-        self.run_returns(outcome).await;
+        run_exits(take(&self.returns), outcome).await;
         let tasks = take(&self.tasks);
         if run_tasks {
             for task in tasks {
@@ -207,27 +203,32 @@ impl RequestScope {
         self.registered.get_or_insert_default().clone()
     }
 
-    /// Whether anything is left to run after the response.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.registered.as_ref().is_none_or(|registered| registered.is_empty())
+    /// Whether nothing is left to run after the response, and nothing can be added any more: a
+    /// stream may hold the scope or the tasks, and add to them while it runs.
+    pub(crate) fn is_unused(&self) -> bool {
+        let is_unused = |left: &Arc<Registered>| left.is_empty() && Arc::strong_count(left) == 1;
+        self.registered.as_ref().is_none_or(is_unused)
     }
 
     /// Runs what was registered for the return of the endpoint.
     pub(crate) async fn returned(&self, outcome: Outcome) {
-        if let Some(registered) = &self.registered {
-            registered.run_returns(outcome).await;
+        let left = self.registered.as_ref().map(|registered| take(&registered.returns));
+        if let Some(exits) = left.filter(|exits| !exits.is_empty()) {
+            self.run_before_the_answer(run_exits(exits, outcome)).await;
         }
     }
 
     /// Runs the exits of a request that failed, before its error is sent.
-    ///
-    /// They run on the tracker, so that a client that leaves meanwhile does not stop them.
     pub(crate) async fn failed(mut self, outcome: Outcome) {
         if let Some(registered) = self.registered.take().filter(|left| !left.is_empty()) {
-            let exits = self.shutdown.spawn(registered.finish(outcome, false));
-            if let Err(error) = exits.await {
-                tracing::error!(%error, "the exits of a request did not finish");
-            }
+            self.run_before_the_answer(registered.finish(outcome, false)).await;
+        }
+    }
+
+    /// Runs exits on the tracker, so that a client that leaves meanwhile does not stop them.
+    async fn run_before_the_answer(&self, exits: impl Future<Output = ()> + Send + 'static) {
+        if let Err(error) = self.shutdown.spawn(exits).await {
+            tracing::error!(%error, "the exits of a request did not finish");
         }
     }
 

@@ -150,9 +150,9 @@ impl RequestContext {
         std::mem::take(&mut self.details)
     }
 
-    /// Whether no dependency registered an exit and nobody added a task.
+    /// Whether nothing is to be done at the end of the request.
     pub(crate) fn has_nothing_to_finish(&self) -> bool {
-        self.scope.is_empty()
+        self.scope.is_unused()
     }
 
     pub(crate) fn into_scope(self) -> RequestScope {

@@ -14,7 +14,8 @@ use crate::{
 /// A singleton of the application, given to it by [`App::state`](crate::App::state).
 ///
 /// An endpoint that asks for a state that the application does not have stops the start, with a
-/// message that names both.
+/// message that names both. `T` may be a trait object; see
+/// [`App::shared_state`](crate::App::shared_state).
 ///
 /// ```
 /// use alula::{App, Json, State, get};
@@ -27,27 +28,35 @@ use crate::{
 ///
 /// let app = App::new("Hello", "1.0.0").state(Greeting("hi")).route(get("/", hello));
 /// ```
-pub struct State<T>(Arc<T>);
+pub struct State<T: ?Sized>(Arc<T>);
 
 impl<T> State<T> {
     /// Wraps a value, to call an endpoint in a unit test.
     pub fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
+}
 
+impl<T: ?Sized> From<Arc<T>> for State<T> {
+    fn from(value: Arc<T>) -> Self {
+        Self(value)
+    }
+}
+
+impl<T: ?Sized> State<T> {
     /// The value, shared.
     pub fn into_inner(self) -> Arc<T> {
         self.0
     }
 }
 
-impl<T> Clone for State<T> {
+impl<T: ?Sized> Clone for State<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T> Deref for State<T> {
+impl<T: ?Sized> Deref for State<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -55,13 +64,13 @@ impl<T> Deref for State<T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for State<T> {
+impl<T: ?Sized + fmt::Debug> fmt::Debug for State<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("State").field(&self.0).finish()
+        f.debug_tuple("State").field(&&*self.0).finish()
     }
 }
 
-impl<T: Send + Sync + 'static> Input for State<T> {
+impl<T: ?Sized + Send + Sync + 'static> Input for State<T> {
     type Plan = Option<Arc<T>>;
 
     fn plan(operation: &mut Operation<'_>) -> Self::Plan {

@@ -2,83 +2,35 @@
 
 use std::{
     any::type_name,
-    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
 };
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use percent_encoding::percent_decode_str;
+use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
-/// Whether a schema describes what is read or what is written; with serde these can differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Contract {
-    /// What serde deserializes.
-    Input,
-    /// What serde serializes.
-    Output,
-}
+use super::generated::{Contract, Generated, numbered};
 
-impl Contract {
-    fn generator(self) -> SchemaGenerator {
-        let settings = SchemaSettings::draft2020_12();
-        match self {
-            Self::Input => settings.for_deserialize(),
-            Self::Output => settings.for_serialize(),
-        }
-        .into_generator()
-    }
+/// The schemas of the framework itself, which no type may be called.
+pub(super) const OWN_NAMES: [&str; 3] = ["HTTPValidationError", "ValidationError", "HTTPError"];
 
-    /// Where references point until it is known whether the two contracts of a type differ.
-    const fn prefix(self) -> &'static str {
-        match self {
-            Self::Input => "#/input/",
-            Self::Output => "#/output/",
-        }
-    }
-
-    const fn suffix(self) -> &'static str {
-        match self {
-            Self::Input => "-Input",
-            Self::Output => "-Output",
-        }
-    }
-}
-
-/// A schema as schemars makes it: with the definitions it refers to beside it.
-#[derive(Debug, Clone)]
-pub(crate) struct Generated {
-    /// The schema itself, often only a reference.
-    pub(crate) schema: Value,
-    /// What it refers to, below `#/$defs/`.
-    pub(crate) definitions: Map<String, Value>,
-}
-
-impl Generated {
-    pub(crate) fn of<T: JsonSchema>(contract: Contract) -> Self {
-        let mut generator = contract.generator();
-        let schema = generator.subschema_for::<T>().to_value();
-        Self { schema, definitions: generator.take_definitions(true) }
-    }
-
-    /// The schema as one document, its definitions below `$defs`.
-    pub(crate) fn with_definitions(&self) -> Value {
-        let mut root = self.schema.clone();
-        if let Some(root) = root.as_object_mut() {
-            root.insert("$defs".to_owned(), self.definitions.clone().into());
-        }
-        root
-    }
-}
-
-/// A named schema in both contracts, as far as they are used.
+/// A named schema in both contracts.
 #[derive(Debug, Default)]
 struct Named {
-    input: Option<Value>,
-    output: Option<Value>,
+    input: Option<Form>,
+    output: Option<Form>,
+}
+
+/// A named schema in one contract.
+#[derive(Debug)]
+struct Form {
+    schema: Value,
+    /// Whether an endpoint uses it; otherwise it is only known, to tell types of one name apart.
+    is_used: bool,
 }
 
 impl Named {
-    fn slot(&mut self, contract: Contract) -> &mut Option<Value> {
+    fn slot(&mut self, contract: Contract) -> &mut Option<Form> {
         match contract {
             Contract::Input => &mut self.input,
             Contract::Output => &mut self.output,
@@ -93,7 +45,8 @@ pub(crate) struct Components {
 }
 
 impl Components {
-    /// Adds the definitions that a schema uses and returns the schema to put in the document.
+    /// Adds the definitions that a schema of `T` uses and returns the schema to put in the
+    /// document.
     ///
     /// # Errors
     ///
@@ -106,33 +59,50 @@ impl Components {
         if let Some(name) = numbered::<T>(&generated.definitions, contract) {
             return Err(same_name(&name, type_name::<T>()));
         }
-        let mut used = references(&generated.schema);
-        let mut next = 0;
-        while let Some(name) = used.get(next).cloned() {
-            next += 1;
-            let Some(definition) = generated.definitions.get(&name) else { continue };
-            let inner = references(definition).into_iter().filter(|name| !used.contains(name));
-            used.extend(inner.collect::<Vec<_>>());
-            let mut definition = definition.clone();
-            redirect(&mut definition, &|name| format!("{}{name}", contract.prefix()));
-            let slot = self.named.entry(name.clone()).or_default().slot(contract);
-            match slot {
-                Some(known) if *known != definition => {
-                    return Err(same_name(&name, type_name::<T>()));
-                }
-                _ => *slot = Some(definition),
-            }
-        }
+        self.register::<T>(generated, contract, true)?;
+        // One type that is read and another of its name that is written would pass for one.
+        let other = contract.other();
+        self.register::<T>(&Generated::of::<T>(other), other, false)?;
         let mut schema = generated.schema.clone();
         redirect(&mut schema, &|name| format!("{}{name}", contract.prefix()));
         Ok(schema)
     }
 
+    fn register<T>(
+        &mut self,
+        generated: &Generated,
+        contract: Contract,
+        is_used: bool,
+    ) -> Result<(), String> {
+        let mut found = references(&generated.schema);
+        let mut next = 0;
+        while let Some(name) = found.get(next).cloned() {
+            next += 1;
+            check_name(&name, type_name::<T>())?;
+            let Some(definition) = generated.definitions.get(&name) else { continue };
+            let inner = references(definition).into_iter().filter(|name| !found.contains(name));
+            found.extend(inner.collect::<Vec<_>>());
+            let mut schema = definition.clone();
+            redirect(&mut schema, &|name| format!("{}{name}", contract.prefix()));
+            match self.named.entry(name.clone()).or_default().slot(contract) {
+                Some(known) if known.schema != schema => {
+                    return Err(same_name(&name, type_name::<T>()));
+                }
+                Some(known) => known.is_used |= is_used,
+                slot @ None => *slot = Some(Form { schema, is_used }),
+            }
+        }
+        Ok(())
+    }
+
     /// The names that are read in one form and written in another, directly or by what they hold.
     fn split_names(&self) -> BTreeSet<String> {
+        fn used(form: Option<&Form>) -> Option<&Value> {
+            form.filter(|form| form.is_used).map(|form| &form.schema)
+        }
         let both = || {
             self.named.iter().filter_map(|(name, named)| {
-                Some((name, named.input.as_ref()?, named.output.as_ref()?))
+                Some((name, used(named.input.as_ref())?, used(named.output.as_ref())?))
             })
         };
         let mut split = BTreeSet::new();
@@ -165,7 +135,8 @@ impl Components {
         let mut schemas = Map::new();
         for (name, named) in &mut self.named {
             for contract in [Contract::Input, Contract::Output] {
-                let Some(mut schema) = named.slot(contract).take() else { continue };
+                let used = named.slot(contract).take().filter(|form| form.is_used);
+                let Some(Form { mut schema, .. }) = used else { continue };
                 resolve(&mut schema, &split);
                 let suffix = if split.contains(name) { contract.suffix() } else { "" };
                 schemas.insert(format!("{name}{suffix}"), schema);
@@ -179,8 +150,30 @@ impl Components {
 fn same_name(name: &str, type_name: &str) -> String {
     format!(
         "two types are called `{name}` in the OpenAPI document (one is in `{type_name}`); \
-         rename one with #[schemars(rename = \"…\")]"
+         rename one with #[schemars(rename = \"…\")], \
+         or #[schemars(rename = \"{name}_{{T}}\")] if it has a type parameter `T`"
     )
+}
+
+/// Whether the document may call a schema so.
+fn check_name(name: &str, type_name: &str) -> Result<(), String> {
+    let rename = "rename it with #[schemars(rename = \"…\")]";
+    let allowed = |letter: u8| letter.is_ascii_alphanumeric() || b"._-".contains(&letter);
+    if OWN_NAMES.contains(&name) {
+        return Err(format!(
+            "`{name}` (in `{type_name}`) is what the OpenAPI document calls an error of the \
+             framework; {rename}"
+        ));
+    }
+    if !name.bytes().all(allowed) {
+        // As a part of a reference it is escaped.
+        let name = percent_decode_str(name).decode_utf8_lossy().replace("~1", "/");
+        return Err(format!(
+            "`{name}` (in `{type_name}`) is no name for the OpenAPI document, which allows ASCII \
+             letters, digits, `.`, `_` and `-`; {rename}"
+        ));
+    }
+    Ok(())
 }
 
 /// Points the references of a schema to where they end in the document.
@@ -225,55 +218,6 @@ fn each_reference(value: &mut Value, change: &mut dyn FnMut(&mut String)) {
         }
         Value::Array(values) => values.iter_mut().for_each(|value| each_reference(value, change)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// The name of a type that schemars numbered, because another type has the same name.
-///
-/// schemars turns a second `Page` into `Page2` without a word, and the numbers follow the order in
-/// which types are met. A type may also be called `Page2` by its author. The two are told apart by
-/// generating once more with `Page` and `Page2` taken: one type called `Page` then becomes
-/// `Page3`; only a second one gets as far as `Page4`.
-fn numbered<T: JsonSchema>(definitions: &Map<String, Value>, contract: Contract) -> Option<String> {
-    let number_of = |name: &str, base: &str| name.strip_prefix(base)?.parse::<u32>().ok();
-    let bases = definitions.keys().filter_map(|name| {
-        let base = name.trim_end_matches(|last: char| last.is_ascii_digit());
-        (base.len() < name.len() && definitions.contains_key(base)).then_some(base)
-    });
-    bases.map(str::to_owned).find(|base| {
-        let highest = definitions.keys().filter_map(|name| number_of(name, base)).max();
-        let highest = highest.unwrap_or(1);
-        let mut generator = contract.generator();
-        for number in 1..=highest {
-            let suffix = if number == 1 { String::new() } else { number.to_string() };
-            TAKEN.set(format!("{base}{suffix}"));
-            generator.subschema_for::<Taken>();
-        }
-        generator.subschema_for::<T>();
-        let second = highest.saturating_add(2);
-        generator.take_definitions(false).contains_key(&format!("{base}{second}"))
-    })
-}
-
-thread_local! {
-    /// The name that [`Taken`] takes next.
-    static TAKEN: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-/// A type that takes the name in [`TAKEN`].
-struct Taken;
-
-impl JsonSchema for Taken {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        TAKEN.with_borrow(String::clone).into()
-    }
-
-    fn schema_id() -> std::borrow::Cow<'static, str> {
-        format!("{}::Taken::{}", module_path!(), Self::schema_name()).into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({})
     }
 }
 
@@ -324,10 +268,32 @@ mod tests {
         let error = add::<Both<Page, other::Page>>(&mut components, Contract::Input).unwrap_err();
         assert!(error.contains("`Page`") && error.contains("rename"), "{error}");
 
+        for contract in [Contract::Input, Contract::Output] {
+            let mut components = Components::default();
+            add::<Page>(&mut components, Contract::Input).unwrap();
+            let error = add::<other::Page>(&mut components, contract).unwrap_err();
+            assert!(error.contains("`Page`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_or_not_allowed_is_a_mistake() {
+        #[derive(JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is used")]
+        struct ValidationError {
+            text: String,
+        }
+        #[derive(JsonSchema)]
+        #[schemars(rename = "My type")]
+        #[expect(dead_code, reason = "only its schema is used")]
+        struct Spaced {
+            text: String,
+        }
         let mut components = Components::default();
-        add::<Page>(&mut components, Contract::Input).unwrap();
-        let error = add::<other::Page>(&mut components, Contract::Input).unwrap_err();
-        assert!(error.contains("`Page`"), "{error}");
+        let error = add::<ValidationError>(&mut components, Contract::Output).unwrap_err();
+        assert!(error.contains("an error of the framework"), "{error}");
+        let error = add::<Vec<Spaced>>(&mut components, Contract::Input).unwrap_err();
+        assert!(error.starts_with("`My type`") && error.contains("rename it"), "{error}");
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 mod components;
 mod document;
+mod generated;
 mod operation;
+mod plan;
 
 pub(crate) use document::{Document, Tag};
+pub(crate) use operation::Security;
 pub use operation::{Operation, Place, Root};
-pub(crate) use operation::{Plan, Security};
+pub(crate) use plan::Plan;

@@ -2,18 +2,21 @@
 
 use std::{any::type_name, fmt::Display, sync::Arc};
 
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
-use super::components::{Components, Contract, Generated};
+use super::{
+    generated::{Contract, Generated},
+    plan::Plan,
+};
 use crate::{
-    app::{Overrides, States},
     dependency::{Dependency, Resolver},
     schema::{Names, Shape, TextShape},
 };
 
-/// Where a parameter is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a parameter is, in the order in which parameters are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// In the path.
     Path,
@@ -60,28 +63,6 @@ pub struct Root {
     document: Value,
 }
 
-/// What the planning of all operations shares.
-pub(crate) struct Plan {
-    pub(crate) components: Components,
-    pub(crate) security_schemes: Map<String, Value>,
-    pub(crate) states: States,
-    pub(crate) overrides: Overrides,
-    /// What is wrong with the application; it does not start with any.
-    pub(crate) mistakes: Vec<String>,
-}
-
-impl Plan {
-    pub(crate) fn new(states: States, overrides: Overrides) -> Self {
-        Self {
-            components: Components::default(),
-            security_schemes: Map::new(),
-            states,
-            overrides,
-            mistakes: Vec::new(),
-        }
-    }
-}
-
 /// One endpoint of an application that is being built.
 ///
 /// Inputs and outputs describe themselves here, and prepare what they need at run time.
@@ -103,7 +84,7 @@ pub struct Operation<'a> {
 struct Parameter {
     place: Place,
     name: String,
-    entry: Value,
+    entry: Map<String, Value>,
 }
 
 impl<'a> Operation<'a> {
@@ -129,6 +110,17 @@ impl<'a> Operation<'a> {
     /// Notes a mistake in the program; the application will not start, and say this.
     pub fn mistake(&mut self, what: impl Display) {
         self.plan.mistakes.push(format!("{}: {what}", self.title));
+    }
+
+    /// The status of an answer; notes a mistake if no answer can have it.
+    pub(crate) fn final_status(&mut self, status: u16) -> StatusCode {
+        match StatusCode::from_u16(status) {
+            Ok(valid) if (200..600).contains(&status) => valid,
+            _ => {
+                self.mistake(format!("{status} is not an HTTP status of an answer"));
+                StatusCode::OK
+            }
+        }
     }
 
     /// Whether JSON values are converted where that is plainly meant (`"4"` to 4).
@@ -159,10 +151,14 @@ impl<'a> Operation<'a> {
     /// Prepares a schema for checking values.
     pub(crate) fn compile(&mut self, root: &Root) -> Shape {
         let shape = Shape::compile(&root.generated.with_definitions());
-        for warning in shape.warnings() {
+        self.warn(shape.warnings());
+        shape
+    }
+
+    fn warn(&self, warnings: &[String]) {
+        for warning in warnings {
             tracing::warn!("{}: {warning}", self.title);
         }
-        shape
     }
 
     /// Describes the fields of `T` as parameters and prepares their reading.
@@ -170,24 +166,25 @@ impl<'a> Operation<'a> {
         let generated = Generated::of::<T>(Contract::Input);
         let path_names: Vec<&str> = self.path_names.iter().map(String::as_str).collect();
         let shape = TextShape::new(&generated.with_definitions(), place.names(&path_names));
+        self.warn(shape.warnings());
+        self.check_form::<T>(place, &generated);
         for parameter in shape.parameters() {
             let generated = Generated {
                 schema: parameter.schema.clone(),
                 definitions: generated.definitions.clone(),
             };
             let mut schema = self.add::<T>(&generated, Contract::Input);
-            let description =
-                schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            let mut entry = Map::new();
+            entry.insert("name".to_owned(), parameter.name.clone().into());
+            entry.insert("in".to_owned(), place.as_str().into());
             let required = place == Place::Path || parameter.required;
-            let mut entry = json!({
-                "name": parameter.name,
-                "in": place.as_str(),
-                "required": required,
-                "schema": schema,
-            });
-            if let (Some(entry), Some(description)) = (entry.as_object_mut(), description) {
-                entry.insert("description".to_owned(), description);
+            entry.insert("required".to_owned(), required.into());
+            // What is said of the parameter moves up to it.
+            for keyword in ["description", "deprecated"] {
+                entry
+                    .extend(schema.as_object_mut().and_then(|schema| schema.remove_entry(keyword)));
             }
+            entry.insert("schema".to_owned(), schema);
             if place == Place::Path {
                 self.path_parameter::<T>(&parameter.name);
             }
@@ -195,6 +192,24 @@ impl<'a> Operation<'a> {
         }
         self.unprocessable();
         shape
+    }
+
+    /// Parameters are the fields of a struct; those of a path may also stand by themselves.
+    fn check_form<T>(&mut self, place: Place, generated: &Generated) {
+        let Some(count) = generated.values_by_position() else { return };
+        let (type_name, known) = (type_name::<T>(), self.path_names.len());
+        if place != Place::Path {
+            let place = place.as_str();
+            self.mistake(format!(
+                "`{type_name}` cannot be read from {place} parameters; use a struct whose fields \
+                 are the parameters"
+            ));
+        } else if count != known {
+            self.mistake(format!(
+                "`Path<{type_name}>` reads {count} of the {known} values of the path; read them \
+                 all with a tuple, or some by name with a struct"
+            ));
+        }
     }
 
     /// Two dependencies may read the same parameter; it is described once.
@@ -242,6 +257,9 @@ impl<'a> Operation<'a> {
     }
 
     fn add_response(&mut self, status: u16, description: &str, content: Option<(&str, Value)>) {
+        if content.is_some() && matches!(status, 204 | 205 | 304) {
+            self.mistake(format!("an answer with status {status} has no body; return `()`"));
+        }
         let response = self
             .responses
             .entry(status.to_string())
@@ -251,8 +269,12 @@ impl<'a> Operation<'a> {
             return;
         };
         let contents = response.entry("content").or_insert_with(|| json!({}));
-        if let Some(contents) = contents.as_object_mut() {
-            contents.insert(media_type.to_owned(), media);
+        let Some(contents) = contents.as_object_mut() else { return };
+        match contents.get_mut(media_type) {
+            Some(known) => add_alternative(known, &media),
+            None => {
+                contents.insert(media_type.to_owned(), media);
+            }
         }
     }
 
@@ -276,7 +298,7 @@ impl<'a> Operation<'a> {
     }
 
     /// A state of the application; without it the application does not start.
-    pub(crate) fn state<T: Send + Sync + 'static>(&mut self) -> Option<Arc<T>> {
+    pub(crate) fn state<T: ?Sized + Send + Sync + 'static>(&mut self) -> Option<Arc<T>> {
         let state = self.plan.states.get::<T>();
         if state.is_none() {
             let name = type_name::<T>();
@@ -290,25 +312,28 @@ impl<'a> Operation<'a> {
     /// What takes the place of a dependency in this application.
     pub(crate) fn replacement<D: Dependency>(&mut self) -> Option<Arc<dyn Resolver<D::Value>>> {
         let make = self.plan.overrides.get::<D>()?;
-        // The replacement is not documented: it is planned beside the document.
         let (title, path_names, lax) = (self.title, self.path_names, self.lax);
-        let mut aside = Operation::new(self.plan, title, path_names, lax);
-        Some(make(&mut aside))
+        let make = |plan: &mut Plan| make(&mut Operation::new(plan, title, path_names, lax));
+        Some(self.plan.undocumented(make))
     }
 
     /// The finished entries of the operation object.
     pub(crate) fn finish(mut self) -> Map<String, Value> {
         // A parameter of the path must be declared, also where no input reads it.
         for name in self.path_names {
-            let entry = json!({
-                "name": name, "in": "path", "required": true, "schema": { "type": "string" },
-            });
+            let entry = Map::from_iter([
+                ("name".to_owned(), Value::from(name.as_str())),
+                ("in".to_owned(), "path".into()),
+                ("required".to_owned(), true.into()),
+                ("schema".to_owned(), json!({ "type": "string" })),
+            ]);
             self.add_parameter(Parameter { place: Place::Path, name: name.clone(), entry });
         }
         let mut entries = Map::new();
         if !self.parameters.is_empty() {
+            self.parameters.sort_by_key(|parameter| parameter.place);
             let parameters = self.parameters.into_iter().map(|parameter| parameter.entry);
-            entries.insert("parameters".to_owned(), parameters.collect());
+            entries.insert("parameters".to_owned(), parameters.map(Value::Object).collect());
         }
         if !self.body.is_empty() {
             let body = json!({ "required": true, "content": self.body });
@@ -319,6 +344,8 @@ impl<'a> Operation<'a> {
             "default".to_owned(),
             json!({ "description": "Error", "content": { "application/json": { "schema": error } } }),
         );
+        // Success first: the statuses in their order, then what is left.
+        self.responses.sort_keys();
         entries.insert("responses".to_owned(), self.responses.into());
         // One requirement object with all schemes means that all of them are needed.
         let mut security = Vec::new();
@@ -331,6 +358,21 @@ impl<'a> Operation<'a> {
             entries.insert("security".to_owned(), security.into());
         }
         entries
+    }
+}
+
+/// Lets a media type have another schema beside the ones it has.
+fn add_alternative(media: &mut Value, other: &Value) {
+    if media == other {
+        return;
+    }
+    let (Some(known), Some(new)) = (media.get_mut("schema"), other.get("schema").cloned()) else {
+        return;
+    };
+    match known.get_mut("anyOf").and_then(Value::as_array_mut) {
+        Some(schemas) if !schemas.contains(&new) => schemas.push(new),
+        Some(_) => {}
+        None => *known = json!({ "anyOf": [known.take(), new] }),
     }
 }
 

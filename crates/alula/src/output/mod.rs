@@ -89,15 +89,21 @@ pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
     Ok(serde_json::to_vec(value)?.into())
 }
 
-/// No content: 204.
+/// No content: 204, unless the route has another status than 200.
 impl Output for () {
-    fn describe(operation: &mut Operation<'_>, _: u16) {
-        operation.response(204, "No Content", None);
+    fn describe(operation: &mut Operation<'_>, status: u16) {
+        match status {
+            200 | 204 => operation.response(204, "No Content", None),
+            other => operation.response(other, "Successful Response", None),
+        }
     }
 
-    fn respond(self, _: &ResponseContext<'_>) -> Result<Response<Body>> {
+    fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>> {
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
+        *response.status_mut() = match cx.status {
+            StatusCode::OK => StatusCode::NO_CONTENT,
+            other => other,
+        };
         Ok(response)
     }
 }
@@ -116,9 +122,7 @@ pub struct Status<const CODE: u16, T>(pub T);
 
 impl<const CODE: u16, T: Output> Output for Status<CODE, T> {
     fn describe(operation: &mut Operation<'_>, _: u16) {
-        if StatusCode::from_u16(CODE).is_err() {
-            operation.mistake(format!("`Status<{CODE}, _>`: {CODE} is not an HTTP status"));
-        }
+        operation.final_status(CODE);
         T::describe(operation, CODE);
     }
 

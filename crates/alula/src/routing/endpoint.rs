@@ -8,7 +8,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use futures_util::FutureExt as _;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use crate::{
     dependency::{Guard, Outcome, RequestScope, finish_with},
@@ -119,9 +119,10 @@ where
 }
 
 async fn succeed(response: Response<Body>, cx: RequestContext) -> Response<Body> {
+    let is_sent = cx.method() != Method::HEAD;
     let scope = cx.into_scope();
     scope.returned(Outcome::Ok).await;
-    finish_with(response, scope)
+    finish_with(response, scope, is_sent)
 }
 
 async fn fail(outcome: Outcome, error: HttpError, cx: RequestContext) -> Response<Body> {

@@ -70,12 +70,11 @@ where
     A: Input,
     H: Handler<A, Output: Output>,
 {
-    let type_name = std::any::type_name::<H>();
-    let name = type_name.rsplit("::").find(|part| !part.starts_with('{')).unwrap_or_default();
+    let name = function_name(std::any::type_name::<H>()).to_owned();
     Route {
         method,
         path: path.to_owned(),
-        meta: Meta { name: name.to_owned(), ..Meta::default() },
+        meta: Meta { name, ..Meta::default() },
         status: 200,
         lax: None,
         body_bytes_max: None,
@@ -83,6 +82,13 @@ where
         layers: Vec::new(),
         endpoint: Box::new(Unplanned::new(handler)),
     }
+}
+
+/// What a function is called, without its modules and its type arguments; for a closure that is
+/// the function around it.
+fn function_name(type_name: &str) -> &str {
+    let path = type_name.split('<').next().unwrap_or_default();
+    path.rsplit("::").find(|part| !part.starts_with('{') && !part.is_empty()).unwrap_or_default()
 }
 
 // Written out, because a macro would add its own lines to every compiler message about an endpoint.
@@ -260,5 +266,19 @@ impl fmt::Debug for Route {
             .field("path", &self.path)
             .field("name", &self.meta.name)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_called_as_in_the_source() {
+        assert_eq!(function_name("app::items::list"), "list");
+        assert_eq!(function_name("app::list<app::Item, alloc::vec::Vec<u8>>"), "list");
+        assert_eq!(function_name("app::main::{{closure}}"), "main");
+        assert_eq!(function_name("app::list<app::Item>::{{closure}}"), "list");
+        assert_eq!(function_name(""), "");
     }
 }

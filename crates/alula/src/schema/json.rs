@@ -37,6 +37,7 @@ pub enum Refused {
 /// - a repeated key is an error (`value_error`), unless coercion made a second reading necessary;
 /// - dates given as numbers are refused; dates and URLs that only the Rust type refuses are
 ///   reported with its words;
+/// - a repeated item of a set is accepted, as in FastAPI, but listed where something else is wrong;
 /// - `NaN`, lone surrogates and more than 128 levels are refused as `json_invalid`;
 /// - serde fills a struct inside the body from a list, by position;
 /// - keys that `#[serde(alias)]` adds are accepted, but a listing of errors does not know them.

@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::{Future, IntoFuture},
     pin::Pin,
+    time::{Duration, Instant},
 };
 
 use axum::body::Body;
@@ -16,12 +17,14 @@ use crate::app::Running;
 
 /// Sends requests to an application in process; made by [`App::client`](crate::App::client).
 ///
-/// A response is complete when its background tasks and exits have run.
+/// A response is complete when its background tasks and exits have run. A test that something
+/// else must set free takes the response as a [`stream`](TestRequest::stream), which does not
+/// wait.
 ///
 /// # Panics
 ///
-/// Its methods panic where a test would want to fail: on a request that cannot be made and on a
-/// body that breaks off.
+/// Its methods panic where a test would want to fail: on a request that cannot be made, on a
+/// body that breaks off, and on tasks that are not done after ten seconds.
 ///
 /// ```
 /// use alula::prelude::*;
@@ -40,6 +43,9 @@ use crate::app::Running;
 /// ```
 pub struct TestClient(Running);
 
+/// How long a response waits for the tasks and the exits of its request.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 macro_rules! methods {
     ($($function:ident $METHOD:ident)*) => {$(
         #[doc = concat!("Begins a `", stringify!($METHOD), "` request.")]
@@ -51,6 +57,8 @@ macro_rules! methods {
 
 impl TestClient {
     pub(crate) fn new(running: Running) -> Self {
+        // A tracker is waited for once it is closed; it still takes tasks.
+        running.shutdown.tasks().close();
         Self(running)
     }
 
@@ -79,11 +87,17 @@ impl TestClient {
     }
 
     /// Waits until no task and no exit of a finished request is left.
+    #[expect(clippy::panic, reason = "a test fails by a panic")]
     pub(super) async fn settle(&self) {
         let tasks = self.0.shutdown.tasks();
-        tasks.close();
-        tasks.wait().await;
-        tasks.reopen();
+        let start = Instant::now();
+        // A test may have stopped tokio's clock, which then jumps; this one goes on.
+        while tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {
+            if start.elapsed() >= PATIENCE {
+                let count = tasks.len();
+                panic!("{count} background tasks or exits are not done after {PATIENCE:?}");
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::number::{Limit, Number};
 use super::pattern::Pattern;
+use crate::schema::Format;
 
 /// Whether a value keeps a constraint of the kind `C`.
 ///
@@ -177,6 +178,12 @@ macro_rules! texts {
             #[inline]
             fn keeps(&self, pattern: &Pattern) -> bool {
                 pattern.is_match(self)
+            }
+        }
+
+        impl Keeps<Format> for $text {
+            fn keeps(&self, format: &Format) -> bool {
+                format.accepts(self)
             }
         }
 

@@ -178,38 +178,3 @@ async fn credentials_that_are_missing_are_a_401_with_the_scheme() {
     assert!(!client.get("/optional").await.json::<bool>());
     assert!(client.get("/optional").bearer("t").await.json::<bool>());
 }
-
-#[tokio::test]
-async fn an_application_with_mistakes_does_not_start_and_names_them_all() {
-    struct Missing;
-    async fn needs(_: State<Missing>) {}
-    async fn none() {}
-    async fn other_name(Path(_): Path<ById>) {}
-    #[derive(Deserialize, JsonSchema, Validate)]
-    struct ById {
-        id: u32,
-    }
-    let app = App::new("Errors", "1.0.0")
-        .route(get("/a", needs))
-        .route(get("/a", none))
-        .route(get("no-slash", none))
-        .route(get("/:old", none))
-        .route(get("/b/{x}", none))
-        .route(get("/b/{y}", none))
-        .route(get("/c/{item_id}", other_name))
-        .route(get("/d", none).status(99));
-    let error = app.openapi().unwrap_err().to_string();
-    let lines = error.lines().skip(1).collect::<Vec<_>>();
-    for expected in [
-        "GET /a: it uses `State<",
-        "GET /a: this method and path are routed twice",
-        "GET no-slash: a path begins with `/`",
-        "GET /:old: write `{old}` instead of `:old`",
-        "GET /b/{y}: ",
-        "GET /c/{item_id}: ",
-        "GET /d: 99 is not an HTTP status",
-    ] {
-        assert!(lines.iter().any(|line| line.contains(expected)), "{expected} in {error}");
-    }
-    assert_eq!(lines.len(), 7, "{error}");
-}

@@ -2,12 +2,28 @@
 
 // The attribute tells clippy that helper functions are tests, too.
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
+mod docs_ui;
+#[cfg(test)]
 mod errors;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod kitchen;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod parameters;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod start_up;
+#[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod tool;
 #[cfg(test)]
 mod ui;

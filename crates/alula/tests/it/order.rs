@@ -223,6 +223,81 @@ async fn a_client_that_leaves_a_stream_is_seen_by_exits_and_tasks_still_run() {
     assert_eq!(log.take(), "leaf > a enter > b enter > bg > b exit > a saw Disconnected > a exit");
 }
 
+#[tokio::test]
+async fn a_head_request_is_complete_without_a_body() {
+    for path in ["/plain", "/stream", "/endless"] {
+        let log = Log::default();
+        let client = app(&log).client().await;
+        let response = client.head(path).await;
+        assert_eq!((response.status().as_u16(), response.text()), (200, ""), "{path}");
+        let log = log.take();
+        assert!(log.ends_with("b exit > a exit") && log.contains("bg"), "{path}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_may_add_tasks_while_it_runs() {
+    async fn handler(log: State<Log>, tasks: BackgroundTasks) -> Sse<impl Stream<Item = u8>> {
+        Sse::new(stream::iter(0..2).inspect(move |chunk| {
+            let (log, chunk) = (log.clone(), *chunk);
+            tasks.add(async move { log.note(format!("stored {chunk}")) });
+        }))
+    }
+    let log = Log::default();
+    let app = App::new("Order", "1.0.0").state(log.clone()).route(get("/", handler));
+    app.client().await.get("/").await;
+    assert_eq!(log.take(), "stored 0 > stored 1");
+}
+
+/// The clock is stopped, so a task of an hour takes no time; one that waits for ever does.
+#[tokio::test(start_paused = true)]
+async fn a_response_waits_for_its_tasks_but_a_stream_does_not() {
+    async fn slow(log: State<Log>, tasks: BackgroundTasks) -> Json<u8> {
+        tasks.add(async move {
+            tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+            log.note("done");
+        });
+        Json(1)
+    }
+    async fn endless(tasks: BackgroundTasks) -> Json<u8> {
+        tasks.add(std::future::pending());
+        Json(1)
+    }
+    let log = Log::default();
+    let app = App::new("Order", "1.0.0").state(log.clone());
+    let client = app.route(get("/slow", slow)).route(get("/endless", endless)).client().await;
+    client.get("/slow").await;
+    assert_eq!(log.take(), "done");
+    let mut stream = client.get("/endless").stream().await;
+    assert_eq!(stream.next().await.unwrap(), "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_at_the_return_is_not_stopped_by_a_client_that_leaves() {
+    #[dependency]
+    async fn committing(log: State<Log>, gate: State<tokio::sync::Semaphore>, scope: Scope) {
+        let (log, gate) = (log.into_inner(), gate.into_inner());
+        scope.on_return(|outcome| async move {
+            log.note("commit begins");
+            gate.acquire().await.unwrap().forget();
+            log.note(format!("committed {outcome:?}"));
+        });
+    }
+    async fn handler(_committing: Depends<committing>) -> Json<u8> {
+        Json(1)
+    }
+    let log = Log::default();
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let app = App::new("Order", "1.0.0").state(log.clone()).shared_state(gate.clone());
+    let client = app.route(get("/", handler)).client().await;
+    let request = client.get("/").stream();
+    let left = tokio::time::timeout(std::time::Duration::from_secs(1), request).await;
+    assert!(left.is_err(), "the client leaves while the commit goes on");
+    gate.add_permits(1);
+    client.shutdown().await;
+    assert_eq!(log.take(), "commit begins > committed Ok");
+}
+
 #[dependency]
 async fn refused(log: State<Log>) -> Result<()> {
     log.note("refused");

@@ -157,8 +157,8 @@ fn texts_and_lists() -> Vec<Case> {
         ("contains", json!("axb"), false),
         ("set", json!([1]), true),
         ("set", json!([1, 2]), false),
-        // A format describes.
-        ("email", json!("nobody"), true),
+        ("email", json!("nobody"), false),
+        ("email", json!("ada@example.com"), true),
     ]
 }
 

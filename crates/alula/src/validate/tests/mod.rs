@@ -1,5 +1,6 @@
 //! The derive at work on types of every shape.
 
+mod formats;
 mod limits;
 mod numbers;
 mod places;

@@ -1,0 +1,40 @@
+//! What all operations of an application share while they are planned.
+
+use std::mem;
+
+use serde_json::{Map, Value};
+
+use super::components::Components;
+use crate::app::{Overrides, States};
+
+/// What the planning of all operations shares.
+pub(crate) struct Plan {
+    pub(crate) components: Components,
+    pub(crate) security_schemes: Map<String, Value>,
+    pub(crate) states: States,
+    pub(crate) overrides: Overrides,
+    /// What is wrong with the application; it does not start with any.
+    pub(crate) mistakes: Vec<String>,
+}
+
+impl Plan {
+    pub(crate) fn new(states: States, overrides: Overrides) -> Self {
+        Self {
+            components: Components::default(),
+            security_schemes: Map::new(),
+            states,
+            overrides,
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// Plans something that the document does not show, nor what it is made of.
+    pub(crate) fn undocumented<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let components = mem::take(&mut self.components);
+        let security_schemes = mem::take(&mut self.security_schemes);
+        let result = work(self);
+        self.components = components;
+        self.security_schemes = security_schemes;
+        result
+    }
+}
