@@ -16,6 +16,7 @@ pub(crate) fn app(llm: Llm) -> App {
         .describe_tag("Health", "Whether the server works.")
         .state(llm)
         .include(Router::new().tag("Health").routes(health::routes()))
-        // As lenient as FastAPI, whose clients call these endpoints unchanged.
+        // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
+        // refused, as it is more likely a typing mistake than a wish to be ignored.
         .include(Router::new().tag("Chat").lax().routes(chat::routes()))
 }

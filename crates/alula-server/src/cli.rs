@@ -1,13 +1,14 @@
 //! The command line.
 
-use std::{fmt, net::IpAddr, path::PathBuf};
+use std::{fmt, io::Write as _, net::IpAddr, path::PathBuf};
 
 use alula::{Limits, Server, Shutdown, StartError};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 
 use crate::{
     app,
     config::{Config, ConfigError},
+    dependencies::this_machine,
     replay::{Replay, ReplayError},
     services::llm,
 };
@@ -66,8 +67,8 @@ struct Serve {
     /// The port to listen on; 0 picks a free one.
     #[arg(long, env = "ALULA_PORT", default_value_t = 8000)]
     port: u16,
-    /// Listen beyond this machine although anyone who reaches the port can use your providers.
-    #[arg(long, env = "ALULA_ALLOW_UNAUTHENTICATED")]
+    /// Answer whoever reaches the port, by whatever name: beyond this machine, or behind a proxy.
+    #[arg(long, env = "ALULA_ALLOW_UNAUTHENTICATED", value_parser = FalseyValueParser::new())]
     allow_unauthenticated: bool,
 }
 
@@ -113,7 +114,10 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     let shutdown = Shutdown::on_signals()?;
     let server = bind(arguments.host, arguments.port, config.limits.clone()).await?;
     greet(&server, &llm);
-    let app = app::app(llm).limits(config.limits).max_body(config.body_bytes_max);
+    let mut app = app::app(llm).limits(config.limits).max_body(config.body_bytes_max);
+    if !arguments.allow_unauthenticated {
+        app = app.depends::<this_machine>();
+    }
     app.serve_on(server, shutdown).await?;
     Ok(())
 }
@@ -169,10 +173,9 @@ fn greet(server: &Server, llm: &alula_llm::Llm) {
     ));
 }
 
-/// Prints for the person at the terminal.
-#[expect(clippy::print_stdout, reason = "this is what the command is for")]
+/// Prints for the person at the terminal, who may have closed it.
 fn say(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Why a command failed.

@@ -1,5 +1,7 @@
 //! How a failed call to a provider is answered. The one place that knows both.
 
+use std::time::Duration;
+
 use alula::{ApiError, HttpError};
 use alula_llm::{Error, ErrorKind, Phase};
 
@@ -22,7 +24,7 @@ impl From<Error> for ProviderError {
 impl ApiError for ProviderError {
     fn into_http(self) -> HttpError {
         let error = self.0;
-        let wait = error.retry_after().map_or(RETRY_AFTER_SECONDS, |wait| wait.as_secs().max(1));
+        let wait = error.retry_after().map_or(RETRY_AFTER_SECONDS, whole_seconds);
         let provider = error.provider().unwrap_or("the provider").to_owned();
         let http = match error.kind() {
             ErrorKind::InvalidRequest | ErrorKind::ContextTooLong | ErrorKind::ContentFiltered => {
@@ -58,10 +60,13 @@ impl ApiError for ProviderError {
     }
 }
 
+/// Seconds, rounded up: who waits less is refused again.
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn answered(kind: ErrorKind) -> (u16, Option<String>) {
@@ -75,7 +80,7 @@ mod tests {
     fn every_failure_has_its_status_and_a_time_to_wait_where_waiting_helps() {
         let retry_after = Some(Duration::from_millis(2500));
         let wait = |seconds: &str| Some(seconds.to_owned());
-        assert_eq!(answered(ErrorKind::RateLimited { retry_after }), (429, wait("2")));
+        assert_eq!(answered(ErrorKind::RateLimited { retry_after }), (429, wait("3")));
         assert_eq!(answered(ErrorKind::Overloaded { retry_after: None }), (503, wait("5")));
         let phase = Phase::FirstToken;
         assert_eq!(answered(ErrorKind::Timeout { phase }), (504, wait("5")));

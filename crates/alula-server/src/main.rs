@@ -3,6 +3,7 @@
 mod app;
 mod cli;
 mod config;
+mod dependencies;
 mod error;
 mod replay;
 mod routers;

@@ -135,6 +135,11 @@ impl HttpError {
         self.0.headers.iter().map(|(name, value)| (name, value))
     }
 
+    /// Whether there is a cause that only the log reads.
+    pub(crate) fn has_cause(&self) -> bool {
+        self.0.cause.is_some()
+    }
+
     /// The cause and its sources on one line, for the log.
     pub fn log_message(&self) -> Cow<'_, str> {
         match &self.0.cause {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 ///
 /// Activity does not move the timer, which would cost a lock each time. When the timer fires, it
 /// looks how long it has really been silent. Before the first wait there is no timer, and the
-/// clock is not read.
+/// clock is not read. A limit too large to be added to the time is none.
 pub(crate) struct IdleTimer {
     limit: Duration,
     armed: Option<Armed>,
@@ -40,21 +40,23 @@ impl IdleTimer {
     /// Ready when it has been silent for the limit, counted anew from then on.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;
-        let Armed { since, timer } = self.armed.get_or_insert_with(|| {
+        if self.armed.is_none() {
             let since = Instant::now();
-            Armed { since, timer: Box::pin(sleep_until(since + limit)) }
-        });
-        loop {
+            let Some(due) = since.checked_add(limit) else { return Poll::Pending };
+            self.armed = Some(Armed { since, timer: Box::pin(sleep_until(due)) });
+        }
+        while let Some(Armed { since, timer }) = &mut self.armed {
             ready!(timer.as_mut().poll(cx));
             let now = Instant::now();
-            let due = *since + limit;
-            if now >= due {
-                *since = now;
-                timer.as_mut().reset(now + limit);
+            let silence = now.duration_since(*since);
+            let Some(left) = limit.checked_sub(silence).filter(|left| !left.is_zero()) else {
+                // The next wait counts from here.
+                self.armed = None;
                 return Poll::Ready(());
-            }
-            timer.as_mut().reset(due);
+            };
+            timer.as_mut().reset(now + left);
         }
+        Poll::Pending
     }
 }
 
@@ -78,5 +80,14 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 17);
         poll_fn(|cx| timer.poll(cx)).await;
         assert_eq!(start.elapsed().as_secs(), 27);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_beyond_all_time_is_none() {
+        let mut timer = IdleTimer::new(Duration::MAX);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(timer.poll(&mut context).is_pending());
+        advance(Duration::from_secs(1 << 30)).await;
+        assert!(timer.poll(&mut context).is_pending());
     }
 }

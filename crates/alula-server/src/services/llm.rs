@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use alula_llm::{Anthropic, Demo, Llm, LlmBuilder, OpenAi, providers::ollama};
+use alula_llm::{Anthropic, Demo, Llm, OpenAi, providers::ollama};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Upstream};
 
 /// The models that are asked when nobody names one.
 const OPENAI_MODEL: &str = "openai/gpt-4o-mini";
@@ -18,11 +18,7 @@ const OLLAMA_TIMEOUT: Duration = Duration::from_millis(500);
 pub(crate) async fn connect(config: &Config) -> Result<Llm, ConfigError> {
     let mut builder = Llm::builder().deadlines(config.deadlines);
     let mut default_model = None;
-    if let Some(key) = &config.openai.key {
-        let mut provider = OpenAi::new(key.clone());
-        if let Some(url) = &config.openai.base_url {
-            provider = provider.base_url(url);
-        }
+    if let Some(provider) = openai(&config.openai) {
         builder = builder.provider(provider);
         default_model.get_or_insert(OPENAI_MODEL.to_owned());
     }
@@ -34,23 +30,35 @@ pub(crate) async fn connect(config: &Config) -> Result<Llm, ConfigError> {
         builder = builder.provider(provider);
         default_model.get_or_insert(ANTHROPIC_MODEL.to_owned());
     }
-    if let Some(found) = ollama::find(config.ollama_host.as_deref(), OLLAMA_TIMEOUT).await? {
-        builder = builder.provider(found.provider);
-        if let Some(model) = found.models.first() {
-            default_model.get_or_insert(format!("ollama/{model}"));
+    match ollama::find(config.ollama_host.as_deref(), OLLAMA_TIMEOUT).await {
+        Ok(Some(found)) => {
+            builder = builder.provider(found.provider);
+            if let Some(model) = found.models.first() {
+                default_model.get_or_insert(format!("ollama/{model}"));
+            }
         }
+        Ok(None) => {}
+        // The variable is meant for Ollama itself; the other providers work without.
+        Err(error) => tracing::warn!(%error, "Ollama is left out"),
     }
-    finish(builder, config.model.clone().or(default_model))
+    let default_model = default_model.unwrap_or_else(|| {
+        builder = std::mem::take(&mut builder).provider(Demo::new());
+        DEMO_MODEL.to_owned()
+    });
+    Ok(builder.default_model(config.model.clone().unwrap_or(default_model)).build()?)
+}
+
+/// OpenAI with a key, or a server that speaks its protocol and may need none.
+fn openai(upstream: &Upstream) -> Option<OpenAi> {
+    match (&upstream.key, &upstream.base_url) {
+        (Some(key), None) => Some(OpenAi::new(key.clone())),
+        (Some(key), Some(url)) => Some(OpenAi::new(key.clone()).base_url(url)),
+        (None, Some(url)) => Some(OpenAi::compatible("openai", url)),
+        (None, None) => None,
+    }
 }
 
 /// The demo alone.
 pub(crate) fn demo() -> Result<Llm, alula_llm::Error> {
     Llm::builder().provider(Demo::new()).default_model(DEMO_MODEL).build()
-}
-
-fn finish(builder: LlmBuilder, default_model: Option<String>) -> Result<Llm, ConfigError> {
-    match default_model {
-        Some(model) => Ok(builder.default_model(model).build()?),
-        None => Ok(demo()?),
-    }
 }

@@ -8,7 +8,7 @@ mod request_id;
 mod service;
 mod state;
 
-use std::{convert::Infallible, fmt, future::Future, sync::Arc};
+use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Duration};
 
 use axum::{extract::Request, response::IntoResponse};
 use serde_json::Value;
@@ -290,14 +290,27 @@ impl App {
 
     /// Serves the application on a server that is bound already, until `shutdown`.
     ///
+    /// The start of the lifespan ends when the shutdown begins; its end has what is left of
+    /// [`Limits::drain`], at least a second.
+    ///
     /// # Errors
     ///
     /// If the application has a mistake or its lifespan fails.
     pub async fn serve_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
-        let running = self.start(shutdown.clone()).await?;
+        let running = tokio::select! {
+            running = self.start(shutdown.clone()) => running?,
+            () = shutdown.stopping() => {
+                tracing::warn!("stopped before the lifespan had started");
+                return Ok(());
+            }
+        };
         tracing::info!("serving on http://{}", server.local_addr());
-        server.run(running.service.clone(), shutdown).await;
-        running.stop().await;
+        let drain = server.limits().drain;
+        let summary = server.run(running.service.clone(), shutdown).await;
+        let left = drain.saturating_sub(summary.took).max(Duration::from_secs(1));
+        if tokio::time::timeout(left, running.stop()).await.is_err() {
+            tracing::warn!(?left, "the end of the lifespan did not finish in time");
+        }
         Ok(())
     }
 

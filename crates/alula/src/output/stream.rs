@@ -68,6 +68,12 @@ impl<S: Stream, E: Encoder<S::Item>> Body for StreamBody<S, E> {
             return Poll::Ready(None);
         }
         let mut buffer = BytesMut::new();
+        // Asked first: a source that always has something would never come to the end.
+        if this.must_end.poll(cx).is_ready() {
+            *this.ended = true;
+            E::write_error(&HttpError::unavailable("The server is shutting down"), &mut buffer);
+            return Poll::Ready(Some(Ok(Frame::data(buffer.freeze()))));
+        }
         match this.stream.poll_next(cx) {
             Poll::Ready(Some(item)) => {
                 if let Some(ping) = this.ping {
@@ -83,10 +89,6 @@ impl<S: Stream, E: Encoder<S::Item>> Body for StreamBody<S, E> {
             Poll::Ready(None) => {
                 *this.ended = true;
                 return Poll::Ready(None);
-            }
-            Poll::Pending if this.must_end.poll(cx).is_ready() => {
-                *this.ended = true;
-                E::write_error(&HttpError::unavailable("The server is shutting down"), &mut buffer);
             }
             Poll::Pending => {
                 let Some(ping) = this.ping else { return Poll::Pending };

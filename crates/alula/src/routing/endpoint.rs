@@ -131,17 +131,15 @@ async fn fail(outcome: Outcome, error: HttpError, cx: RequestContext) -> Respons
     error_response(&error)
 }
 
-/// Logs what the client is not told. An error that is the client's is its own business.
+/// Logs what the client is not told. An error that is the client's own is its own business.
 fn log(error: &HttpError, cx: &RequestContext) {
+    let request_id = cx.extensions().get::<RequestId>().map_or("", RequestId::as_str);
+    let (method, path, status) = (cx.method(), cx.uri().path(), error.status().as_u16());
+    let message = error.log_message();
     if error.status().is_server_error() {
-        let id = cx.extensions().get::<RequestId>().map_or("", RequestId::as_str);
-        tracing::error!(
-            request_id = id,
-            method = %cx.method(),
-            path = cx.uri().path(),
-            status = error.status().as_u16(),
-            "{}", error.log_message()
-        );
+        tracing::error!(request_id, %method, path, status, "{message}");
+    } else if error.has_cause() {
+        tracing::warn!(request_id, %method, path, status, "{message}");
     }
 }
 

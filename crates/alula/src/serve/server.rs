@@ -27,7 +27,8 @@ use super::{
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: u32 = 1024;
 
-/// How long dropped connections have to be gone. Only a handler that blocks its thread needs it.
+/// How long dropped connections have to be gone, and then the tasks that they leave. Only a handler
+/// that blocks its thread, or an exit that waits for something, needs it.
 const CUT_TIME: Duration = Duration::from_millis(500);
 
 /// An HTTP server that is bound to its address and not running yet.
@@ -218,13 +219,16 @@ impl Connections {
             () = all_done => {}
             () = deadline(limits, shutdown) => {}
         }
-        let tasks_left = shutdown.tasks().len();
         if !self.sockets.is_empty() {
             shutdown.end_now();
             self.tasks.close();
             // A handler that blocks its thread is not waited for.
             let _ = timeout(CUT_TIME, self.tasks.wait()).await;
+            // What was cut may have left work to do: a transaction to roll back.
+            shutdown.tasks().close();
+            let _ = timeout(CUT_TIME, shutdown.tasks().wait()).await;
         }
+        let tasks_left = shutdown.tasks().len();
         let summary = Summary {
             connections_drained: self.tally.drained.load(Relaxed),
             connections_cut: self.tally.cut.load(Relaxed) + self.sockets.len(),
