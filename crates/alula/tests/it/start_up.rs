@@ -153,3 +153,25 @@ fn an_application_with_mistakes_does_not_start_and_names_them_all() {
     }
     assert_eq!(lines.len(), 7, "{error}");
 }
+
+#[tokio::test]
+async fn what_the_lifespan_opened_is_closed_when_the_start_fails() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    };
+
+    use alula::serve::{Limits, Server, Shutdown};
+
+    struct Missing;
+    async fn needs(_: State<Missing>) {}
+    let closed = Arc::new(AtomicBool::new(false));
+    let closing = closed.clone();
+    let app = empty().route(get("/", needs)).lifespan(|startup| async move {
+        Ok(startup.on_shutdown(async move { closing.store(true, SeqCst) }))
+    });
+    let server = Server::bind("127.0.0.1:0", Limits::default()).await.unwrap();
+    let error = app.serve_on(server, Shutdown::new()).await.unwrap_err();
+    assert!(error.to_string().contains("Missing"), "{error}");
+    assert!(closed.load(SeqCst));
+}
