@@ -12,6 +12,8 @@ mod fixture;
 #[cfg(test)]
 mod kitchen;
 #[cfg(test)]
+mod layers;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod order;
