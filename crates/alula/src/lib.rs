@@ -33,7 +33,7 @@
 //!
 //! | you want to | look at |
 //! |---|---|
-//! | build and serve an application | [`App`], [`Router`], [`Route`], [`get`], [`post`], … |
+//! | build and serve an application | [`App`], [`Router`], [`Route`], [`get()`], [`post()`], … |
 //! | read a request | [`Json`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`], [`Bearer`], [`ApiKey`] |
 //! | answer it | [`Json`], [`Status`], [`Sse`], [`JsonLines`], [`Either`], [`HttpError`] |
 //! | check values | [`Validate`] |
