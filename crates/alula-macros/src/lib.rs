@@ -85,7 +85,7 @@ pub fn derive_validate(input: TokenStream) -> TokenStream {
 /// /// The caller, looked up from the `x-api-key` header.
 /// #[dependency]
 /// async fn current_user(key: ApiKey, db: Depends<database>) -> Result<User> {
-///     db.user_of(&key).await?.ok_or_else(|| HttpError::unauthorized("unknown key"))
+///     db.user_of(&key).await?.ok_or_else(|| HttpError::forbidden("unknown key"))
 /// }
 ///
 /// #[get("/me")]

@@ -55,10 +55,15 @@ impl HttpError {
         Self::new(400, detail)
     }
 
-    /// 401, with the scheme the client should use in `WWW-Authenticate`.
-    pub fn unauthorized(scheme: &'static str) -> Self {
-        Self::new(401, "Not authenticated")
-            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme))
+    /// 401, with the scheme the client should use in `WWW-Authenticate`, such as `Bearer`.
+    ///
+    /// A scheme that no header can hold is left out.
+    pub fn unauthorized(scheme: &str) -> Self {
+        let error = Self::new(401, "Not authenticated");
+        match HeaderValue::from_str(scheme) {
+            Ok(scheme) => error.header(header::WWW_AUTHENTICATE, scheme),
+            Err(_) => error,
+        }
     }
 
     /// 403.
@@ -253,6 +258,12 @@ mod tests {
         let error: HttpError = std::io::Error::other("disk on fire").into();
         assert_eq!(format!("{error:?}"), "disk on fire");
         assert_eq!(HttpError::not_found("x").to_string(), "404 Not Found: x");
+    }
+
+    #[test]
+    fn a_scheme_that_is_no_header_does_not_panic() {
+        let scheme = |scheme| HttpError::unauthorized(scheme).headers().next().is_some();
+        assert!(scheme("Bearer realm=\"a\"") && !scheme("a\nb"));
     }
 
     #[test]

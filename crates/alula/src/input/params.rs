@@ -178,15 +178,26 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
 /// Splits `Cookie` headers into pairs, as RFC 6265 section 5.4 joins them.
 pub(super) fn cookie_pairs(headers: &HeaderMap) -> Pairs<'_> {
     let mut pairs = Pairs::new();
-    for line in headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok()) {
-        for pair in line.split(';') {
-            let Some((name, value)) = pair.split_once('=') else { continue };
-            let value = value.trim();
-            let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-            pairs.push((name.trim().into(), inner.unwrap_or(value).into()));
+    for line in headers.get_all(header::COOKIE) {
+        match text(line) {
+            Cow::Borrowed(line) => pairs.extend(cookies(line)),
+            Cow::Owned(line) => {
+                let own =
+                    |(name, value): (Cow<'_, str>, Cow<'_, str>)| (owned(&name), owned(&value));
+                pairs.extend(cookies(&line).map(own));
+            }
         }
     }
     pairs
+}
+
+fn cookies(line: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    line.split(';').filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        let value = value.trim();
+        let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        Some((name.trim().into(), inner.unwrap_or(value).into()))
+    })
 }
 
 #[cfg(test)]
@@ -201,6 +212,16 @@ mod tests {
         let pairs = cookie_pairs(&headers);
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(pairs, [("a", "1"), ("b", "two"), ("c", "x=y"), ("d", ""), ("e", "5")]);
+    }
+
+    #[test]
+    fn a_cookie_that_is_not_ascii_does_not_hide_the_others() {
+        let mut headers = HeaderMap::new();
+        let line = HeaderValue::from_bytes(b"caf\xe9=\xff; session=1").unwrap();
+        headers.append(header::COOKIE, line);
+        let pairs = cookie_pairs(&headers);
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(pairs, [("café", "ÿ"), ("session", "1")]);
     }
 
     #[test]

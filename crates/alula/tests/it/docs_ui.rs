@@ -21,6 +21,18 @@ use crate::{kitchen, tool};
 /// Longer than a browser takes to start on a machine with much else to do.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A Chromium: `ALULA_TEST_CHROMIUM`, or one in the path.
+fn chromium() -> Option<PathBuf> {
+    let named = tool::setting("ALULA_TEST_CHROMIUM").map(PathBuf::from);
+    named
+        .or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(in_path))
+}
+
+fn in_path(name: &str) -> Option<PathBuf> {
+    let path = tool::setting("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
 /// What a browser made of a page.
 struct Visit {
     /// The page after its scripts ran.
@@ -121,7 +133,7 @@ fn strays<'v>(origin: &str, visit: &'v Visit) -> Vec<&'v str> {
 
 #[tokio::test]
 async fn the_page_shows_the_operations_and_stays_at_home() {
-    let Some(chromium) = tool::chromium() else {
+    let Some(chromium) = chromium() else {
         return tool::skipped("no Chromium; see ALULA_TEST_CHROMIUM");
     };
     let (origin, visit) = open(&chromium, kitchen::app(), "/docs#/Orders/order").await;
@@ -157,7 +169,7 @@ async fn a_page_that_strays_or_breaks_its_policy_would_be_noticed() {
             .body(Body::from(html))
             .unwrap()
     }
-    let Some(chromium) = tool::chromium() else {
+    let Some(chromium) = chromium() else {
         return tool::skipped("no Chromium; see ALULA_TEST_CHROMIUM");
     };
     let app = App::new("Stray", "1.0.0").route(get("/page", page));

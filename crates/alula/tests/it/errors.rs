@@ -178,3 +178,40 @@ async fn credentials_that_are_missing_are_a_401_with_the_scheme() {
     assert!(!client.get("/optional").await.json::<bool>());
     assert!(client.get("/optional").bearer("t").await.json::<bool>());
 }
+
+#[tokio::test]
+async fn a_dependency_that_is_used_twice_complains_once() {
+    #[dependency]
+    async fn page(Query(query): Query<Q>) -> i64 {
+        query.q
+    }
+    #[dependency]
+    async fn next(page: Depends<page>) -> i64 {
+        *page + 1
+    }
+    async fn handler(_page: Depends<page>, _next: Depends<next>, Header(_): Header<H>) {}
+    let app = App::new("Errors", "1.0.0").route(get("/", handler).depends::<page>());
+    let (status, detail) = error(&app.client().await.get("/?q=x").await);
+    let places: Vec<_> = detail.as_array().unwrap().iter().map(|entry| &entry["loc"]).collect();
+    assert_eq!((status, places), (422, vec![&json!(["query", "q"]), &json!(["header", "h"])]));
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf8_is_answered_in_every_place() {
+    #[derive(Deserialize, JsonSchema, Validate)]
+    struct Named {
+        name: String,
+    }
+    async fn path(Path(name): Path<String>) -> Json<String> {
+        Json(name)
+    }
+    async fn query(Query(named): Query<Named>) -> Json<String> {
+        Json(named.name)
+    }
+    let app = App::new("Errors", "1.0.0").route(get("/path/{name}", path));
+    let client = app.route(get("/query", query)).client().await;
+    assert_eq!(error(&client.get("/path/%FF").await).0, 400);
+    assert_eq!(client.get("/path/%C3%A9").await.json::<String>(), "é");
+    // As in FastAPI, a query has replacement characters instead.
+    assert_eq!(client.get("/query?name=%FF").await.json::<String>(), "\u{fffd}");
+}

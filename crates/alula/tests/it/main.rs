@@ -3,6 +3,7 @@
 // The attribute tells clippy that helper functions are tests, too.
 #[cfg(test)]
 mod bodies;
+#[cfg(feature = "docs")]
 #[cfg(test)]
 mod docs_ui;
 #[cfg(test)]
@@ -11,6 +12,8 @@ mod errors;
 mod fixture;
 #[cfg(test)]
 mod kitchen;
+#[cfg(test)]
+mod layers;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]

@@ -20,18 +20,6 @@ pub(crate) fn python() -> Option<PathBuf> {
     setting("ALULA_TEST_PYTHON").map(PathBuf::from).or_else(|| own.exists().then_some(own))
 }
 
-/// A Chromium: `ALULA_TEST_CHROMIUM`, or one in the path.
-pub(crate) fn chromium() -> Option<PathBuf> {
-    let named = setting("ALULA_TEST_CHROMIUM").map(PathBuf::from);
-    named
-        .or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(in_path))
-}
-
-fn in_path(name: &str) -> Option<PathBuf> {
-    let path = setting("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
-}
-
 /// Says that a test did not run, or fails where every test has to.
 pub(crate) fn skipped(why: &str) {
     assert!(setting("ALULA_TEST_REQUIRE").is_none_or(|value| value != "1"), "{why}");
