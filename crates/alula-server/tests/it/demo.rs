@@ -70,3 +70,18 @@ async fn a_batch_keeps_its_order_and_its_errors() {
     assert_eq!(mistake["detail"][0]["loc"], json!(["body", 1, "message"]));
     assert_eq!(alula.post("/batch", &json!([])).await.status, 422);
 }
+
+#[tokio::test]
+async fn a_model_without_a_provider_is_the_demos() {
+    let alula = serve().env("ALULA_MODEL", "demo/demo").listen();
+    let answer = alula.post("/chat", &json!({"message": "Hello"})).await.is(200);
+    assert_eq!(answer["model"], "demo");
+}
+
+#[tokio::test]
+async fn an_unusable_address_of_ollama_does_not_stop_the_server() {
+    let alula = serve().env("OLLAMA_HOST", "http://[").listen();
+    alula.post("/chat", &json!({"message": "Hello"})).await.is(200);
+    let ended = alula.end();
+    assert!(ended.stderr.contains("Ollama is left out"), "{ended:?}");
+}

@@ -79,3 +79,18 @@ async fn what_is_no_request_for_an_endpoint_is_answered_as_json() {
     alula.post_text("/chat", body(1001)).await.detail(413);
     assert!(upstream.is_left_alone(), "a provider was called");
 }
+
+#[tokio::test]
+async fn without_keys_only_names_of_this_machine_are_answered() {
+    let ask = |alula: &crate::process::Alula, host: &'static str| {
+        let body = json!({"message": "a"});
+        Answer::of(http().post(alula.url("/chat")).header("host", host).json(&body))
+    };
+    let alula = crate::process::serve().listen();
+    let refused = ask(&alula, "evil.example").await.detail(421);
+    assert!(refused.contains("--allow-unauthenticated"), "{refused}");
+    ask(&alula, "localhost:8000").await.is(200);
+
+    let open = crate::process::alula(&["serve", "--port", "0", "--allow-unauthenticated"]).listen();
+    ask(&open, "api.example").await.is(200);
+}

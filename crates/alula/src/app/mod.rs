@@ -298,6 +298,8 @@ impl App {
     /// If the application has a mistake or its lifespan fails.
     pub async fn serve_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
         let running = tokio::select! {
+            // What has started is also ended.
+            biased;
             running = self.start(shutdown.clone()) => running?,
             () = shutdown.stopping() => {
                 tracing::warn!("stopped before the lifespan had started");

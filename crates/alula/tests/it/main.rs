@@ -15,6 +15,8 @@ mod kitchen;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
+mod lifespan;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod order;
