@@ -39,7 +39,7 @@
 //! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
 //! | limit the server | [`Limits`], [`Shutdown`] |
 //! | test | [`App::client`], [`testing`] |
-//! | extend it | [`Input`], [`Output`], [`ApiError`] |
+//! | extend it | [`Input`], [`Output`], [`ApiError`], [`Middleware`] |
 //!
 //! # Features
 //!
@@ -81,7 +81,9 @@ pub use input::{
 };
 pub use openapi::{Operation, Place, Root};
 pub use output::{Either, Event, JsonLines, Output, ResponseContext, Sse, SseItem, Status};
-pub use routing::{Endpoint, Route, Router, delete, get, head, options, patch, post, put};
+pub use routing::{
+    Endpoint, Middleware, Route, Router, delete, get, head, options, patch, post, put,
+};
 pub use schema::{Detail, Loc};
 pub use serve::{Limits, Server, Shutdown};
 pub use validate::{Report, Validate};

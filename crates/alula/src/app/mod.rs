@@ -8,12 +8,9 @@ mod request_id;
 mod service;
 mod state;
 
-use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use axum::{extract::Request, response::IntoResponse};
 use serde_json::Value;
-use tower_layer::Layer;
-use tower_service::Service;
 
 pub(crate) use build::Running;
 pub use build::StartError;
@@ -25,7 +22,7 @@ use crate::{
     error::Result,
     input::BodyLimits,
     openapi::{Document, Tag},
-    routing::{Route, Router},
+    routing::{Middleware, Route, Router},
     serve::{Limits, Server, Shutdown},
     testing::TestClient,
 };
@@ -206,14 +203,7 @@ impl App {
     }
 
     /// Puts a tower middleware around the whole application; the last one added is the outermost.
-    pub fn layer<L>(mut self, layer: L) -> Self
-    where
-        L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
-        L::Service: Service<Request> + Clone + Send + Sync + 'static,
-        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
-        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
-        <L::Service as Service<Request>>::Future: Send + 'static,
-    {
+    pub fn layer(mut self, layer: impl Middleware) -> Self {
         self.layers.push(Box::new(|router| router.layer(layer)));
         self
     }

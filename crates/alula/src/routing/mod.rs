@@ -1,10 +1,12 @@
 //! Routes, and routers that group them.
 
 mod endpoint;
+mod middleware;
 mod route;
 mod router;
 
 pub(crate) use endpoint::{Settings, panic_text};
+pub use middleware::Middleware;
 pub(crate) use route::Meta;
 pub use route::{Endpoint, Route, delete, get, head, options, patch, post, put};
 pub use router::Router;

@@ -1,13 +1,14 @@
 //! One route: a method, a path, a function and what is said about it.
 
-use std::{convert::Infallible, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use axum::{extract::Request, response::IntoResponse, routing::MethodRouter};
+use axum::routing::MethodRouter;
 use http::Method;
-use tower_layer::Layer;
-use tower_service::Service;
 
-use super::endpoint::{PlanEndpoint, Unplanned};
+use super::{
+    Middleware,
+    endpoint::{PlanEndpoint, Unplanned},
+};
 use crate::{
     dependency::{Dependency, PlanGuard, plan_guard},
     handler::Handler,
@@ -246,14 +247,7 @@ impl Route {
     }
 
     /// Puts a tower middleware around this route; the last one added is the outermost.
-    pub fn layer<L>(mut self, layer: L) -> Self
-    where
-        L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
-        L::Service: Service<Request> + Clone + Send + Sync + 'static,
-        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
-        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
-        <L::Service as Service<Request>>::Future: Send + 'static,
-    {
+    pub fn layer(mut self, layer: impl Middleware) -> Self {
         self.layers.push(Arc::new(move |router: MethodRouter| router.layer(layer.clone())));
         self
     }

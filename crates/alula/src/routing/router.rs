@@ -1,12 +1,13 @@
 //! Groups of routes.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
-use axum::{extract::Request, response::IntoResponse, routing::MethodRouter};
-use tower_layer::Layer;
-use tower_service::Service;
+use axum::routing::MethodRouter;
 
-use super::route::{ApplyLayer, Route};
+use super::{
+    Middleware,
+    route::{ApplyLayer, Route},
+};
 use crate::dependency::{Dependency, PlanGuard, plan_guard};
 
 /// A group of routes with what they have in common: a prefix, tags, dependencies, middleware.
@@ -71,14 +72,7 @@ impl Router {
     }
 
     /// Puts a tower middleware around each of its routes; the last one added is the outermost.
-    pub fn layer<L>(mut self, layer: L) -> Self
-    where
-        L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
-        L::Service: Service<Request> + Clone + Send + Sync + 'static,
-        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
-        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
-        <L::Service as Service<Request>>::Future: Send + 'static,
-    {
+    pub fn layer(mut self, layer: impl Middleware) -> Self {
         self.layers.push(Arc::new(move |router: MethodRouter| router.layer(layer.clone())));
         self
     }
