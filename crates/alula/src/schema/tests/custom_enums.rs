@@ -255,3 +255,30 @@ fn a_default_that_the_value_does_not_show_is_still_named() {
         [r#"["body","part","link","href"]: Value error, not https, "x""#]
     );
 }
+
+#[test]
+fn only_the_variant_that_was_taken_speaks() {
+    #[derive(Debug, Deserialize, JsonSchema, Validate)]
+    struct Late {
+        stop: Stop,
+    }
+    // FastAPI would add that the text is neither a list nor an object.
+    assert_eq!(
+        errors::<Late>(&json!({"stop": "x"})),
+        [r#"["body","stop","str"]: Value error, not https, "x""#]
+    );
+}
+
+#[test]
+fn a_default_that_breaks_a_constraint_is_refused() {
+    #[derive(Debug, Deserialize, JsonSchema, Validate)]
+    struct Defaulted {
+        #[serde(default)]
+        #[schemars(range(min = 1))]
+        n: u8,
+    }
+    assert_eq!(
+        errors::<Defaulted>(&json!({})),
+        [r#"["body"]: Value error, the value breaks a constraint of its type, {}"#]
+    );
+}
