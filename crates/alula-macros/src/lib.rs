@@ -61,8 +61,9 @@ use proc_macro::TokenStream;
 /// # Where a failure is
 ///
 /// Failures of custom checks carry the names of the JSON: serde's `rename`, `rename_all`,
-/// `rename_all_fields`, `flatten` and `transparent` are followed. Inside an enum the name of
-/// the variant is a step; with `#[serde(tag, content)]` the name of the content follows.
+/// `rename_all_fields`, `flatten` and `transparent` are followed. Inside an enum the answer
+/// shows the variant as FastAPI does: by its tag, or without one by the name of its type
+/// (`str`, `list[int]`, `Image`); with `#[serde(tag, content)]` the name of the content follows.
 ///
 /// # Examples
 ///

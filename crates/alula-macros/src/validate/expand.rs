@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{DeriveInput, ExprPath, Type};
 
 use super::generics;
-use super::model::{Container, Field, Key, Step, Variant};
+use super::model::{Container, Field, Key, Step, Variant, VariantStep};
 
 impl<'a> Container<'a> {
     /// `impl Validate for` the type.
@@ -117,7 +117,11 @@ impl<'a> Variant<'a> {
             self.fields.iter().filter(|field| field.is_reported()).map(Field::report).collect();
         if !body.is_empty() {
             for step in self.steps.iter().rev() {
-                body = quote!(::alula::Report::at(#report, #step, |#report| { #body }););
+                let (method, name) = match step {
+                    VariantStep::Part(name) => (quote!(at), name),
+                    VariantStep::Variant(name) => (quote!(variant), name),
+                };
+                body = quote!(::alula::Report::#method(#report, #name, |#report| { #body }););
             }
         }
         body

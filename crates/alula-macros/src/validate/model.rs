@@ -21,9 +21,17 @@ pub(super) struct Variant<'a> {
     /// `Self` or `Self::Variant`.
     pub(super) path: TokenStream,
     /// The steps from the place of the type to its fields.
-    pub(super) steps: Vec<String>,
+    pub(super) steps: Vec<VariantStep>,
     pub(super) fields: Vec<Field<'a>>,
     pub(super) key: Option<Key>,
+}
+
+/// A step from an enum to the fields of a variant.
+pub(super) enum VariantStep {
+    /// A property.
+    Part(String),
+    /// The name of the variant, which is not a step in the JSON.
+    Variant(String),
 }
 
 /// How a value stands as the key of a JSON object.
@@ -111,10 +119,13 @@ impl<'a> Variant<'a> {
             parse_fields(&variant.fields, container, rename_all, false)?
         };
         let key = matches!(variant.fields, Fields::Unit).then(|| Key::Name(name.clone()));
-        let mut steps = vec![name];
-        if let (Tagging::Adjacent { content }, false) = (&container.tagging, names.untagged) {
-            steps.push(content.clone());
-        }
+        let steps = match &container.tagging {
+            Tagging::External if !names.untagged => vec![VariantStep::Part(name)],
+            Tagging::Adjacent { content } if !names.untagged => {
+                vec![VariantStep::Variant(name), VariantStep::Part(content.clone())]
+            }
+            _ => vec![VariantStep::Variant(name)],
+        };
         let ident = &variant.ident;
         Ok(Self { path: quote!(Self::#ident), steps, fields, key })
     }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::detail::{Detail, Loc};
 use super::words::Words;
+use crate::validate::TypedStep;
 
 /// Answers repeat at most about this much of the input: a missing field shows the object that
 /// lacks it, and every error shows the keys on its way, so that a hundred errors could otherwise
@@ -19,25 +20,35 @@ pub(super) enum Step<'a> {
     Label(&'a str),
 }
 
-impl<'a> From<&'a Loc> for Step<'a> {
-    fn from(loc: &'a Loc) -> Self {
-        match loc {
-            Loc::Key(key) => Self::Key(key),
-            Loc::Index(at) => Self::Index(*at),
+impl<'a> From<&'a TypedStep> for Step<'a> {
+    fn from(step: &'a TypedStep) -> Self {
+        match step {
+            TypedStep::Part(Loc::Key(key)) => Self::Key(key),
+            TypedStep::Part(Loc::Index(at)) => Self::Index(*at),
+            TypedStep::Variant(name) => Self::Label(name),
         }
     }
 }
 
 impl Step<'_> {
-    /// Whether a path through the value leads to `loc`.
-    pub(super) fn same_place(path: &[Self], loc: &[Loc]) -> bool {
-        Self::leads_into(path, loc) && Self::real(path).count() == loc.len()
+    /// Whether a path through the value leads to the place of a custom check.
+    ///
+    /// The names of branches do not count, as an untagged enum calls them by the Rust names; nor
+    /// does a branch that only one side knows of. Only at the end of the path it matters whether
+    /// the check is about the branch or about the enum as a whole.
+    pub(super) fn same_place(path: &[Self], place: &[TypedStep]) -> bool {
+        let variants = place.iter().rev().take_while(|step| is_variant(step)).count();
+        let labels = path.iter().rev().take_while(|step| step.is_label()).count();
+        Self::leads_into(path, place)
+            && Self::real(path).count() == real(place).count()
+            && labels <= variants
     }
 
-    /// Whether a path through the value leads to `loc` or to something inside.
-    pub(super) fn leads_into(path: &[Self], loc: &[Loc]) -> bool {
+    /// Whether a path through the value leads to the place of a custom check or to something
+    /// inside.
+    pub(super) fn leads_into(path: &[Self], place: &[TypedStep]) -> bool {
         let mut path = Self::real(path);
-        loc.iter().all(|step| match (path.next(), step) {
+        real(place).all(|step| match (path.next(), step) {
             (Some(Self::Key(key)), Loc::Key(other)) => key == other,
             (Some(Self::Index(at)), Loc::Index(other)) => at == other,
             _ => false,
@@ -46,7 +57,11 @@ impl Step<'_> {
 
     /// The steps that are in the value.
     fn real(path: &[Self]) -> impl Iterator<Item = &Self> {
-        path.iter().filter(|step| !matches!(step, Self::Label(_)))
+        path.iter().filter(|step| !step.is_label())
+    }
+
+    fn is_label(&self) -> bool {
+        matches!(self, Self::Label(_))
     }
 
     /// How many bytes the step takes in an answer, not counting quotes.
@@ -118,12 +133,7 @@ impl Outcome<'_> {
             return Err(self.details(place));
         }
         let own = |edit: Edit<'_>| OwnedEdit {
-            path: edit
-                .path
-                .into_iter()
-                .filter(|step| !matches!(step, Step::Label(_)))
-                .map(Step::to_loc)
-                .collect(),
+            path: edit.path.into_iter().filter(|step| !step.is_label()).map(Step::to_loc).collect(),
             value: edit.value,
         };
         Ok(self.edits.into_iter().map(own).collect())
@@ -164,9 +174,24 @@ impl OwnedEdit {
     }
 }
 
+fn is_variant(step: &TypedStep) -> bool {
+    matches!(step, TypedStep::Variant(_))
+}
+
+/// The steps that are in the value.
+pub(super) fn real(place: &[TypedStep]) -> impl Iterator<Item = &Loc> {
+    place.iter().filter_map(|step| match step {
+        TypedStep::Part(loc) => Some(loc),
+        TypedStep::Variant(_) => None,
+    })
+}
+
 /// The value at a place.
-pub(super) fn value_at<'v>(root: &'v Value, loc: &[Loc]) -> Option<&'v Value> {
-    loc.iter().try_fold(root, |value, step| match step {
+pub(super) fn value_at<'v, 'l>(
+    root: &'v Value,
+    loc: impl IntoIterator<Item = &'l Loc>,
+) -> Option<&'v Value> {
+    loc.into_iter().try_fold(root, |value, step| match step {
         Loc::Key(key) => value.get(key.as_ref()),
         Loc::Index(at) => value.get(at),
     })

@@ -34,6 +34,8 @@ pub enum Refused {
 ///
 /// Details differ from FastAPI's in these places:
 /// - a custom check needs the typed value, so it is silent while any field has the wrong type;
+/// - a custom check inside an untagged enum is reported without the refusals of other branches;
+/// - defaults are checked like values of the body, which does not show them;
 /// - a repeated key is an error (`value_error`), unless coercion made a second reading necessary;
 /// - dates given as numbers are refused; dates and URLs that only the Rust type refuses are
 ///   reported with its words;

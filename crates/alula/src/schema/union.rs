@@ -36,7 +36,7 @@ impl<'a> Walk<'a> {
         match taker {
             Some(branch) if self.runs_custom_checks() => {
                 self.edits.truncate(edits);
-                self.labelled(&branch.label, |walk| walk.visit(branch.node, input));
+                self.descend(Step::Label(&branch.label), branch.node, input);
             }
             Some(_) => {}
             None => {
@@ -50,7 +50,7 @@ impl<'a> Walk<'a> {
     fn attempt(&mut self, branch: &'a Branch, input: &'a Value) -> bool {
         self.findings.clear();
         self.union_depth += 1;
-        self.labelled(&branch.label, |walk| walk.visit(branch.node, input));
+        self.descend(Step::Label(&branch.label), branch.node, input);
         self.union_depth -= 1;
         self.findings.is_empty()
     }
@@ -64,9 +64,7 @@ impl<'a> Walk<'a> {
             return self.fail(words::tag_not_found(rules), input);
         };
         match tag.as_str().and_then(|tag| rules.branch(tag)) {
-            Some(branch) => {
-                self.labelled(&branch.label, |walk| walk.visit(branch.node, input));
-            }
+            Some(branch) => self.descend(Step::Label(&branch.label), branch.node, input),
             None => self.fail(words::tag_invalid(rules, tag), input),
         }
     }

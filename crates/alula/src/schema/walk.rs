@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::finding::{Echo, Edit, Finding, Step, value_at};
+use super::finding::{Echo, Edit, Finding, Step, real, value_at};
 use super::node::{Field, ListRules, Node, NodeId, ObjectRules, Rest, Sequence};
 use super::shape::Shape;
 use super::words::{self, Words};
@@ -72,13 +72,13 @@ impl<'a> Walk<'a> {
     /// value, or what the schema does not describe.
     fn unreached_checks(&mut self, input: &'a Value) {
         let reached = |failure: &&Failure| {
-            self.findings.iter().any(|finding| Step::leads_into(&finding.path, &failure.loc))
+            self.findings.iter().any(|finding| Step::leads_into(&finding.path, &failure.place))
         };
         let unreached: Vec<&'a Failure> =
             self.custom.iter().filter(|failure| !reached(failure)).collect();
         for failure in unreached {
-            self.path = failure.loc.iter().map(Step::from).collect();
-            let echo = value_at(input, &failure.loc).map_or(Echo::Null, Echo::Value);
+            self.path = failure.place.iter().map(Step::from).collect();
+            let echo = value_at(input, real(&failure.place)).map_or(Echo::Null, Echo::Value);
             self.push(words::value_error(&failure.message), echo);
         }
     }
@@ -107,6 +107,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Visits what lies one step deeper, then the custom checks of that place.
+    ///
+    /// A branch of a union is a step, although not one in the value.
     pub(super) fn descend(&mut self, step: Step<'a>, id: NodeId, input: &'a Value) {
         let before = self.findings.len();
         self.path.push(step);
@@ -116,7 +118,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Runs `inner` with a step that shows in errors but is not in the value.
-    pub(super) fn labelled(&mut self, label: &'a str, inner: impl FnOnce(&mut Self)) {
+    fn labelled(&mut self, label: &'a str, inner: impl FnOnce(&mut Self)) {
         self.path.push(Step::Label(label));
         inner(self);
         self.path.pop();
@@ -134,7 +136,7 @@ impl<'a> Walk<'a> {
         }
         let custom = self.custom;
         for failure in custom {
-            if Step::same_place(&self.path, &failure.loc) {
+            if Step::same_place(&self.path, &failure.place) {
                 self.fail(words::value_error(&failure.message), input);
             }
         }

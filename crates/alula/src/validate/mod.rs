@@ -11,6 +11,7 @@ pub(crate) mod pattern;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use crate::schema::Loc;
@@ -76,23 +77,44 @@ pub trait Validate {
 /// The failures of custom checks, each with its place in the value.
 #[derive(Debug, Default)]
 pub struct Report {
-    loc: Vec<Loc>,
+    place: Vec<TypedStep>,
     failures: Vec<Failure>,
 }
 
 /// A custom check that failed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Failure {
-    pub(crate) loc: Vec<Loc>,
+    pub(crate) place: Vec<TypedStep>,
     pub(crate) message: String,
+}
+
+/// One step on the way from a typed value to a part of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum TypedStep {
+    /// A property or an index.
+    Part(Loc),
+    /// The variant of an enum whose name is no step in the JSON.
+    Variant(Cow<'static, str>),
 }
 
 impl Report {
     /// Runs `inner` one step deeper, at a property or an index.
     pub fn at(&mut self, step: impl Into<Loc>, inner: impl FnOnce(&mut Self)) {
-        self.loc.push(step.into());
+        self.step(TypedStep::Part(step.into()), inner);
+    }
+
+    /// Runs `inner` inside the variant `name` of an enum that is tagged by a property, or not at
+    /// all: the name is not a step in the JSON, but FastAPI shows it, or its own name for it.
+    ///
+    /// For an externally tagged enum the name is a property; that is what [`at`](Self::at) is for.
+    pub fn variant(&mut self, name: impl Into<Cow<'static, str>>, inner: impl FnOnce(&mut Self)) {
+        self.step(TypedStep::Variant(name.into()), inner);
+    }
+
+    fn step(&mut self, step: TypedStep, inner: impl FnOnce(&mut Self)) {
+        self.place.push(step);
         inner(self);
-        self.loc.pop();
+        self.place.pop();
     }
 
     /// Adds the failures of `part`, which is found one step deeper.
@@ -103,7 +125,7 @@ impl Report {
     /// Records what a custom check returned at the current place.
     pub fn check<E: Display>(&mut self, outcome: Result<(), E>) {
         if let Err(error) = outcome {
-            self.failures.push(Failure { loc: self.loc.clone(), message: error.to_string() });
+            self.failures.push(Failure { place: self.place.clone(), message: error.to_string() });
         }
     }
 

@@ -5,6 +5,7 @@
 mod agreement;
 mod bodies;
 mod custom;
+mod custom_enums;
 mod limits;
 mod parameters;
 mod shapes;

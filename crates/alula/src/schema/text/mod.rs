@@ -18,7 +18,7 @@ use super::node::{Node, NodeId, ObjectRules, Rest};
 use super::shape::Shape;
 use super::single::{from_serde, steps, unnamed};
 use super::walk::Mode;
-use crate::validate::{Failure, Report, Validate};
+use crate::validate::{Failure, Report, TypedStep, Validate};
 
 /// How the names on the wire relate to the names in the type.
 #[derive(Debug, Clone, Copy)]
@@ -231,7 +231,10 @@ impl TextShape {
         let value: T = match serde_path_to_error::deserialize(&self.unwrap(coerced)) {
             Ok(value) => value,
             Err(error) => {
-                let loc = self.loc_in_object(steps(error.path()));
+                let mut loc = steps(error.path());
+                if let Some(entry) = self.enter_object(loc.first_mut()) {
+                    loc.insert(0, entry);
+                }
                 let detail = from_serde(&self.shape, place, &input, loc, error.inner());
                 return Err(self.on_the_wire(vec![detail]));
             }
@@ -278,25 +281,31 @@ impl TextShape {
     fn in_object(&self, report: Report) -> Vec<Failure> {
         let mut failures = report.into_failures();
         for failure in &mut failures {
-            failure.loc = self.loc_in_object(std::mem::take(&mut failure.loc));
+            let first = match failure.place.first_mut() {
+                Some(TypedStep::Part(step)) => Some(step),
+                _ => None,
+            };
+            if let Some(entry) = self.enter_object(first) {
+                failure.place.insert(0, TypedStep::Part(entry));
+            }
         }
         failures
     }
 
-    fn loc_in_object(&self, mut loc: Vec<Loc>) -> Vec<Loc> {
-        match &self.form {
-            Form::Struct => {}
-            Form::Single(name) => loc.insert(0, Loc::from(name.clone())),
-            Form::Tuple(names) => {
-                if let Some(step) = loc.first_mut()
-                    && let Loc::Index(at) = step
+    /// Names the first step inside the value as the object does, or returns the step before it.
+    fn enter_object(&self, first: Option<&mut Loc>) -> Option<Loc> {
+        match (&self.form, first) {
+            (Form::Single(name), _) => return Some(Loc::from(name.clone())),
+            (Form::Tuple(names), Some(step)) => {
+                if let Loc::Index(at) = step
                     && let Some(name) = names.get(*at)
                 {
                     *step = Loc::from(name.clone());
                 }
             }
+            (Form::Struct | Form::Tuple(_), _) => {}
         }
-        loc
+        None
     }
 
     /// The value inside the object that stands for it.

@@ -9,7 +9,7 @@ mod shapes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Report, Validate};
+use super::{Report, TypedStep, Validate};
 use crate::schema::Loc;
 
 /// Whether `json` is read as a `T` that keeps its constraints.
@@ -29,15 +29,17 @@ fn failures(value: &impl Validate) -> Vec<String> {
         .into_failures()
         .into_iter()
         .map(|failure| {
-            let steps: Vec<_> = failure.loc.iter().map(step).collect();
+            let steps: Vec<_> = failure.place.iter().map(step).collect();
             format!("{}: {}", steps.join("."), failure.message)
         })
         .collect()
 }
 
-fn step(step: &Loc) -> String {
+/// The name of a variant that is no step in the JSON stands in parentheses.
+fn step(step: &TypedStep) -> String {
     match step {
-        Loc::Key(key) => key.to_string(),
-        Loc::Index(index) => index.to_string(),
+        TypedStep::Part(Loc::Key(key)) => key.to_string(),
+        TypedStep::Part(Loc::Index(index)) => index.to_string(),
+        TypedStep::Variant(name) => format!("({name})"),
     }
 }

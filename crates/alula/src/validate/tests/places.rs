@@ -107,13 +107,17 @@ fn an_external_tag_is_a_step() {
 }
 
 #[test]
-fn the_value_of_an_internal_tag_is_a_step() {
+fn an_internal_tag_is_named_but_is_no_step_in_the_json() {
     assert_eq!(
         failures(&read::<Vec<Internal>>(json!([
             { "kind": "img", "topLeft": 2 }, { "kind": "loud", "TOP_LEFT": 4 },
             { "kind": "one_field", "extra": 6 },
         ]))),
-        ["0.img.topLeft: 2 is even", "1.loud.TOP_LEFT: 4 is even", "2.one_field.extra: 6 is even"]
+        [
+            "0.(img).topLeft: 2 is even",
+            "1.(loud).TOP_LEFT: 4 is even",
+            "2.(one_field).extra: 6 is even",
+        ]
     );
 }
 
@@ -124,7 +128,7 @@ fn an_adjacent_tag_is_followed_by_the_content() {
             { "kind": "img", "data": { "topLeft": 2 } },
             { "kind": "one_field", "data": { "extra": 6 } },
         ]))),
-        ["0.img.data.topLeft: 2 is even", "1.one_field.data.extra: 6 is even"]
+        ["0.(img).data.topLeft: 2 is even", "1.(one_field).data.extra: 6 is even"]
     );
 }
 
@@ -139,14 +143,14 @@ enum Partly {
 #[test]
 fn a_variant_without_a_tag_has_no_content_either() {
     let partly: Vec<Partly> = read(json!([{ "kind": "Tagged", "data": 2 }, 4]));
-    assert_eq!(failures(&partly), ["0.Tagged.data: 2 is even", "1.Plain: 4 is even"]);
+    assert_eq!(failures(&partly), ["0.(Tagged).data: 2 is even", "1.(Plain): 4 is even"]);
 }
 
 #[test]
 fn an_untagged_variant_is_named_all_the_same() {
     assert_eq!(
         failures(&read::<Vec<Untagged>>(json!([{ "topLeft": 2 }, { "extra": 6 }]))),
-        ["0.img.topLeft: 2 is even", "1.one_field.extra: 6 is even"]
+        ["0.(img).topLeft: 2 is even", "1.(one_field).extra: 6 is even"]
     );
 }
 
@@ -160,7 +164,7 @@ enum Tuple {
 #[test]
 fn the_fields_of_a_tuple_are_numbered() {
     let tuples: Vec<Tuple> = read(json!([{ "Two": [0, 2] }, [0, 0, 4]]));
-    assert_eq!(failures(&tuples), ["0.Two.1: 2 is even", "1.Bare.2: 4 is even"]);
+    assert_eq!(failures(&tuples), ["0.Two.1: 2 is even", "1.(Bare).2: 4 is even"]);
 }
 
 #[derive(Deserialize, JsonSchema, Validate)]
@@ -267,6 +271,6 @@ fn a_report_returns_to_where_it_was() {
     let mut report = Report::default();
     report.at("items", |report| report.visit(3, &Odd(2)));
     report.check(Err("whole"));
-    let places: Vec<_> = report.into_failures().iter().map(|failure| failure.loc.len()).collect();
+    let places: Vec<_> = report.into_failures().iter().map(|failure| failure.place.len()).collect();
     assert_eq!(places, [2, 0]);
 }
