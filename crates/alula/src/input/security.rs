@@ -153,8 +153,8 @@ impl<L: ApiKeyLocation> ApiKey<L> {
             KeyPlace::Header => cx.headers().get(L::NAME)?.to_str().ok()?.to_owned(),
             KeyPlace::Query => {
                 let query = cx.uri().query().unwrap_or_default();
-                let mut pairs = form_urlencoded::parse(query.as_bytes());
-                pairs.find(|(name, _)| name == L::NAME)?.1.into_owned()
+                let pairs = form_urlencoded::parse(query.as_bytes());
+                pairs.filter(|(name, _)| name == L::NAME).last()?.1.into_owned()
             }
             KeyPlace::Cookie => {
                 let pairs = super::params::cookie_pairs(cx.headers());
