@@ -76,7 +76,7 @@ fn a_conversation_with_tools_goes_from_anthropic_to_openai() {
     let request = Kind::Anthropic.read_request(body).unwrap();
     let function = json!({"name": "f", "arguments": "{\"a\":1}"});
     let expected = json!({
-        "model": "m", "max_tokens": 9,
+        "model": "m", "max_completion_tokens": 9,
         "tools": [{"type": "function", "function": {
             "name": "f", "parameters": {"type": "object"}}}],
         "tool_choice": {"type": "function", "function": {"name": "f"}},

@@ -7,6 +7,7 @@ use crate::{
         FunctionTool, Protocol, ResponseFormat, Thinking, ToolChoice,
         fields::{Fields, object},
     },
+    providers::openai::MAX_TOKENS_NAMES,
 };
 
 const PROTOCOL: Protocol = Protocol::AnthropicMessages;
@@ -279,7 +280,9 @@ fn take_stop(body: &mut Map<String, Value>) -> Vec<String> {
 fn report_dropped(request: &ChatRequest) {
     let mut dropped: Vec<&str> = Vec::new();
     if !PROTOCOL.accepts(request.origin) {
-        dropped.extend(request.extra.keys().map(String::as_str));
+        // The limit is written; these only remember what it was called.
+        let names = request.extra.keys().map(String::as_str);
+        dropped.extend(names.filter(|name| !MAX_TOKENS_NAMES.contains(name)));
     }
     let fields = [
         ("seed", request.seed.is_some()),

@@ -11,6 +11,10 @@ use crate::{
 
 const PROTOCOL: Protocol = Protocol::OpenAiChat;
 
+/// What the limit of the answer is called: now, and before there were reasoning models.
+pub(in crate::providers) const MAX_TOKENS_NAMES: [&str; 2] =
+    ["max_completion_tokens", "max_tokens"];
+
 /// Reads the JSON body of a request to `/v1/chat/completions`.
 ///
 /// # Errors
@@ -38,7 +42,7 @@ pub fn request_from_json(body: Value) -> Result<ChatRequest> {
         temperature: body.take_f64("temperature"),
         top_p: body.take_f64("top_p"),
         top_k: body.take_u64("top_k"),
-        max_tokens: take_max_tokens(&mut body),
+        max_tokens: max_tokens(&body),
         stop: take_stop(&mut body),
         seed: body.take_i64("seed"),
         n: body.take_u64("n"),
@@ -237,12 +241,15 @@ fn format_to_json(format: &ResponseFormat) -> Option<Value> {
     }
 }
 
-/// Takes the newer of the two names and leaves it in `extra` to remember that it was used.
-fn take_max_tokens(body: &mut Map<String, Value>) -> Option<u64> {
-    match body.get("max_completion_tokens").and_then(Value::as_u64) {
-        Some(max_tokens) => Some(max_tokens),
-        None => body.take_u64("max_tokens"),
-    }
+/// Reads the newer of the two names, else the older one, and leaves it in `extra` to remember
+/// that it was used.
+fn max_tokens(body: &Map<String, Value>) -> Option<u64> {
+    MAX_TOKENS_NAMES.iter().find_map(|name| body.get(*name)?.as_u64())
+}
+
+/// Whether the caller wrote the older name of the limit into the JSON.
+pub(super) fn spells_max_tokens(request: &ChatRequest) -> bool {
+    PROTOCOL.accepts(request.origin) && request.extra.contains_key("max_tokens")
 }
 
 fn take_stop(body: &mut Map<String, Value>) -> Vec<String> {
