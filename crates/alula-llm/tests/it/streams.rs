@@ -197,6 +197,42 @@ fn tool_calls_are_told_apart_in_every_dialect() {
     }
 }
 
+/// A tool that takes text has no arguments: the call is a part of its own, and whole.
+#[test]
+fn a_custom_tool_call_arrives_whole() {
+    let piece = |call: Value| chunk(json!({"tool_calls": [call]}));
+    let text = piece(json!({"index": 0, "id": "a", "type": "custom",
+        "custom": {"name": "sql", "input": ""}}))
+        + &piece(json!({"index": 1, "id": "b", "type": "function",
+            "function": {"name": "f", "arguments": "{}"}}))
+        + &piece(json!({"index": 0, "custom": {"input": "sel"}}))
+        + &piece(json!({"index": 0, "custom": {"input": "ect"}, "seal": "x"}));
+    let calls = json!([
+        {"id": "a", "type": "custom", "custom": {"name": "sql", "input": "select"}, "seal": "x"},
+        {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+    ]);
+    for end in [STOP, "data: [DONE]\n\n"] {
+        let answer = accumulate(Kind::OpenAi, &(text.clone() + end));
+        let written = Kind::OpenAi.write_response(&answer).unwrap();
+        assert_eq!(written["choices"][0]["message"]["tool_calls"], calls, "{end}");
+    }
+}
+
+/// Such as the seals of thoughts that Gemini adds to a call.
+#[test]
+fn unknown_fields_of_later_pieces_of_a_tool_call_survive() {
+    let piece = |call: Value| chunk(json!({"tool_calls": [call]}));
+    let text = piece(json!({"index": 0, "id": "a", "type": "function",
+        "function": {"name": "f", "arguments": "{"}}))
+        + &piece(json!({"index": 0, "id": "", "type": "function",
+            "function": {"name": null, "arguments": "}"}, "extra_content": {"seal": "x"}}))
+        + STOP;
+    let answer = accumulate(Kind::OpenAi, &text);
+    let call = answer.tool_calls().next().unwrap();
+    assert_eq!(call.arguments, "{}");
+    assert_eq!(Value::Object(call.extra.clone()), json!({"extra_content": {"seal": "x"}}));
+}
+
 #[test]
 fn several_answers_are_kept_apart_and_in_order() {
     let delta = |index: u32, text: &str, stop: Option<&str>| {

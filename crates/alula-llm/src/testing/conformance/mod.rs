@@ -247,6 +247,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_custom_tool_call_in_pieces_passes() {
+        let piece = |call: Value| {
+            let choice = json!({"index": 0, "delta": {"tool_calls": [call]}});
+            format!("data: {}\n\n", json!({"id": "1", "model": "m", "choices": [choice]}))
+        };
+        let custom = json!({"index": 0, "id": "a", "type": "custom",
+            "custom": {"name": "c", "input": "x"}});
+        let more = json!({"index": 0, "custom": {"input": "y"}, "new": 1});
+        let body = piece(custom) + &piece(more) + STREAM;
+        assert_eq!(check(&call(asked(), "text/event-stream", body)).await, Outcome::Passed);
+    }
+
+    #[tokio::test]
     async fn the_message_of_an_error_is_kept() {
         let mut call =
             call(asked(), "application/json", r#"{"error":{"message":"no","code":"x"}}"#);
