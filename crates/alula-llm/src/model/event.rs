@@ -118,6 +118,13 @@ pub enum ChatEvent {
         /// The fields.
         fields: Extra,
     },
+    /// Fields that the model does not name, beside the message of an answer.
+    ChoiceExtra {
+        /// The answer.
+        choice: u32,
+        /// The fields.
+        fields: Extra,
+    },
     /// What the call has cost so far; a later event replaces an earlier one.
     Usage(Usage),
     /// An answer has ended.

@@ -125,6 +125,19 @@ fn an_error_inside_a_stream_ends_it() {
     }
 }
 
+/// Servers that are compatible with OpenAI name the event, and put the message anywhere.
+#[test]
+fn an_error_event_of_any_shape_ends_the_stream() {
+    let shapes =
+        [r#"{"message":"no"}"#, r#"{"detail":"no"}"#, r#""no""#, "no", r#"{"error":"no"}"#];
+    for data in shapes {
+        let text = chunk(json!({"content": "a"})) + "event: error\ndata: " + data + "\n\n" + STOP;
+        let items = decode(Kind::OpenAi, &text);
+        let error = items.last().unwrap().as_ref().unwrap_err();
+        assert_eq!((error.kind(), error.message()), (&ErrorKind::Unavailable, "no"), "{data}");
+    }
+}
+
 #[test]
 fn comments_pings_and_empty_deltas_are_signs_of_life() {
     let text = ": wait\n\n".to_owned()

@@ -103,12 +103,17 @@ impl Chunks {
             state.stopped = true;
             state.finish_calls(index, out);
             fields.retain(|_, value| !value.is_null());
-            out.push_back(Ok(ChatEvent::Stop {
+            return out.push_back(Ok(ChatEvent::Stop {
                 choice: index,
                 reason: stop_from_text(reason),
                 sequence: None,
                 extra: fields,
             }));
+        }
+        // Azure reports on the text in chunks of their own.
+        fields.retain(|_, value| !value.is_null());
+        if !fields.is_empty() {
+            out.push_back(Ok(ChatEvent::ChoiceExtra { choice: index, fields }));
         }
     }
 
@@ -125,6 +130,12 @@ impl Wire for Chunks {
                 state.finish_calls(*choice, out);
             }
             return State::Done;
+        }
+        if event.event == "error" {
+            // Whatever its shape; what is not JSON is the message itself.
+            let error = serde_json::from_str(&event.data).unwrap_or(Value::String(event.data));
+            out.push_back(Err(body_error(&error)));
+            return State::Failed;
         }
         match serde_json::from_str(&event.data) {
             Ok(Value::Object(chunk)) if chunk.get("error").is_some_and(|it| !it.is_null()) => {

@@ -119,6 +119,7 @@ pub(super) fn anthropic(events: Vec<Value>) -> Value {
             "message_delta" => {
                 message.extend(take(&mut event, "delta"));
                 usage.extend(take(&mut event, "usage"));
+                overlay(&mut message, event);
             }
             _ => {}
         }
