@@ -54,14 +54,14 @@ pub enum ErrorKind {
     },
     /// No connection: name resolution, refusal, TLS.
     Connect,
-    /// A stream broke off, or broke the rules of server-sent events, before its end.
+    /// A stream broke off before its end.
     Stream {
         /// How many events arrived before.
         events_seen: u64,
     },
     /// The provider answered something that is not what its protocol says.
     Decode,
-    /// The answer is larger than the configured limit.
+    /// The answer, or one event of it, is larger than the configured limit.
     TooLarge,
     /// The provider failed (5xx), or its connection broke before an answer.
     Unavailable,

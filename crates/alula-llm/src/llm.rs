@@ -171,6 +171,13 @@ impl LlmBuilder {
         self
     }
 
+    /// Sets the largest streamed answer, in bytes on the wire.
+    #[must_use]
+    pub fn stream_bytes_max(mut self, bytes: usize) -> Self {
+        self.limits.stream_bytes_max = bytes;
+        self
+    }
+
     /// Checks the set-up and shares one connection pool among the providers.
     ///
     /// # Errors

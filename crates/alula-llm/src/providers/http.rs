@@ -46,6 +46,9 @@ pub struct HttpLimits {
     pub response_bytes_max: usize,
     /// The largest event of a stream, in bytes. 8 MiB: a picture fits in.
     pub event_bytes_max: usize,
+    /// The largest streamed answer, in bytes on the wire. 256 MiB: a few megabytes of text, each
+    /// token in an event of its own, or a handful of pictures.
+    pub stream_bytes_max: usize,
 }
 
 impl Default for HttpLimits {
@@ -54,6 +57,7 @@ impl Default for HttpLimits {
             connect_timeout: Duration::from_secs(5),
             response_bytes_max: 32 << 20,
             event_bytes_max: 8 << 20,
+            stream_bytes_max: 256 << 20,
         }
     }
 }

@@ -219,9 +219,33 @@ async fn sizes_are_limited() {
     let server = Server::start(vec![stream_head(), send(&line), Step::UntilClosed], true).await;
     let stream = provider(&server).stream(&request()).await.unwrap();
     let error = timeout(PATIENCE, stream.accumulate()).await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Stream { events_seen: 1 });
+    assert_eq!(error.kind(), &ErrorKind::TooLarge);
+    assert!(!error.is_retryable());
     assert_eq!(error.message(), "a server-sent event is longer than 1000 bytes");
     timeout(PATIENCE, server.closed()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_without_end_is_cut_at_its_limit() {
+    let steps = vec![stream_head(), send(TEXT), send(&TEXT.repeat(100)), Step::UntilClosed];
+    let server = Server::start(steps, true).await;
+    let provider = OpenAi::new("k").base_url(server.url());
+    let builder = Llm::builder().provider(provider).stream_bytes_max(1000);
+    let (texts, error) = last_error(&builder.build().unwrap()).await;
+    assert!(texts < 100);
+    assert_eq!(error.kind(), &ErrorKind::TooLarge);
+    assert_eq!(error.message(), "the streamed answer is larger than 1000 bytes");
+    timeout(PATIENCE, server.closed()).await.unwrap();
+}
+
+/// Asking again gives the same bytes, but reading on must not look like the end of the answer.
+#[tokio::test]
+async fn a_stream_that_is_no_text_cannot_be_decoded() {
+    let bytes = [TEXT.as_bytes(), b"data: \xff\n\n"].concat();
+    let server = Server::start(vec![stream_head(), Step::Send(bytes)], true).await;
+    let items: Vec<_> = llm(&server).stream(request()).await.unwrap().collect().await;
+    let kinds: Vec<_> = items.iter().filter_map(|item| Some(item.as_ref().err()?.kind())).collect();
+    assert_eq!(kinds, [&ErrorKind::Decode, &ErrorKind::Stream { events_seen: 1 }]);
 }
 
 #[tokio::test]
