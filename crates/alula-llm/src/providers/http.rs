@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::failure::Failure;
-use crate::{ApiKey, Error, ErrorKind, Phase, Result};
+use crate::{Error, ErrorKind, Phase, Result, secret::Secrets};
 
 /// Error bodies are read up to this size, and no longer than this for each piece.
 const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
@@ -222,13 +222,9 @@ pub(super) fn secret(value: &str) -> Result<HeaderValue> {
     Ok(value)
 }
 
-/// Names the provider in an error and removes the key from it.
-pub(super) fn label(error: Error, provider: &str, key: Option<&ApiKey>) -> Error {
-    let error = error.with_provider(provider);
-    match key {
-        Some(key) => error.redacted(|text| key.redact(text)),
-        None => error,
-    }
+/// Names the provider in an error and removes the secrets from it.
+pub(super) fn label(error: Error, provider: &str, secrets: &Secrets<'_>) -> Error {
+    error.with_provider(provider).redacted(|text| secrets.redact(text))
 }
 
 /// Passes an answer of success on, in the form that was asked for, and turns others into errors.

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use alula_llm::{
-    ChatEvent, ChatRequest, Deadlines, Error, ErrorKind, Http, HttpLimits, Llm, OpenAi, Phase,
-    Provider,
+    BODY_EXCERPT_BYTES_MAX, ChatEvent, ChatRequest, Deadlines, Error, ErrorKind, Http, HttpLimits,
+    Llm, OpenAi, Phase, Provider,
 };
 use futures_util::{StreamExt, future::join_all};
 use tokio::time::timeout;
@@ -272,4 +272,32 @@ async fn no_error_holds_the_key() {
     let (_, error) = last_error(&llm(&server)).await;
     assert_eq!(error.message(), "Incorrect API key provided: ***.");
     assert!(!format!("{error:?} {error}").contains("canary"));
+}
+
+/// Servers repeat the headers of a request in their errors, wherever that falls in the body.
+#[tokio::test]
+async fn no_error_holds_a_header_that_was_set() {
+    let padding = "x".repeat(BODY_EXCERPT_BYTES_MAX - 30);
+    let body = format!("{padding} api-key: sk-canary-1, auth: sk-canary-2, team: blue");
+    let server = Server::answer("401 X", &body).await;
+    let openai = OpenAi::new("sk-can")
+        .base_url(server.url())
+        .header("api-key", "sk-canary-1")
+        .header("x-auth", "Bearer sk-canary-2")
+        .header("x-team", "blue");
+    let error = openai.chat(&request()).await.unwrap_err();
+    let excerpt = error.body_excerpt().unwrap();
+    assert_eq!(excerpt.trim_start_matches('x'), " api-key: ***, auth: ***, team");
+    assert!(!format!("{error:?} {error}").contains("can"));
+}
+
+/// `Duration::MAX` is no limit, also where a timer is reqwest's.
+#[tokio::test]
+async fn a_call_may_have_no_deadlines() {
+    let never = Duration::MAX;
+    let deadlines = Deadlines { connect: never, first_token: never, idle: never, total: never };
+    let server =
+        Server::start(vec![stream_head(), send(TEXT), send("data: [DONE]\n\n")], true).await;
+    let stream = llm_with(&server, deadlines).stream(request()).await.unwrap();
+    assert_eq!(timeout(PATIENCE, stream.accumulate()).await.unwrap().unwrap().text(), "a");
 }

@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::{Http, HttpLimits, Provider, failure::Failure, http, wire};
 use crate::{
     ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
+    secret::Secrets,
 };
 
 pub use request::{request_from_json, request_to_json};
@@ -166,7 +167,7 @@ impl Anthropic {
     }
 
     fn label(&self, error: Error) -> Error {
-        http::label(error, &self.name, Some(&self.key))
+        http::label(error, &self.name, &Secrets::new(Some(&self.key), &self.headers))
     }
 }
 

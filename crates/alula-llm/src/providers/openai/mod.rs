@@ -17,7 +17,9 @@ use reqwest::{
 use serde_json::Value;
 
 use super::{Http, HttpLimits, Provider, failure::Failure, http, wire};
-use crate::{ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result};
+use crate::{
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, secret::Secrets,
+};
 
 pub(super) use request::MAX_TOKENS_NAMES;
 pub use request::{request_from_json, request_to_json};
@@ -174,7 +176,7 @@ impl OpenAi {
     }
 
     fn label(&self, error: Error) -> Error {
-        http::label(error, &self.name, self.key.as_ref())
+        http::label(error, &self.name, &Secrets::new(self.key.as_ref(), &self.headers))
     }
 }
 
