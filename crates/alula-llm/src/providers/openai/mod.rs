@@ -86,6 +86,8 @@ impl OpenAi {
     }
 
     /// Sends a header with each call, such as `OpenAI-Organization`.
+    ///
+    /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
