@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{ChatEvent, ChatResponse, ChatStream, Error, ErrorKind, Phase, Result};
 
-/// How long the phases of a call may take.
+/// How long the phases of a call may take; `Duration::MAX` sets no limit.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,6 +20,7 @@ pub struct Deadlines {
     pub connect: Duration,
     /// From the call to the first content of a stream, connecting included. 10 s.
     ///
+    /// Only the time that is spent waiting for the provider counts.
     /// Comments, pings and deltas without content do not count as content.
     pub first_token: Duration,
     /// Between two signs of life of a stream, pings included. 60 s.
@@ -46,8 +47,8 @@ impl Deadlines {
         provider: &str,
         call: BoxFuture<'_, Result<ChatResponse>>,
     ) -> Result<ChatResponse> {
-        let at = Instant::now() + self.total;
-        timeout_at(at, call).await.unwrap_or_else(|_| Err(self.error(Phase::Total, provider)))
+        let at = Instant::now().checked_add(self.total).map(|at| (at, Phase::Total));
+        within(at, call).await.unwrap_or_else(|phase| Err(self.error(phase, provider)))
     }
 
     /// Holds a streaming call, and then its stream, to all deadlines.
@@ -56,20 +57,16 @@ impl Deadlines {
         provider: &str,
         call: BoxFuture<'_, Result<ChatStream>>,
     ) -> Result<ChatStream> {
-        let started = Instant::now();
-        let first = Some(started + self.first_token);
-        let mut watch = Watch { deadlines: self, total: started + self.total, first, open: false };
-        let (at, phase) = watch.next();
-        let events = match timeout_at(at, call).await {
+        let mut watch = Watch::new(self);
+        let events = match watch.wait(call).await {
             Ok(events) => events?,
-            Err(_) => return Err(self.error(phase, provider)),
+            Err(phase) => return Err(self.error(phase, provider)),
         };
         watch.open = true;
         let state = Some((watch, events, provider.to_owned()));
         Ok(ChatStream::new(stream::unfold(state, |state| async {
             let (mut watch, mut events, provider) = state?;
-            let (at, phase) = watch.next();
-            let missed = match timeout_at(at, events.next()).await {
+            let missed = match watch.wait(events.next()).await {
                 Ok(item) => {
                     let item = item?;
                     match watch.missed(&item) {
@@ -77,7 +74,7 @@ impl Deadlines {
                         Some(phase) => phase,
                     }
                 }
-                Err(_) => phase,
+                Err(phase) => phase,
             };
             Some((Err(watch.deadlines.error(missed, &provider)), None))
         })))
@@ -95,44 +92,59 @@ impl Deadlines {
     }
 }
 
-/// The deadlines of one call as points in time.
+/// Where one call is with its deadlines. One that is too far away for the clock is none.
 #[derive(Debug, Clone, Copy)]
 struct Watch {
     deadlines: Deadlines,
-    total: Instant,
-    /// Until the first content.
-    first: Option<Instant>,
+    total: Option<Instant>,
+    /// What is left of the wait for the first content, until it comes. Only waiting uses it up:
+    /// a consumer that reads slowly is not the provider's silence.
+    first: Option<Duration>,
     /// The provider has begun to answer, so that silence counts as idle.
     open: bool,
 }
 
 impl Watch {
-    /// The deadline that passes first. Idle time counts from now: a consumer that reads slowly
-    /// is not the provider's silence.
-    fn next(&self) -> (Instant, Phase) {
-        let total = (self.total, Phase::Total);
-        let first = self.first.map(|at| (at, Phase::FirstToken));
-        let idle = self.open.then(|| (Instant::now() + self.deadlines.idle, Phase::Idle));
-        [first, idle].into_iter().flatten().fold(total, |earliest, deadline| {
-            if deadline.0 < earliest.0 { deadline } else { earliest }
-        })
+    fn new(deadlines: Deadlines) -> Self {
+        let total = Instant::now().checked_add(deadlines.total);
+        Self { deadlines, total, first: Some(deadlines.first_token), open: false }
     }
 
-    /// Notes an item, and says which deadline it missed: a provider that always has something
-    /// to send is never waited for.
+    /// Waits for the provider, or until a deadline passes. What is there already is taken even
+    /// then.
+    async fn wait<F: Future>(&mut self, future: F) -> Result<F::Output, Phase> {
+        let started = Instant::now();
+        let outcome = within(self.next(started), future).await;
+        self.first = self.first.map(|left| left.saturating_sub(started.elapsed()));
+        outcome
+    }
+
+    /// The deadline that passes first for a wait that begins now.
+    fn next(&self, now: Instant) -> Option<(Instant, Phase)> {
+        let first = self.first.and_then(|left| now.checked_add(left));
+        let idle = self.open.then_some(self.deadlines.idle).and_then(|idle| now.checked_add(idle));
+        let deadlines =
+            [(self.total, Phase::Total), (first, Phase::FirstToken), (idle, Phase::Idle)];
+        let set = deadlines.into_iter().filter_map(|(at, phase)| Some((at?, phase)));
+        set.min_by_key(|(at, _)| *at)
+    }
+
+    /// Notes an item, and says whether it came after the total: a provider that always has
+    /// something to send is never waited for.
     fn missed(&mut self, item: &Result<ChatEvent>) -> Option<Phase> {
-        let now = Instant::now();
-        match item {
-            Ok(event) if event.is_content() || matches!(event, ChatEvent::Stop { .. }) => {
-                self.first = None;
-            }
-            Err(_) => return None,
-            Ok(_) => {}
+        let event = item.as_ref().ok()?;
+        if event.is_content() || matches!(event, ChatEvent::Stop { .. }) {
+            self.first = None;
         }
-        if self.first.is_some_and(|at| now > at) {
-            return Some(Phase::FirstToken);
-        }
-        (now > self.total).then_some(Phase::Total)
+        self.total.is_some_and(|at| Instant::now() > at).then_some(Phase::Total)
+    }
+}
+
+/// Polls the future first and the clock after it.
+async fn within<F: Future>(at: Option<(Instant, Phase)>, future: F) -> Result<F::Output, Phase> {
+    match at {
+        Some((at, phase)) => timeout_at(at, future).await.map_err(|_| phase),
+        None => Ok(future.await),
     }
 }
 
@@ -217,15 +229,41 @@ mod tests {
 
     /// Such a provider is never waited for, so that no timer gets a turn.
     #[tokio::test(start_paused = true)]
-    async fn a_provider_that_always_has_something_to_send_is_held_to_the_deadlines_too() {
-        let now = Instant::now();
-        let (first, total) = (Some(now + 10 * SECOND), now + 20 * SECOND);
-        let mut watch = Watch { deadlines: deadlines(), total, first, open: true };
-        assert_eq!(watch.missed(&Ok(ChatEvent::Ping)), None);
-        tokio::time::advance(11 * SECOND).await;
-        assert_eq!(watch.missed(&Ok(ChatEvent::Ping)), Some(Phase::FirstToken));
+    async fn a_provider_that_always_has_something_to_send_is_held_to_the_total() {
+        let mut watch = Watch::new(deadlines());
+        tokio::time::advance(598 * SECOND).await;
         assert_eq!(watch.missed(&Ok(text())), None);
-        tokio::time::advance(10 * SECOND).await;
+        tokio::time::advance(2 * SECOND).await;
         assert_eq!(watch.missed(&Ok(text())), Some(Phase::Total));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_consumer_that_reads_slowly_is_not_the_providers_silence() {
+        // The text takes its provider a second more, after two events that are there at once.
+        let early = stream::iter(vec![Ok(ChatEvent::Ping), Ok(ChatEvent::Ping)]);
+        let late = stream::once(sleep(SECOND).map(|()| Ok(text())));
+        let call = async { Ok(ChatStream::new(early.chain(late))) }.boxed();
+        let mut events = deadlines().stream("x", call).await.unwrap();
+        for expected in [ChatEvent::Ping, ChatEvent::Ping, text()] {
+            sleep(20 * SECOND).await;
+            assert_eq!(events.next().await.unwrap().unwrap(), expected);
+        }
+        assert!(events.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_beyond_the_clock_is_none() {
+        let never = Duration::MAX;
+        let deadlines = Deadlines { connect: never, first_token: never, idle: never, total: never };
+        let year = 365 * 24 * 3600 * SECOND;
+        let answer = async {
+            sleep(year).await;
+            Ok(ChatResponse::default())
+        };
+        assert!(deadlines.whole("x", answer.boxed()).await.is_ok());
+        let late = stream::once(sleep(year).map(|()| Ok(text())));
+        let call = async { Ok(ChatStream::new(late)) }.boxed();
+        let items: Vec<_> = deadlines.stream("x", call).await.unwrap().collect().await;
+        assert!(matches!(items[..], [Ok(_)]));
     }
 }

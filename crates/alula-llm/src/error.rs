@@ -6,6 +6,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The longest part of a provider's error body that an [`Error`] keeps, in bytes.
 pub const BODY_EXCERPT_BYTES_MAX: usize = 2048;
 
+/// The longest part that is kept until the keys are removed from it, in bytes.
+const BODY_KEPT_BYTES_MAX: usize = 64 << 10;
+
 /// Why a call failed: what to do about it ([`kind`](Self::kind)), and who said what.
 ///
 /// No API key appears in its `Debug` or `Display` form.
@@ -17,6 +20,7 @@ struct Inner {
     provider: Option<String>,
     status: Option<u16>,
     request_id: Option<String>,
+    /// More of the body than is shown, so that a key across the end is found and removed.
     body: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -54,14 +58,14 @@ pub enum ErrorKind {
     },
     /// No connection: name resolution, refusal, TLS.
     Connect,
-    /// A stream broke off, or broke the rules of server-sent events, before its end.
+    /// A stream broke off before its end.
     Stream {
         /// How many events arrived before.
         events_seen: u64,
     },
     /// The provider answered something that is not what its protocol says.
     Decode,
-    /// The answer is larger than the configured limit.
+    /// The answer, or one event of it, is larger than the configured limit.
     TooLarge,
     /// The provider failed (5xx), or its connection broke before an answer.
     Unavailable,
@@ -121,8 +125,7 @@ impl Error {
     /// Adds the beginning of the body, at most [`BODY_EXCERPT_BYTES_MAX`].
     #[must_use]
     pub fn with_body(mut self, body: &str) -> Self {
-        let end = floor_char_boundary(body, BODY_EXCERPT_BYTES_MAX);
-        self.0.body = body.get(..end).map(str::to_owned);
+        self.0.body = Some(excerpt(body, BODY_KEPT_BYTES_MAX).to_owned());
         self
     }
 
@@ -136,7 +139,8 @@ impl Error {
     /// Passes every text of this error through `redact`.
     pub(crate) fn redacted(mut self, redact: impl Fn(String) -> String) -> Self {
         self.0.message = redact(self.0.message);
-        self.0.body = self.0.body.map(&redact);
+        let body = self.0.body.map(&redact);
+        self.0.body = body.map(|body| excerpt(&body, BODY_EXCERPT_BYTES_MAX).to_owned());
         self.0.request_id = self.0.request_id.map(redact);
         self
     }
@@ -168,7 +172,7 @@ impl Error {
 
     /// The beginning of the body that came with the error.
     pub fn body_excerpt(&self) -> Option<&str> {
-        self.0.body.as_deref()
+        self.0.body.as_deref().map(|body| excerpt(body, BODY_EXCERPT_BYTES_MAX))
     }
 
     /// How long the provider asks to wait before the next try.
@@ -215,14 +219,14 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, provider, status, request_id, body, source } = &*self.0;
+        let Inner { kind, message, provider, status, request_id, body: _, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("message", message)
             .field("provider", provider)
             .field("status", status)
             .field("request_id", request_id)
-            .field("body", body)
+            .field("body", &self.body_excerpt())
             .field("source", source)
             .finish()
     }
@@ -234,12 +238,9 @@ impl StdError for Error {
     }
 }
 
-fn floor_char_boundary(text: &str, max: usize) -> usize {
-    let mut end = max.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    end
+/// The beginning of the text, at most so many bytes, and no half character.
+fn excerpt(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub struct LlmBuilder {
     default_model: Option<String>,
     deadlines: Deadlines,
     limits: HttpLimits,
+    proxy: Option<String>,
 }
 
 impl Llm {
@@ -171,14 +172,33 @@ impl LlmBuilder {
         self
     }
 
+    /// Sets the largest streamed answer, in bytes on the wire.
+    #[must_use]
+    pub fn stream_bytes_max(mut self, bytes: usize) -> Self {
+        self.limits.stream_bytes_max = bytes;
+        self
+    }
+
+    /// Connects through the proxy at this URL, except to this machine. `None` is the default:
+    /// `HTTP_PROXY` and the like are not read.
+    #[must_use]
+    pub fn proxy(mut self, url: Option<&str>) -> Self {
+        self.proxy = url.map(str::to_owned);
+        self
+    }
+
     /// Checks the set-up and shares one connection pool among the providers.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when there is no provider, two have the same name, or one of them
-    /// could never make a call.
+    /// [`ErrorKind::Config`] when there is no provider, two have the same name, one of them could
+    /// never make a call, or the proxy's URL is none.
     pub fn build(mut self) -> Result<Llm> {
-        let http = Http::new(HttpLimits { connect_timeout: self.deadlines.connect, ..self.limits });
+        let limits = HttpLimits { connect_timeout: self.deadlines.connect, ..self.limits };
+        let http = match &self.proxy {
+            Some(url) => Http::with_proxy(limits, url)?,
+            None => Http::new(limits),
+        };
         let mut names: Vec<String> = Vec::with_capacity(self.providers.len());
         for provider in &mut self.providers {
             let name = provider.name().to_owned();
@@ -260,6 +280,7 @@ mod tests {
             Llm::builder().provider(Demo::new()).provider(Demo::new()),
             Llm::builder().provider(OpenAi::new("k").name("a/b")),
             Llm::builder().provider(OpenAi::new("k").base_url("nonsense")),
+            Llm::builder().provider(Demo::new()).proxy(Some("localhost:3128")),
         ] {
             assert_eq!(builder.build().unwrap_err().kind(), &ErrorKind::Config);
         }

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{cmp::Reverse, fmt};
 
 /// A provider's API key, which no log can show.
 ///
@@ -23,14 +23,36 @@ impl ApiKey {
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
+}
 
-    /// Replaces the key wherever a provider echoes it.
+/// Everything that no text of a provider may repeat.
+pub(crate) struct Secrets<'a>(Vec<&'a str>);
+
+impl<'a> Secrets<'a> {
+    /// The key, and the values of the headers that a user set: keys have many names.
+    ///
+    /// Of a value such as `Bearer sk-…` what follows the scheme is one too. Values of less than
+    /// eight bytes are words that occur anywhere.
+    pub(crate) fn new(key: Option<&'a ApiKey>, headers: &'a [(String, String)]) -> Self {
+        const HEADER_BYTES_MIN: usize = 8;
+        let values = headers.iter().flat_map(|(_, value)| {
+            let value = value.trim();
+            let credentials = value.split_once(' ').map(|(_, credentials)| credentials.trim());
+            [Some(value), credentials]
+        });
+        let values = values.flatten().filter(|value| value.len() >= HEADER_BYTES_MIN);
+        let mut secrets: Vec<&str> = key.map(ApiKey::expose).into_iter().chain(values).collect();
+        secrets.retain(|secret| !secret.is_empty());
+        // What holds another one goes first, or a part of it would stay.
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
+        Self(secrets)
+    }
+
+    /// Replaces them wherever the text repeats them.
     pub(crate) fn redact(&self, text: String) -> String {
-        if !self.0.is_empty() && text.contains(&*self.0) {
-            text.replace(&*self.0, "***")
-        } else {
-            text
-        }
+        self.0.iter().fold(text, |text, secret| {
+            if text.contains(secret) { text.replace(secret, "***") } else { text }
+        })
     }
 }
 

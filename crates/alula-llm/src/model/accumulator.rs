@@ -44,12 +44,17 @@ impl Accumulator {
                 }
             }
             ChatEvent::Extra { choice, part, fields } => self.extra(choice, part, fields),
+            ChatEvent::ChoiceExtra { choice, fields } => {
+                if let Some(choice) = self.choice(choice) {
+                    merge_fields(&mut choice.extra, fields);
+                }
+            }
             ChatEvent::Usage(usage) => self.response.usage = Some(usage),
             ChatEvent::Stop { choice, reason, sequence, extra } => {
                 if let Some(choice) = self.choice(choice) {
                     choice.stop = Some(reason);
                     choice.stop_sequence = sequence;
-                    choice.extra.extend(extra);
+                    merge_fields(&mut choice.extra, extra);
                 }
             }
             ChatEvent::Other(_) | ChatEvent::Ping => {}

@@ -9,7 +9,8 @@ use super::{Citation, Extra, Part, Protocol, StopReason, Usage};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ChatEvent {
-    /// The answer begins; always the first event that is not a [`Ping`](Self::Ping).
+    /// The answer begins. Providers say so before all content, but other events may come first,
+    /// and a stream without this one is an answer too.
     Start {
         /// The provider's id of the answer.
         id: String,
@@ -93,7 +94,8 @@ pub enum ChatEvent {
         /// The source.
         citation: Citation,
     },
-    /// A part that is whole at once: sealed reasoning, or a tool that ran at the provider.
+    /// A part that is whole at once: sealed reasoning, a tool that ran at the provider, or a call
+    /// to a tool that takes text.
     Part {
         /// The answer.
         choice: u32,
@@ -118,9 +120,17 @@ pub enum ChatEvent {
         /// The fields.
         fields: Extra,
     },
+    /// Fields that the model does not name, beside the message of an answer.
+    ChoiceExtra {
+        /// The answer.
+        choice: u32,
+        /// The fields.
+        fields: Extra,
+    },
     /// What the call has cost so far; a later event replaces an earlier one.
     Usage(Usage),
-    /// An answer has ended.
+    /// An answer has ended: no content of this `choice` follows. Others may still go on, and
+    /// usage and extra fields may come after it.
     Stop {
         /// The answer.
         choice: u32,
@@ -140,8 +150,8 @@ pub enum ChatEvent {
 impl ChatEvent {
     /// Whether this is a piece of the answer, which ends the wait for the first token.
     ///
-    /// Pings, the start and usage are not. Neither is [`Stop`](Self::Stop), although nothing
-    /// comes after it.
+    /// Pings, the start and usage are not. Neither is [`Stop`](Self::Stop), although no content
+    /// of its answer comes after it.
     pub fn is_content(&self) -> bool {
         match self {
             Self::Text { text, .. } | Self::Reasoning { text, .. } | Self::Refusal { text, .. } => {

@@ -6,7 +6,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Client, Response, Url,
+    Client, NoProxy, Proxy, Response, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
@@ -15,17 +15,20 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::failure::Failure;
-use crate::{ApiKey, Error, ErrorKind, Phase, Result};
+use crate::{Error, ErrorKind, Phase, Result, secret::Secrets};
 
 /// Error bodies are read up to this size, and no longer than this for each piece.
 const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Hosts that no proxy is asked for.
+const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
+
 /// A pool of connections to providers; clones share it.
 ///
-/// TLS is rustls on ring with the platform's certificates. A proxy is used if `HTTP_PROXY` and
-/// the like name one. Redirects are not followed: a
-/// provider never sends one, and following would carry the key elsewhere.
+/// TLS is rustls on ring with the platform's certificates. No proxy is used but the one that
+/// [`with_proxy`](Self::with_proxy) names, whatever `HTTP_PROXY` and the like say. Redirects are
+/// not followed: a provider never sends one, and following would carry the key elsewhere.
 #[derive(Clone)]
 pub struct Http {
     inner: Arc<Inner>,
@@ -33,6 +36,7 @@ pub struct Http {
 
 struct Inner {
     limits: HttpLimits,
+    proxy: Option<Proxy>,
     /// Made once: reading the certificates takes a while.
     client: OnceLock<Client>,
 }
@@ -46,6 +50,9 @@ pub struct HttpLimits {
     pub response_bytes_max: usize,
     /// The largest event of a stream, in bytes. 8 MiB: a picture fits in.
     pub event_bytes_max: usize,
+    /// The largest streamed answer, in bytes on the wire. 256 MiB: a few megabytes of text, each
+    /// token in an event of its own, or a handful of pictures.
+    pub stream_bytes_max: usize,
 }
 
 impl Default for HttpLimits {
@@ -54,6 +61,7 @@ impl Default for HttpLimits {
             connect_timeout: Duration::from_secs(5),
             response_bytes_max: 32 << 20,
             event_bytes_max: 8 << 20,
+            stream_bytes_max: 256 << 20,
         }
     }
 }
@@ -67,7 +75,26 @@ impl Default for Http {
 impl Http {
     /// A pool of its own.
     pub fn new(limits: HttpLimits) -> Self {
-        Self { inner: Arc::new(Inner { limits, client: OnceLock::new() }) }
+        Self::of(limits, None)
+    }
+
+    /// A pool of its own that connects through the proxy at `url`, except to this machine:
+    /// `localhost`, `127.0.0.0/8` and `::1` are always called directly.
+    ///
+    /// A user and a password in the URL are sent to the proxy.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when `url` does not begin with `http://` or `https://`.
+    pub fn with_proxy(limits: HttpLimits, url: &str) -> Result<Self> {
+        let url = http_url("the proxy's URL", url)?;
+        let proxy = Proxy::all(url)
+            .map_err(|error| config_error("the proxy cannot be used", error.without_url()))?;
+        Ok(Self::of(limits, Some(proxy.no_proxy(NoProxy::from_string(THIS_MACHINE)))))
+    }
+
+    fn of(limits: HttpLimits, proxy: Option<Proxy>) -> Self {
+        Self { inner: Arc::new(Inner { limits, proxy, client: OnceLock::new() }) }
     }
 
     /// The limits it was made with.
@@ -116,7 +143,7 @@ impl Http {
         if let Some(client) = self.inner.client.get() {
             return Ok(client);
         }
-        let client = build_client(&self.inner.limits)?;
+        let client = build_client(&self.inner.limits, self.inner.proxy.clone())?;
         Ok(self.inner.client.get_or_init(|| client))
     }
 }
@@ -127,7 +154,7 @@ impl fmt::Debug for Http {
     }
 }
 
-fn build_client(limits: &HttpLimits) -> Result<Client> {
+fn build_client(limits: &HttpLimits, proxy: Option<Proxy>) -> Result<Client> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -135,7 +162,13 @@ fn build_client(limits: &HttpLimits) -> Result<Client> {
         .map_err(|error| config_error("TLS cannot be set up", error))?
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Client::builder()
+    // Without this reqwest asks the environment for a proxy.
+    let builder = Client::builder().no_proxy();
+    let builder = match proxy {
+        Some(proxy) => builder.proxy(proxy),
+        None => builder,
+    };
+    builder
         .tls_backend_preconfigured(tls)
         .connect_timeout(limits.connect_timeout)
         .redirect(Policy::none())
@@ -173,8 +206,12 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 /// Parses a base URL.
 pub(super) fn base_url(url: &str) -> Result<Url> {
+    http_url("the base URL", url)
+}
+
+fn http_url(what: &str, url: &str) -> Result<Url> {
     let config = |reason: &str| {
-        let message = format!("the base URL {:?} {reason}", display_url(url));
+        let message = format!("{what} {:?} {reason}", display_url(url));
         Error::new(ErrorKind::Config, message)
     };
     let parsed = Url::parse(url).map_err(|error| config(&format!("is not one: {error}")))?;
@@ -218,13 +255,9 @@ pub(super) fn secret(value: &str) -> Result<HeaderValue> {
     Ok(value)
 }
 
-/// Names the provider in an error and removes the key from it.
-pub(super) fn label(error: Error, provider: &str, key: Option<&ApiKey>) -> Error {
-    let error = error.with_provider(provider);
-    match key {
-        Some(key) => error.redacted(|text| key.redact(text)),
-        None => error,
-    }
+/// Names the provider in an error and removes the secrets from it.
+pub(super) fn label(error: Error, provider: &str, secrets: &Secrets<'_>) -> Error {
+    error.with_provider(provider).redacted(|text| secrets.redact(text))
 }
 
 /// Passes an answer of success on, in the form that was asked for, and turns others into errors.

@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::time::timeout;
 
 use crate::{
-    ChatEvent, ChatStream, Error, ErrorKind, Result,
+    ChatEvent, ChatStream, Error, ErrorKind, HttpLimits, Result,
     sse::{Event, EventStream, Frame, ReadError},
 };
 
@@ -45,15 +45,31 @@ struct Reader<S, W> {
     events_seen: u64,
 }
 
+/// Why no more bytes come.
+#[derive(Debug, thiserror::Error)]
+enum Cut<E> {
+    #[error("the streamed answer is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error(transparent)]
+    Read(E),
+}
+
 /// Reads `bytes` as a stream of the protocol `wire`.
-pub(super) fn read<S, B, E>(bytes: S, event_bytes_max: usize, wire: impl Wire) -> ChatStream
+pub(super) fn read<S, B, E>(bytes: S, limits: &HttpLimits, wire: impl Wire) -> ChatStream
 where
     S: Stream<Item = Result<B, E>> + Send + 'static,
     B: AsRef<[u8]> + Send,
     E: std::error::Error + Send + Sync + 'static,
 {
+    let limit = limits.stream_bytes_max;
+    let mut left = limit;
+    let bytes = bytes.map(move |bytes| {
+        let bytes = bytes.map_err(Cut::Read)?;
+        left = left.checked_sub(bytes.as_ref().len()).ok_or(Cut::TooLarge { limit })?;
+        Ok(bytes)
+    });
     let reader = Reader {
-        frames: Box::pin(EventStream::new(bytes, event_bytes_max)),
+        frames: Box::pin(EventStream::new(bytes, limits.event_bytes_max)),
         wire,
         state: State::Open,
         ended: false,
@@ -68,7 +84,7 @@ where
 
 impl<S, B, E, W> Reader<S, W>
 where
-    S: Stream<Item = Result<B, E>>,
+    S: Stream<Item = Result<B, Cut<E>>>,
     B: AsRef<[u8]>,
     E: std::error::Error + Send + Sync + 'static,
     W: Wire,
@@ -102,21 +118,34 @@ where
     }
 
     /// The bytes ended. That is an error unless the answer was complete.
-    fn end(&mut self, error: Option<ReadError<E>>) {
+    fn end(&mut self, error: Option<ReadError<Cut<E>>>) {
+        use crate::sse::Error as Sse;
+
         self.ended = true;
-        let cut_in_event = matches!(error, Some(ReadError::Decode(crate::sse::Error::Truncated)));
+        let cut_in_event = matches!(error, Some(ReadError::Decode(Sse::Truncated)));
         if self.state == State::MayEnd && (error.is_none() || cut_in_event) {
             return;
         }
-        let kind = ErrorKind::Stream { events_seen: self.events_seen };
-        let cut = match error {
-            Some(ReadError::Decode(error)) => Error::new(kind, error.to_string()),
-            Some(error @ ReadError::Read(_)) => {
-                Error::new(kind, "the stream broke off before the end of the answer")
+        let broken = ErrorKind::Stream { events_seen: self.events_seen };
+        let error = match error {
+            None => Error::new(broken, "the stream ended before the end of the answer"),
+            Some(ReadError::Decode(error @ Sse::TooLong { .. })) => {
+                Error::new(ErrorKind::TooLarge, error.to_string())
+            }
+            Some(ReadError::Decode(error @ Sse::InvalidUtf8)) => {
+                self.ready.push_back(Err(Error::new(ErrorKind::Decode, error.to_string())));
+                // Who reads on after a malformed event must not take this for the end.
+                Error::new(broken, "the stream cannot be read on")
+            }
+            Some(ReadError::Decode(error)) => Error::new(broken, error.to_string()),
+            Some(ReadError::Read(error @ Cut::TooLarge { .. })) => {
+                Error::new(ErrorKind::TooLarge, error.to_string())
+            }
+            Some(ReadError::Read(Cut::Read(error))) => {
+                Error::new(broken, "the stream broke off before the end of the answer")
                     .with_source(error)
             }
-            None => Error::new(kind, "the stream ended before the end of the answer"),
         };
-        self.ready.push_back(Err(cut));
+        self.ready.push_back(Err(error));
     }
 }

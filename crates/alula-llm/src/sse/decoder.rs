@@ -118,7 +118,7 @@ impl Decoder {
         if pending { Err(Error::Truncated) } else { Ok(()) }
     }
 
-    /// The id of the last event that had one, to send as `Last-Event-ID`.
+    /// The id of the last whole event that had one, to send as `Last-Event-ID`.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
@@ -210,9 +210,7 @@ impl Decoder {
             }
             b"event" => text(value)?.clone_into(&mut self.event),
             b"id" if !value.contains(&0) => {
-                let id = text(value)?;
-                id.clone_into(&mut self.last_event_id);
-                self.id = Some(id.to_owned());
+                self.id = Some(text(value)?.to_owned());
             }
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
                 self.retry = text(value)?.parse().ok().map(Duration::from_millis);
@@ -225,6 +223,10 @@ impl Decoder {
     fn dispatch(&mut self) -> Result<Option<Frame>, Error> {
         let event = mem::take(&mut self.event);
         let id = self.id.take();
+        // An event without data still counts: servers send such to move the id on.
+        if let Some(id) = &id {
+            id.clone_into(&mut self.last_event_id);
+        }
         if !mem::take(&mut self.has_data) {
             return Ok(None);
         }

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use alula_llm::{
-    ChatEvent, ChatRequest, Deadlines, Error, ErrorKind, Http, HttpLimits, Llm, OpenAi, Phase,
-    Provider,
+    BODY_EXCERPT_BYTES_MAX, ChatEvent, ChatRequest, Deadlines, Error, ErrorKind, Http, HttpLimits,
+    Llm, OpenAi, Phase, Provider,
 };
 use futures_util::{StreamExt, future::join_all};
 use tokio::time::timeout;
@@ -219,9 +219,33 @@ async fn sizes_are_limited() {
     let server = Server::start(vec![stream_head(), send(&line), Step::UntilClosed], true).await;
     let stream = provider(&server).stream(&request()).await.unwrap();
     let error = timeout(PATIENCE, stream.accumulate()).await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Stream { events_seen: 1 });
+    assert_eq!(error.kind(), &ErrorKind::TooLarge);
+    assert!(!error.is_retryable());
     assert_eq!(error.message(), "a server-sent event is longer than 1000 bytes");
     timeout(PATIENCE, server.closed()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_without_end_is_cut_at_its_limit() {
+    let steps = vec![stream_head(), send(TEXT), send(&TEXT.repeat(100)), Step::UntilClosed];
+    let server = Server::start(steps, true).await;
+    let provider = OpenAi::new("k").base_url(server.url());
+    let builder = Llm::builder().provider(provider).stream_bytes_max(1000);
+    let (texts, error) = last_error(&builder.build().unwrap()).await;
+    assert!(texts < 100);
+    assert_eq!(error.kind(), &ErrorKind::TooLarge);
+    assert_eq!(error.message(), "the streamed answer is larger than 1000 bytes");
+    timeout(PATIENCE, server.closed()).await.unwrap();
+}
+
+/// Asking again gives the same bytes, but reading on must not look like the end of the answer.
+#[tokio::test]
+async fn a_stream_that_is_no_text_cannot_be_decoded() {
+    let bytes = [TEXT.as_bytes(), b"data: \xff\n\n"].concat();
+    let server = Server::start(vec![stream_head(), Step::Send(bytes)], true).await;
+    let items: Vec<_> = llm(&server).stream(request()).await.unwrap().collect().await;
+    let kinds: Vec<_> = items.iter().filter_map(|item| Some(item.as_ref().err()?.kind())).collect();
+    assert_eq!(kinds, [&ErrorKind::Decode, &ErrorKind::Stream { events_seen: 1 }]);
 }
 
 #[tokio::test]
@@ -248,4 +272,32 @@ async fn no_error_holds_the_key() {
     let (_, error) = last_error(&llm(&server)).await;
     assert_eq!(error.message(), "Incorrect API key provided: ***.");
     assert!(!format!("{error:?} {error}").contains("canary"));
+}
+
+/// Servers repeat the headers of a request in their errors, wherever that falls in the body.
+#[tokio::test]
+async fn no_error_holds_a_header_that_was_set() {
+    let padding = "x".repeat(BODY_EXCERPT_BYTES_MAX - 30);
+    let body = format!("{padding} api-key: sk-canary-1, auth: sk-canary-2, team: blue");
+    let server = Server::answer("401 X", &body).await;
+    let openai = OpenAi::new("sk-can")
+        .base_url(server.url())
+        .header("api-key", "sk-canary-1")
+        .header("x-auth", "Bearer sk-canary-2")
+        .header("x-team", "blue");
+    let error = openai.chat(&request()).await.unwrap_err();
+    let excerpt = error.body_excerpt().unwrap();
+    assert_eq!(excerpt.trim_start_matches('x'), " api-key: ***, auth: ***, team");
+    assert!(!format!("{error:?} {error}").contains("can"));
+}
+
+/// `Duration::MAX` is no limit, also where a timer is reqwest's.
+#[tokio::test]
+async fn a_call_may_have_no_deadlines() {
+    let never = Duration::MAX;
+    let deadlines = Deadlines { connect: never, first_token: never, idle: never, total: never };
+    let server =
+        Server::start(vec![stream_head(), send(TEXT), send("data: [DONE]\n\n")], true).await;
+    let stream = llm_with(&server, deadlines).stream(request()).await.unwrap();
+    assert_eq!(timeout(PATIENCE, stream.accumulate()).await.unwrap().unwrap().text(), "a");
 }

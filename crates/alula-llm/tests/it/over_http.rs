@@ -1,6 +1,6 @@
 //! Recorded calls, over real connections.
 
-use alula_llm::{ChatRequest, Error, ErrorKind, Llm, testing::Cassettes};
+use alula_llm::{ChatRequest, Error, ErrorKind, Llm, OpenAi, testing::Cassettes};
 use serde_json::{Value, json};
 
 use crate::{
@@ -87,7 +87,7 @@ async fn headers_and_paths_are_those_of_the_api() {
 #[tokio::test]
 async fn a_prefix_is_not_sent() {
     let server = Server::answer("200 OK\r\ncontent-type: application/json", OPENAI).await;
-    let openai = alula_llm::OpenAi::compatible("local", server.url());
+    let openai = OpenAi::compatible("local", server.url());
     let llm = Llm::builder().provider(openai).build().unwrap();
     llm.chat(ChatRequest::new("local/org/model").user("hi")).await.unwrap();
     let sent = &server.requests()[0];
@@ -106,13 +106,33 @@ async fn a_connection_is_used_again_after_a_stream() {
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     let answer = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     let server = Server::start(vec![Step::Send(answer.into_bytes())], false).await;
-    let llm = Llm::builder()
-        .provider(alula_llm::OpenAi::new("k").base_url(server.url()))
-        .build()
-        .unwrap();
+    let llm = Llm::builder().provider(OpenAi::new("k").base_url(server.url())).build().unwrap();
     for _ in 0..3 {
         let answer = llm.stream(ChatRequest::new("m").user("hi")).await.unwrap().accumulate().await;
         assert_eq!(answer.unwrap().text(), "a");
     }
     assert_eq!((server.requests().len(), server.connections()), (3, 1));
+}
+
+/// The environment is not asked, and no proxy sees what stays on this machine.
+#[tokio::test]
+async fn a_proxy_is_used_for_other_machines_only() {
+    let json = "200 OK\r\ncontent-type: application/json";
+    let proxy = Server::answer(json, OPENAI).await;
+    let here = Server::answer(json, OPENAI).await;
+    let url = proxy.url().replace("http://", "http://user:pass@");
+    let llm = Llm::builder()
+        .provider(OpenAi::compatible("here", here.url()))
+        .provider(OpenAi::compatible("localhost", here.url().replace("127.0.0.1", "localhost")))
+        .provider(OpenAi::compatible("there", "http://llm.invalid"))
+        .proxy(Some(&url))
+        .build()
+        .unwrap();
+    for model in ["here/m", "localhost/m", "there/m"] {
+        llm.chat(ChatRequest::new(model).user("hi")).await.unwrap();
+    }
+    assert_eq!((here.requests().len(), proxy.requests().len()), (2, 1));
+    let sent = &proxy.requests()[0];
+    assert_eq!(sent.line, "POST http://llm.invalid/v1/chat/completions HTTP/1.1");
+    assert_eq!(sent.header("proxy-authorization"), Some("Basic dXNlcjpwYXNz"));
 }

@@ -7,8 +7,8 @@ use crate::recordings::{Kind, each};
 
 #[test]
 fn recorded_requests_are_understood() {
-    const UNNAMED: [&str; 4] =
-        ["stream_options", "web_search_options", "mcp_servers", "allowed_domains"];
+    const UNNAMED: [&str; 5] =
+        ["stream_options", "web_search_options", "mcp_servers", "allowed_domains", "max_tokens"];
     each(|kind, call| {
         let request = kind.read_request(call.request.clone()).unwrap();
         assert_eq!(request.stream == Some(true), call.is_stream(), "{}", call.file.display());

@@ -125,6 +125,19 @@ fn an_error_inside_a_stream_ends_it() {
     }
 }
 
+/// Servers that are compatible with OpenAI name the event, and put the message anywhere.
+#[test]
+fn an_error_event_of_any_shape_ends_the_stream() {
+    let shapes =
+        [r#"{"message":"no"}"#, r#"{"detail":"no"}"#, r#""no""#, "no", r#"{"error":"no"}"#];
+    for data in shapes {
+        let text = chunk(json!({"content": "a"})) + "event: error\ndata: " + data + "\n\n" + STOP;
+        let items = decode(Kind::OpenAi, &text);
+        let error = items.last().unwrap().as_ref().unwrap_err();
+        assert_eq!((error.kind(), error.message()), (&ErrorKind::Unavailable, "no"), "{data}");
+    }
+}
+
 #[test]
 fn comments_pings_and_empty_deltas_are_signs_of_life() {
     let text = ": wait\n\n".to_owned()
@@ -195,6 +208,42 @@ fn tool_calls_are_told_apart_in_every_dialect() {
             .collect();
         assert_eq!(calls, [("a", "f", "{}"), ("b", "g", "{}")], "{text}");
     }
+}
+
+/// A tool that takes text has no arguments: the call is a part of its own, and whole.
+#[test]
+fn a_custom_tool_call_arrives_whole() {
+    let piece = |call: Value| chunk(json!({"tool_calls": [call]}));
+    let text = piece(json!({"index": 0, "id": "a", "type": "custom",
+        "custom": {"name": "sql", "input": ""}}))
+        + &piece(json!({"index": 1, "id": "b", "type": "function",
+            "function": {"name": "f", "arguments": "{}"}}))
+        + &piece(json!({"index": 0, "custom": {"input": "sel"}}))
+        + &piece(json!({"index": 0, "custom": {"input": "ect"}, "seal": "x"}));
+    let calls = json!([
+        {"id": "a", "type": "custom", "custom": {"name": "sql", "input": "select"}, "seal": "x"},
+        {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+    ]);
+    for end in [STOP, "data: [DONE]\n\n"] {
+        let answer = accumulate(Kind::OpenAi, &(text.clone() + end));
+        let written = Kind::OpenAi.write_response(&answer).unwrap();
+        assert_eq!(written["choices"][0]["message"]["tool_calls"], calls, "{end}");
+    }
+}
+
+/// Such as the seals of thoughts that Gemini adds to a call.
+#[test]
+fn unknown_fields_of_later_pieces_of_a_tool_call_survive() {
+    let piece = |call: Value| chunk(json!({"tool_calls": [call]}));
+    let text = piece(json!({"index": 0, "id": "a", "type": "function",
+        "function": {"name": "f", "arguments": "{"}}))
+        + &piece(json!({"index": 0, "id": "", "type": "function",
+            "function": {"name": null, "arguments": "}"}, "extra_content": {"seal": "x"}}))
+        + STOP;
+    let answer = accumulate(Kind::OpenAi, &text);
+    let call = answer.tool_calls().next().unwrap();
+    assert_eq!(call.arguments, "{}");
+    assert_eq!(Value::Object(call.extra.clone()), json!({"extra_content": {"seal": "x"}}));
 }
 
 #[test]

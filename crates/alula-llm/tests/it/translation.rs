@@ -76,7 +76,7 @@ fn a_conversation_with_tools_goes_from_anthropic_to_openai() {
     let request = Kind::Anthropic.read_request(body).unwrap();
     let function = json!({"name": "f", "arguments": "{\"a\":1}"});
     let expected = json!({
-        "model": "m", "max_tokens": 9,
+        "model": "m", "max_completion_tokens": 9,
         "tools": [{"type": "function", "function": {
             "name": "f", "parameters": {"type": "object"}}}],
         "tool_choice": {"type": "function", "function": {"name": "f"}},
@@ -129,7 +129,17 @@ fn what_cannot_be_said_is_refused_and_not_dropped() {
     two.n = Some(2);
     let foreign = json!({"model": "m", "messages": [], "tools": [{"type": "custom"}]});
     let image = Message::new(Role::User, vec![Part::File(Media::url("https://x/a.pdf"))]);
+    let form =
+        |kind: &str| json!({"model": "m", "messages": [], "response_format": {"type": kind}});
+    let [json, grammar] =
+        ["json_object", "grammar"].map(|kind| Kind::OpenAi.read_request(form(kind)).unwrap());
+    let foreign_form = json!({"model": "m", "messages": [],
+        "output_config": {"format": {"type": "regex"}}});
+    let regex = Kind::Anthropic.read_request(foreign_form).unwrap();
     for (kind, request, message) in [
+        (Kind::Anthropic, json, "has no json_object"),
+        (Kind::Anthropic, grammar, "has no {\"type\":\"grammar\"}"),
+        (Kind::OpenAi, regex, "has no {\"type\":\"regex\"}"),
         (Kind::Anthropic, ChatRequest::new("m").user_parts([audio]), "takes no sound"),
         (Kind::Anthropic, two, "gives one answer"),
         (Kind::Anthropic, Kind::OpenAi.read_request(foreign).unwrap(), "has no tool like"),

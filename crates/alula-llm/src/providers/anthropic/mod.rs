@@ -15,9 +15,10 @@ use reqwest::{
 };
 use serde_json::Value;
 
-use super::{Http, Provider, failure::Failure, http, wire};
+use super::{Http, HttpLimits, Provider, failure::Failure, http, wire};
 use crate::{
     ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
+    secret::Secrets,
 };
 
 pub use request::{request_from_json, request_to_json};
@@ -76,6 +77,8 @@ impl Anthropic {
     }
 
     /// Sends a header with each call.
+    ///
+    /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -156,9 +159,8 @@ impl Anthropic {
     async fn events(&self, request: &ChatRequest) -> Result<ChatStream> {
         let response = self.send(request, true).await?;
         let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
-        let limit = self.pool().limits().event_bytes_max;
         let this = self.clone();
-        let events = wire::read(bytes, limit, stream::Blocks::default());
+        let events = wire::read(bytes, self.pool().limits(), stream::Blocks::default());
         Ok(ChatStream::new(events.map_err(move |error| this.label(error))))
     }
 
@@ -167,7 +169,7 @@ impl Anthropic {
     }
 
     fn label(&self, error: Error) -> Error {
-        http::label(error, &self.name, Some(&self.key))
+        http::label(error, &self.name, &Secrets::new(Some(&self.key), &self.headers))
     }
 }
 
@@ -208,13 +210,12 @@ impl fmt::Debug for Anthropic {
     }
 }
 
-/// Decodes the bytes of a streamed answer, from wherever they come.
+/// Decodes the bytes of a streamed answer, from wherever they come, up to the usual limits.
 pub fn decode_stream<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> ChatStream
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    let limit = Http::default().limits().event_bytes_max;
-    wire::read(bytes, limit, stream::Blocks::default())
+    wire::read(bytes, &HttpLimits::default(), stream::Blocks::default())
 }
 
 /// The error in a body that came with a status of success.

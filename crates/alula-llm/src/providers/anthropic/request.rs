@@ -7,6 +7,7 @@ use crate::{
         FunctionTool, Protocol, ResponseFormat, Thinking, ToolChoice,
         fields::{Fields, object},
     },
+    providers::openai::MAX_TOKENS_NAMES,
 };
 
 const PROTOCOL: Protocol = Protocol::AnthropicMessages;
@@ -76,7 +77,7 @@ pub fn request_to_json(request: &ChatRequest, stream: bool) -> Result<Value> {
     body.put("thinking", request.thinking.map(thinking_to_json));
     let user = request.user.as_deref().map(|user| object([("user_id", user.into())]));
     body.put("metadata", user);
-    put_output_config(&mut body, request);
+    put_output_config(&mut body, request)?;
     put_tools(&mut body, request)?;
     if PROTOCOL.accepts(request.origin) {
         body.fill(&request.extra);
@@ -96,7 +97,7 @@ fn split_system(messages: &[Message]) -> (&[Message], &[Message]) {
     messages.split_at(leading)
 }
 
-fn put_output_config(body: &mut Map<String, Value>, request: &ChatRequest) {
+fn put_output_config(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<()> {
     let mut config = Map::new();
     config.put("effort", request.reasoning_effort.as_deref());
     let format = match &request.response_format {
@@ -110,10 +111,18 @@ fn put_output_config(body: &mut Map<String, Value>, request: &ChatRequest) {
         Some(ResponseFormat::Other(format)) if PROTOCOL.accepts(request.origin) => {
             Some(format.clone())
         }
-        _ => None,
+        Some(ResponseFormat::JsonObject) => {
+            let message = "has no json_object: ask for a json_schema";
+            return Err(invalid(format!("response_format: {PROTOCOL} {message}")));
+        }
+        Some(ResponseFormat::Other(format)) => {
+            return Err(invalid(format!("response_format: {PROTOCOL} has no {format}")));
+        }
+        Some(ResponseFormat::Text) | None => None,
     };
     config.put("format", format);
     body.put("output_config", (!config.is_empty()).then_some(config));
+    Ok(())
 }
 
 fn put_tools(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<()> {
@@ -279,7 +288,9 @@ fn take_stop(body: &mut Map<String, Value>) -> Vec<String> {
 fn report_dropped(request: &ChatRequest) {
     let mut dropped: Vec<&str> = Vec::new();
     if !PROTOCOL.accepts(request.origin) {
-        dropped.extend(request.extra.keys().map(String::as_str));
+        // The limit is written; these only remember what it was called.
+        let names = request.extra.keys().map(String::as_str);
+        dropped.extend(names.filter(|name| !MAX_TOKENS_NAMES.contains(name)));
     }
     let fields = [
         ("seed", request.seed.is_some()),
@@ -287,7 +298,6 @@ fn report_dropped(request: &ChatRequest) {
         ("frequency_penalty", request.frequency_penalty.is_some()),
         ("logprobs", request.logprobs == Some(true)),
         ("metadata", request.metadata.is_some()),
-        ("response_format", request.response_format == Some(ResponseFormat::JsonObject)),
     ];
     dropped.extend(fields.iter().filter(|(_, set)| *set).map(|(name, _)| *name));
     if !dropped.is_empty() {

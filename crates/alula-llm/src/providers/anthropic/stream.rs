@@ -1,6 +1,6 @@
 //! Events of a streamed answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use serde_json::{Map, Value};
 
@@ -64,6 +64,7 @@ impl Blocks {
                 Block::Plain
             }
             "thinking" => {
+                value.shift_remove("type");
                 start_thinking(part, value, out);
                 Block::Plain
             }
@@ -162,14 +163,20 @@ impl Blocks {
     fn message_delta(&mut self, mut fields: Map<String, Value>, out: &mut Events) {
         self.count(fields.take_object("usage"), out);
         let mut delta = fields.take_object("delta").unwrap_or_default();
-        if let Some(reason) = delta.take_string("stop_reason") {
-            out.push_back(Ok(ChatEvent::Stop {
-                choice: CHOICE,
-                reason: stop_from_text(reason),
-                sequence: delta.take_string("stop_sequence"),
-                extra: delta,
-            }));
+        let stop = delta.take_string("stop_reason").map(|reason| ChatEvent::Stop {
+            choice: CHOICE,
+            reason: stop_from_text(reason),
+            sequence: delta.take_string("stop_sequence"),
+            extra: mem::take(&mut delta),
+        });
+        // What stands beside the delta, and in one that is no end, belongs to the whole answer.
+        fields.shift_remove("type");
+        fields.extend(delta);
+        fields.retain(|_, value| !value.is_null());
+        if !fields.is_empty() {
+            out.push_back(Ok(ChatEvent::Extra { choice: None, part: None, fields }));
         }
+        out.extend(stop.map(Ok));
     }
 
     fn count(&mut self, usage: Option<Map<String, Value>>, out: &mut Events) {
@@ -241,10 +248,18 @@ fn start_text(part: u32, value: Map<String, Value>, out: &mut Events) {
 
 fn start_thinking(part: u32, mut value: Map<String, Value>, out: &mut Events) {
     let choice = CHOICE;
-    if let Some(text) = value.take_text("thinking") {
+    let text = value.take_string("thinking").unwrap_or_default();
+    let signature = value.take_string("signature").unwrap_or_default();
+    value.retain(|_, value| !value.is_null());
+    // Fields need a part to belong to, even while it is empty.
+    if !text.is_empty() || !value.is_empty() {
         out.push_back(Ok(ChatEvent::Reasoning { choice, part, text, field: None }));
     }
-    if let Some(signature) = value.take_text("signature") {
+    if !signature.is_empty() {
         out.push_back(Ok(ChatEvent::Signature { choice, part, signature }));
+    }
+    if !value.is_empty() {
+        let (choice, part) = (Some(choice), Some(part));
+        out.push_back(Ok(ChatEvent::Extra { choice, part, fields: value }));
     }
 }

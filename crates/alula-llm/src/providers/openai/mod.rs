@@ -16,13 +16,17 @@ use reqwest::{
 };
 use serde_json::Value;
 
-use super::{Http, Provider, failure::Failure, http, wire};
-use crate::{ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result};
+use super::{Http, HttpLimits, Provider, failure::Failure, http, wire};
+use crate::{
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, secret::Secrets,
+};
 
+pub(super) use request::MAX_TOKENS_NAMES;
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
 
 const OFFICIAL_URL: &str = "https://api.openai.com/v1";
+const OFFICIAL_HOST: &str = "api.openai.com";
 
 /// OpenAI, or a server that speaks its chat completions: Ollama, vLLM, llama.cpp, Groq, ….
 ///
@@ -82,6 +86,8 @@ impl OpenAi {
     }
 
     /// Sends a header with each call, such as `OpenAI-Organization`.
+    ///
+    /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -103,8 +109,9 @@ impl OpenAi {
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
         let mut body = request_to_json(request, stream)?;
         // Their reasoning models refuse the old name, and other servers do not know the new one.
+        // Who spelled the old name out gets it.
         if self.is_official()
-            && request.origin.is_none()
+            && !request::spells_max_tokens(request)
             && let Some(body) = body.as_object_mut()
             && let Some(max_tokens) = body.shift_remove("max_tokens")
         {
@@ -113,9 +120,12 @@ impl OpenAi {
         Ok(body)
     }
 
+    /// Whether the address is OpenAI's own, be it the one of a region (`eu.api.openai.com`).
     fn is_official(&self) -> bool {
-        let path = self.base_url.strip_prefix("https://api.openai.com");
-        path.is_some_and(|path| path.is_empty() || path.starts_with('/'))
+        let url = Url::parse(&self.base_url).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        let region = host.strip_suffix(OFFICIAL_HOST);
+        region.is_some_and(|region| region.is_empty() || region.ends_with('.'))
     }
 
     fn url(&self) -> Result<Url> {
@@ -158,9 +168,8 @@ impl OpenAi {
     async fn events(&self, request: &ChatRequest) -> Result<ChatStream> {
         let response = self.send(request, true).await?;
         let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
-        let limit = self.pool().limits().event_bytes_max;
         let this = self.clone();
-        let events = wire::read(bytes, limit, stream::Chunks::default());
+        let events = wire::read(bytes, self.pool().limits(), stream::Chunks::default());
         Ok(ChatStream::new(events.map_err(move |error| this.label(error))))
     }
 
@@ -169,7 +178,7 @@ impl OpenAi {
     }
 
     fn label(&self, error: Error) -> Error {
-        http::label(error, &self.name, self.key.as_ref())
+        http::label(error, &self.name, &Secrets::new(self.key.as_ref(), &self.headers))
     }
 }
 
@@ -207,13 +216,12 @@ impl fmt::Debug for OpenAi {
     }
 }
 
-/// Decodes the bytes of a streamed answer, from wherever they come.
+/// Decodes the bytes of a streamed answer, from wherever they come, up to the usual limits.
 pub fn decode_stream<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> ChatStream
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    let limit = Http::default().limits().event_bytes_max;
-    wire::read(bytes, limit, stream::Chunks::default())
+    wire::read(bytes, &HttpLimits::default(), stream::Chunks::default())
 }
 
 /// The error in a body that came with a status of success.
@@ -246,6 +254,8 @@ fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[track_caller]
@@ -302,5 +312,34 @@ mod tests {
         assert_eq!(official["max_completion_tokens"], 5);
         let ollama = OpenAi::compatible("ollama", "http://localhost:11434");
         assert_eq!(ollama.request_json(&request, false).unwrap()["max_tokens"], 5);
+
+        // Where the other fields came from makes no difference.
+        let read = |body| request_from_json(body).unwrap();
+        let set_later = read(json!({"model": "m", "messages": [], "seed": 1})).max_tokens(5);
+        let written = OpenAi::new("k").request_json(&set_later, false).unwrap();
+        assert_eq!(
+            written,
+            json!({"model": "m", "messages": [], "seed": 1, "max_completion_tokens": 5})
+        );
+        for name in ["max_tokens", "max_completion_tokens"] {
+            let spelled = json!({"model": "m", "messages": [], name: 5});
+            let written = OpenAi::new("k").request_json(&read(spelled.clone()), false).unwrap();
+            assert_eq!(written, spelled);
+        }
+    }
+
+    #[test]
+    fn the_address_of_openai_is_known_by_its_host() {
+        for (url, official) in [
+            ("https://api.openai.com", true),
+            ("https://API.OpenAI.com:443/v1/", true),
+            ("https://eu.api.openai.com/v1", true),
+            ("https://api.openai.com.evil.example/v1", false),
+            ("https://notapi.openai.com/v1", false),
+            ("https://proxy.example/api.openai.com", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(OpenAi::new("k").base_url(url).is_official(), official, "{url}");
+        }
     }
 }

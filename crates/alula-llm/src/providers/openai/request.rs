@@ -2,7 +2,7 @@ use serde_json::{Map, Value};
 
 use super::message::{message_from_json, messages_to_json};
 use crate::{
-    ChatRequest, Error, ErrorKind, Result, Tool,
+    ChatRequest, Error, ErrorKind, Part, Result, Tool,
     model::{
         FunctionTool, Protocol, ResponseFormat, ToolChoice,
         fields::{Fields, object},
@@ -10,6 +10,10 @@ use crate::{
 };
 
 const PROTOCOL: Protocol = Protocol::OpenAiChat;
+
+/// What the limit of the answer is called: now, and before there were reasoning models.
+pub(in crate::providers) const MAX_TOKENS_NAMES: [&str; 2] =
+    ["max_completion_tokens", "max_tokens"];
 
 /// Reads the JSON body of a request to `/v1/chat/completions`.
 ///
@@ -38,7 +42,7 @@ pub fn request_from_json(body: Value) -> Result<ChatRequest> {
         temperature: body.take_f64("temperature"),
         top_p: body.take_f64("top_p"),
         top_k: body.take_u64("top_k"),
-        max_tokens: take_max_tokens(&mut body),
+        max_tokens: max_tokens(&body),
         stop: take_stop(&mut body),
         seed: body.take_i64("seed"),
         n: body.take_u64("n"),
@@ -64,12 +68,14 @@ pub fn request_from_json(body: Value) -> Result<ChatRequest> {
 ///
 /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
 pub fn request_to_json(request: &ChatRequest, stream: bool) -> Result<Value> {
+    let own = PROTOCOL.accepts(request.origin);
     let mut body = object([("model", request.model.as_str().into())]);
     body.insert("messages".to_owned(), messages_to_json(&request.messages)?);
     put_sampling(&mut body, request);
     put_tools(&mut body, request)?;
-    body.put("response_format", request.response_format.as_ref().and_then(format_to_json));
-    if PROTOCOL.accepts(request.origin) {
+    let format = request.response_format.as_ref();
+    body.put("response_format", format.map(|it| format_to_json(it, own)).transpose()?);
+    if own {
         body.fill(&request.extra);
     }
     if stream {
@@ -219,30 +225,38 @@ fn take_response_format(body: &mut Map<String, Value>) -> Option<ResponseFormat>
     }
 }
 
-fn format_to_json(format: &ResponseFormat) -> Option<Value> {
+fn format_to_json(format: &ResponseFormat, own: bool) -> Result<Value> {
     let kind = |kind: &str| object([("type", kind.into())]);
     match format {
-        ResponseFormat::Text => Some(Value::Object(kind("text"))),
-        ResponseFormat::JsonObject => Some(Value::Object(kind("json_object"))),
+        ResponseFormat::Text => Ok(Value::Object(kind("text"))),
+        ResponseFormat::JsonObject => Ok(Value::Object(kind("json_object"))),
         ResponseFormat::JsonSchema { name, schema, strict, extra } => {
             let name = name.as_deref().unwrap_or("answer");
             let mut inner = object([("name", name.into()), ("schema", schema.clone())]);
             inner.put("strict", *strict);
             let mut format = kind("json_schema");
             format.insert("json_schema".to_owned(), Value::Object(inner));
-            format.fill(extra);
-            Some(Value::Object(format))
+            if own {
+                format.fill(extra);
+            }
+            Ok(Value::Object(format))
         }
-        ResponseFormat::Other(format) => Some(format.clone()),
+        ResponseFormat::Other(format) if own => Ok(format.clone()),
+        ResponseFormat::Other(format) => {
+            Err(invalid(format!("response_format: {PROTOCOL} has no {format}")))
+        }
     }
 }
 
-/// Takes the newer of the two names and leaves it in `extra` to remember that it was used.
-fn take_max_tokens(body: &mut Map<String, Value>) -> Option<u64> {
-    match body.get("max_completion_tokens").and_then(Value::as_u64) {
-        Some(max_tokens) => Some(max_tokens),
-        None => body.take_u64("max_tokens"),
-    }
+/// Reads the newer of the two names, else the older one, and leaves it in `extra` to remember
+/// that it was used.
+fn max_tokens(body: &Map<String, Value>) -> Option<u64> {
+    MAX_TOKENS_NAMES.iter().find_map(|name| body.get(*name)?.as_u64())
+}
+
+/// Whether the caller wrote the older name of the limit into the JSON.
+pub(super) fn spells_max_tokens(request: &ChatRequest) -> bool {
+    PROTOCOL.accepts(request.origin) && request.extra.contains_key("max_tokens")
 }
 
 fn take_stop(body: &mut Map<String, Value>) -> Vec<String> {
@@ -262,19 +276,52 @@ fn take_stop(body: &mut Map<String, Value>) -> Vec<String> {
     }
 }
 
-/// Says what a request of another format asked for in vain.
+/// Says what was asked for in vain.
 fn report_dropped(request: &ChatRequest) {
-    if PROTOCOL.accepts(request.origin) {
-        return;
-    }
-    let mut dropped: Vec<&str> = request.extra.keys().map(String::as_str).collect();
-    dropped.extend(request.thinking.map(|_| "thinking"));
-    dropped.extend(request.top_k.map(|_| "top_k"));
+    let dropped = dropped(request);
     if !dropped.is_empty() {
         tracing::warn!(?dropped, "fields that {PROTOCOL} does not know were not sent");
     }
 }
 
+fn dropped(request: &ChatRequest) -> Vec<&str> {
+    let mut dropped = Vec::new();
+    if !PROTOCOL.accepts(request.origin) {
+        dropped.extend(request.extra.keys().map(String::as_str));
+        dropped.extend(request.thinking.map(|_| "thinking"));
+        dropped.extend(request.top_k.map(|_| "top_k"));
+    }
+    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
+    let has_error =
+        parts.any(|part| matches!(part, Part::ToolResult(it) if it.is_error == Some(true)));
+    dropped.extend(has_error.then_some("is_error"));
+    dropped
+}
+
 pub(super) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_format_does_not_know_is_named() {
+        let result = json!({"type": "tool_result", "tool_use_id": "1", "content": "no"});
+        let mut failed = result.clone();
+        failed["is_error"] = true.into();
+        let body = |result| {
+            let messages = json!([{"role": "user", "content": [result]}]);
+            json!({"model": "m", "messages": messages, "top_k": 5, "container": "c"})
+        };
+        let read = |result| Protocol::AnthropicMessages.request_from_json(body(result)).unwrap();
+        assert_eq!(dropped(&read(result)), ["container", "top_k"]);
+        let mut request = read(failed);
+        assert_eq!(dropped(&request), ["container", "top_k", "is_error"]);
+        request.origin = None;
+        assert_eq!(dropped(&request), ["is_error"]);
+    }
 }

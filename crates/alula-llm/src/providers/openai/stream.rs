@@ -10,7 +10,7 @@ use super::{
     response::{stop_from_text, usage_from_json},
 };
 use crate::{
-    ChatEvent, Error, ErrorKind,
+    ChatEvent, Error, ErrorKind, Part,
     model::{Citation, Extra, Protocol, fields::Fields},
     providers::wire::{Events, State, Wire},
     sse,
@@ -43,6 +43,8 @@ struct CallState {
     id: String,
     part: u32,
     index: u32,
+    /// What has come of a call to a tool that takes text; it is passed on whole at the end.
+    custom: Option<Map<String, Value>>,
 }
 
 impl Chunks {
@@ -99,13 +101,19 @@ impl Chunks {
             && !state.stopped
         {
             state.stopped = true;
+            state.finish_calls(index, out);
             fields.retain(|_, value| !value.is_null());
-            out.push_back(Ok(ChatEvent::Stop {
+            return out.push_back(Ok(ChatEvent::Stop {
                 choice: index,
                 reason: stop_from_text(reason),
                 sequence: None,
                 extra: fields,
             }));
+        }
+        // Azure reports on the text in chunks of their own.
+        fields.retain(|_, value| !value.is_null());
+        if !fields.is_empty() {
+            out.push_back(Ok(ChatEvent::ChoiceExtra { choice: index, fields }));
         }
     }
 
@@ -118,7 +126,16 @@ impl Chunks {
 impl Wire for Chunks {
     fn event(&mut self, event: sse::Event, out: &mut Events) -> State {
         if event.data.trim() == "[DONE]" {
+            for (choice, state) in &mut self.choices {
+                state.finish_calls(*choice, out);
+            }
             return State::Done;
+        }
+        if event.event == "error" {
+            // Whatever its shape; what is not JSON is the message itself.
+            let error = serde_json::from_str(&event.data).unwrap_or(Value::String(event.data));
+            out.push_back(Err(body_error(&error)));
+            return State::Failed;
         }
         match serde_json::from_str(&event.data) {
             Ok(Value::Object(chunk)) if chunk.get("error").is_some_and(|it| !it.is_null()) => {
@@ -189,45 +206,101 @@ impl ChoiceState {
             })
             .unwrap_or_default();
         let name = name.unwrap_or_default();
-        let known = self.calls.iter().rposition(|known| {
+        if call.says("type", "function") {
+            call.shift_remove("type");
+        }
+        let known = self.calls.iter_mut().rfind(|known| {
             let same_id = id.is_empty() || known.id.is_empty() || known.id == id;
             match number {
                 Some(number) => known.number == number && same_id,
                 None => !id.is_empty() && known.id == id || id.is_empty() && name.is_empty(),
             }
         });
-        let position = known.unwrap_or_else(|| {
-            if call.says("type", "function") {
-                call.shift_remove("type");
+        let (part, index) = match known {
+            Some(CallState { custom: Some(custom), .. }) => return extend_custom(custom, call),
+            Some(CallState { part, index, .. }) => {
+                remove_blanks(&mut call);
+                if !call.is_empty() {
+                    let (choice, part) = (Some(choice), Some(*part));
+                    out.push_back(Ok(ChatEvent::Extra { choice, part, fields: call }));
+                }
+                (*part, *index)
             }
-            self.start_call(choice, number, (id, name), call, out)
-        });
-        let Some(state) = self.calls.get(position) else { return };
-        if let Some(arguments) = arguments
-            && !arguments.is_empty()
-        {
-            let (part, index) = (state.part, state.index);
+            None if call.says("type", "custom") => {
+                call.insert("id".to_owned(), id.as_str().into());
+                self.track(number, id, Some(call));
+                return;
+            }
+            None => {
+                let (part, index) = self.track(number, id.clone(), None);
+                let extra = call;
+                out.push_back(Ok(ChatEvent::ToolCallStart {
+                    choice,
+                    part,
+                    index,
+                    id,
+                    name,
+                    extra,
+                }));
+                (part, index)
+            }
+        };
+        if let Some(arguments) = arguments.filter(|arguments| !arguments.is_empty()) {
             out.push_back(Ok(ChatEvent::ToolCallArguments { choice, part, index, arguments }));
         }
     }
 
-    fn start_call(
+    /// Notes a new call and gives out the numbers of its part and of itself.
+    fn track(
         &mut self,
-        choice: u32,
         number: Option<u64>,
-        (id, name): (String, String),
-        extra: Map<String, Value>,
-        out: &mut Events,
-    ) -> usize {
-        let position = self.calls.len();
-        let index = u32::try_from(position).unwrap_or(u32::MAX);
+        id: String,
+        custom: Option<Map<String, Value>>,
+    ) -> (u32, u32) {
+        let index = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
         let part = self.parts;
         self.parts += 1;
         let number = number.unwrap_or_else(|| index.into());
-        self.calls.push(CallState { number, id: id.clone(), part, index });
-        out.push_back(Ok(ChatEvent::ToolCallStart { choice, part, index, id, name, extra }));
-        position
+        self.calls.push(CallState { number, id, part, index, custom });
+        (part, index)
     }
+
+    /// The calls that are passed on whole.
+    fn finish_calls(&mut self, choice: u32, out: &mut Events) {
+        for call in &mut self.calls {
+            if let Some(custom) = call.custom.take() {
+                let content = Part::Other(Value::Object(custom));
+                out.push_back(Ok(ChatEvent::Part { choice, part: call.part, content }));
+            }
+        }
+    }
+}
+
+/// Adds a piece of a call to a tool that takes text: its input grows, other fields are set.
+fn extend_custom(known: &mut Map<String, Value>, mut piece: Map<String, Value>) {
+    remove_blanks(&mut piece);
+    for (name, value) in piece {
+        match (known.get_mut(&name), value) {
+            (Some(Value::Object(known)), Value::Object(inner)) => extend_custom(known, inner),
+            (Some(Value::String(known)), Value::String(text)) if name == "input" => {
+                known.push_str(&text);
+            }
+            (_, value) => drop(known.insert(name, value)),
+        }
+    }
+}
+
+/// Removes what says nothing: `null`, empty texts, and objects of nothing else.
+fn remove_blanks(fields: &mut Map<String, Value>) {
+    fields.retain(|_, value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Object(inner) => {
+            remove_blanks(inner);
+            !inner.is_empty()
+        }
+        _ => true,
+    });
 }
 
 /// The number of a part, given out when the part first comes up.

@@ -86,6 +86,20 @@ fn ids_and_retry_times_are_kept() {
     assert_eq!(decoder.retry(), Some(Duration::from_millis(1500)));
 }
 
+/// A client that connects again must not skip the event that it has seen the id of only.
+#[test]
+fn an_id_counts_when_its_event_is_whole() {
+    let mut decoder = Decoder::new(64);
+    decoder.push("id: 7\ndata: a\n\nid: 8\ndata: b\n");
+    while decoder.next().unwrap().is_some() {}
+    assert_eq!(decoder.last_event_id(), "7");
+    decoder.push("\nid: 9\n\n");
+    assert!(decoder.next().unwrap().is_some());
+    assert_eq!(decoder.last_event_id(), "8");
+    assert_eq!(decoder.next(), Ok(None));
+    assert_eq!(decoder.last_event_id(), "9");
+}
+
 #[test]
 fn a_stream_cut_inside_an_event_says_so() {
     for input in ["data: a", "data: a\n", "data: a\n\ndata: b\n", "data"] {

@@ -64,17 +64,27 @@ fn delta(message: &mut Map<String, Value>, delta: Value) {
     }
 }
 
-fn tool_call(calls: &mut Value, mut call: Value) {
-    let index = call.as_object_mut().and_then(|call| call.shift_remove("index"));
-    let index = index.and_then(|index| usize::try_from(index.as_u64()?).ok()).unwrap_or_default();
-    match calls.get_mut(index) {
-        Some(known) => {
-            let more = call.pointer("/function/arguments").and_then(Value::as_str);
-            if let Some(known) = known.pointer_mut("/function/arguments") {
-                append(known, more.unwrap_or_default());
+fn tool_call(calls: &mut Value, call: Value) {
+    let Value::Object(mut call) = call else { return };
+    let index = call.shift_remove("index").and_then(|index| usize::try_from(index.as_u64()?).ok());
+    match calls.get_mut(index.unwrap_or_default()) {
+        Some(Value::Object(known)) => extend_call(known, call),
+        _ => calls.as_array_mut().into_iter().for_each(|calls| calls.push(json!(call))),
+    }
+}
+
+/// Arguments and the input of custom tools come in pieces, other fields at once.
+fn extend_call(known: &mut Map<String, Value>, piece: Map<String, Value>) {
+    for (name, value) in piece {
+        match (known.get_mut(&name), value) {
+            (_, Value::Null) => {}
+            (Some(Value::Object(known)), Value::Object(piece)) => extend_call(known, piece),
+            (Some(known), Value::String(text)) if name == "arguments" || name == "input" => {
+                append(known, &text);
             }
+            (_, Value::String(text)) if text.is_empty() => {}
+            (_, value) => drop(known.insert(name, value)),
         }
-        None => calls.as_array_mut().into_iter().for_each(|calls| calls.push(call.clone())),
     }
 }
 
@@ -109,6 +119,7 @@ pub(super) fn anthropic(events: Vec<Value>) -> Value {
             "message_delta" => {
                 message.extend(take(&mut event, "delta"));
                 usage.extend(take(&mut event, "usage"));
+                overlay(&mut message, event);
             }
             _ => {}
         }
