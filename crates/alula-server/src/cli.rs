@@ -24,6 +24,7 @@ Environment:
   OPENAI_API_KEY, OPENAI_BASE_URL        OpenAI, or a server that speaks its chat completions
   ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL  Anthropic, or a server that speaks its messages
   OLLAMA_HOST                            Ollama, if it is not at 127.0.0.1:11434
+  HTTPS_PROXY, ALL_PROXY                 a proxy to providers that are not on this machine
   ALULA_MODEL                            the model of requests that name none (provider/model)
   ALULA_CONNECT_SECONDS                  to open a connection to a provider (5)
   ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)

@@ -18,6 +18,8 @@ pub(crate) struct Config {
     /// The model of requests that name none.
     pub(crate) model: Option<String>,
     pub(crate) deadlines: Deadlines,
+    /// The proxy through which providers are called, but for those on this machine.
+    pub(crate) proxy: Option<String>,
     /// What a client may hold.
     pub(crate) limits: Limits,
     /// The most bytes of a request body.
@@ -107,7 +109,9 @@ impl Config {
             .idle(variables.seconds("ALULA_KEEP_ALIVE_SECONDS", limits.idle))
             .drain(variables.seconds("ALULA_DRAIN_SECONDS", limits.drain))
             .connections(variables.count("ALULA_CONNECTIONS_MAX", limits.connections));
+        let proxies = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         let config = Self {
+            proxy: proxies.into_iter().find_map(|name| variables.text(name)),
             limits,
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             openai: variables.upstream("OPENAI"),
