@@ -1,7 +1,6 @@
 //! From an [`App`] to what runs.
 
 use std::{
-    collections::{BTreeMap, HashMap},
     fmt,
     future::Future,
     io,
@@ -14,16 +13,22 @@ use axum::{
     routing::{MethodFilter, MethodRouter, get},
 };
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, header};
+use http::{HeaderValue, Response, header};
 use serde_json::{Map, Value};
 
-use super::{App, ApplyLayer, lifespan::Startup, service::AppService};
+use super::{
+    App, ApplyLayer,
+    lifespan::Startup,
+    operations::{describe, operation_ids, path_names, repeated},
+    paths::Paths,
+    service::AppService,
+};
 use crate::{
     error::{HttpError, Result},
     input::BodyLimits,
     openapi::{Operation, Plan},
     output::error_response,
-    routing::{Meta, Route, Settings},
+    routing::{Route, Settings},
     serve::Shutdown,
 };
 
@@ -80,11 +85,11 @@ impl Running {
 
 /// The document of an application that is not started.
 pub(super) fn document(app: App) -> Result<Value, StartError> {
-    let lifespan_states = app.lifespan.is_some();
     let planned = plan(app, &Shutdown::new());
-    let known = |mistake: &String| !(lifespan_states && mistake.contains("`State<"));
-    let mistakes: Vec<_> = planned.mistakes.into_iter().filter(known).collect();
-    if mistakes.is_empty() { Ok(planned.document) } else { Err(StartError::Mistakes(mistakes)) }
+    match planned.mistakes.is_empty() {
+        true => Ok(planned.document),
+        false => Err(StartError::Mistakes(planned.mistakes)),
+    }
 }
 
 pub(super) async fn start(mut app: App, shutdown: Shutdown) -> Result<Running, StartError> {
@@ -112,7 +117,9 @@ struct Planned {
 }
 
 fn plan(app: App, shutdown: &Shutdown) -> Planned {
-    let mut plan = Plan::new(app.states, app.overrides);
+    // A lifespan that has not run may still bring any state.
+    let may_lack_states = app.lifespan.is_some();
+    let mut plan = Plan::new(app.states, app.overrides, may_lack_states);
     let mut document = app.document;
     let mut paths = Paths::default();
     let routes = app.root.into_routes();
@@ -178,158 +185,6 @@ fn plan_route(
     (handler, operation.finish())
 }
 
-/// The operation object: what the author said, then what the types say.
-fn describe(meta: Meta, operation_id: String, types: Map<String, Value>) -> Map<String, Value> {
-    let mut operation = Map::new();
-    if !meta.tags.is_empty() {
-        operation.insert("tags".to_owned(), meta.tags.into());
-    }
-    let summary = meta.summary.unwrap_or_else(|| title_case(&meta.name));
-    operation.insert("summary".to_owned(), summary.into());
-    if let Some(description) = meta.description {
-        operation.insert("description".to_owned(), description.into());
-    }
-    operation.insert("operationId".to_owned(), operation_id.into());
-    if meta.deprecated {
-        operation.insert("deprecated".to_owned(), true.into());
-    }
-    operation.extend(types);
-    let text = meta.response_description;
-    let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
-    if let (Some(text), Some(responses)) = (text, responses) {
-        let success = responses.iter_mut().find(|(status, _)| status.starts_with('2'));
-        if let Some(response) = success.and_then(|(_, response)| response.as_object_mut()) {
-            response.insert("description".to_owned(), text.into());
-        }
-    }
-    operation
-}
-
-/// `create_item` as a title.
-fn title_case(name: &str) -> String {
-    let words = name.split('_').filter(|word| !word.is_empty()).map(|word| {
-        let mut letters = word.chars();
-        let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-        first.chain(letters).collect::<String>()
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
-
-/// The name of each endpoint; where two share it, with method and path, whatever their order.
-fn operation_ids(routes: &[Route]) -> Vec<String> {
-    let own = |route: &Route| route.meta.operation_id.clone();
-    let mut uses: HashMap<&str, usize> = HashMap::new();
-    for route in routes.iter().filter(|route| own(route).is_none()) {
-        *uses.entry(&route.meta.name).or_default() += 1;
-    }
-    let unique = |route: &Route| uses.get(route.meta.name.as_str()) == Some(&1);
-    let id = |route: &Route| {
-        let name = &route.meta.name;
-        own(route).unwrap_or_else(|| match unique(route) {
-            true => name.clone(),
-            false => {
-                let path = route.path.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
-                format!("{name}{path}_{}", route.method.as_str().to_ascii_lowercase())
-            }
-        })
-    };
-    routes.iter().map(id).collect()
-}
-
-/// Operation ids that two endpoints have, although clients name their methods by them.
-fn repeated(routes: &[Route], operation_ids: &[String]) -> Vec<String> {
-    let mut known: HashMap<&str, &Route> = HashMap::new();
-    let mut mistakes = Vec::new();
-    for (route, id) in routes.iter().zip(operation_ids).filter(|(route, _)| !route.meta.hidden) {
-        if let Some(other) = known.insert(id, route) {
-            mistakes.push(format!(
-                "{} {}: its operation id `{id}` is that of {} {}, too; \
-                 set another with `.operation_id(…)`",
-                route.method, route.path, other.method, other.path
-            ));
-        }
-    }
-    mistakes
-}
-
-/// The names in braces, in order.
-fn path_names(path: &str) -> Vec<String> {
-    let part = |part: &str| Some(part.split_once('}')?.0.trim_start_matches('*').to_owned());
-    path.split('{').skip(1).filter_map(part).collect()
-}
-
-/// The handlers by path; refuses what axum would panic on.
-#[derive(Default)]
-struct Paths {
-    handlers: BTreeMap<String, MethodRouter>,
-    methods: HashMap<(String, Method), String>,
-    known: matchit::Router<()>,
-}
-
-impl Paths {
-    /// Checks a path and a method; notes a mistake if they cannot be routed.
-    fn admit(
-        &mut self,
-        path: &str,
-        method: &Method,
-        title: &str,
-        mistakes: &mut Vec<String>,
-    ) -> Option<MethodFilter> {
-        let old_style = path.split('/').find(|part| part.starts_with([':', '*']));
-        let mistake = if !path.starts_with('/') {
-            Some("a path begins with `/`".to_owned())
-        } else if path.contains("//") {
-            Some("the path has an empty part; does a prefix end in `/`?".to_owned())
-        } else if let Some(part) = old_style {
-            let name = part.trim_start_matches([':', '*']);
-            Some(format!("write `{{{name}}}` instead of `{part}`"))
-        } else if self.methods.contains_key(&(path.to_owned(), method.clone())) {
-            Some("this method and path are routed twice".to_owned())
-        } else if self.handlers.contains_key(path) {
-            None
-        } else {
-            self.known.insert(path, ()).err().map(|error| error.to_string())
-        };
-        let filter = MethodFilter::try_from(method.clone()).map_err(|error| error.to_string());
-        match (mistake, filter) {
-            (None, Ok(filter)) => {
-                self.methods.insert((path.to_owned(), method.clone()), title.to_owned());
-                Some(filter)
-            }
-            (Some(mistake), _) | (None, Err(mistake)) => {
-                mistakes.push(format!("{title}: {mistake}"));
-                None
-            }
-        }
-    }
-
-    fn add(&mut self, path: String, handler: MethodRouter) {
-        let known = self.handlers.remove(&path).unwrap_or_default();
-        self.handlers.insert(path, known.merge(handler));
-    }
-
-    /// Adds what the framework itself serves at a URL that `setting` chooses.
-    fn add_own(
-        &mut self,
-        setting: &str,
-        routes: impl IntoIterator<Item = (String, MethodRouter)>,
-        mistakes: &mut Vec<String>,
-    ) {
-        for (path, handler) in routes {
-            let title = format!("GET {path} (`{setting}`)");
-            if self.admit(&path, &Method::GET, &title, mistakes).is_some() {
-                self.add(path, handler);
-            }
-        }
-    }
-
-    fn into_router(self) -> axum::Router {
-        self.handlers
-            .into_iter()
-            .fold(axum::Router::new(), |router, (path, handler)| router.route(&path, handler))
-    }
-}
-
 fn finish(router: axum::Router, layers: Vec<ApplyLayer>) -> axum::Router {
     let router = router
         .fallback(|| async { error_response(&HttpError::not_found("Not Found")) })
@@ -349,24 +204,5 @@ fn json_document(
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
         std::future::ready(response)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_names_of_a_path_are_found_in_order() {
-        assert_eq!(path_names("/a/{b}/c/{*rest}"), ["b", "rest"]);
-        assert_eq!(path_names("/{id}.json"), ["id"]);
-        assert!(path_names("/plain").is_empty());
-    }
-
-    #[test]
-    fn names_become_titles() {
-        assert_eq!(title_case("create_item"), "Create Item");
-        assert_eq!(title_case("_x__y"), "X Y");
-        assert_eq!(title_case(""), "");
     }
 }

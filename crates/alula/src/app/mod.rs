@@ -4,6 +4,8 @@ mod build;
 #[cfg(feature = "docs")]
 mod docs;
 mod lifespan;
+mod operations;
+mod paths;
 mod request_id;
 mod service;
 mod state;

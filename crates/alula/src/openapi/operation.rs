@@ -300,7 +300,7 @@ impl<'a> Operation<'a> {
     /// A state of the application; without it the application does not start.
     pub(crate) fn state<T: ?Sized + Send + Sync + 'static>(&mut self) -> Option<Arc<T>> {
         let state = self.plan.states.get::<T>();
-        if state.is_none() {
+        if state.is_none() && !self.plan.may_lack_states {
             let name = type_name::<T>();
             self.mistake(format!(
                 "it uses `State<{name}>`, but the app has no such state; add `.state(…)`"

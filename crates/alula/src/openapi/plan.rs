@@ -12,17 +12,20 @@ pub(crate) struct Plan {
     pub(crate) components: Components,
     pub(crate) security_schemes: Map<String, Value>,
     pub(crate) states: States,
+    /// Whether a state that is not there is no mistake, as it may come later.
+    pub(crate) may_lack_states: bool,
     pub(crate) overrides: Overrides,
     /// What is wrong with the application; it does not start with any.
     pub(crate) mistakes: Vec<String>,
 }
 
 impl Plan {
-    pub(crate) fn new(states: States, overrides: Overrides) -> Self {
+    pub(crate) fn new(states: States, overrides: Overrides, may_lack_states: bool) -> Self {
         Self {
             components: Components::default(),
             security_schemes: Map::new(),
             states,
+            may_lack_states,
             overrides,
             mistakes: Vec::new(),
         }
