@@ -3,6 +3,7 @@
 use std::{fmt, io::Write as _, net::IpAddr, path::PathBuf};
 
 use alula::{Limits, Server, Shutdown, StartError};
+use alula_llm::model::Protocol;
 use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 
 use crate::{
@@ -129,12 +130,14 @@ async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
     let shutdown = Shutdown::on_signals()?;
     let server = bind(arguments.host, arguments.port, Limits::default()).await?;
     let address = server.local_addr();
-    say(&format!(
-        "Replaying {count} recorded calls on http://{address}\n\
-         \x20 OPENAI_BASE_URL=http://{address}/v1 OPENAI_API_KEY=replay alula\n\
-         \x20 ANTHROPIC_BASE_URL=http://{address} ANTHROPIC_API_KEY=replay alula",
-        count = replay.len(),
-    ));
+    say(&format!("Replaying {} recorded calls on http://{address}", replay.len()));
+    let program = std::env::args().next().unwrap_or_else(|| "alula".to_owned());
+    if replay.speaks(Protocol::OpenAiChat) {
+        say(&format!("  OPENAI_BASE_URL=http://{address}/v1 OPENAI_API_KEY=replay {program}"));
+    }
+    if replay.speaks(Protocol::AnthropicMessages) {
+        say(&format!("  ANTHROPIC_BASE_URL=http://{address} ANTHROPIC_API_KEY=replay {program}"));
+    }
     replay.into_app().serve_on(server, shutdown).await?;
     Ok(())
 }

@@ -12,7 +12,8 @@ pub type Result<T, E = HttpError> = std::result::Result<T, E>;
 
 /// An error with a status, a body for the client and a message for the log.
 ///
-/// The client reads `{"detail": …}`; the log reads the cause. The two never mix: the text of an
+/// The client reads `{"detail": …}`; the log (of [`tracing`](https://docs.rs/tracing)) reads the
+/// cause. The two never mix: the text of an
 /// error that came in through `?` is logged and the client is told only `Internal Server Error`.
 ///
 /// ```

@@ -28,6 +28,18 @@
 //! }
 //! ```
 //!
+//! A program that uses it needs a few crates beside it, whose derives and macros it names:
+//!
+//! ```toml
+//! [dependencies]
+//! alula = "0.1"
+//! futures-util = "0.3" # streams
+//! schemars = "1"
+//! serde = { version = "1", features = ["derive"] }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread", "time"] }
+//! tracing-subscriber = "0.3" # shows the log
+//! ```
+//!
 //! # Map
 //!
 //! | you want to | look at |
@@ -89,6 +101,8 @@ pub use serve::{Limits, Server, Shutdown};
 pub use validate::{Report, Validate};
 
 /// What most programs need, with the derives they use.
+///
+/// The derives name `serde` and `schemars`, so a program needs these crates, too.
 pub mod prelude {
     pub use crate::{
         ApiKey, App, BackgroundTasks, Bearer, Cookie, Depends, Either, Event, Header, HttpError,
@@ -109,7 +123,3 @@ pub mod __private {
     pub use crate::validate::number::{Limit, Number};
     pub use crate::validate::pattern::Pattern;
 }
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-mod readme {}

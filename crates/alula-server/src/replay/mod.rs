@@ -6,7 +6,10 @@ mod raw_body;
 use std::{fmt, path::Path, time::Duration};
 
 use alula::{App, Body, HttpError, RequestId, Result, State, http::Response, post};
-use alula_llm::testing::{Cassettes, LoadError};
+use alula_llm::{
+    model::Protocol,
+    testing::{Cassettes, LoadError},
+};
 use serde_json::Value;
 
 use self::raw_body::RawCall;
@@ -39,6 +42,11 @@ impl Replay {
     /// How many calls were recorded.
     pub(crate) fn len(&self) -> usize {
         self.cassettes.iter().count()
+    }
+
+    /// Whether any of the calls is of this protocol.
+    pub(crate) fn speaks(&self, protocol: Protocol) -> bool {
+        self.cassettes.iter().any(|call| call.protocol() == Some(protocol))
     }
 
     /// An application that answers the recorded calls.

@@ -14,6 +14,7 @@ use crate::error::ProviderError;
 /// A question to a model.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "message": "What is an alula?" }]))]
 #[validate(custom = has_a_message)]
 pub(crate) struct ChatRequest {
     /// What to say to the model. Needed unless `options` has `messages`.

@@ -10,7 +10,7 @@ mod request_id;
 mod service;
 mod state;
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -271,12 +271,18 @@ impl App {
 
     /// Serves the application at an address such as `127.0.0.1:8000`, until SIGTERM or SIGINT.
     ///
+    /// It prints nothing by itself. The address, the access log and the causes of errors go to
+    /// [`tracing`](https://docs.rs/tracing): `tracing_subscriber::fmt::init()` shows them.
+    ///
     /// # Errors
     ///
     /// If the application has a mistake, its lifespan fails, or the address cannot be bound. The
     /// error is made to be returned from `main`; [`serve_on`](Self::serve_on) has a typed one.
     pub async fn serve(self, address: &str) -> Result<()> {
-        let server = Server::bind(address, self.limits.clone()).await?;
+        let server = Server::bind(address, self.limits.clone()).await;
+        let server = server.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+        })?;
         Ok(self.serve_on(server, Shutdown::on_signals()?).await?)
     }
 

@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use schemars::{
+    JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema,
+    transform::RecursiveTransform,
+};
 use serde_json::{Map, Value};
 
 /// Whether a schema describes what is read or what is written; with serde these can differ.
@@ -21,6 +24,7 @@ impl Contract {
             Self::Input => settings.for_deserialize(),
             Self::Output => settings.for_serialize(),
         }
+        .with_transform(RecursiveTransform(forget_null))
         .into_generator()
     }
 
@@ -87,6 +91,14 @@ impl Generated {
             root.insert("$defs".to_owned(), self.definitions.clone().into());
         }
         root
+    }
+}
+
+/// Removes a default of `null`, which says no more than that the field may be left out; as in
+/// FastAPI's documents. Swagger UI would send it along.
+fn forget_null(schema: &mut Schema) {
+    if schema.get("default") == Some(&Value::Null) {
+        schema.remove("default");
     }
 }
 

@@ -37,6 +37,23 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 ///     Sse::new(stream::iter(0..3))
 /// }
 /// ```
+///
+/// Where FastAPI has `yield`, a stream is unfolded from a state; the crate `async-stream` has
+/// `yield`, too.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use alula::{Sse, Stream};
+/// use futures_util::stream;
+///
+/// async fn tick() -> Sse<impl Stream<Item = u32>> {
+///     Sse::new(stream::unfold(0, async |count| {
+///         tokio::time::sleep(Duration::from_secs(1)).await;
+///         (count < 10).then_some((count, count + 1))
+///     }))
+/// }
+/// ```
 pub struct Sse<S> {
     stream: S,
     ping: Option<Duration>,

@@ -23,6 +23,8 @@ mod order;
 #[cfg(test)]
 mod parameters;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod start_up;
