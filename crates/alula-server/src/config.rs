@@ -4,6 +4,7 @@ use std::{fmt, io::IsTerminal as _, num::NonZeroUsize, str::FromStr, time::Durat
 
 use alula::Limits;
 use alula_llm::{ApiKey, Deadlines};
+use tracing_subscriber::EnvFilter;
 
 /// The most bytes of a request body by default: a long conversation with a few pictures.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -24,7 +25,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// The most bytes of a request body.
     pub(crate) body_bytes_max: usize,
-    log: Option<String>,
+    log: LogFilter,
     log_format: LogFormat,
 }
 
@@ -33,6 +34,25 @@ pub(crate) struct Config {
 pub(crate) struct Upstream {
     pub(crate) key: Option<ApiKey>,
     pub(crate) base_url: Option<String>,
+}
+
+/// What to log, in the words of [`EnvFilter`], which cannot be cloned.
+#[derive(Debug)]
+struct LogFilter(String);
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = tracing_subscriber::filter::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        EnvFilter::builder().parse(text)?;
+        Ok(Self(text.to_owned()))
+    }
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +139,7 @@ impl Config {
             ollama_host: variables.text("OLLAMA_HOST"),
             model: variables.text("ALULA_MODEL"),
             deadlines,
-            log: variables.text("ALULA_LOG"),
+            log: variables.parsed("ALULA_LOG").unwrap_or_default(),
             log_format: variables.parsed("ALULA_LOG_FORMAT").unwrap_or_default(),
         };
         match variables.mistakes.is_empty() {
@@ -130,8 +150,7 @@ impl Config {
 
     /// Sends log lines to stderr, as `ALULA_LOG` and `ALULA_LOG_FORMAT` say.
     pub(crate) fn start_logging(&self) {
-        let filter = self.log.as_deref().unwrap_or("info");
-        let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
+        let filter = EnvFilter::builder().parse_lossy(&self.log.0);
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_ansi(std::io::stderr().is_terminal())
@@ -210,10 +229,11 @@ mod tests {
             ("ALULA_TOTAL_SECONDS", "NaN"),
             ("ALULA_LOG_FORMAT", "xml"),
             ("ALULA_CONNECTIONS_MAX", "0"),
+            ("ALULA_LOG", "alula=loud"),
         ]);
         let text = error.unwrap_err().to_string();
         let names = ["FIRST_TOKEN_SECONDS=soon", "IDLE_SECONDS=0", "TOTAL_SECONDS=NaN"];
-        for part in names.into_iter().chain(["FORMAT=xml", "CONNECTIONS_MAX=0"]) {
+        for part in names.into_iter().chain(["FORMAT=xml", "CONNECTIONS_MAX=0", "LOG=alula=loud"]) {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
