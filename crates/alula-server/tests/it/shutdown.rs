@@ -26,10 +26,6 @@ async fn open_stream(drain_seconds: &str) -> (Alula, Call, Stream) {
     (alula, call, stream)
 }
 
-/// Far less than the drain that a server without our settings would take, and far more than a
-/// busy machine needs.
-const IN_TIME: Duration = Duration::from_secs(8);
-
 #[tokio::test]
 async fn an_idle_server_ends_at_once() {
     for signal in ["TERM", "INT"] {
@@ -40,7 +36,7 @@ async fn an_idle_server_ends_at_once() {
         alula.signal(signal);
         assert_eq!(alula.ended().code(), Some(0));
         let took = start.elapsed();
-        assert!(took < IN_TIME, "it took {took:?}");
+        assert!(took < Duration::from_secs(1), "it took {took:?}");
     }
 }
 
@@ -68,7 +64,7 @@ async fn a_stream_that_does_not_end_is_told_why_it_does() {
     call.closed().await;
     assert_eq!(alula.ended().code(), Some(0));
     let took = start.elapsed();
-    assert!(took < IN_TIME, "it took {took:?}");
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
 }
 
 #[tokio::test]
@@ -81,5 +77,5 @@ async fn a_second_signal_ends_at_once() {
     alula.ended();
     call.closed().await;
     let took = start.elapsed();
-    assert!(took < IN_TIME, "it took {took:?}");
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
 }
