@@ -2,6 +2,7 @@
 
 pub mod anthropic;
 mod demo;
+mod endpoint;
 mod failure;
 mod http;
 pub mod ollama;

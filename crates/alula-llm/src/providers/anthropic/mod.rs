@@ -8,17 +8,21 @@ mod stream;
 use std::fmt;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, Stream, TryStreamExt, future::BoxFuture};
+use futures_util::{Stream, future::BoxFuture};
 use reqwest::{
     Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use serde_json::Value;
 
-use super::{Http, HttpLimits, Provider, failure::Failure, http, wire};
+use super::{
+    Http, HttpLimits, Provider,
+    endpoint::{self, Endpoint, Speaker},
+    failure::Failure,
+    http, wire,
+};
 use crate::{
     ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
-    secret::Secrets,
 };
 
 pub use request::{request_from_json, request_to_json};
@@ -39,40 +43,30 @@ pub const DEFAULT_MAX_TOKENS: u64 = 4096;
 /// ```
 #[derive(Clone)]
 pub struct Anthropic {
-    name: String,
-    key: ApiKey,
-    base_url: String,
-    headers: Vec<(String, String)>,
+    endpoint: Endpoint,
     betas: Vec<String>,
     default_max_tokens: u64,
-    http: Option<Http>,
 }
 
 impl Anthropic {
     /// Anthropic itself, under the name `anthropic`.
     pub fn new(key: impl Into<ApiKey>) -> Self {
-        Self {
-            name: "anthropic".to_owned(),
-            key: key.into(),
-            base_url: "https://api.anthropic.com".to_owned(),
-            headers: Vec::new(),
-            betas: Vec::new(),
-            default_max_tokens: DEFAULT_MAX_TOKENS,
-            http: None,
-        }
+        let mut endpoint = Endpoint::new("anthropic", "https://api.anthropic.com");
+        endpoint.key = Some(key.into());
+        Self { endpoint, betas: Vec::new(), default_max_tokens: DEFAULT_MAX_TOKENS }
     }
 
     /// Sets the name that selects this provider in `provider/model`.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.endpoint.name = name.into();
         self
     }
 
     /// Sets the address, with or without `/v1` or the whole `/v1/messages`.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = url.into();
+        self.endpoint.base_url = url.into();
         self
     }
 
@@ -81,7 +75,7 @@ impl Anthropic {
     /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.endpoint.headers.push((name.into(), value.into()));
         self
     }
 
@@ -102,7 +96,7 @@ impl Anthropic {
     /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
     #[must_use]
     pub fn http(mut self, http: Http) -> Self {
-        self.http = Some(http);
+        self.endpoint.http = Some(http);
         self
     }
 
@@ -118,9 +112,17 @@ impl Anthropic {
         }
         Ok(body)
     }
+}
+
+impl Speaker for Anthropic {
+    type Wire = stream::Blocks;
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
 
     fn url(&self) -> Result<Url> {
-        let mut url = http::base_url(&self.base_url)?;
+        let mut url = http::base_url(&self.endpoint.base_url)?;
         let path = url.path().trim_end_matches('/').to_owned();
         if path.ends_with("/v1") {
             url.set_path(&format!("{path}/messages"));
@@ -131,51 +133,38 @@ impl Anthropic {
     }
 
     fn header_map(&self) -> Result<HeaderMap> {
-        let mut headers = http::header_map(&self.headers)?;
+        let mut headers = http::header_map(&self.endpoint.headers)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert("anthropic-version", HeaderValue::from_static(VERSION));
-        headers.insert("x-api-key", http::secret(self.key.expose())?);
+        if let Some(key) = &self.endpoint.key {
+            headers.insert("x-api-key", http::secret(key.expose())?);
+        }
         if !self.betas.is_empty() {
             headers.insert("anthropic-beta", http::secret(&self.betas.join(","))?);
         }
         Ok(headers)
     }
 
-    async fn send(&self, request: &ChatRequest, stream: bool) -> Result<reqwest::Response> {
-        let body = self.request_json(request, stream)?.to_string().into_bytes();
-        let response = self.pool().post(self.url()?, self.header_map()?, body).await?;
-        http::accept(response, stream, failure_kind).await
+    fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        self.request_json(request, stream)
     }
 
-    async fn whole(&self, request: &ChatRequest) -> Result<ChatResponse> {
-        let response = self.send(request, false).await?;
-        let body = http::read_json(&self.pool(), response).await?;
-        if body.get("type").and_then(Value::as_str) == Some("error") {
-            return Err(body_error(&body));
-        }
+    fn is_error(body: &Value) -> bool {
+        body.get("type").and_then(Value::as_str) == Some("error")
+    }
+
+    fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
+        failure_kind(failure)
+    }
+
+    fn response_from_json(body: Value) -> Result<ChatResponse> {
         response_from_json(body)
-    }
-
-    async fn events(&self, request: &ChatRequest) -> Result<ChatStream> {
-        let response = self.send(request, true).await?;
-        let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
-        let this = self.clone();
-        let events = wire::read(bytes, self.pool().limits(), stream::Blocks::default());
-        Ok(ChatStream::new(events.map_err(move |error| this.label(error))))
-    }
-
-    fn pool(&self) -> Http {
-        self.http.clone().unwrap_or_default()
-    }
-
-    fn label(&self, error: Error) -> Error {
-        http::label(error, &self.name, &Secrets::new(Some(&self.key), &self.headers))
     }
 }
 
 impl Provider for Anthropic {
     fn name(&self) -> &str {
-        &self.name
+        &self.endpoint.name
     }
 
     fn serves(&self, model: &str) -> bool {
@@ -187,26 +176,22 @@ impl Provider for Anthropic {
     }
 
     fn prepare(&mut self, http: &Http) -> Result<()> {
-        let http = self.http.get_or_insert_with(|| http.clone()).clone();
-        let checked = self.url().and(self.header_map()).and_then(|_| http.warm());
-        checked.map_err(|error| self.label(error))
+        self.endpoint.share(http);
+        endpoint::check(self)
     }
 
     fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
-        async move { self.whole(request).await.map_err(|error| self.label(error)) }.boxed()
+        endpoint::chat(self, request)
     }
 
     fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
-        async move { self.events(request).await.map_err(|error| self.label(error)) }.boxed()
+        endpoint::stream(self, request)
     }
 }
 
 impl fmt::Debug for Anthropic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("Anthropic");
-        debug.field("name", &self.name);
-        debug.field("base_url", &http::display_url(&self.base_url));
-        debug.finish_non_exhaustive()
+        self.endpoint.debug(f, "Anthropic")
     }
 }
 
@@ -218,11 +203,9 @@ where
     wire::read(bytes, &HttpLimits::default(), stream::Blocks::default())
 }
 
-/// The error in a body that came with a status of success.
+/// The error that a body or an event reports.
 fn body_error(body: &Value) -> Error {
-    let failure = Failure::of_body(body);
-    let kind = failure_kind(&failure);
-    failure.into_error(kind)
+    endpoint::body_error(body, failure_kind)
 }
 
 fn failure_kind(failure: &Failure) -> Option<ErrorKind> {

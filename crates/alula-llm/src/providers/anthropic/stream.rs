@@ -21,7 +21,7 @@ const CHOICE: u32 = 0;
 
 /// The state of a stream of content blocks.
 #[derive(Debug, Default)]
-pub(super) struct Blocks {
+pub(in crate::providers) struct Blocks {
     /// What has been counted so far; each report overlays the ones before.
     usage: Map<String, Value>,
     /// Blocks that are open.

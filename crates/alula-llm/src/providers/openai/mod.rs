@@ -9,17 +9,20 @@ mod stream;
 use std::fmt;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, Stream, TryStreamExt, future::BoxFuture};
+use futures_util::{Stream, future::BoxFuture};
 use reqwest::{
     Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use serde_json::Value;
 
-use super::{Http, HttpLimits, Provider, failure::Failure, http, wire};
-use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, secret::Secrets,
+use super::{
+    Http, HttpLimits, Provider,
+    endpoint::{self, Endpoint, Speaker},
+    failure::Failure,
+    http, wire,
 };
+use crate::{ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result};
 
 pub(super) use request::MAX_TOKENS_NAMES;
 pub use request::{request_from_json, request_to_json};
@@ -38,41 +41,31 @@ const OFFICIAL_HOST: &str = "api.openai.com";
 /// ```
 #[derive(Clone)]
 pub struct OpenAi {
-    name: String,
-    key: Option<ApiKey>,
-    base_url: String,
-    headers: Vec<(String, String)>,
-    http: Option<Http>,
+    endpoint: Endpoint,
 }
 
 impl OpenAi {
     /// OpenAI itself, under the name `openai`.
     pub fn new(key: impl Into<ApiKey>) -> Self {
-        Self { key: Some(key.into()), ..Self::compatible("openai", OFFICIAL_URL) }
+        Self::compatible("openai", OFFICIAL_URL).key(key)
     }
 
     /// A compatible server under a name of its own, without a key.
     pub fn compatible(name: impl Into<String>, base_url: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            key: None,
-            base_url: base_url.into(),
-            headers: Vec::new(),
-            http: None,
-        }
+        Self { endpoint: Endpoint::new(name, base_url) }
     }
 
     /// Sets the name that selects this provider in `provider/model`.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.endpoint.name = name.into();
         self
     }
 
     /// Sets the key.
     #[must_use]
     pub fn key(mut self, key: impl Into<ApiKey>) -> Self {
-        self.key = Some(key.into());
+        self.endpoint.key = Some(key.into());
         self
     }
 
@@ -81,7 +74,7 @@ impl OpenAi {
     /// An address without a path gets `/v1`; a query string is kept.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = url.into();
+        self.endpoint.base_url = url.into();
         self
     }
 
@@ -90,14 +83,14 @@ impl OpenAi {
     /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.endpoint.headers.push((name.into(), value.into()));
         self
     }
 
     /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
     #[must_use]
     pub fn http(mut self, http: Http) -> Self {
-        self.http = Some(http);
+        self.endpoint.http = Some(http);
         self
     }
 
@@ -122,14 +115,22 @@ impl OpenAi {
 
     /// Whether the address is OpenAI's own, be it the one of a region (`eu.api.openai.com`).
     fn is_official(&self) -> bool {
-        let url = Url::parse(&self.base_url).ok();
+        let url = Url::parse(&self.endpoint.base_url).ok();
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
         let region = host.strip_suffix(OFFICIAL_HOST);
         region.is_some_and(|region| region.is_empty() || region.ends_with('.'))
     }
+}
+
+impl Speaker for OpenAi {
+    type Wire = stream::Chunks;
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
 
     fn url(&self) -> Result<Url> {
-        let mut url = http::base_url(&self.base_url)?;
+        let mut url = http::base_url(&self.endpoint.base_url)?;
         let path = url.path().trim_end_matches('/').to_owned();
         if path.is_empty() {
             url.set_path("/v1/chat/completions");
@@ -140,51 +141,35 @@ impl OpenAi {
     }
 
     fn header_map(&self) -> Result<HeaderMap> {
-        let mut headers = http::header_map(&self.headers)?;
+        let mut headers = http::header_map(&self.endpoint.headers)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(key) = &self.key {
+        if let Some(key) = &self.endpoint.key {
             let value = http::secret(&format!("Bearer {}", key.expose()))?;
             headers.insert(AUTHORIZATION, value);
         }
         Ok(headers)
     }
 
-    async fn send(&self, request: &ChatRequest, stream: bool) -> Result<reqwest::Response> {
-        let body = self.request_json(request, stream)?.to_string().into_bytes();
-        let http = self.pool();
-        let response = http.post(self.url()?, self.header_map()?, body).await?;
-        http::accept(response, stream, failure_kind).await
+    fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        self.request_json(request, stream)
     }
 
-    async fn whole(&self, request: &ChatRequest) -> Result<ChatResponse> {
-        let response = self.send(request, false).await?;
-        let body = http::read_json(&self.pool(), response).await?;
-        if body.get("error").is_some_and(|error| !error.is_null()) {
-            return Err(body_error(&body));
-        }
+    fn is_error(body: &Value) -> bool {
+        body.get("error").is_some_and(|error| !error.is_null())
+    }
+
+    fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
+        failure_kind(failure)
+    }
+
+    fn response_from_json(body: Value) -> Result<ChatResponse> {
         response_from_json(body)
-    }
-
-    async fn events(&self, request: &ChatRequest) -> Result<ChatStream> {
-        let response = self.send(request, true).await?;
-        let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
-        let this = self.clone();
-        let events = wire::read(bytes, self.pool().limits(), stream::Chunks::default());
-        Ok(ChatStream::new(events.map_err(move |error| this.label(error))))
-    }
-
-    fn pool(&self) -> Http {
-        self.http.clone().unwrap_or_default()
-    }
-
-    fn label(&self, error: Error) -> Error {
-        http::label(error, &self.name, &Secrets::new(self.key.as_ref(), &self.headers))
     }
 }
 
 impl Provider for OpenAi {
     fn name(&self) -> &str {
-        &self.name
+        &self.endpoint.name
     }
 
     fn serves(&self, model: &str) -> bool {
@@ -193,26 +178,22 @@ impl Provider for OpenAi {
     }
 
     fn prepare(&mut self, http: &Http) -> Result<()> {
-        let http = self.http.get_or_insert_with(|| http.clone()).clone();
-        let checked = self.url().and(self.header_map()).and_then(|_| http.warm());
-        checked.map_err(|error| self.label(error))
+        self.endpoint.share(http);
+        endpoint::check(self)
     }
 
     fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
-        async move { self.whole(request).await.map_err(|error| self.label(error)) }.boxed()
+        endpoint::chat(self, request)
     }
 
     fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
-        async move { self.events(request).await.map_err(|error| self.label(error)) }.boxed()
+        endpoint::stream(self, request)
     }
 }
 
 impl fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("OpenAi");
-        debug.field("name", &self.name);
-        debug.field("base_url", &http::display_url(&self.base_url));
-        debug.finish_non_exhaustive()
+        self.endpoint.debug(f, "OpenAi")
     }
 }
 
@@ -224,11 +205,9 @@ where
     wire::read(bytes, &HttpLimits::default(), stream::Chunks::default())
 }
 
-/// The error in a body that came with a status of success.
+/// The error that a body or an event reports.
 fn body_error(body: &Value) -> Error {
-    let failure = Failure::of_body(body);
-    let kind = failure_kind(&failure);
-    failure.into_error(kind)
+    endpoint::body_error(body, failure_kind)
 }
 
 fn failure_kind(failure: &Failure) -> Option<ErrorKind> {

@@ -18,7 +18,7 @@ use crate::{
 
 /// The state of a stream of chunks.
 #[derive(Debug, Default)]
-pub(super) struct Chunks {
+pub(in crate::providers) struct Chunks {
     started: bool,
     /// Fields of the response that have been passed on, so that only changes are.
     seen: Extra,

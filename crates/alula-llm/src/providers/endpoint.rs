@@ -1,0 +1,142 @@
+//! Where a provider is, and how it is called: what is the same for every protocol.
+
+use std::fmt;
+
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use reqwest::{Url, header::HeaderMap};
+use serde_json::Value;
+
+use super::{
+    Http,
+    failure::Failure,
+    http,
+    wire::{self, Wire},
+};
+use crate::{
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, secret::Secrets,
+};
+
+/// What a user says about a provider.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    pub(super) name: String,
+    pub(super) key: Option<ApiKey>,
+    pub(super) base_url: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) http: Option<Http>,
+}
+
+/// A provider as its protocol makes it differ from the others.
+pub(super) trait Speaker: Send + Sync {
+    /// The meaning of its streams.
+    type Wire: Wire + Default;
+
+    fn endpoint(&self) -> &Endpoint;
+
+    /// The address that chat requests are posted to.
+    fn url(&self) -> Result<Url>;
+
+    fn header_map(&self) -> Result<HeaderMap>;
+
+    fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value>;
+
+    /// Whether a body that came with a status of success is an error all the same.
+    fn is_error(body: &Value) -> bool;
+
+    fn failure_kind(failure: &Failure) -> Option<ErrorKind>;
+
+    fn response_from_json(body: Value) -> Result<ChatResponse>;
+}
+
+impl Endpoint {
+    pub(super) fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            key: None,
+            base_url: base_url.into(),
+            headers: Vec::new(),
+            http: None,
+        }
+    }
+
+    /// Takes the shared connections, unless there are some already.
+    pub(super) fn share(&mut self, http: &Http) {
+        self.http.get_or_insert_with(|| http.clone());
+    }
+
+    /// The provider's name and address, without what may be secret in them.
+    pub(super) fn debug(&self, f: &mut fmt::Formatter<'_>, type_name: &str) -> fmt::Result {
+        let mut debug = f.debug_struct(type_name);
+        debug.field("name", &self.name);
+        debug.field("base_url", &http::display_url(&self.base_url));
+        debug.finish_non_exhaustive()
+    }
+
+    fn pool(&self) -> Http {
+        self.http.clone().unwrap_or_default()
+    }
+
+    fn label(&self, error: Error) -> Error {
+        http::label(error, &self.name, &Secrets::new(self.key.as_ref(), &self.headers))
+    }
+}
+
+/// Finds out before the first call what would make every call fail.
+pub(super) fn check<S: Speaker>(speaker: &S) -> Result<()> {
+    let endpoint = speaker.endpoint();
+    let checked = speaker.url().and(speaker.header_map()).and_then(|_| endpoint.pool().warm());
+    checked.map_err(|error| endpoint.label(error))
+}
+
+/// Asks and waits for the whole answer.
+pub(super) fn chat<'a, S: Speaker>(
+    speaker: &'a S,
+    request: &'a ChatRequest,
+) -> BoxFuture<'a, Result<ChatResponse>> {
+    async move { whole(speaker, request).await.map_err(|error| speaker.endpoint().label(error)) }
+        .boxed()
+}
+
+/// Asks, and returns once the provider has begun to answer.
+pub(super) fn stream<'a, S: Speaker>(
+    speaker: &'a S,
+    request: &'a ChatRequest,
+) -> BoxFuture<'a, Result<ChatStream>> {
+    async move { events(speaker, request).await.map_err(|error| speaker.endpoint().label(error)) }
+        .boxed()
+}
+
+async fn send<S: Speaker>(
+    speaker: &S,
+    request: &ChatRequest,
+    stream: bool,
+) -> Result<reqwest::Response> {
+    let body = speaker.body(request, stream)?.to_string().into_bytes();
+    let pool = speaker.endpoint().pool();
+    let response = pool.post(speaker.url()?, speaker.header_map()?, body).await?;
+    http::accept(response, stream, S::failure_kind).await
+}
+
+async fn whole<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<ChatResponse> {
+    let response = send(speaker, request, false).await?;
+    let body = http::read_json(&speaker.endpoint().pool(), response).await?;
+    if S::is_error(&body) {
+        return Err(body_error(&body, S::failure_kind));
+    }
+    S::response_from_json(body)
+}
+
+async fn events<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<ChatStream> {
+    let response = send(speaker, request, true).await?;
+    let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
+    let endpoint = speaker.endpoint().clone();
+    let events = wire::read(bytes, endpoint.pool().limits(), S::Wire::default());
+    Ok(ChatStream::new(events.map_err(move |error| endpoint.label(error))))
+}
+
+/// The error in a body that came with a status of success, or in an event.
+pub(super) fn body_error(body: &Value, kind: fn(&Failure) -> Option<ErrorKind>) -> Error {
+    let failure = Failure::of_body(body);
+    let kind = kind(&failure);
+    failure.into_error(kind)
+}
