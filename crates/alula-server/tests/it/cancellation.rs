@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     client::http,
     process::{Alula, serve_openai},
-    upstream::{Call, STREAM_HEAD, Upstream, token},
+    upstream::{Call, STREAM_HEAD, Upstream},
 };
 
 /// How soon the connection to the provider must be closed.
@@ -41,13 +41,7 @@ async fn leaves_early(path: &str, head: Option<&str>) {
 async fn in_the_middle_of_a_stream() {
     let upstream = Upstream::start();
     let alula = serve_openai(&upstream.url()).listen();
-    let question = json!({"message": "Hi"});
-    let answering = async {
-        let mut call = upstream.call().await;
-        call.send(&format!("{STREAM_HEAD}{}", token("first"))).await;
-        call
-    };
-    let (call, mut stream) = tokio::join!(answering, alula.stream(&question));
+    let (call, mut stream) = alula.begun_stream(&upstream).await;
     assert_eq!(stream.next().await.unwrap().json(), json!({"token": "first"}));
     drop(stream);
     let took = call.closed().await;

@@ -3,9 +3,12 @@
 use std::sync::Once;
 
 use reqwest::{Client, RequestBuilder, Response, header::HeaderMap};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::process::{Alula, PATIENCE};
+use crate::{
+    process::{Alula, PATIENCE},
+    upstream::{Call, STREAM_HEAD, Upstream, token},
+};
 
 /// A client that gives up after [`PATIENCE`] without anything new.
 pub(crate) fn http() -> Client {
@@ -86,6 +89,17 @@ impl Alula {
         let response = http().post(self.url("/chat/stream")).json(body).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 200);
         Stream { response, text: String::new() }
+    }
+
+    /// A stream of which the provider has sent the token `first`, and may go on with.
+    pub(crate) async fn begun_stream(&self, upstream: &Upstream) -> (Call, Stream) {
+        let answering = async {
+            let mut call = upstream.call().await;
+            call.send(&format!("{STREAM_HEAD}{}", token("first"))).await;
+            call
+        };
+        let question = json!({"message": "Hi"});
+        tokio::join!(answering, self.stream(&question))
     }
 }
 

@@ -8,20 +8,14 @@ use tokio::net::TcpStream;
 use crate::{
     client::{Stream, joined},
     process::{Alula, serve, serve_openai},
-    upstream::{Call, STREAM_END, STREAM_HEAD, Upstream, token},
+    upstream::{Call, STREAM_END, Upstream, token},
 };
 
 /// A stream that has begun, and the provider that may go on with it.
 async fn open_stream(drain_seconds: &str) -> (Alula, Call, Stream) {
     let upstream = Upstream::start();
     let alula = serve_openai(&upstream.url()).env("ALULA_DRAIN_SECONDS", drain_seconds).listen();
-    let question = json!({"message": "Hi"});
-    let answering = async {
-        let mut call = upstream.call().await;
-        call.send(&format!("{STREAM_HEAD}{}", token("first"))).await;
-        call
-    };
-    let (call, mut stream) = tokio::join!(answering, alula.stream(&question));
+    let (call, mut stream) = alula.begun_stream(&upstream).await;
     assert_eq!(stream.next().await.unwrap().json(), json!({"token": "first"}));
     (alula, call, stream)
 }

@@ -12,13 +12,7 @@ use crate::{
 async fn the_first_token_comes_before_the_provider_has_finished() {
     let upstream = Upstream::start();
     let alula = serve_openai(&upstream.url()).listen();
-    let question = json!({"message": "Hi"});
-    let answering = async {
-        let mut call = upstream.call().await;
-        call.send(&format!("{STREAM_HEAD}{}", token("first"))).await;
-        call
-    };
-    let (mut call, mut stream) = tokio::join!(answering, alula.stream(&question));
+    let (mut call, mut stream) = alula.begun_stream(&upstream).await;
     // The provider says no more until the client has the first token.
     let first = stream.next().await.unwrap();
     assert_eq!(first.json(), json!({"token": "first"}));
