@@ -27,6 +27,7 @@ const IMPORTS: &[Imports] = &[
         any: &["alula", "alula-llm", "alula-jobs", "alula-rag"],
         optional: &[],
     },
+    Imports { name: "examples", any: &["alula", "alula-llm"], optional: &[] },
     Imports { name: "xtask", any: &[], optional: &[] },
 ];
 

@@ -1,0 +1,22 @@
+//! Each program of this folder, tested in process. A module of tests holds its program.
+
+#[cfg(test)]
+mod async_operations;
+#[cfg(test)]
+mod background_tasks;
+#[cfg(test)]
+mod dependencies;
+#[cfg(test)]
+mod layout;
+#[cfg(test)]
+mod models;
+#[cfg(test)]
+mod parameters;
+#[cfg(test)]
+mod quick_start;
+#[cfg(test)]
+mod routers;
+#[cfg(test)]
+mod streaming;
+#[cfg(test)]
+mod testing;
