@@ -30,8 +30,8 @@ struct ChatRequest {
     temperature: Option<f64>,
 }
 
-fn known_model(model: &String) -> Result<(), &'static str> {
-    let is_known = ["small", "large"].contains(&model.as_str());
+fn known_model(model: &str) -> Result<(), &'static str> {
+    let is_known = ["small", "large"].contains(&model);
     is_known.then_some(()).ok_or("no such model; there are small and large")
 }
 

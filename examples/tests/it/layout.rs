@@ -19,3 +19,21 @@ fn every_program_is_short() {
     }
     assert!(programs > 0);
 }
+
+#[test]
+fn the_code_of_every_page_is_compiled() {
+    let book = include_str!("../../book.rs");
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if fs::read_to_string(&path).unwrap().contains("```rust\n") {
+                let page = path.to_string_lossy();
+                let page = page.rsplit_once("/docs/").unwrap().1;
+                assert!(book.contains(&format!("\"{page}\"")), "{page} is not in book.rs");
+            }
+        }
+    }
+}

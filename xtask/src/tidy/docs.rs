@@ -61,7 +61,7 @@ fn is_path(span: &str) -> bool {
 }
 
 /// The path that a relative link leads to, from the root of the repository.
-fn resolve(document: &str, link: &str) -> Option<String> {
+pub(super) fn resolve(document: &str, link: &str) -> Option<String> {
     let path = link.split('#').next().unwrap_or_default();
     if path.is_empty() || path.starts_with("mailto:") || path.contains("://") {
         return None;

@@ -2,6 +2,7 @@
 //!
 //! Each rule is a function from what it reads to what it found, with a test that it can fail.
 
+mod book;
 mod budget;
 mod docs;
 mod imports;
@@ -31,7 +32,9 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     findings.extend(layout::check(&sources));
     findings.extend(size::check(&sources, size::ALLOWED));
     findings.extend(docs::check_packages(&workspace.packages));
-    findings.extend(docs::check_links(&sources, &|path| workspace.root.join(path).exists()));
+    let exists = |path: &str| workspace.root.join(path).exists();
+    findings.extend(docs::check_links(&sources, &exists));
+    findings.extend(book::check(&sources, &exists));
     findings.extend(budget::check_lock(&lock));
     findings.extend(budget::check_trees(&workspace.root)?);
 

@@ -1,0 +1,16 @@
+//! The code in the pages of the book, compiled and run by `cargo test --doc`.
+//!
+//! Blocks that show a program of this folder are marked `ignore` there; their tests run them.
+
+macro_rules! pages {
+    ($($name:ident: $path:literal,)*) => {$(
+        #[cfg(doctest)]
+        #[doc = include_str!(concat!("../docs/", $path))]
+        mod $name {}
+    )*};
+}
+
+pages! {
+    tutorial_dependencies: "tutorial/dependencies.md",
+    tutorial_quick_start: "tutorial/quick-start.md",
+}
