@@ -2,7 +2,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
-use syn::{GenericArgument, ItemFn, PathArguments, ReturnType, Type};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{
+    Expr, ExprArray, GenericArgument, ItemFn, MetaNameValue, PathArguments, ReturnType, Token, Type,
+};
 
 use crate::signature::{Errors, arguments, assertions, cfgs, has_impl};
 
@@ -20,15 +24,15 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
 fn generate(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let function = syn::parse2::<ItemFn>(item)?;
     let mut errors = Errors::default();
-    if !options.is_empty() {
-        errors.push(options, "`#[dependency]` has no options");
-    }
+    let options = syn::parse2::<Options>(options).map_err(|error| errors.add(error));
     let arguments = arguments(&function.sig, "a dependency").map_err(|error| errors.add(error));
     let value = Value::parse(&function.sig.output).map_err(|error| errors.add(error));
-    let (Ok(arguments), Ok(value)) = (arguments, value) else {
+    let (Ok(options), Ok(arguments), Ok(value)) = (options, arguments, value) else {
         return errors.finish(TokenStream::new());
     };
     let assertions = assertions(&arguments, None);
+    let scopes =
+        options.scopes.map(|scopes| quote!(const SCOPES: &'static [&'static str] = &#scopes;));
     let (name, vis) = (&function.sig.ident, &function.vis);
     let (cfgs, cfgs_too) = (cfgs(&function.attrs), cfgs(&function.attrs));
     let bindings: Vec<_> = (0..arguments.len())
@@ -51,6 +55,7 @@ fn generate(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream>
         impl ::alula::Dependency for #name {
             type Value = #ty;
             type Input = (#(#arguments,)*);
+            #scopes
 
             async fn resolve(
                 input: Self::Input,
@@ -62,6 +67,38 @@ fn generate(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream>
 
         #assertions
     })
+}
+
+/// The arguments of `#[dependency(...)]`.
+#[derive(Default)]
+struct Options {
+    scopes: Option<ExprArray>,
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut options = Self::default();
+        for option in Punctuated::<MetaNameValue, Token![,]>::parse_terminated(input)? {
+            match (option.path.is_ident("scopes"), &option.value) {
+                (true, Expr::Array(scopes)) if options.scopes.is_none() => {
+                    options.scopes = Some(scopes.clone());
+                }
+                (true, Expr::Array(_)) => {
+                    let message = "the option `scopes` is given twice";
+                    return Err(syn::Error::new_spanned(option, message));
+                }
+                (true, other) => {
+                    let message = "expected a list, such as [\"items:read\"]";
+                    return Err(syn::Error::new_spanned(other, message));
+                }
+                (false, _) => {
+                    let message = "unknown option; there is `scopes`";
+                    return Err(syn::Error::new_spanned(option.path, message));
+                }
+            }
+        }
+        Ok(options)
+    }
 }
 
 /// What the function makes.

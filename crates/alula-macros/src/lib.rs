@@ -82,6 +82,9 @@ pub fn derive_validate(input: TokenStream) -> TokenStream {
 /// The function stays as it is. Beside it appears a type of the same name that implements
 /// `alula::Dependency`, which is the type that `Depends` names.
 ///
+/// `#[dependency(scopes = ["items:read"])]` demands scopes of the callers of every endpoint that
+/// uses it; see `alula::SecurityScopes`.
+///
 /// ```ignore (needs the crate alula, which needs this one)
 /// /// The caller, looked up from the `x-api-key` header.
 /// #[dependency]
@@ -129,6 +132,7 @@ macro_rules! endpoints {
         /// | `deprecated` | is marked so in the document |
         /// | `hidden` | is left out of the document |
         /// | `max_body = bytes` | the most that a body may hold |
+        /// | `scopes = ["...", "..."]` | what the caller must be allowed to do |
         /// | `lax` | reads `"4"` as 4, as FastAPI does |
         ///
         /// Each is the method of that name on `alula::Route`.

@@ -9,8 +9,15 @@ use syn::{Expr, LitStr, Meta, Token};
 use crate::signature::Errors;
 
 /// Options that take a value and may be given once.
-const VALUES: &[&str] =
-    &["status", "summary", "description", "operation_id", "response_description", "max_body"];
+const VALUES: &[&str] = &[
+    "status",
+    "summary",
+    "description",
+    "operation_id",
+    "response_description",
+    "max_body",
+    "scopes",
+];
 /// Options that take no value.
 const FLAGS: &[&str] = &["deprecated", "hidden", "lax"];
 

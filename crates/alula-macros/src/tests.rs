@@ -268,11 +268,29 @@ fn a_dependency_without_a_nameable_value_is_refused() {
             "write out the value, as in `Result<User>`",
         ]
     );
-    let options = errors(dependency::expand(
-        quote!(cached),
-        &quote!(
-            fn f() {}
-        ),
-    ));
-    assert_eq!(options, ["`#[dependency]` has no options"]);
+}
+
+#[test]
+fn a_dependency_demands_its_scopes() {
+    let expand = |options| {
+        dependency::expand(
+            options,
+            &quote!(
+                fn f() {}
+            ),
+        )
+    };
+    let resolution = text(implementation(&items(expand(quote!(scopes = ["a", "b"])))));
+    assert!(
+        resolution.contains(r#"constSCOPES:&'static[&'staticstr]=&["a","b"];"#),
+        "{resolution}"
+    );
+    assert!(!text(implementation(&items(expand(quote!())))).contains("SCOPES"));
+    for (options, message) in [
+        (quote!(cached = true), "unknown option; there is `scopes`"),
+        (quote!(scopes = "a"), "expected a list, such as [\"items:read\"]"),
+        (quote!(scopes = ["a"], scopes = ["b"]), "the option `scopes` is given twice"),
+    ] {
+        assert_eq!(errors(expand(options)), [message]);
+    }
 }

@@ -45,7 +45,8 @@
 //! | you want to | look at |
 //! |---|---|
 //! | build and serve an application | [`App`], [`Router`], [`Route`], [`get()`], [`post()`], … |
-//! | read a request | [`Json`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`], [`Bearer`], [`ApiKey`] |
+//! | read a request | [`Json`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`] |
+//! | know who asks | [`Bearer`], [`ApiKey`], [`Basic`], [`OAuth2Bearer`], [`OpenIdConnect`], [`SecurityScopes`], [`Credential`] |
 //! | answer it | [`Json`], [`Status`], [`Sse`], [`JsonLines`], [`Either`], [`HttpError`] |
 //! | check values | [`Validate`] |
 //! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
@@ -88,8 +89,10 @@ pub use futures_util::Stream;
 pub use handler::Handler;
 pub use http;
 pub use input::{
-    ApiKey, ApiKeyLocation, Bearer, Cookie, Header, Input, Json, KeyPlace, Path, Query, Rejection,
-    RequestContext, RequestId, Stage, State, XApiKey,
+    ApiKey, ApiKeyLocation, Basic, Bearer, Challenge, Cookie, Credential, Header, Input, Json,
+    KeyPlace, NoRealm, OAuth2, OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, Path,
+    Query, Realm, Rejection, RequestContext, RequestId, SecurityScheme, SecurityScopes, Stage,
+    State, XApiKey, constant_time_eq,
 };
 pub use openapi::{Operation, Place, Root};
 pub use output::{Either, Event, JsonLines, Output, ResponseContext, Sse, SseItem, Status};
@@ -105,9 +108,9 @@ pub use validate::{Report, Validate};
 /// The derives name `serde` and `schemars`, so a program needs these crates, too.
 pub mod prelude {
     pub use crate::{
-        ApiKey, App, BackgroundTasks, Bearer, Cookie, Depends, Either, Event, Header, HttpError,
-        Json, JsonLines, Path, Query, RequestId, Result, Router, Scope, Sse, State, Status, Stream,
-        Validate, delete, dependency, get, head, options, patch, post, put, routes,
+        ApiKey, App, BackgroundTasks, Basic, Bearer, Cookie, Depends, Either, Event, Header,
+        HttpError, Json, JsonLines, Path, Query, RequestId, Result, Router, Scope, Sse, State,
+        Status, Stream, Validate, delete, dependency, get, head, options, patch, post, put, routes,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

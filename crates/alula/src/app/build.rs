@@ -177,6 +177,7 @@ fn plan_route(
     let lax = route.lax.unwrap_or(false);
     let mut operation = Operation::new(plan, title, &path_names, lax);
     let status = operation.final_status(route.status);
+    operation.demand(&route.scopes);
     let guards = route.guards.iter().map(|guard| guard(&mut operation)).collect();
     let body_bytes_max = route.body_bytes_max.unwrap_or(body.body_bytes_max);
     let limits = BodyLimits { body_bytes_max, ..body };

@@ -46,6 +46,9 @@ pub trait Dependency: Send + Sync + 'static {
     type Value: Send + Sync + 'static;
     /// What it is made from: inputs of the request and other dependencies.
     type Input: Input;
+    /// What the caller of every endpoint that uses it must be allowed to do; see
+    /// [`SecurityScopes`](crate::SecurityScopes).
+    const SCOPES: &'static [&'static str] = &[];
 
     /// Makes the value. An error is the answer to the request.
     fn resolve(input: Self::Input) -> impl Future<Output = Result<Self::Value>> + Send;
@@ -107,6 +110,7 @@ impl<D: Dependency> Input for Depends<D> {
     const STAGE: Stage = Stage::Dependency;
 
     fn plan(operation: &mut Operation<'_>) -> Self::Plan {
+        operation.demand(D::SCOPES);
         // The document describes the dependency itself, also where a test replaced it.
         let input = D::Input::plan(operation);
         DependencyPlan { input, replacement: operation.replacement::<D>() }

@@ -13,7 +13,12 @@ pub use body::Json;
 pub(crate) use context::BodyLimits;
 pub use context::RequestContext;
 pub use params::{Cookie, Header, Path, Query};
-pub use security::{ApiKey, ApiKeyLocation, Bearer, KeyPlace, XApiKey};
+pub(crate) use security::DemandedScopes;
+pub use security::{
+    ApiKey, ApiKeyLocation, Basic, Bearer, Challenge, Credential, KeyPlace, NoRealm, OAuth2,
+    OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, Realm, SecurityScheme, SecurityScopes,
+    XApiKey, constant_time_eq,
+};
 pub use state::{RequestId, State};
 
 use crate::{
@@ -46,7 +51,7 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as an endpoint argument",
-    note = "use `Json<T>`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `BackgroundTasks`, `Scope` or `RequestId`",
+    note = "use `Json<T>`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `SecurityScopes`, `BackgroundTasks`, `Scope` or `RequestId`",
     note = "`T` needs `#[derive(Deserialize, JsonSchema, Validate)]`"
 )]
 pub trait Input: Sized + Send + 'static {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::components::Components;
+use super::{components::Components, security::Schemes};
 
 /// A group of operations.
 #[derive(Debug, Clone)]
@@ -36,11 +36,7 @@ impl Document {
     }
 
     /// The finished document.
-    pub(crate) fn finish(
-        self,
-        components: Components,
-        security_schemes: Map<String, Value>,
-    ) -> Value {
+    pub(crate) fn finish(self, components: Components, security_schemes: Schemes) -> Value {
         let mut info = json!({ "title": self.title, "version": self.version });
         if let (Some(info), Some(description)) = (info.as_object_mut(), self.description) {
             info.insert("description".to_owned(), description.into());
@@ -49,6 +45,7 @@ impl Document {
         let mut schemas = components.finish(&mut paths);
         schemas.extend(error_schemas());
         let mut components = json!({ "schemas": schemas });
+        let security_schemes = security_schemes.into_objects();
         if let (Some(components), false) = (components.as_object_mut(), security_schemes.is_empty())
         {
             components.insert("securitySchemes".to_owned(), security_schemes.into());

@@ -5,8 +5,9 @@ mod document;
 mod generated;
 mod operation;
 mod plan;
+mod security;
 
 pub(crate) use document::{Document, Tag};
-pub(crate) use operation::Security;
 pub use operation::{Operation, Place, Root};
 pub(crate) use plan::Plan;
+pub(crate) use security::Presence;

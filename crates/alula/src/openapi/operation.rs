@@ -2,16 +2,18 @@
 
 use std::{any::type_name, fmt::Display, sync::Arc};
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::{
     generated::{Contract, Generated},
     plan::Plan,
+    security::{Presence, Security},
 };
 use crate::{
     dependency::{Dependency, Resolver},
+    input::{Challenge, Credential, DemandedScopes, SecurityScheme},
     schema::{Names, Shape, TextShape},
 };
 
@@ -49,13 +51,6 @@ impl Place {
     }
 }
 
-/// Whether credentials must be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Security {
-    Required,
-    Optional,
-}
-
 /// The schema of a type as it is read, with everything it refers to.
 #[derive(Debug)]
 pub struct Root {
@@ -76,8 +71,7 @@ pub struct Operation<'a> {
     parameters: Vec<Parameter>,
     body: Map<String, Value>,
     responses: Map<String, Value>,
-    required_security: Map<String, Value>,
-    optional_security: Map<String, Value>,
+    security: Security,
 }
 
 /// A parameter and its entry in the document.
@@ -102,8 +96,7 @@ impl<'a> Operation<'a> {
             parameters: Vec::new(),
             body: Map::new(),
             responses: Map::new(),
-            required_security: Map::new(),
-            optional_security: Map::new(),
+            security: Security::default(),
         }
     }
 
@@ -283,18 +276,52 @@ impl<'a> Operation<'a> {
         self.response(422, "Validation Error", Some(("application/json", schema)));
     }
 
-    /// Describes credentials. Those of all inputs are needed together.
-    pub(crate) fn security(&mut self, name: &str, scheme: Value, security: Security) {
-        self.plan.security_schemes.insert(name.to_owned(), scheme);
-        let schemes = match security {
-            Security::Required => &mut self.required_security,
-            Security::Optional => &mut self.optional_security,
-        };
-        schemes.insert(name.to_owned(), json!([]));
+    /// Describes a credential that is needed, together with those of all other inputs. What comes
+    /// back is asked for the credential of a request.
+    pub fn credential<C: Credential>(&mut self) -> Challenge {
+        let schemes = C::schemes();
+        let mut challenges = Vec::new();
+        for scheme in &schemes {
+            match HeaderValue::from_str(&scheme.challenge) {
+                Ok(challenge) if !challenges.contains(&challenge) => challenges.push(challenge),
+                Ok(_) => {}
+                Err(_) => self.mistake(format!(
+                    "the challenge `{}` of a credential is no header",
+                    scheme.challenge.escape_debug()
+                )),
+            }
+        }
+        self.security(schemes, Presence::Required);
+        Challenge::new(challenges)
+    }
+
+    /// Describes a credential by schemes of which any one is enough.
+    pub(crate) fn security(&mut self, schemes: Vec<SecurityScheme>, presence: Presence) {
+        let names = schemes.iter().map(|scheme| scheme.name.clone()).collect();
+        for scheme in schemes {
+            if let Err(mistake) = self.plan.security_schemes.add(scheme) {
+                self.mistake(mistake);
+            }
+        }
+        self.security.credential(names, presence);
         let schema = json!({ "$ref": "#/components/schemas/HTTPError" });
-        if security == Security::Required {
+        if presence == Presence::Required {
             self.response(401, "Not authenticated", Some(("application/json", schema)));
         }
+    }
+
+    /// Demands scopes of the caller.
+    pub(crate) fn demand<S: AsRef<str>>(&mut self, scopes: impl IntoIterator<Item = S>) {
+        for scope in scopes {
+            if let Err(mistake) = self.security.demand(scope.as_ref()) {
+                self.mistake(mistake);
+            }
+        }
+    }
+
+    /// The scopes that will have been demanded when all of the operation is planned.
+    pub(crate) fn demanded_scopes(&mut self) -> DemandedScopes {
+        self.security.demanded()
     }
 
     /// A state of the application; without it the application does not start.
@@ -313,7 +340,11 @@ impl<'a> Operation<'a> {
     pub(crate) fn replacement<D: Dependency>(&mut self) -> Option<Arc<dyn Resolver<D::Value>>> {
         let make = self.plan.overrides.get::<D>()?;
         let (title, path_names, lax) = (self.title, self.path_names, self.lax);
-        let make = |plan: &mut Plan| make(&mut Operation::new(plan, title, path_names, lax));
+        // It may read the scopes that the endpoint demands.
+        let security = self.security.for_replacement();
+        let make = |plan: &mut Plan| {
+            make(&mut Operation { security, ..Operation::new(plan, title, path_names, lax) })
+        };
         Some(self.plan.undocumented(make))
     }
 
@@ -347,15 +378,11 @@ impl<'a> Operation<'a> {
         // Success first: the statuses in their order, then what is left.
         self.responses.sort_keys();
         entries.insert("responses".to_owned(), self.responses.into());
-        // One requirement object with all schemes means that all of them are needed.
-        let mut security = Vec::new();
-        if !self.optional_security.is_empty() {
-            security.push(Value::Object(self.required_security.clone()));
-            self.required_security.extend(self.optional_security);
-        }
-        if !self.required_security.is_empty() {
-            security.push(Value::Object(self.required_security));
-            entries.insert("security".to_owned(), security.into());
+        let (requirements, mistakes) = self.security.finish(&self.plan.security_schemes);
+        let title = self.title;
+        self.plan.mistakes.extend(mistakes.iter().map(|mistake| format!("{title}: {mistake}")));
+        if !requirements.is_empty() {
+            entries.insert("security".to_owned(), requirements.into());
         }
         entries
     }

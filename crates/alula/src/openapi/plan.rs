@@ -2,15 +2,13 @@
 
 use std::mem;
 
-use serde_json::{Map, Value};
-
-use super::components::Components;
+use super::{components::Components, security::Schemes};
 use crate::app::{Overrides, States};
 
 /// What the planning of all operations shares.
 pub(crate) struct Plan {
     pub(crate) components: Components,
-    pub(crate) security_schemes: Map<String, Value>,
+    pub(crate) security_schemes: Schemes,
     pub(crate) states: States,
     /// Whether a state that is not there is no mistake, as it may come later.
     pub(crate) may_lack_states: bool,
@@ -23,7 +21,7 @@ impl Plan {
     pub(crate) fn new(states: States, overrides: Overrides, may_lack_states: bool) -> Self {
         Self {
             components: Components::default(),
-            security_schemes: Map::new(),
+            security_schemes: Schemes::default(),
             states,
             may_lack_states,
             overrides,

@@ -6,7 +6,9 @@ use http::Response;
 use super::{Output, ResponseContext};
 use crate::{error::Result, openapi::Operation};
 
-/// One of two answers, both documented: JSON or a stream, as in every LLM API.
+/// One of two: answers, both documented, such as JSON or a stream, as in every LLM API.
+///
+/// As an argument it is the first of two [credentials](crate::Credential) that is there.
 ///
 /// ```
 /// use alula::{Either, Json, Query, Sse, Stream};
@@ -28,9 +30,9 @@ use crate::{error::Result, openapi::Operation};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Either<L, R> {
-    /// The first kind of answer.
+    /// The first kind.
     Left(L),
-    /// The second kind of answer.
+    /// The second kind.
     Right(R),
 }
 

@@ -48,6 +48,7 @@ pub struct Route {
     pub(crate) status: u16,
     pub(crate) lax: Option<bool>,
     pub(crate) body_bytes_max: Option<usize>,
+    pub(crate) scopes: Vec<String>,
     pub(crate) guards: Vec<PlanGuard>,
     pub(crate) layers: Vec<ApplyLayer>,
     pub(crate) endpoint: Box<dyn PlanEndpoint>,
@@ -79,6 +80,7 @@ where
         status: 200,
         lax: None,
         body_bytes_max: None,
+        scopes: Vec::new(),
         guards: Vec::new(),
         layers: Vec::new(),
         endpoint: Box::new(Unplanned::new(handler)),
@@ -243,6 +245,13 @@ impl Route {
     /// Resolves a dependency before the endpoint runs, for its effect or its refusal.
     pub fn depends<D: Dependency>(mut self) -> Self {
         self.guards.push(plan_guard::<D>);
+        self
+    }
+
+    /// Demands scopes of the caller, which a dependency checks that reads
+    /// [`SecurityScopes`](crate::SecurityScopes).
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
         self
     }
 

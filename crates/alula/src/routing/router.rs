@@ -28,6 +28,7 @@ use crate::dependency::{Dependency, PlanGuard, plan_guard};
 pub struct Router {
     prefix: String,
     tags: Vec<String>,
+    scopes: Vec<String>,
     guards: Vec<PlanGuard>,
     layers: Vec<ApplyLayer>,
     lax: Option<bool>,
@@ -56,6 +57,12 @@ impl Router {
     /// Resolves a dependency before each of its endpoints runs.
     pub fn depends<D: Dependency>(mut self) -> Self {
         self.guards.push(plan_guard::<D>);
+        self
+    }
+
+    /// Demands scopes of the callers of all its routes, as [`Route::scopes`] does.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
         self
     }
 
@@ -97,10 +104,11 @@ impl Router {
 
     /// The routes with everything applied that the router says of them.
     pub(crate) fn into_routes(self) -> Vec<Route> {
-        let Self { prefix, tags, guards, layers, lax, body_bytes_max, routes } = self;
+        let Self { prefix, tags, scopes, guards, layers, lax, body_bytes_max, routes } = self;
         let apply = |mut route: Route| {
             route.path.insert_str(0, &prefix);
             route.meta.tags.splice(0..0, tags.iter().cloned());
+            route.scopes.splice(0..0, scopes.iter().cloned());
             route.guards.splice(0..0, guards.iter().copied());
             route.layers.extend(layers.iter().cloned());
             route.lax = route.lax.or(lax);

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use alula::{ApiKeyLocation, Event, KeyPlace, prelude::*};
+use alula::{
+    ApiKeyLocation, Event, KeyPlace, OAuth2, OAuth2Bearer, OAuth2Scheme, OpenIdConnect,
+    OpenIdScheme, SecurityScopes, prelude::*,
+};
 use futures_util::stream;
 
 /// Which side of the counter.
@@ -154,6 +157,44 @@ impl ApiKeyLocation for KitchenKey {
     const NAME: &'static str = "kitchen_key";
 }
 
+/// How the staff logs in.
+struct Staff;
+
+impl OAuth2Scheme for Staff {
+    fn oauth2() -> OAuth2 {
+        OAuth2::password("/token")
+            .or(OAuth2::authorization_code(
+                "https://id.example/authorize",
+                "https://id.example/token",
+            ))
+            .refresh_url("/refresh")
+            .scope("till:read", "Read the till.")
+            .scope("till:write", "Change the till.")
+            .name("StaffLogin")
+            .description("For those who work here.")
+    }
+}
+
+/// Who the tax office is.
+struct TaxOffice;
+
+impl OpenIdScheme for TaxOffice {
+    const URL: &'static str = "https://tax.example/.well-known/openid-configuration";
+}
+
+/// Reads what the endpoint demands.
+#[dependency(scopes = ["till:read"])]
+async fn staff(
+    token: Either<OAuth2Bearer<Staff>, OpenIdConnect<TaxOffice>>,
+    scopes: SecurityScopes,
+) -> String {
+    format!("{token:?} {scopes}")
+}
+
+/// Change what is in the till.
+#[put("/till", tag = "Till", scopes = ["till:write"])]
+async fn till(_: Depends<staff>, _: Option<Basic>) {}
+
 /// Needs a token and reads a header.
 #[dependency]
 async fn waiter(token: Bearer, Header(trace): Header<Trace>) -> Result<String> {
@@ -262,5 +303,5 @@ pub(crate) fn app() -> App {
         .describe_tag("Dishes", "What there is.")
         .describe_tag("Guests", "Who eats it.")
         .include(v1.include(stoves))
-        .routes(routes![stove, health])
+        .routes(routes![stove, till, health])
 }

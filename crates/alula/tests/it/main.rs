@@ -25,6 +25,8 @@ mod parameters;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod start_up;
