@@ -2,18 +2,17 @@
 
 use std::{any::type_name, fmt::Display, sync::Arc};
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::{
     generated::{Contract, Generated},
     plan::Plan,
-    security::{Presence, Security},
+    security::Security,
 };
 use crate::{
     dependency::{Dependency, Resolver},
-    input::{Challenge, Credential, DemandedScopes, SecurityScheme},
     schema::{Names, Shape, TextShape},
 };
 
@@ -62,7 +61,7 @@ pub struct Root {
 ///
 /// Inputs and outputs describe themselves here, and prepare what they need at run time.
 pub struct Operation<'a> {
-    plan: &'a mut Plan,
+    pub(super) plan: &'a mut Plan,
     /// `POST /chat`, for messages.
     title: &'a str,
     /// The names in the path template, in order.
@@ -71,7 +70,7 @@ pub struct Operation<'a> {
     parameters: Vec<Parameter>,
     body: Map<String, Value>,
     responses: Map<String, Value>,
-    security: Security,
+    pub(super) security: Security,
 }
 
 /// A parameter and its entry in the document.
@@ -274,54 +273,6 @@ impl<'a> Operation<'a> {
     fn unprocessable(&mut self) {
         let schema = json!({ "$ref": "#/components/schemas/HTTPValidationError" });
         self.response(422, "Validation Error", Some(("application/json", schema)));
-    }
-
-    /// Describes a credential that is needed, together with those of all other inputs. What comes
-    /// back is asked for the credential of a request.
-    pub fn credential<C: Credential>(&mut self) -> Challenge {
-        let schemes = C::schemes();
-        let mut challenges = Vec::new();
-        for scheme in &schemes {
-            match HeaderValue::from_str(&scheme.challenge) {
-                Ok(challenge) if !challenges.contains(&challenge) => challenges.push(challenge),
-                Ok(_) => {}
-                Err(_) => self.mistake(format!(
-                    "the challenge `{}` of a credential is no header",
-                    scheme.challenge.escape_debug()
-                )),
-            }
-        }
-        self.security(schemes, Presence::Required);
-        Challenge::new(challenges)
-    }
-
-    /// Describes a credential by schemes of which any one is enough.
-    pub(crate) fn security(&mut self, schemes: Vec<SecurityScheme>, presence: Presence) {
-        let names = schemes.iter().map(|scheme| scheme.name.clone()).collect();
-        for scheme in schemes {
-            if let Err(mistake) = self.plan.security_schemes.add(scheme) {
-                self.mistake(mistake);
-            }
-        }
-        self.security.credential(names, presence);
-        let schema = json!({ "$ref": "#/components/schemas/HTTPError" });
-        if presence == Presence::Required {
-            self.response(401, "Not authenticated", Some(("application/json", schema)));
-        }
-    }
-
-    /// Demands scopes of the caller.
-    pub(crate) fn demand<S: AsRef<str>>(&mut self, scopes: impl IntoIterator<Item = S>) {
-        for scope in scopes {
-            if let Err(mistake) = self.security.demand(scope.as_ref()) {
-                self.mistake(mistake);
-            }
-        }
-    }
-
-    /// The scopes that will have been demanded when all of the operation is planned.
-    pub(crate) fn demanded_scopes(&mut self) -> DemandedScopes {
-        self.security.demanded()
     }
 
     /// A state of the application; without it the application does not start.

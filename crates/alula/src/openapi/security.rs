@@ -2,13 +2,65 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use http::HeaderValue;
+use serde_json::{Map, Value, json};
 
-use crate::input::{DemandedScopes, SecurityScheme};
+use super::operation::Operation;
+use crate::input::{Challenge, Credential, DemandedScopes, SecurityScheme};
 
 /// The most combinations of credentials that an operation may be called with. Alternatives
 /// multiply, and each combination is written out.
 const COMBINATIONS_MAX: usize = 64;
+
+impl Operation<'_> {
+    /// Describes a credential that is needed, together with those of all other inputs. What comes
+    /// back is asked for the credential of a request.
+    pub fn credential<C: Credential>(&mut self) -> Challenge {
+        let schemes = C::schemes();
+        let mut challenges = Vec::new();
+        for scheme in &schemes {
+            match HeaderValue::from_str(&scheme.challenge) {
+                Ok(challenge) if !challenges.contains(&challenge) => challenges.push(challenge),
+                Ok(_) => {}
+                Err(_) => self.mistake(format!(
+                    "the challenge `{}` of a credential is no header",
+                    scheme.challenge.escape_debug()
+                )),
+            }
+        }
+        self.security(schemes, Presence::Required);
+        Challenge::new(challenges)
+    }
+
+    /// Describes a credential by schemes of which any one is enough.
+    pub(crate) fn security(&mut self, schemes: Vec<SecurityScheme>, presence: Presence) {
+        let names = schemes.iter().map(|scheme| scheme.name.clone()).collect();
+        for scheme in schemes {
+            if let Err(mistake) = self.plan.security_schemes.add(scheme) {
+                self.mistake(mistake);
+            }
+        }
+        self.security.credential(names, presence);
+        let schema = json!({ "$ref": "#/components/schemas/HTTPError" });
+        if presence == Presence::Required {
+            self.response(401, "Not authenticated", Some(("application/json", schema)));
+        }
+    }
+
+    /// Demands scopes of the caller.
+    pub(crate) fn demand<S: AsRef<str>>(&mut self, scopes: impl IntoIterator<Item = S>) {
+        for scope in scopes {
+            if let Err(mistake) = self.security.demand(scope.as_ref()) {
+                self.mistake(mistake);
+            }
+        }
+    }
+
+    /// The scopes that will have been demanded when all of the operation is planned.
+    pub(crate) fn demanded_scopes(&mut self) -> DemandedScopes {
+        self.security.demanded()
+    }
+}
 
 /// Whether credentials must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,8 +250,6 @@ fn requirement(names: &Combination, schemes: &Schemes, scopes: &[String]) -> Val
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn schemes() -> Schemes {
