@@ -47,7 +47,8 @@
 //! | build and serve an application | [`App`], [`Router`], [`Route`], [`get()`], [`post()`], … |
 //! | read a request | [`Json`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`] |
 //! | know who asks | [`Bearer`], [`ApiKey`], [`Basic`], [`OAuth2Bearer`], [`OpenIdConnect`], [`SecurityScopes`], [`Credential`] |
-//! | answer it | [`Json`], [`Status`], [`Sse`], [`JsonLines`], [`Either`], [`HttpError`] |
+//! | answer it | [`Json`], [`Text`], [`Html`], [`File`], [`Redirect`], [`Status`], [`Either`], [`ResponseHead`], [`SetCookie`], [`HttpError`] |
+//! | stream an answer | [`Sse`], [`JsonLines`], [`ByteStream`] |
 //! | check values | [`Validate`] |
 //! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
 //! | limit the server | [`Limits`], [`Shutdown`] |
@@ -95,7 +96,10 @@ pub use input::{
     State, XApiKey, constant_time_eq,
 };
 pub use openapi::{Operation, Place, Root};
-pub use output::{Either, Event, JsonLines, Output, ResponseContext, Sse, SseItem, Status};
+pub use output::{
+    ByteStream, Chunk, Either, Event, File, Html, JsonLines, Output, Redirect, ResponseContext,
+    ResponseHead, SameSite, SetCookie, Sse, SseItem, Status, Text,
+};
 pub use routing::{
     Endpoint, Middleware, Route, Router, delete, get, head, options, patch, post, put,
 };
@@ -108,9 +112,10 @@ pub use validate::{Report, Validate};
 /// The derives name `serde` and `schemars`, so a program needs these crates, too.
 pub mod prelude {
     pub use crate::{
-        ApiKey, App, BackgroundTasks, Basic, Bearer, Cookie, Depends, Either, Event, Header,
-        HttpError, Json, JsonLines, Path, Query, RequestId, Result, Router, Scope, Sse, State,
-        Status, Stream, Validate, delete, dependency, get, head, options, patch, post, put, routes,
+        ApiKey, App, BackgroundTasks, Basic, Bearer, ByteStream, Bytes, Cookie, Depends, Either,
+        Event, File, Header, Html, HttpError, Json, JsonLines, Path, Query, Redirect, RequestId,
+        ResponseHead, Result, Router, Scope, SetCookie, Sse, State, Status, Stream, Text, Validate,
+        delete, dependency, get, head, options, patch, post, put, routes,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

@@ -17,6 +17,7 @@ use serde_json::Value;
 pub(crate) use build::Running;
 pub use build::StartError;
 pub use lifespan::Startup;
+pub(crate) use request_id::unique_text;
 pub(crate) use state::{Overrides, States};
 
 use crate::{

@@ -29,7 +29,7 @@ pub(super) fn describe(
     let text = meta.response_description;
     let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
     if let (Some(text), Some(responses)) = (text, responses) {
-        let success = responses.iter_mut().find(|(status, _)| status.starts_with('2'));
+        let success = responses.iter_mut().find(|(status, _)| status.starts_with(['2', '3']));
         if let Some(response) = success.and_then(|(_, response)| response.as_object_mut()) {
             response.insert("description".to_owned(), text.into());
         }

@@ -27,6 +27,11 @@ pub(crate) fn accept(headers: &HeaderMap) -> RequestId {
     }
 }
 
+/// A text that no one else has, of 32 hexadecimal digits.
+pub(crate) fn unique_text() -> String {
+    generate().into_iter().map(char::from).collect()
+}
+
 /// 128 bits in hexadecimal.
 ///
 /// An id must be unique, not secret, so a seeded generator of each thread is enough.

@@ -19,6 +19,7 @@ use crate::{
     dependency::{BackgroundTasks, RequestScope, Scope},
     error::{HttpError, Result},
     idle::IdleTimer,
+    output::ResponseHead,
     schema::{Detail, Loc},
 };
 
@@ -34,6 +35,8 @@ pub struct RequestContext {
     details: Vec<Detail>,
     resolved: Vec<(TypeId, Resolved)>,
     scope: RequestScope,
+    /// Made for the first who asks for it.
+    head: Option<ResponseHead>,
 }
 
 /// The limits of a request body.
@@ -56,6 +59,7 @@ impl RequestContext {
             details: Vec::new(),
             resolved: Vec::new(),
             scope,
+            head: None,
         }
     }
 
@@ -120,6 +124,19 @@ impl RequestContext {
         };
         self.bytes = Some(bytes.clone());
         Ok(bytes)
+    }
+
+    /// What is put on top of the answer, shared by all who ask for it.
+    pub(crate) fn head(&mut self) -> ResponseHead {
+        self.head.get_or_insert_default().clone()
+    }
+
+    pub(crate) fn take_head(&mut self) -> Option<ResponseHead> {
+        self.head.take()
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
     }
 
     pub(crate) fn parts_mut(&mut self) -> &mut Parts {

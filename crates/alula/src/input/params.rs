@@ -196,8 +196,39 @@ fn cookies(line: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         let (name, value) = pair.split_once('=')?;
         let value = value.trim();
         let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        Some((name.trim().into(), inner.unwrap_or(value).into()))
+        Some((name.trim().into(), inner.map_or(value.into(), unescape)))
     })
+}
+
+/// Undoes the escapes in a quoted value that [`SetCookie`](crate::SetCookie) and Python write:
+/// three octal digits, or the letter itself.
+fn unescape(quoted: &str) -> Cow<'_, str> {
+    let Some((plain, mut rest)) = quoted.split_once('\\') else { return quoted.into() };
+    let mut text = plain.to_owned();
+    loop {
+        let octal = rest.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        let letters = match octal.filter(|_| rest.starts_with(['0', '1', '2', '3'])) {
+            Some(code) => {
+                text.push(code.into());
+                rest.get(3..)
+            }
+            None => {
+                // A backslash at the end escapes nothing.
+                text.push(rest.chars().next().unwrap_or('\\'));
+                rest.char_indices().nth(1).and_then(|(at, _)| rest.get(at..))
+            }
+        };
+        match letters.unwrap_or_default().split_once('\\') {
+            Some((plain, escape)) => {
+                text.push_str(plain);
+                rest = escape;
+            }
+            None => {
+                text.push_str(letters.unwrap_or_default());
+                return text.into();
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -212,6 +243,15 @@ mod tests {
         let pairs = cookie_pairs(&headers);
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(pairs, [("a", "1"), ("b", "two"), ("c", "x=y"), ("d", ""), ("e", "5")]);
+    }
+
+    #[test]
+    fn escapes_in_a_quoted_cookie_are_undone_as_in_fastapi() {
+        let value = |line| cookies(line).next().unwrap().1.into_owned();
+        assert_eq!(value(r#"a="a b\073c\"\\\351\054""#), "a b;c\"\\é,");
+        assert_eq!(value(r#"a="\400\08\""#), r"40008\");
+        assert_eq!(value(r#"a="\é\1""#), "é1");
+        assert_eq!(value(r"a=x\073"), r"x\073");
     }
 
     #[test]

@@ -1,21 +1,36 @@
 //! What an endpoint can answer.
 
+mod bytes;
+mod cookie;
 mod either;
 mod events;
+mod file;
+mod head;
 mod lines;
+mod media;
+mod origin;
+mod redirect;
 mod sse;
 mod stream;
+mod text;
 
+use ::bytes::Bytes;
 use axum::body::Body;
-use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use bytes::{ByteStream, Chunk};
+pub use cookie::{SameSite, SetCookie};
 pub use either::Either;
 pub use events::{Event, SseItem};
+pub use file::File;
+pub use head::ResponseHead;
 pub use lines::JsonLines;
+use origin::Origin;
+pub use redirect::Redirect;
 pub use sse::Sse;
+pub use text::{Html, Text};
 
 use crate::{
     error::{ApiError, HttpError, Result},
@@ -27,7 +42,8 @@ use crate::{
 /// A value that an endpoint can return.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be returned from an endpoint",
-    note = "return `Json<T>` where `T: Serialize + JsonSchema`, `Sse<_>`, `JsonLines<_>`, `Status<CODE, _>`, `Either<_, _>`, `()`, or a `Result` of one of them"
+    note = "return `Json<T>` where `T: Serialize + JsonSchema`, `Text<_>`, `Html<_>`, `File`, `Redirect`, `Sse<_>`, `JsonLines<_>`, `ByteStream<_>`, `Status<CODE, _>`, `Either<_, _>`, `()`, or a `Result` of one of them",
+    note = "a text is `Json<String>` as in FastAPI, or `Text<String>` as it stands"
 )]
 pub trait Output {
     /// Describes the answer; `status` is what the endpoint answers with unless the type knows
@@ -42,19 +58,41 @@ pub trait Output {
     fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>>;
 }
 
-/// What an answer may need to know about its application.
+/// What an answer may need to know about its request and its application.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseContext<'a> {
+    request: &'a Parts,
     shutdown: &'a Shutdown,
     status: StatusCode,
 }
 
 impl<'a> ResponseContext<'a> {
-    pub(crate) fn new(shutdown: &'a Shutdown, status: StatusCode) -> Self {
-        Self { shutdown, status }
+    pub(crate) fn new(request: &'a Parts, shutdown: &'a Shutdown, status: StatusCode) -> Self {
+        Self { request, shutdown, status }
     }
 
-    /// The status that the route gave to its answers; 200 by default.
+    /// The method of the request.
+    pub fn method(&self) -> &'a Method {
+        &self.request.method
+    }
+
+    /// The target of the request.
+    pub fn uri(&self) -> &'a Uri {
+        &self.request.uri
+    }
+
+    /// The headers of the request.
+    pub fn headers(&self) -> &'a HeaderMap {
+        &self.request.headers
+    }
+
+    /// What a body that outlives the endpoint remembers of the request.
+    fn origin(&self) -> Origin {
+        Origin::of(self.request)
+    }
+
+    /// The status of the answer unless its type knows better: what [`ResponseHead::status`] was
+    /// told, or what the route says; 200 by default.
     pub fn status(&self) -> StatusCode {
         self.status
     }

@@ -113,8 +113,14 @@ where
             }
         };
         let output = self.handler.call(arguments).await;
-        let settings = &self.settings;
-        output.respond(&ResponseContext::new(&settings.shutdown, settings.status))
+        let Settings { shutdown, status, .. } = &self.settings;
+        let Some(head) = cx.take_head() else {
+            return output.respond(&ResponseContext::new(cx.parts(), shutdown, *status));
+        };
+        let status = head.chosen_status().unwrap_or(*status);
+        let mut response = output.respond(&ResponseContext::new(cx.parts(), shutdown, status))?;
+        head.apply(&mut response)?;
+        Ok(response)
     }
 }
 

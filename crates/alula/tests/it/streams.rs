@@ -83,3 +83,60 @@ async fn one_endpoint_answers_in_two_ways_and_documents_both() {
     let types: Vec<_> = content.as_object().unwrap().keys().collect();
     assert_eq!(types, ["application/json", "text/event-stream"]);
 }
+
+#[tokio::test]
+async fn bytes_are_streamed_as_they_are() {
+    async fn pieces() -> ByteStream<impl Stream<Item = Bytes>> {
+        let pieces = stream::iter([Bytes::from_static(b"\0\xff"), Bytes::from_static(b"x")]);
+        ByteStream::new(pieces).content_type("audio/wav").content_length(3).attachment("a.wav")
+    }
+    let client = serve(get("/", pieces).status(202)).await;
+    let response = client.get("/").await;
+    assert_eq!(response.status(), 202);
+    assert_eq!(response.bytes(), &b"\0\xffx"[..]);
+    assert_eq!(response.header("content-type"), "audio/wav");
+    assert_eq!(response.header("content-length"), "3");
+    assert_eq!(response.header("content-disposition"), "attachment; filename=\"a.wav\"");
+}
+
+/// Whether the rest of a stream ends in an error.
+async fn breaks_off(mut stream: alula::testing::TestStream<'_>) -> bool {
+    use futures_util::FutureExt as _;
+
+    let rest = async { while stream.next().await.is_some() {} };
+    std::panic::AssertUnwindSafe(rest).catch_unwind().await.is_err()
+}
+
+#[tokio::test]
+async fn a_stream_of_bytes_that_fails_breaks_off_and_runs_no_tasks() {
+    async fn failing(
+        Path(how): Path<String>,
+        tasks: BackgroundTasks,
+        ran: State<std::sync::atomic::AtomicBool>,
+    ) -> ByteStream<impl Stream<Item = Result<String>>> {
+        let ran = ran.into_inner();
+        tasks.add(async move { ran.store(true, std::sync::atomic::Ordering::SeqCst) });
+        let mut count = 0;
+        ByteStream::new(stream::poll_fn(move |_| {
+            count += 1;
+            let item = match (count, how.as_str()) {
+                (1, _) => Ok("first".to_owned()),
+                (2, "error") => Err(HttpError::internal("the disk is on fire")),
+                (2, "panic") => panic!("the disk is on fire"),
+                _ => Ok("never".to_owned()),
+            };
+            std::task::Poll::Ready(Some(item))
+        }))
+    }
+    let ran = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let app = App::new("Streams", "1.0.0").shared_state(ran.clone());
+    let client = app.route(get("/{how}", failing)).client().await;
+    for how in ["/error", "/panic"] {
+        let mut stream = client.get(how).stream().await;
+        assert_eq!(stream.status(), 200);
+        assert_eq!(stream.next().await.unwrap(), "first");
+        assert!(breaks_off(stream).await, "{how}");
+    }
+    client.shutdown().await;
+    assert!(!ran.load(std::sync::atomic::Ordering::SeqCst));
+}
