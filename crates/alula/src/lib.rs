@@ -51,6 +51,7 @@
 //! | stream an answer | [`Sse`], [`JsonLines`], [`ByteStream`] |
 //! | check values | [`Validate`] |
 //! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
+//! | configure it | [`settings`], [`Secret`] |
 //! | limit the server | [`Limits`], [`Shutdown`] |
 //! | test | [`App::client`], [`testing`] |
 //! | extend it | [`Input`], [`Output`], [`ApiError`], [`Middleware`] |
@@ -60,6 +61,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `docs` | yes | Swagger UI at `/docs`, from the binary |
+//! | `toml` | no | [`settings`] from files in TOML |
 
 // The macros name this crate by its absolute path, in its own tests too.
 #[cfg(test)]
@@ -76,6 +78,7 @@ mod output;
 mod routing;
 pub mod schema;
 pub mod serve;
+pub mod settings;
 pub mod testing;
 mod validate;
 
@@ -105,6 +108,7 @@ pub use routing::{
 };
 pub use schema::{Detail, Loc};
 pub use serve::{Limits, Server, Shutdown};
+pub use settings::Secret;
 pub use validate::{Report, Validate};
 
 /// What most programs need, with the derives they use.

@@ -65,14 +65,18 @@ const RULES: &[Rule] = &[
         name: "environment",
         words: &["env::var", "env::set_var", "env::remove_var"],
         whole: true,
-        applies: |source, line| is_code(source, line) && !is_program(source),
-        advice: "take it as an argument; alula-server reads the environment, once, in config.rs",
+        applies: |source, line| {
+            is_code(source, line) && !is_program(source) && !is_for_programs(source)
+        },
+        advice: "take it as an argument; programs read the environment once, through alula::settings",
     },
     Rule {
         name: "print",
         words: &["print!(", "println!(", "eprint!(", "eprintln!("],
         whole: true,
-        applies: |source, line| is_code(source, line) && !is_program(source),
+        applies: |source, line| {
+            is_code(source, line) && !is_program(source) && !is_for_programs(source)
+        },
         advice: "return it or log it with tracing; only programs print",
     },
 ];
@@ -118,6 +122,12 @@ fn is_code(source: &Source, line: Line<'_>) -> bool {
 fn is_program(source: &Source) -> bool {
     let folders = ["crates/alula-server/", "xtask/", "benches/", "examples/"];
     folders.iter().any(|folder| source.is_in(folder)) || source.path.contains("/examples/")
+}
+
+/// Code of the library that does for a program what only programs may do: read its settings, and
+/// say what is wrong with them.
+fn is_for_programs(source: &Source) -> bool {
+    source.is_in("crates/alula/src/settings/") || source.is_in("crates/alula/src/serve/workers")
 }
 
 #[cfg(test)]
@@ -182,6 +192,7 @@ mod tests {
         check_text(LIBRARY, text, &["crates/alula/src/lib.rs:1 environment"]);
         check_text(PROGRAM, text, &[]);
         check_text(TEST, text, &[]);
+        check_text("crates/alula/src/settings/mod.rs", text, &[]);
         check_text(LIBRARY, "env!(\"CARGO_PKG_VERSION\"); my_env::variable();", &[]);
     }
 

@@ -60,7 +60,7 @@ impl Step<'_> {
         path.iter().filter(|step| !step.is_label())
     }
 
-    fn is_label(&self) -> bool {
+    pub(super) fn is_label(&self) -> bool {
         matches!(self, Self::Label(_))
     }
 
@@ -72,7 +72,7 @@ impl Step<'_> {
         }
     }
 
-    fn to_loc(self) -> Loc {
+    pub(super) fn to_loc(self) -> Loc {
         match self {
             Self::Key(key) | Self::Label(key) => Loc::from(key.to_owned()),
             Self::Index(at) => Loc::Index(at),

@@ -18,6 +18,7 @@ mod node;
 mod number;
 mod python_json;
 mod scalar;
+mod settings;
 mod shape;
 mod single;
 mod text;
@@ -28,6 +29,7 @@ mod words;
 
 pub use detail::{Detail, Loc};
 pub use format::Format;
+pub(crate) use settings::{SettingMistake, Teller};
 pub use shape::Shape;
 pub use text::{Names, Parameter, TextShape};
 

@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
             return;
         }
         // A number of an enum, as the text of a parameter.
-        if let (Mode::Text, Value::String(text)) = (self.mode, input) {
+        if let (Mode::Text | Mode::Settings, Value::String(text)) = (self.mode, input) {
             let written: Option<Value> = serde_json::from_str(text).ok();
             if let Some(value) = written.filter(|value| rules.values.contains(value)) {
                 return self.edit(value);

@@ -19,6 +19,8 @@ pub(super) enum Mode {
     Lax,
     /// Lax, for an object of texts whose absent entries have no enclosing object to show.
     Text,
+    /// As `Text`, but what no field describes is a mistake, also where serde would ignore it.
+    Settings,
 }
 
 /// After this many errors the list ends; a client that made a hundred has enough to read.
@@ -195,6 +197,16 @@ impl<'a> Walk<'a> {
 
     /// Stops at the first part that refuses the value as a whole: the others would repeat it.
     fn all(&mut self, parts: &'a [NodeId], input: &'a Value) {
+        let mode = self.mode;
+        if mode == Mode::Settings && parts.len() > 1 {
+            // No part knows the fields that the others describe.
+            self.mode = Mode::Text;
+        }
+        self.each_part(parts, input);
+        self.mode = mode;
+    }
+
+    fn each_part(&mut self, parts: &'a [NodeId], input: &'a Value) {
         for part in parts {
             let before = self.findings.len();
             self.visit(*part, input);
@@ -299,7 +311,11 @@ impl<'a> Walk<'a> {
 
     /// The entries that no field describes.
     fn unclaimed(&mut self, rules: &'a ObjectRules, entries: &'a Map<String, Value>) {
-        if rules.rest == Rest::Ignore && rules.patterns.is_empty() && rules.names.is_none() {
+        let rest = match rules.rest {
+            Rest::Ignore if self.mode == Mode::Settings && rules.is_model() => Rest::Forbid,
+            rest => rest,
+        };
+        if rest == Rest::Ignore && rules.patterns.is_empty() && rules.names.is_none() {
             return;
         }
         for (key, value) in entries {
@@ -313,7 +329,7 @@ impl<'a> Walk<'a> {
                 self.key(names, key);
             }
             let pattern = rules.patterns.iter().find(|(pattern, _)| pattern.is_match(key));
-            match pattern.map_or(rules.rest, |(_, node)| Rest::Each(*node)) {
+            match pattern.map_or(rest, |(_, node)| Rest::Each(*node)) {
                 Rest::Each(node) => self.descend(Step::Key(key), node, value),
                 Rest::Ignore => {}
                 Rest::Forbid => self.forbidden(rules, key, value),

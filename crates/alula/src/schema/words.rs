@@ -23,6 +23,12 @@ impl Words {
     fn with(kind: &'static str, msg: String, ctx: Value) -> Self {
         Self { kind, msg: Cow::Owned(msg), ctx: Some(ctx) }
     }
+
+    /// Whether these are the words of a custom check.
+    pub(super) fn are_custom(&self) -> bool {
+        let figures = self.ctx.as_ref();
+        self.kind == "value_error" && figures.is_some_and(|ctx| ctx.get("error").is_some())
+    }
 }
 
 pub(super) const MISSING: Words = Words::fixed("missing", "Field required");

@@ -31,6 +31,8 @@ mod security;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod start_up;
 #[cfg(test)]
 mod streams;
