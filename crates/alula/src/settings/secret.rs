@@ -1,12 +1,15 @@
 //! Values that no log and no answer shows.
 
-use std::{borrow::Cow, fmt, hint::black_box};
+use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::validate::{Report, Validate, constraint::Keeps};
+use crate::{
+    input::constant_time_eq,
+    validate::{Report, Validate, constraint::Keeps},
+};
 
 /// What stands for a secret where it would show.
 const MASK: &str = "…";
@@ -52,8 +55,8 @@ impl<T> Secret<T> {
 impl<T: AsRef<[u8]>> Secret<T> {
     /// Whether a candidate, such as a key that a client sent, is the secret.
     ///
-    /// The time does not tell how much of the candidate is right, as that of `==` would. It does
-    /// tell the length.
+    /// The time does not tell how much of the candidate is right, as that of `==` would; see
+    /// [`constant_time_eq`].
     ///
     /// ```
     /// use alula::Secret;
@@ -63,11 +66,7 @@ impl<T: AsRef<[u8]>> Secret<T> {
     /// assert!(!key.matches("sk-1235"));
     /// ```
     pub fn matches(&self, candidate: impl AsRef<[u8]>) -> bool {
-        let (secret, candidate) = (self.0.as_ref(), candidate.as_ref());
-        let pairs = secret.iter().zip(candidate);
-        // The black box keeps the compiler from leaving the loop at the first difference.
-        let different = pairs.fold(0, |different, (a, b)| black_box(different | (a ^ b)));
-        secret.len() == candidate.len() && different == 0
+        constant_time_eq(self.0.as_ref(), candidate.as_ref())
     }
 }
 
