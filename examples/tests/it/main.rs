@@ -17,6 +17,8 @@ mod quick_start;
 #[cfg(test)]
 mod routers;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod streaming;
 #[cfg(test)]
 mod testing;
