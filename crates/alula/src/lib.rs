@@ -50,6 +50,7 @@
 //! | answer it | [`Json`], [`Text`], [`Html`], [`File`], [`Redirect`], [`Status`], [`Either`], [`ResponseHead`], [`SetCookie`], [`HttpError`] |
 //! | stream an answer | [`Sse`], [`JsonLines`], [`ByteStream`] |
 //! | check values | [`Validate`] |
+//! | set up `/docs` | [`DocsSettings`] |
 //! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
 //! | configure it | [`settings`], [`Secret`] |
 //! | limit the server | [`Limits`], [`Shutdown`] |
@@ -85,6 +86,8 @@ mod validate;
 pub use alula_macros::{
     Validate, delete, dependency, get, head, options, patch, post, put, routes,
 };
+#[cfg(feature = "docs")]
+pub use app::DocsSettings;
 pub use app::{App, StartError, Startup};
 pub use axum::body::{Body, Bytes};
 pub use dependency::{BackgroundTasks, Dependency, Depends, Outcome, Scope};

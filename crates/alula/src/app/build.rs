@@ -151,17 +151,13 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
         paths.add_own("openapi_url", own, &mut plan.mistakes);
         #[cfg(feature = "docs")]
         if let Some(docs_url) = &app.docs_url {
-            let own = super::docs::routes(docs_url, url, &document_title(&document));
+            plan.mistakes.extend_from_slice(app.docs.mistakes());
+            let own = super::docs::routes(docs_url, url, &document, &app.docs);
             paths.add_own("docs_url", own, &mut plan.mistakes);
         }
     }
     let router = paths.into_router();
     Planned { router: finish(router, app.layers), document, mistakes: plan.mistakes }
-}
-
-#[cfg(feature = "docs")]
-fn document_title(document: &Value) -> String {
-    document.pointer("/info/title").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// Plans one route: its handler, and what its types say about the operation.

@@ -16,6 +16,8 @@ use serde_json::Value;
 
 pub(crate) use build::Running;
 pub use build::StartError;
+#[cfg(feature = "docs")]
+pub use docs::DocsSettings;
 pub use lifespan::Startup;
 pub(crate) use request_id::unique_text;
 pub(crate) use state::{Overrides, States};
@@ -53,6 +55,8 @@ pub struct App {
     openapi_url: Option<String>,
     #[cfg(feature = "docs")]
     docs_url: Option<String>,
+    #[cfg(feature = "docs")]
+    docs: DocsSettings,
     root: Router,
     states: States,
     overrides: Overrides,
@@ -76,6 +80,8 @@ impl App {
             openapi_url: Some("/openapi.json".to_owned()),
             #[cfg(feature = "docs")]
             docs_url: Some("/docs".to_owned()),
+            #[cfg(feature = "docs")]
+            docs: DocsSettings::new(),
             root: Router::new(),
             states: States::default(),
             overrides: Overrides::default(),
@@ -109,6 +115,13 @@ impl App {
     #[cfg(feature = "docs")]
     pub fn docs_url(mut self, url: impl Into<Option<&'static str>>) -> Self {
         self.docs_url = url.into().map(str::to_owned);
+        self
+    }
+
+    /// Sets how Swagger UI looks and logs in; see [`DocsSettings`].
+    #[cfg(feature = "docs")]
+    pub fn docs(mut self, settings: DocsSettings) -> Self {
+        self.docs = settings;
         self
     }
 

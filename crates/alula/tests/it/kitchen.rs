@@ -179,7 +179,7 @@ impl OAuth2Scheme for Staff {
 struct TaxOffice;
 
 impl OpenIdScheme for TaxOffice {
-    const URL: &'static str = "https://tax.example/.well-known/openid-configuration";
+    const URL: &'static str = "/.well-known/openid-configuration";
 }
 
 /// Reads what the endpoint demands.
@@ -282,6 +282,17 @@ async fn order_log() -> JsonLines<impl Stream<Item = Guest>> {
     JsonLines::new(stream::iter([Guest { id: 1 }]))
 }
 
+/// What the page asks for where there is a scheme of OpenID Connect.
+#[get("/.well-known/openid-configuration", hidden)]
+async fn tax_office() -> Json<serde_json::Value> {
+    Json(serde_json::json!({
+        "authorization_endpoint": "/authorize",
+        "token_endpoint": "/token",
+        "grant_types_supported": ["authorization_code"],
+        "scopes_supported": ["openid"],
+    }))
+}
+
 #[get("/health", hidden)]
 async fn health() {}
 
@@ -303,5 +314,5 @@ pub(crate) fn app() -> App {
         .describe_tag("Dishes", "What there is.")
         .describe_tag("Guests", "Who eats it.")
         .include(v1.include(stoves))
-        .routes(routes![stove, till, health])
+        .routes(routes![stove, till, tax_office, health])
 }

@@ -1,42 +1,70 @@
 //! Swagger UI, from the binary.
 
+mod policy;
+mod settings;
+
 use axum::{
     body::Body,
     routing::{MethodRouter, get},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
+use serde_json::Value;
 
-const BUNDLE: &[u8] = include_bytes!("../../assets/swagger-ui/swagger-ui-bundle.js.gz");
-const STYLE: &[u8] = include_bytes!("../../assets/swagger-ui/swagger-ui.css.gz");
-const ICON: &[u8] = include_bytes!("../../assets/swagger-ui/favicon.png");
-const START: &[u8] = include_bytes!("../../assets/docs/start.js");
+pub use settings::DocsSettings;
+
+const BUNDLE: &[u8] = include_bytes!("../../../assets/swagger-ui/swagger-ui-bundle.js.gz");
+const STYLE: &[u8] = include_bytes!("../../../assets/swagger-ui/swagger-ui.css.gz");
+const ICON: &[u8] = include_bytes!("../../../assets/swagger-ui/favicon.png");
+const REDIRECT: &[u8] = include_bytes!("../../../assets/swagger-ui/oauth2-redirect.js");
+const START: &[u8] = include_bytes!("../../../assets/docs/start.js");
 
 /// Files are cached for good; a new version of them has a new URL.
 const VERSION: &str = "5.35.0";
 
-/// Nothing but what this origin serves, and the icons inside the style sheet.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 /// The page at `url` and the files it needs below.
-pub(super) fn routes(url: &str, openapi_url: &str, title: &str) -> [(String, MethodRouter); 5] {
-    let page = Bytes::from(page(url, openapi_url, title));
+pub(super) fn routes(
+    url: &str,
+    openapi_url: &str,
+    document: &Value,
+    settings: &DocsSettings,
+) -> [(String, MethodRouter); 7] {
+    let title = document.pointer("/info/title").and_then(Value::as_str).unwrap_or_default();
+    let policy = policy::header(document, settings.origins());
+    let page = Page { url, openapi_url, title, settings: &settings.to_json() }.to_html();
+    let redirect = redirect_page(url);
+    let redirect_policy = policy.clone();
     let file = |name: &str| format!("{url}/{VERSION}/{name}");
     [
-        (url.to_owned(), get(move || async move { html(page) })),
+        (url.to_owned(), get(move || async move { html(page, policy) })),
+        (
+            format!("{url}/oauth2-redirect"),
+            get(move || async move { html(redirect, redirect_policy) }),
+        ),
         (file("swagger-ui-bundle.js"), get(|| async { gzipped("text/javascript", BUNDLE) })),
         (file("swagger-ui.css"), get(|| async { gzipped("text/css", STYLE) })),
+        (file("oauth2-redirect.js"), get(|| async { asset("text/javascript", REDIRECT) })),
         (file("start.js"), get(|| async { asset("text/javascript", START) })),
         (file("favicon.png"), get(|| async { asset("image/png", ICON) })),
     ]
 }
 
-fn page(url: &str, openapi_url: &str, title: &str) -> String {
-    let (url, openapi_url, title) = (escape(url), escape(openapi_url), escape(title));
-    let base = format!("{url}/{VERSION}");
-    format!(
-        r#"<!DOCTYPE html>
+/// What the page is made of.
+struct Page<'a> {
+    url: &'a str,
+    openapi_url: &'a str,
+    title: &'a str,
+    /// What `start.js` hands to Swagger UI, as JSON.
+    settings: &'a str,
+}
+
+impl Page<'_> {
+    fn to_html(&self) -> Bytes {
+        let (url, openapi_url) = (escape(self.url), escape(self.openapi_url));
+        let (title, settings) = (escape(self.title), escape(self.settings));
+        let base = format!("{url}/{VERSION}");
+        let page = format!(
+            r#"<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -48,22 +76,43 @@ fn page(url: &str, openapi_url: &str, title: &str) -> String {
 <body>
 <div id="swagger-ui"></div>
 <script src="{base}/swagger-ui-bundle.js"></script>
-<script src="{base}/start.js" data-document="{openapi_url}"></script>
+<script src="{base}/start.js" data-document="{openapi_url}" data-redirect="{url}/oauth2-redirect" data-settings="{settings}"></script>
 </body>
 </html>
 "#
-    )
+        );
+        page.into()
+    }
+}
+
+/// Where a login at an authorization server ends: it hands the code to the page that opened it.
+fn redirect_page(url: &str) -> Bytes {
+    let url = escape(url);
+    let page = format!(
+        r#"<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Login</title>
+</head>
+<body>
+<script src="{url}/{VERSION}/oauth2-redirect.js"></script>
+</body>
+</html>
+"#
+    );
+    page.into()
 }
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn html(page: Bytes) -> Response<Body> {
+fn html(page: Bytes, policy: HeaderValue) -> Response<Body> {
     let mut response = Response::new(Body::from(page));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -91,14 +140,17 @@ mod tests {
 
     #[test]
     fn a_title_cannot_break_out_of_the_page() {
-        let page = page("/docs", "/openapi.json", "</title><script>alert(\"1\")</script>&");
+        let title = "</title><script>alert(\"1\")</script>&";
+        let settings = "{\"a\":\"\\\"><script>\"}";
+        let page = Page { url: "/docs", openapi_url: "/openapi.json", title, settings }.to_html();
+        let page = str::from_utf8(&page).unwrap();
         assert!(page.contains("<title>&lt;/title&gt;&lt;script&gt;alert(&quot;1&quot;)"));
         assert_eq!(page.matches("<script").count(), 2);
     }
 
     #[test]
     fn the_committed_files_are_of_the_version_in_their_url() {
-        let readme = include_str!("../../assets/swagger-ui/README.md");
+        let readme = include_str!("../../../assets/swagger-ui/README.md");
         assert!(readme.contains(&format!("`swagger-ui-dist` {VERSION}")));
         for file in [BUNDLE, STYLE] {
             assert_eq!(file[..2], [0x1f, 0x8b], "gzip");

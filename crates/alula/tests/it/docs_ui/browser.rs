@@ -1,4 +1,4 @@
-//! The documentation page, in a browser and as files.
+//! A real browser, and what it saw.
 
 use std::{
     path::{Path as FilePath, PathBuf},
@@ -8,21 +8,19 @@ use std::{
 };
 
 use alula::{
-    Body,
-    http::Response,
-    prelude::*,
+    App,
     serve::{Limits, Server, Shutdown},
 };
 use serde_json::Value;
 use tokio::{process::Command, time::timeout};
 
-use crate::{kitchen, tool};
+use crate::tool;
 
 /// Longer than a browser takes to start on a machine with much else to do.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A Chromium: `ALULA_TEST_CHROMIUM`, or one in the path.
-fn chromium() -> Option<PathBuf> {
+pub(super) fn chromium() -> Option<PathBuf> {
     let named = tool::setting("ALULA_TEST_CHROMIUM").map(PathBuf::from);
     named
         .or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(in_path))
@@ -34,13 +32,13 @@ fn in_path(name: &str) -> Option<PathBuf> {
 }
 
 /// What a browser made of a page.
-struct Visit {
+pub(super) struct Visit {
     /// The page after its scripts ran.
-    dom: String,
+    pub(super) dom: String,
     /// What scripts and the browser itself wrote to the console.
-    console: Vec<String>,
+    pub(super) console: Vec<String>,
     /// The URLs that the page asked for.
-    requests: Vec<String>,
+    pub(super) requests: Vec<String>,
 }
 
 /// A folder that goes with the test.
@@ -69,7 +67,7 @@ async fn visit(chromium: &FilePath, url: &str) -> Visit {
     let browser = Command::new(chromium)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        .args(["--disable-dev-shm-usage", "--no-proxy-server"])
+        .args(["--disable-dev-shm-usage", "--no-proxy-server", "--disable-popup-blocking"])
         .arg("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
         .args(["--window-size=1200,3000", "--virtual-time-budget=20000", "--dump-dom"])
         .arg("--enable-logging=stderr")
@@ -111,7 +109,7 @@ fn requests(net_log: &str) -> Vec<String> {
 }
 
 /// Serves an application, opens one of its pages, and says where it was served.
-async fn open(chromium: &FilePath, app: App, page: &str) -> (String, Visit) {
+pub(super) async fn open(chromium: &FilePath, app: App, page: &str) -> (String, Visit) {
     let server = Server::bind("127.0.0.1:0", Limits::default()).await.unwrap();
     let origin = format!("http://{}", server.local_addr());
     let shutdown = Shutdown::new();
@@ -126,96 +124,7 @@ async fn open(chromium: &FilePath, app: App, page: &str) -> (String, Visit) {
     (origin, visit)
 }
 
-fn strays<'v>(origin: &str, visit: &'v Visit) -> Vec<&'v str> {
+pub(super) fn strays<'v>(origin: &str, visit: &'v Visit) -> Vec<&'v str> {
     let home = format!("{origin}/");
     visit.requests.iter().map(String::as_str).filter(|url| !url.starts_with(&home)).collect()
-}
-
-#[tokio::test]
-async fn the_page_shows_the_operations_and_stays_at_home() {
-    let Some(chromium) = chromium() else {
-        return tool::skipped("no Chromium; see ALULA_TEST_CHROMIUM");
-    };
-    let (origin, visit) = open(&chromium, kitchen::app(), "/docs#/Orders/order").await;
-    for text in [
-        "Kitchen &lt;sink&gt;",
-        "data-tag=\"Dishes\"",
-        "What there is.",
-        "List the dishes.",
-        "data-tag=\"Streams\"",
-        "All orders of the day.",
-        // The operation in the URL is open, with an example of its body.
-        "opblock opblock-post is-open",
-        "\"ingredients\"",
-    ] {
-        assert!(visit.dom.contains(text), "{text} in {}", visit.dom);
-    }
-    assert!(!visit.dom.contains("health"), "a hidden operation");
-    assert_eq!(visit.console, [""; 0]);
-    assert_eq!(strays(&origin, &visit), [""; 0]);
-    for file in ["docs#/Orders/order", "openapi.json"] {
-        let url = format!("{origin}/{file}");
-        assert!(visit.requests.contains(&url), "{url} in {:?}", visit.requests);
-    }
-}
-
-#[tokio::test]
-async fn a_page_that_strays_or_breaks_its_policy_would_be_noticed() {
-    async fn page() -> Response<Body> {
-        let html = "<img src='http://elsewhere.example/x'><script>alert(1)</script>";
-        Response::builder()
-            .header("content-type", "text/html")
-            .header("content-security-policy", "script-src 'self'")
-            .body(Body::from(html))
-            .unwrap()
-    }
-    let Some(chromium) = chromium() else {
-        return tool::skipped("no Chromium; see ALULA_TEST_CHROMIUM");
-    };
-    let app = App::new("Stray", "1.0.0").route(get("/page", page));
-    let (origin, visit) = open(&chromium, app, "/page").await;
-    assert_eq!(strays(&origin, &visit), ["http://elsewhere.example/x"]);
-    assert!(visit.console.iter().any(|line| line.contains("script-src")), "{:?}", visit.console);
-}
-
-#[tokio::test]
-async fn the_page_and_its_files_have_their_headers() {
-    let client = kitchen::app().client().await;
-    let page = client.get("/docs").await;
-    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-    assert_eq!(page.header("x-content-type-options"), "nosniff");
-    let policy = page.header("content-security-policy");
-    assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
-    assert!(page.text().contains("<title>Kitchen &lt;sink&gt;</title>"));
-
-    let urls = page.text().split('"').filter(|part| part.starts_with("/docs/"));
-    let urls: Vec<_> = urls.collect();
-    assert_eq!(urls.len(), 4);
-    for url in urls {
-        let file = client.get(url).await;
-        assert_eq!(file.status(), 200, "{url}");
-        let cached = file.header("cache-control");
-        assert_eq!(cached, "public, max-age=31536000, immutable", "{url}");
-        assert_eq!(file.header("x-content-type-options"), "nosniff", "{url}");
-        let is_compressed = url.contains("swagger-ui");
-        assert_eq!(file.header("content-encoding") == "gzip", is_compressed, "{url}");
-        assert_eq!(client.head(url).await.status(), 200, "{url}");
-    }
-}
-
-#[tokio::test]
-async fn the_page_and_the_document_can_be_elsewhere_or_nowhere() {
-    let app = kitchen::app().docs_url("/ui").openapi_url("/schema.json");
-    let client = app.client().await;
-    assert!(client.get("/ui").await.text().contains("data-document=\"/schema.json\""));
-    assert_eq!(client.get("/schema.json").await.json::<Value>()["openapi"], "3.1.0");
-    assert_eq!(client.get("/docs").await.status(), 404);
-
-    let client = kitchen::app().docs_url(None).client().await;
-    assert_eq!(client.get("/docs").await.status(), 404);
-    assert_eq!(client.get("/openapi.json").await.status(), 200);
-
-    let client = kitchen::app().openapi_url(None).client().await;
-    assert_eq!(client.get("/docs").await.status(), 404);
-    assert_eq!(client.get("/openapi.json").await.status(), 404);
 }
