@@ -1,7 +1,7 @@
 //! `#[dependency]`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{ToTokens as _, format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
@@ -31,6 +31,12 @@ fn generate(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream>
         return errors.finish(TokenStream::new());
     };
     let assertions = assertions(&arguments, None);
+    let limit = options.max_concurrency.map(|limit| {
+        quote! {
+            const MAX_CONCURRENCY: ::core::option::Option<usize> =
+                ::core::option::Option::Some(#limit);
+        }
+    });
     let scopes =
         options.scopes.map(|scopes| quote!(const SCOPES: &'static [&'static str] = &#scopes;));
     let (name, vis) = (&function.sig.ident, &function.vis);
@@ -56,6 +62,7 @@ fn generate(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream>
             type Value = #ty;
             type Input = (#(#arguments,)*);
             #scopes
+            #limit
 
             async fn resolve(
                 input: Self::Input,
@@ -73,31 +80,43 @@ fn generate(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream>
 #[derive(Default)]
 struct Options {
     scopes: Option<ExprArray>,
+    max_concurrency: Option<Expr>,
 }
 
 impl Parse for Options {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut options = Self::default();
         for option in Punctuated::<MetaNameValue, Token![,]>::parse_terminated(input)? {
-            match (option.path.is_ident("scopes"), &option.value) {
-                (true, Expr::Array(scopes)) if options.scopes.is_none() => {
-                    options.scopes = Some(scopes.clone());
-                }
-                (true, Expr::Array(_)) => {
-                    let message = "the option `scopes` is given twice";
-                    return Err(syn::Error::new_spanned(option, message));
-                }
-                (true, other) => {
+            options.add(option)?;
+        }
+        Ok(options)
+    }
+}
+
+impl Options {
+    fn add(&mut self, option: MetaNameValue) -> syn::Result<()> {
+        let name = option.path.to_token_stream().to_string();
+        let is_repeated = match name.as_str() {
+            "max_concurrency" => self.max_concurrency.replace(option.value.clone()).is_some(),
+            "scopes" => match &option.value {
+                Expr::Array(scopes) => self.scopes.replace(scopes.clone()).is_some(),
+                other => {
                     let message = "expected a list, such as [\"items:read\"]";
                     return Err(syn::Error::new_spanned(other, message));
                 }
-                (false, _) => {
-                    let message = "unknown option; there is `scopes`";
-                    return Err(syn::Error::new_spanned(option.path, message));
-                }
+            },
+            _ => {
+                let message = "unknown option; there are `scopes` and `max_concurrency`";
+                return Err(syn::Error::new_spanned(option.path, message));
             }
+        };
+        match is_repeated {
+            true => {
+                let message = format!("the option `{name}` is given twice");
+                Err(syn::Error::new_spanned(option, message))
+            }
+            false => Ok(()),
         }
-        Ok(options)
     }
 }
 

@@ -79,6 +79,9 @@ pub fn derive_validate(input: TokenStream) -> TokenStream {
 /// function returns the value, or a `Result` of it whose error turns into an `HttpError`.
 /// It may be `async`.
 ///
+/// `#[dependency(max_concurrency = 5)]` makes at most five values at a time, for five requests; see
+/// `alula::Dependency::MAX_CONCURRENCY`.
+///
 /// The function stays as it is. Beside it appears a type of the same name that implements
 /// `alula::Dependency`, which is the type that `Depends` names.
 ///
@@ -133,9 +136,11 @@ macro_rules! endpoints {
         /// | `hidden` | is left out of the document |
         /// | `max_body = bytes` | the most that a body may hold |
         /// | `scopes = ["...", "..."]` | what the caller must be allowed to do |
+        /// | `timeout_seconds = 30` | the longest wait for an answer, as `.timeout(Duration::from_secs(30))` |
+        /// | `run_to_completion` | goes on when the client leaves |
         /// | `lax` | reads `"4"` as 4, as FastAPI does |
         ///
-        /// Each is the method of that name on `alula::Route`.
+        /// Each but `timeout_seconds` is the method of that name on `alula::Route`.
         ///
         /// ```ignore (needs the crate alula, which needs this one)
         #[doc = concat!("#[", stringify!($method), "(\"/chats/{id}\", tag = \"Chat\")]")]

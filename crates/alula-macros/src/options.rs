@@ -17,9 +17,10 @@ const VALUES: &[&str] = &[
     "response_description",
     "max_body",
     "scopes",
+    "timeout_seconds",
 ];
 /// Options that take no value.
-const FLAGS: &[&str] = &["deprecated", "hidden", "lax"];
+const FLAGS: &[&str] = &["deprecated", "hidden", "lax", "run_to_completion"];
 
 /// A path and options, as calls on the route builder.
 #[derive(Debug)]
@@ -44,6 +45,10 @@ impl Options {
         }
         let call = match name.as_str() {
             "tags" => tags(&option.require_name_value()?.value)?,
+            "timeout_seconds" => {
+                let seconds = &option.require_name_value()?.value;
+                quote!(.timeout(::core::time::Duration::from_secs(#seconds)))
+            }
             value if value == "tag" || VALUES.contains(&value) => {
                 let (method, value) = (option.path(), &option.require_name_value()?.value);
                 quote!(.#method(#value))

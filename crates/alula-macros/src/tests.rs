@@ -91,14 +91,15 @@ fn each_option_is_the_method_of_its_name() {
     );
     let options = quote! {
         "/", tag = "A", tag = "B", tags = ["C", "D"], operation_id = "id", deprecated, hidden, lax,
-        response_description = "ok", max_body = 2 * MIB,
+        response_description = "ok", max_body = 2 * MIB, timeout_seconds = 30, run_to_completion,
     };
     assert_eq!(
         route(options, &item),
         [
             r#"{::alula::post("/",f).name("f").tag("A").tag("B").tag("C").tag("D")"#,
             r#".operation_id("id").deprecated().hidden().lax()"#,
-            r#".response_description("ok").max_body(2*MIB)}"#,
+            r#".response_description("ok").max_body(2*MIB)"#,
+            r#".timeout(::core::time::Duration::from_secs(30)).run_to_completion()}"#,
         ]
         .concat()
     );
@@ -271,7 +272,7 @@ fn a_dependency_without_a_nameable_value_is_refused() {
 }
 
 #[test]
-fn a_dependency_demands_its_scopes() {
+fn a_dependency_has_scopes_and_a_limit() {
     let expand = |options| {
         dependency::expand(
             options,
@@ -285,11 +286,19 @@ fn a_dependency_demands_its_scopes() {
         resolution.contains(r#"constSCOPES:&'static[&'staticstr]=&["a","b"];"#),
         "{resolution}"
     );
-    assert!(!text(implementation(&items(expand(quote!())))).contains("SCOPES"));
+    let limited = text(implementation(&items(expand(quote!(max_concurrency = 2 * CPUS)))));
+    let constant = "constMAX_CONCURRENCY:::core::option::Option<usize>=\
+                    ::core::option::Option::Some(2*CPUS);";
+    assert!(limited.contains(constant), "{limited}");
+    assert!(!text(implementation(&items(expand(quote!())))).contains("const"));
     for (options, message) in [
-        (quote!(cached = true), "unknown option; there is `scopes`"),
+        (quote!(cached = true), "unknown option; there are `scopes` and `max_concurrency`"),
         (quote!(scopes = "a"), "expected a list, such as [\"items:read\"]"),
         (quote!(scopes = ["a"], scopes = ["b"]), "the option `scopes` is given twice"),
+        (
+            quote!(max_concurrency = 1, max_concurrency = 2),
+            "the option `max_concurrency` is given twice",
+        ),
     ] {
         assert_eq!(errors(expand(options)), [message]);
     }

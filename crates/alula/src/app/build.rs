@@ -177,7 +177,13 @@ fn plan_route(
     let guards = route.guards.iter().map(|guard| guard(&mut operation)).collect();
     let body_bytes_max = route.body_bytes_max.unwrap_or(body.body_bytes_max);
     let limits = BodyLimits { body_bytes_max, ..body };
-    let settings = Settings { status, limits, guards, shutdown: shutdown.clone() };
+    let timeout = route.timeout.flatten();
+    if timeout.is_some_and(|limit| limit.is_zero()) {
+        operation.mistake("a timeout of zero leaves no time to answer; `None` is no timeout");
+    }
+    let to_completion = route.to_completion;
+    let shutdown = shutdown.clone();
+    let settings = Settings { status, limits, timeout, to_completion, guards, shutdown };
     let handler = route.endpoint.plan(&mut operation, settings, filter);
     (handler, operation.finish())
 }

@@ -211,6 +211,19 @@ impl App {
         self
     }
 
+    /// The longest wait for an answer, where no router or route says otherwise; none by default.
+    /// See [`Route::timeout`].
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.root = self.root.timeout(timeout);
+        self
+    }
+
+    /// Lets every endpoint go on when its client leaves; see [`Route::run_to_completion`].
+    pub fn run_to_completion(mut self) -> Self {
+        self.root = self.root.run_to_completion();
+        self
+    }
+
     /// The limits of the server.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.body.body_stall = limits.body_stall;

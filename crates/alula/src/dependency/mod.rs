@@ -1,11 +1,14 @@
 //! Dependency injection: values that endpoints ask for, resolved once per request.
 
 mod body;
+mod call;
 mod scope;
 
 use std::{any::TypeId, fmt, future::Future, ops::Deref, pin::Pin, sync::Arc};
 
 pub(crate) use body::finish_with;
+use call::Call;
+pub(crate) use call::Slots;
 pub(crate) use scope::RequestScope;
 pub use scope::{BackgroundTasks, Outcome, Scope};
 
@@ -49,6 +52,34 @@ pub trait Dependency: Send + Sync + 'static {
     /// What the caller of every endpoint that uses it must be allowed to do; see
     /// [`SecurityScopes`](crate::SecurityScopes).
     const SCOPES: &'static [&'static str] = &[];
+
+    /// The most values that there are at a time in one application and process; no limit by
+    /// default.
+    ///
+    /// A request that finds no free slot waits for one, after the inputs of the dependency are
+    /// there. A [`timeout`](crate::Route::timeout) bounds the wait, and a client that leaves ends
+    /// it. The slot is held until the request's other exits have run: for a stream, until it has
+    /// ended. Where a request needs slots of two dependencies, all endpoints must ask for them in
+    /// the same order, or two requests may wait for each other.
+    ///
+    /// A value that takes the place of the dependency in a test takes no slot.
+    ///
+    /// ```
+    /// use alula::{Depends, Json, dependency};
+    ///
+    /// struct Gpu;
+    ///
+    /// /// The fifth request waits until one of four is done.
+    /// #[dependency(max_concurrency = 4)]
+    /// async fn gpu() -> Gpu {
+    ///     Gpu
+    /// }
+    ///
+    /// async fn embed(_gpu: Depends<gpu>) -> Json<Vec<f32>> {
+    ///     Json(vec![])
+    /// }
+    /// ```
+    const MAX_CONCURRENCY: Option<usize> = None;
 
     /// Makes the value. An error is the answer to the request.
     fn resolve(input: Self::Input) -> impl Future<Output = Result<Self::Value>> + Send;
@@ -94,7 +125,7 @@ impl<D: Dependency<Value: fmt::Debug>> fmt::Debug for Depends<D> {
 /// How a dependency is resolved in one application.
 #[doc(hidden)]
 pub struct DependencyPlan<D: Dependency> {
-    input: <D::Input as Input>::Plan,
+    call: Call<D>,
     replacement: Option<Arc<dyn Resolver<D::Value>>>,
 }
 
@@ -112,8 +143,8 @@ impl<D: Dependency> Input for Depends<D> {
     fn plan(operation: &mut Operation<'_>) -> Self::Plan {
         operation.demand(D::SCOPES);
         // The document describes the dependency itself, also where a test replaced it.
-        let input = D::Input::plan(operation);
-        DependencyPlan { input, replacement: operation.replacement::<D>() }
+        let call = Call::plan(operation);
+        DependencyPlan { call, replacement: operation.replacement::<D>() }
     }
 
     async fn extract(plan: &Self::Plan, cx: &mut RequestContext) -> Result<Self, Rejection> {
@@ -127,10 +158,7 @@ impl<D: Dependency> Input for Depends<D> {
         }
         let resolved = match &plan.replacement {
             Some(replacement) => replacement.resolve(cx).await,
-            None => match D::Input::extract(&plan.input, cx).await {
-                Ok(input) => D::resolve(input).await.map_err(Rejection::from),
-                Err(rejection) => Err(rejection),
-            },
+            None => plan.call.make(cx).await,
         };
         match resolved {
             Ok(value) => {
@@ -163,13 +191,11 @@ impl<V: Send, F: Fn() -> V + Send + Sync> Resolver<V> for ByValue<F> {
 }
 
 /// A replacement by another dependency, with its own inputs.
-pub(crate) struct ByDependency<D: Dependency> {
-    plan: <D::Input as Input>::Plan,
-}
+pub(crate) struct ByDependency<D: Dependency>(Call<D>);
 
 impl<D: Dependency> ByDependency<D> {
     pub(crate) fn plan(operation: &mut Operation<'_>) -> Self {
-        Self { plan: D::Input::plan(operation) }
+        Self(Call::plan(operation))
     }
 }
 
@@ -178,10 +204,7 @@ impl<D: Dependency> Resolver<D::Value> for ByDependency<D> {
         &'a self,
         cx: &'a mut RequestContext,
     ) -> BoxFuture<'a, Result<D::Value, Rejection>> {
-        Box::pin(async {
-            let input = D::Input::extract(&self.plan, cx).await?;
-            Ok(D::resolve(input).await?)
-        })
+        Box::pin(self.0.make(cx))
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     security::Security,
 };
 use crate::{
-    dependency::{Dependency, Resolver},
+    dependency::{Dependency, Resolver, Slots},
     schema::{Names, Shape, TextShape},
 };
 
@@ -285,6 +285,11 @@ impl<'a> Operation<'a> {
             ));
         }
         state
+    }
+
+    /// The limits of dependencies, which all operations share.
+    pub(crate) fn slots(&mut self) -> &mut Slots {
+        &mut self.plan.slots
     }
 
     /// What takes the place of a dependency in this application.

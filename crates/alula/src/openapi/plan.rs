@@ -3,7 +3,10 @@
 use std::mem;
 
 use super::{components::Components, security::Schemes};
-use crate::app::{Overrides, States};
+use crate::{
+    app::{Overrides, States},
+    dependency::Slots,
+};
 
 /// What the planning of all operations shares.
 pub(crate) struct Plan {
@@ -13,6 +16,7 @@ pub(crate) struct Plan {
     /// Whether a state that is not there is no mistake, as it may come later.
     pub(crate) may_lack_states: bool,
     pub(crate) overrides: Overrides,
+    pub(crate) slots: Slots,
     /// What is wrong with the application; it does not start with any.
     pub(crate) mistakes: Vec<String>,
 }
@@ -25,6 +29,7 @@ impl Plan {
             states,
             may_lack_states,
             overrides,
+            slots: Slots::default(),
             mistakes: Vec::new(),
         }
     }

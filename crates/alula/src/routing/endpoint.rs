@@ -1,15 +1,20 @@
 //! A route at run time.
 
-use std::{marker::PhantomData, panic::AssertUnwindSafe, sync::Arc};
+use std::{marker::PhantomData, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     extract::Request,
     routing::{MethodFilter, MethodRouter, on},
 };
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use http::{Method, Response, StatusCode};
+use http_body::Body as _;
 
+use super::{
+    deadline::Deadline,
+    detached::{Detachable, detached},
+};
 use crate::{
     dependency::{Guard, Outcome, RequestScope, finish_with},
     error::{HttpError, Result},
@@ -35,6 +40,10 @@ pub(crate) trait PlanEndpoint: Send {
 pub(crate) struct Settings {
     pub(crate) status: StatusCode,
     pub(crate) limits: BodyLimits,
+    /// The longest wait for an answer.
+    pub(crate) timeout: Option<Duration>,
+    /// Whether the endpoint goes on when its client leaves.
+    pub(crate) to_completion: bool,
     pub(crate) guards: Vec<Box<dyn Guard>>,
     pub(crate) shutdown: Shutdown,
 }
@@ -64,6 +73,9 @@ where
         let plan = A::plan(operation);
         H::Output::describe(operation, settings.status.as_u16());
         let endpoint = Arc::new(Endpoint { handler: self.handler, plan, settings });
+        if endpoint.settings.to_completion {
+            return detached(filter, endpoint.settings.shutdown.clone(), endpoint);
+        }
         on(filter, move |request: Request| endpoint.clone().run(request))
     }
 }
@@ -88,10 +100,14 @@ where
         let scope = RequestScope::new(self.settings.shutdown.clone());
         let mut cx = RequestContext::new(request, self.settings.limits, scope);
         async move {
-            let answer = AssertUnwindSafe(self.answer(&mut cx)).catch_unwind().await;
+            let answer = AssertUnwindSafe(self.answer(&mut cx)).catch_unwind();
+            let answer = Deadline::new(self.settings.timeout, answer).await;
             let (outcome, error) = match answer {
                 Ok(Ok(response)) if cx.has_nothing_to_finish() => return response,
-                Ok(Ok(response)) => return Box::pin(succeed(response, cx)).await,
+                Ok(Ok(response)) => {
+                    let needs_reader = !self.settings.to_completion;
+                    return Box::pin(succeed(response, cx, needs_reader)).await;
+                }
                 Ok(Err(error)) => (Outcome::Error(error.status()), error),
                 Err(panic) => (Outcome::Panicked, HttpError::internal(panic_text(&*panic))),
             };
@@ -124,8 +140,24 @@ where
     }
 }
 
-async fn succeed(response: Response<Body>, cx: RequestContext) -> Response<Body> {
-    let is_sent = cx.method() != Method::HEAD;
+impl<A, H> Detachable for Endpoint<A, H>
+where
+    A: Input,
+    H: Handler<A, Output: Output>,
+{
+    fn run(self: Arc<Self>, request: Request) -> BoxFuture<'static, Response<Body>> {
+        Box::pin(self.run(request))
+    }
+}
+
+/// Without a need for a reader, an answer that is no stream is complete once it is made.
+async fn succeed(
+    response: Response<Body>,
+    cx: RequestContext,
+    needs_reader: bool,
+) -> Response<Body> {
+    let is_stream = response.body().size_hint().exact().is_none();
+    let is_sent = cx.method() != Method::HEAD && (needs_reader || is_stream);
     let scope = cx.into_scope();
     scope.returned(Outcome::Ok).await;
     finish_with(response, scope, is_sent)

@@ -1,5 +1,7 @@
 //! Routes, and routers that group them.
 
+mod deadline;
+mod detached;
 mod endpoint;
 mod middleware;
 mod route;

@@ -1,6 +1,6 @@
 //! One route: a method, a path, a function and what is said about it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::routing::MethodRouter;
 use http::Method;
@@ -49,6 +49,9 @@ pub struct Route {
     pub(crate) lax: Option<bool>,
     pub(crate) body_bytes_max: Option<usize>,
     pub(crate) scopes: Vec<String>,
+    /// Nothing where an outer one decides.
+    pub(crate) timeout: Option<Option<Duration>>,
+    pub(crate) to_completion: bool,
     pub(crate) guards: Vec<PlanGuard>,
     pub(crate) layers: Vec<ApplyLayer>,
     pub(crate) endpoint: Box<dyn PlanEndpoint>,
@@ -81,6 +84,8 @@ where
         lax: None,
         body_bytes_max: None,
         scopes: Vec::new(),
+        timeout: None,
+        to_completion: false,
         guards: Vec::new(),
         layers: Vec::new(),
         endpoint: Box::new(Unplanned::new(handler)),
@@ -239,6 +244,39 @@ impl Route {
     /// The most bytes a request body may have; by default the app's limit.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// The longest wait for the head of the answer, for dependencies and inputs too; none by
+    /// default.
+    ///
+    /// When it is over, the endpoint is dropped with all it awaits, exits of dependencies see
+    /// [`Outcome::Error`](crate::Outcome::Error), and the client is answered 504. A stream is not
+    /// cut once it has begun. What layers of the route do is not counted.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use alula::{Json, get};
+    ///
+    /// async fn slow() -> Json<u32> {
+    ///     Json(7)
+    /// }
+    ///
+    /// let route = get("/slow", slow).timeout(Duration::from_secs(30));
+    /// ```
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = Some(timeout.into());
+        self
+    }
+
+    /// Lets the endpoint go on when its client leaves, as FastAPI does.
+    ///
+    /// It runs in a task of its own, for which the shutdown waits. Its background tasks and exits
+    /// then run as for a client that has read the answer. A [`timeout`](Self::timeout) still ends
+    /// it, and a stream that it has returned still ends with its client.
+    pub fn run_to_completion(mut self) -> Self {
+        self.to_completion = true;
         self
     }
 

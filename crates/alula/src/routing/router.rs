@@ -1,6 +1,6 @@
 //! Groups of routes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::routing::MethodRouter;
 
@@ -33,6 +33,8 @@ pub struct Router {
     layers: Vec<ApplyLayer>,
     lax: Option<bool>,
     body_bytes_max: Option<usize>,
+    timeout: Option<Option<Duration>>,
+    to_completion: bool,
     routes: Vec<Route>,
 }
 
@@ -78,6 +80,19 @@ impl Router {
         self
     }
 
+    /// The longest wait for an answer of its routes that do not say otherwise; see
+    /// [`Route::timeout`].
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = Some(timeout.into());
+        self
+    }
+
+    /// Lets its endpoints go on when a client leaves; see [`Route::run_to_completion`].
+    pub fn run_to_completion(mut self) -> Self {
+        self.to_completion = true;
+        self
+    }
+
     /// Puts a tower middleware around each of its routes; the last one added is the outermost.
     pub fn layer(mut self, layer: impl Middleware) -> Self {
         self.layers.push(Arc::new(move |router: MethodRouter| router.layer(layer.clone())));
@@ -104,7 +119,18 @@ impl Router {
 
     /// The routes with everything applied that the router says of them.
     pub(crate) fn into_routes(self) -> Vec<Route> {
-        let Self { prefix, tags, scopes, guards, layers, lax, body_bytes_max, routes } = self;
+        let Self {
+            prefix,
+            tags,
+            scopes,
+            guards,
+            layers,
+            lax,
+            body_bytes_max,
+            timeout,
+            to_completion,
+            routes,
+        } = self;
         let apply = |mut route: Route| {
             route.path.insert_str(0, &prefix);
             route.meta.tags.splice(0..0, tags.iter().cloned());
@@ -113,6 +139,8 @@ impl Router {
             route.layers.extend(layers.iter().cloned());
             route.lax = route.lax.or(lax);
             route.body_bytes_max = route.body_bytes_max.or(body_bytes_max);
+            route.timeout = route.timeout.or(timeout);
+            route.to_completion |= to_completion;
             route
         };
         routes.into_iter().map(apply).collect()

@@ -5,6 +5,10 @@
 mod answers;
 #[cfg(test)]
 mod bodies;
+#[cfg(test)]
+mod completion;
+#[cfg(test)]
+mod concurrency;
 #[cfg(feature = "docs")]
 #[cfg(test)]
 mod docs_ui;
@@ -36,6 +40,8 @@ mod settings;
 mod start_up;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod timeouts;
 #[cfg(test)]
 mod tool;
 #[cfg(test)]

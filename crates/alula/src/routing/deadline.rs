@@ -1,0 +1,65 @@
+//! The time that an endpoint has to answer.
+
+use std::{
+    any::Any,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::body::Body;
+use http::Response;
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::error::{HttpError, Result};
+
+/// What an endpoint came to: an answer, an error or a panic.
+pub(super) type Caught = Result<Result<Response<Body>>, Box<dyn Any + Send>>;
+
+pin_project! {
+    /// An endpoint at work, ended by a 504 when its time is over.
+    ///
+    /// An endpoint that never waits has no timer, and does not read the clock.
+    pub(super) struct Deadline<F> {
+        #[pin]
+        work: F,
+        limit: Option<Duration>,
+        timer: Option<Pin<Box<Sleep>>>,
+    }
+}
+
+impl<F: Future<Output = Caught>> Deadline<F> {
+    pub(super) fn new(limit: Option<Duration>, work: F) -> Self {
+        Self { work, limit, timer: None }
+    }
+}
+
+impl<F: Future<Output = Caught>> Future for Deadline<F> {
+    type Output = Caught;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Caught> {
+        let this = self.project();
+        let polled = this.work.poll(cx);
+        match *this.limit {
+            Some(limit) if polled.is_pending() => expired(limit, this.timer, cx),
+            _ => polled,
+        }
+    }
+}
+
+/// A limit too large to be added to the time is none.
+fn expired(
+    limit: Duration,
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Caught> {
+    if timer.is_none() {
+        *timer = Instant::now().checked_add(limit).map(|due| Box::pin(sleep_until(due)));
+    }
+    let Some(timer) = timer else { return Poll::Pending };
+    ready!(timer.as_mut().poll(cx));
+    let seconds = limit.as_secs_f64();
+    let detail = format!("The server did not answer within {seconds} s");
+    Poll::Ready(Ok(Err(HttpError::new(504, detail))))
+}
