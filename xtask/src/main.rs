@@ -10,6 +10,8 @@
 )]
 
 mod bench;
+mod differential;
+mod features;
 mod process;
 mod python;
 mod recordings;
@@ -34,7 +36,7 @@ const TASKS: &[Task] = &[
         name: "test",
         arguments: "[--quick] [--no-install]",
         about: "Install what the tests need, then run every check and every test.\n\
-                --quick: install nothing and build no documentation.\n\
+                --quick: install nothing, and leave out the longer checks.\n\
                 --no-install: install nothing; tests without their tool are skipped.",
         run: test::run,
     },
@@ -43,6 +45,20 @@ const TASKS: &[Task] = &[
         arguments: "",
         about: "Check the rules of the project that rustc and clippy do not know.",
         run: tidy::run,
+    },
+    Task {
+        name: "differential",
+        arguments: "[--pin]",
+        about: "Send the same requests to a FastAPI application and to its twin; exit 1 on a\n\
+                difference that docs/differences-from-fastapi.md does not list.\n\
+                --pin: write down anew what both answer where they differ.",
+        run: differential::run,
+    },
+    Task {
+        name: "features",
+        arguments: "",
+        about: "Check that every crate builds with none, each and all of its features.",
+        run: features::run,
     },
     Task {
         name: "bench",

@@ -12,6 +12,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::workspace::Workspace;
+
 /// Runs a program that prints to our own streams.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.stdin(Stdio::null()).status().with_context(|| cannot_run(command))?;
@@ -88,6 +90,14 @@ pub(crate) fn cargo(root: &Path) -> Command {
         }
     }
     command
+}
+
+/// Builds an example with all features, and says where its program is.
+pub(crate) fn build_example(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
+    let mut command = cargo(&workspace.root);
+    command.args(["build", "--package", package, "--all-features", "--example", name]);
+    run(&mut command)?;
+    Ok(workspace.target.join("debug/examples").join(name))
 }
 
 /// Where a program is on the `PATH`.

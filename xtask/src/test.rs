@@ -2,12 +2,15 @@
 
 use std::{
     env,
+    process::Command,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{process, tally::Tally, tidy, tools::Tools, workspace::Workspace};
+use crate::{
+    differential, features, process, tally::Tally, tidy, tools::Tools, workspace::Workspace,
+};
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = Options::parse(arguments)?;
@@ -18,24 +21,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     } else {
         Tools::find(&workspace)
     };
-    let tally = check(&mut steps, &workspace, &tools, options.documentation)?;
+    let mut tally = Tally::default();
+    check(&mut steps, &workspace, &tools, &mut tally)?;
+    if options.thorough {
+        check_thoroughly(&mut steps, &workspace, options.install)?;
+    }
     steps.print();
     println!("tests: {tally}");
     Ok(())
 }
 
-fn check(
-    steps: &mut Steps,
-    workspace: &Workspace,
-    tools: &Tools,
-    documentation: bool,
-) -> Result<Tally> {
-    let cargo = |words: &[&str]| {
-        let mut command = process::cargo(&workspace.root);
-        command.args(words);
-        command
-    };
-    let mut tally = Tally::default();
+/// The edit loop.
+fn check(steps: &mut Steps, workspace: &Workspace, tools: &Tools, tally: &mut Tally) -> Result<()> {
+    let cargo = |words: &[&str]| cargo(workspace, words);
     steps.run("fmt", || process::run(&mut cargo(&["fmt", "--all", "--check"])))?;
     steps.run("clippy", || {
         let everything = ["--workspace", "--all-targets", "--all-features"];
@@ -51,16 +49,24 @@ fn check(
     steps.run("doc tests", || {
         let mut command = cargo(&["test", "--doc", "--workspace", "--all-features"]);
         process::run_observed(&mut command, |line| tally.read(line))
-    })?;
-    if documentation {
-        steps.run("documentation", || {
-            // Only libraries: the pages of the binary `alula` would replace those of the library.
-            let mut command =
-                cargo(&["doc", "--workspace", "--lib", "--no-deps", "--all-features"]);
-            process::run(command.env("RUSTDOCFLAGS", "-D warnings"))
-        })?;
-    }
-    Ok(tally)
+    })
+}
+
+/// What `--quick` leaves out.
+fn check_thoroughly(steps: &mut Steps, workspace: &Workspace, install: bool) -> Result<()> {
+    steps.run("differential", || differential::check(workspace, install))?;
+    steps.run("features", || features::check(workspace))?;
+    steps.run("documentation", || {
+        // Only libraries: the pages of the binary `alula` would replace those of the library.
+        let words = ["doc", "--workspace", "--lib", "--no-deps", "--all-features"];
+        process::run(cargo(workspace, &words).env("RUSTDOCFLAGS", "-D warnings"))
+    })
+}
+
+fn cargo(workspace: &Workspace, words: &[&str]) -> Command {
+    let mut command = process::cargo(&workspace.root);
+    command.args(words);
+    command
 }
 
 /// cargo-nextest if it is there: it runs the tests of all crates at once, each in a process.
@@ -75,15 +81,16 @@ fn tests_command() -> &'static [&'static str] {
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
     install: bool,
-    documentation: bool,
+    /// Also what takes longer than an edit loop should.
+    thorough: bool,
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self { install: true, documentation: true };
+        let mut options = Self { install: true, thorough: true };
         for argument in arguments {
             match argument.as_str() {
-                "--quick" => options = Self { install: false, documentation: false },
+                "--quick" => options = Self { install: false, thorough: false },
                 "--no-install" => options.install = false,
                 _ => bail!("`{argument}` is no option; there are --quick and --no-install"),
             }
@@ -127,7 +134,7 @@ mod tests {
 
     #[test]
     fn options() {
-        let options = |install, documentation| Options { install, documentation };
+        let options = |install, thorough| Options { install, thorough };
         assert_eq!(parse(&[]).unwrap(), options(true, true));
         assert_eq!(parse(&["--no-install"]).unwrap(), options(false, true));
         assert_eq!(parse(&["--quick"]).unwrap(), options(false, false));

@@ -24,6 +24,8 @@ pub(crate) struct Package {
     pub(crate) description: Option<String>,
     pub(crate) readme: Option<String>,
     pub(crate) dependencies: Vec<Dependency>,
+    /// Their names, also `default`.
+    pub(crate) features: Vec<String>,
 }
 
 /// A dependency as a manifest names it.
@@ -85,6 +87,7 @@ impl Package {
                     })
                 })
                 .collect::<Option<_>>()?,
+            features: package.get("features")?.as_object()?.keys().cloned().collect(),
         })
     }
 }
@@ -104,6 +107,7 @@ mod tests {
                 "description": null,
                 "readme": "README.md",
                 "dependencies": [{ "name": "wing", "optional": true }],
+                "features": { "default": ["down"], "down": [] },
             }],
         });
         let workspace = Workspace::from_metadata(&metadata).unwrap();
@@ -113,6 +117,7 @@ mod tests {
             (bird.description.as_deref(), bird.readme.as_deref()),
             (None, Some("README.md"))
         );
+        assert_eq!(bird.features, ["default", "down"]);
         let [wing] = bird.dependencies.as_slice() else { panic!("one dependency") };
         assert_eq!((wing.name.as_str(), wing.optional), ("wing", true));
     }

@@ -122,6 +122,8 @@ parameters! {
 parameters! {
     /// Parameters from headers. The field `x_token` reads the header `x-token`.
     ///
+    /// A header that comes twice fills a list; for a single value the first one counts.
+    ///
     /// ```
     /// use alula::prelude::*;
     ///

@@ -223,3 +223,13 @@ async fn parameters_are_answered_as_fastapi_does() {
     assert_eq!(answers.len(), 67);
     assert_same(answers);
 }
+
+#[tokio::test]
+async fn of_a_repeated_header_the_first_value_counts() {
+    let client = app().client().await;
+    let request = client.get("/header").header("x-token", "a").header("x-token", "b");
+    assert_eq!(request.await.text(), r#"["a",null,[]]"#);
+    // Also where the values have to be read a second time.
+    let request = client.get("/header").header("x-token", "a").header("n", " 1").header("n", "2");
+    assert_eq!(request.await.text(), r#"["a",1,[]]"#);
+}

@@ -203,28 +203,28 @@ impl<'de, 'p, I: Iterator<Item = Option<Texts<'p>>>> SeqAccess<'de> for Items<I>
     }
 }
 
-/// The values of one name, as a list or as the last of them; or one item of such a list.
+/// The values of one name, as a list or as the one that counts; or one item of such a list.
 #[derive(Clone, Copy)]
 struct Texts<'p> {
-    last: &'p str,
+    one: &'p str,
     /// Absent for an item.
     all: Option<Run<'p>>,
 }
 
 impl<'p> Texts<'p> {
     fn of(run: Run<'p>) -> Self {
-        Self { last: run.last(), all: Some(run) }
+        Self { one: run.one(), all: Some(run) }
     }
 
     fn item(text: &'p str) -> Self {
-        Self { last: text, all: None }
+        Self { one: text, all: None }
     }
 }
 
 macro_rules! integers {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-            let number = parse_int(self.last).map_err(|_| NotPlain)?;
+            let number = parse_int(self.one).map_err(|_| NotPlain)?;
             match (i64::try_from(number), u64::try_from(number)) {
                 (Ok(number), _) => visitor.visit_i64(number),
                 (Err(_), Ok(number)) => visitor.visit_u64(number),
@@ -237,7 +237,7 @@ macro_rules! integers {
 macro_rules! floats {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-            match parse_float(self.last) {
+            match parse_float(self.one) {
                 Some(number) if number.is_finite() => visitor.visit_f64(number),
                 _ => Err(NotPlain),
             }
@@ -248,7 +248,7 @@ macro_rules! floats {
 macro_rules! strings {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-            visitor.visit_str(self.last)
+            visitor.visit_str(self.one)
         }
     )*};
 }
@@ -269,7 +269,7 @@ impl<'de> Deserializer<'de> for Texts<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-        visitor.visit_bool(parse_bool(self.last).ok_or(NotPlain)?)
+        visitor.visit_bool(parse_bool(self.one).ok_or(NotPlain)?)
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
@@ -302,7 +302,7 @@ impl<'de> Deserializer<'de> for Texts<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, NotPlain> {
-        visitor.visit_enum(UnitVariant(self.last))
+        visitor.visit_enum(UnitVariant(self.one))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {

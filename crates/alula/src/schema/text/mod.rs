@@ -85,6 +85,8 @@ pub struct TextShape {
     parameters: Vec<Parameter>,
     /// Whether names that the type does not know are left out.
     drops_unknown: bool,
+    /// Whether the first value of a repeated name counts, as it does for headers.
+    first_counts: bool,
 }
 
 /// What the type is made of.
@@ -128,7 +130,14 @@ impl TextShape {
             .collect();
         let open = object_rules(&shape, shape.root())
             .is_some_and(|rules| matches!(rules.rest, Rest::Each(_)));
-        Self { shape, form: Form::Struct, renamed, parameters, drops_unknown: header && !open }
+        Self {
+            shape,
+            form: Form::Struct,
+            renamed,
+            parameters,
+            drops_unknown: header && !open,
+            first_counts: header,
+        }
     }
 
     /// A path that is not read into a struct: its schema is wrapped into an object.
@@ -178,7 +187,8 @@ impl TextShape {
     /// Reads pairs of wire name and text as `T`.
     ///
     /// Numbers and booleans are read as FastAPI reads them. The values of a repeated name are a
-    /// list; where one value is expected, the last counts. A good value is made without a detour.
+    /// list; where one value is expected, the last counts, and of headers the first. A good value
+    /// is made without a detour.
     ///
     /// # Errors
     /// Every error, each with the text as it arrived.
@@ -197,7 +207,7 @@ impl TextShape {
     where
         T: DeserializeOwned + Validate,
     {
-        let runs = Runs::new(pairs);
+        let runs = Runs::new(pairs, self.first_counts);
         match T::deserialize(Parameters::new(self, &runs)) {
             Ok(value) if value.is_valid() => Ok(value),
             Ok(value) => {
@@ -259,8 +269,8 @@ impl TextShape {
         for run in runs.in_order_of_arrival() {
             let Some(name) = self.field_name(run.name()) else { continue };
             let value = match expects_named(&self.shape, name) {
-                Expects::One => run.last().into(),
-                Expects::Either if run.len() == 1 => run.last().into(),
+                Expects::One => run.one().into(),
+                Expects::Either if run.len() == 1 => run.one().into(),
                 Expects::Either | Expects::Many => run.texts().collect(),
             };
             object.insert(name.to_owned(), value);

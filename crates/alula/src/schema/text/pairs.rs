@@ -10,6 +10,8 @@ pub(super) struct Runs<'p> {
     pairs: &'p [Pair<'p>],
     /// Sorted by name, then by arrival.
     sorted: Vec<usize>,
+    /// Whether the first value of a repeated name counts, not the last.
+    first_counts: bool,
 }
 
 /// All values of one name, in order of arrival; at least one.
@@ -17,21 +19,22 @@ pub(super) struct Runs<'p> {
 pub(super) struct Run<'r> {
     pairs: &'r [Pair<'r>],
     positions: &'r [usize],
+    first_counts: bool,
 }
 
 impl<'p> Runs<'p> {
-    pub(super) fn new(pairs: &'p [Pair<'p>]) -> Self {
+    pub(super) fn new(pairs: &'p [Pair<'p>], first_counts: bool) -> Self {
         let mut sorted: Vec<usize> = (0..pairs.len()).collect();
         // Stable, so that values keep their order.
         sorted.sort_by_key(|at| name(pairs, *at));
-        Self { pairs, sorted }
+        Self { pairs, sorted, first_counts }
     }
 
     /// Every name once, sorted.
     pub(super) fn iter(&self) -> impl Iterator<Item = Run<'_>> {
         self.sorted
             .chunk_by(|one, other| name(self.pairs, *one) == name(self.pairs, *other))
-            .map(|positions| Run { pairs: self.pairs, positions })
+            .map(|positions| self.run(positions))
     }
 
     /// Every name once, in the order in which clients wrote them.
@@ -46,7 +49,11 @@ impl<'p> Runs<'p> {
         let from_start = self.sorted.get(start..)?;
         let len = from_start.partition_point(|at| name(self.pairs, *at) == wanted);
         let positions = from_start.get(..len).filter(|positions| !positions.is_empty())?;
-        Some(Run { pairs: self.pairs, positions })
+        Some(self.run(positions))
+    }
+
+    fn run<'r>(&'r self, positions: &'r [usize]) -> Run<'r> {
+        Run { pairs: self.pairs, positions, first_counts: self.first_counts }
     }
 }
 
@@ -59,8 +66,10 @@ impl<'r> Run<'r> {
         self.positions.len()
     }
 
-    pub(super) fn last(&self) -> &'r str {
-        self.texts().next_back().unwrap_or_default()
+    /// The value that counts where one is expected.
+    pub(super) fn one(&self) -> &'r str {
+        let mut texts = self.texts();
+        if self.first_counts { texts.next() } else { texts.next_back() }.unwrap_or_default()
     }
 
     pub(super) fn texts(&self) -> impl DoubleEndedIterator<Item = &'r str> + use<'r> {

@@ -1,0 +1,38 @@
+//! The Alula application of the differential test; `app.py` is the same in FastAPI.
+//!
+//! Each module here stands beside its twin of the same name. It serves on a free port and prints
+//! the address; `cargo xtask differential` sends both the same requests.
+#![expect(clippy::print_stdout, reason = "whoever starts it has to know the port")]
+
+mod answers;
+mod bodies;
+mod dependencies;
+mod errors;
+mod events;
+mod parameters;
+mod routers;
+mod streams;
+
+use alula::{App, Limits, Result, Server, Shutdown};
+
+fn app() -> App {
+    App::new("Differential", "1.0.0")
+        .state(events::Events::default())
+        .include(bodies::router())
+        .include(parameters::router())
+        .include(dependencies::router())
+        .include(errors::router())
+        .include(answers::router())
+        .include(streams::router())
+        .include(events::router())
+        .include(routers::router())
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    // A task panics because it is asked to.
+    std::panic::set_hook(Box::new(|_| ()));
+    let server = Server::bind("127.0.0.1:0", Limits::default()).await?;
+    println!("listening on http://{}", server.local_addr());
+    Ok(app().serve_on(server, Shutdown::on_signals()?).await?)
+}
