@@ -101,7 +101,19 @@ impl Shape {
 
     /// Whether the whole value is an object with known fields.
     pub(super) fn is_model(&self) -> bool {
-        matches!(self.node(self.root), Node::Object(rules) if rules.is_model())
+        let mut id = self.root;
+        // A root is often a reference, to another one at most; references may form a cycle.
+        for _ in 0..8 {
+            match self.node(id) {
+                Node::Object(rules) => return rules.is_model(),
+                Node::All(parts) => match parts.as_slice() {
+                    [target] => id = *target,
+                    _ => return false,
+                },
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// The format of the strings at a place, when the way there is plain.

@@ -189,6 +189,21 @@ async fn unions_formats_tuples_and_custom_checks_are_answered_as_fastapi_does() 
     assert_answers_are_fastapis(&client, cases("/list")).await;
 }
 
+#[tokio::test]
+async fn a_body_may_not_be_a_list_of_a_structs_fields() {
+    #[derive(Deserialize, JsonSchema, Validate)]
+    struct Pair {
+        name: String,
+        count: u8,
+    }
+    async fn pair(Json(pair): Json<Pair>) -> Json<String> {
+        Json(format!("{} {}", pair.name, pair.count))
+    }
+    let client = App::new("Bodies", "1.0.0").route(post("/pair", pair)).client().await;
+    let response = client.post("/pair").json(&json!(["by position", 1])).await;
+    assert_eq!(response.json::<Value>()["detail"][0]["type"], "model_attributes_type");
+}
+
 /// What strict reading says where FastAPI coerces: the case, the field, the error, the input.
 const STRICT: [(&str, &str, &str, &str); 8] = [
     ("2.0 as int", "n", "int_type", "2.0"),
