@@ -8,7 +8,7 @@ use syn::punctuated::Punctuated;
 use syn::{ItemFn, Path, ReturnType, Token};
 
 use crate::docs::Docs;
-use crate::options::Options;
+use crate::options::{Kind, Options};
 use crate::signature::{Errors, arguments, assertions, cfgs};
 
 /// Keeps the function and puts a type of its name beside it that makes its route.
@@ -40,7 +40,8 @@ fn generate(method: &str, options: TokenStream, item: TokenStream) -> syn::Resul
     if function.sig.asyncness.is_none() {
         errors.push(function.sig.fn_token, "an endpoint is an `async fn`");
     }
-    let options = syn::parse2::<Options>(options).map_err(|error| errors.add(error));
+    let kind = if method == "ws" { Kind::Socket } else { Kind::Http };
+    let options = Options::parse(kind, options).map_err(|error| errors.add(error));
     let arguments = arguments(&function.sig, "an endpoint").map_err(|error| errors.add(error));
     let (Ok(options), Ok(arguments)) = (options, arguments) else {
         return errors.finish(TokenStream::new());
@@ -49,7 +50,11 @@ fn generate(method: &str, options: TokenStream, item: TokenStream) -> syn::Resul
         ReturnType::Default => None,
         ReturnType::Type(_, output) => Some(&**output),
     };
-    let assertions = assertions(&arguments, output);
+    let result = match kind {
+        Kind::Http => quote!(::alula::Output),
+        Kind::Socket => quote!(::alula::ws::WebSocketOutput),
+    };
+    let assertions = assertions(&arguments, output.map(|output| (output, result)));
     let (name, vis) = (&function.sig.ident, &function.vis);
     let (cfgs, cfgs_too) = (cfgs(&function.attrs), cfgs(&function.attrs));
     let route = route(method, &options, &function);

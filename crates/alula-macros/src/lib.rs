@@ -164,3 +164,34 @@ endpoints! {
     head, "HEAD";
     options, "OPTIONS";
 }
+
+/// Makes an async function the endpoint of WebSockets, with the feature `ws` of `alula`.
+///
+/// The path comes first; `{name}` in it is a parameter. One argument is a `WebSocket` or a
+/// `JsonSocket`; the others are inputs like those of every endpoint, resolved before the
+/// connection is opened. The function returns `()` or a `Result<()>`.
+///
+/// The function stays as it is. Beside it appears a type of the same name that implements
+/// `alula::Endpoint`, for `routes!`. The route is not in the document.
+///
+/// | option | |
+/// |---|---|
+/// | `protocols = ["...", "..."]` | subprotocols, the preferred one first |
+/// | `allowed_origins = ["...", "..."]` | whose pages may connect, instead of the server's own |
+/// | `websocket_limits = limits` | other limits than the app's |
+/// | `scopes = ["...", "..."]` | what the client's token must be good for |
+/// | `timeout_seconds = 5` | the time for inputs and dependencies, before the connection opens |
+/// | `lax` | reads `"4"` in messages as 4, as FastAPI does |
+///
+/// Each is the method of that name on `alula::Route`.
+///
+/// ```ignore (needs the crate alula, which needs this one)
+/// #[ws("/rooms/{room}")]
+/// async fn chat(mut socket: WebSocket, room: Path<u64>, user: Depends<current_user>) -> Result<()> {
+///     ...
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn ws(options: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand("ws", options.into(), &item.into()).into()
+}

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Expr, LitStr, Meta, Token};
 
@@ -22,6 +22,49 @@ const VALUES: &[&str] = &[
 /// Options that take no value.
 const FLAGS: &[&str] = &["deprecated", "hidden", "lax", "run_to_completion"];
 
+/// Options of `#[ws]` that take a value and may be given once.
+const SOCKET_VALUES: &[&str] =
+    &["protocols", "allowed_origins", "websocket_limits", "scopes", "timeout_seconds"];
+/// Options of `#[ws]` that take no value.
+const SOCKET_FLAGS: &[&str] = &["lax"];
+
+/// What kind of endpoint the options are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Http,
+    Socket,
+}
+
+impl Kind {
+    fn values(self) -> &'static [&'static str] {
+        match self {
+            Self::Http => VALUES,
+            Self::Socket => SOCKET_VALUES,
+        }
+    }
+
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Http => FLAGS,
+            Self::Socket => SOCKET_FLAGS,
+        }
+    }
+
+    fn lists(self) -> &'static [&'static str] {
+        match self {
+            Self::Http => &["tag", "tags"],
+            Self::Socket => &[],
+        }
+    }
+
+    /// All of its options, for a message.
+    fn list(self) -> String {
+        let names: Vec<_> =
+            self.lists().iter().chain(self.values()).chain(self.flags()).copied().collect();
+        format!("`{}`", names.join("`, `"))
+    }
+}
+
 /// A path and options, as calls on the route builder.
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -37,23 +80,33 @@ impl Options {
         self.names.iter().any(|given| given == name)
     }
 
-    fn add(&mut self, option: &Meta) -> syn::Result<()> {
+    /// Reads the arguments of the attribute.
+    pub(crate) fn parse(kind: Kind, arguments: TokenStream) -> syn::Result<Self> {
+        (|input: ParseStream<'_>| Self::read(kind, input)).parse2(arguments)
+    }
+
+    fn add(&mut self, kind: Kind, option: &Meta) -> syn::Result<()> {
         let name = option.path().to_token_stream().to_string();
+        let is_known = |names: &[&str]| names.contains(&name.as_str());
         if name != "tag" && self.has(&name) {
             let message = format!("the option `{name}` is given twice");
             return Err(syn::Error::new_spanned(option, message));
         }
         let call = match name.as_str() {
-            "tags" => tags(&option.require_name_value()?.value)?,
-            "timeout_seconds" => {
+            "tags" if is_known(kind.lists()) => tags(&option.require_name_value()?.value)?,
+            "timeout_seconds" if is_known(kind.values()) => {
                 let seconds = &option.require_name_value()?.value;
                 quote!(.timeout(::core::time::Duration::from_secs(#seconds)))
             }
-            value if value == "tag" || VALUES.contains(&value) => {
+            "tag" if is_known(kind.lists()) => {
+                let value = &option.require_name_value()?.value;
+                quote!(.tag(#value))
+            }
+            _ if is_known(kind.values()) => {
                 let (method, value) = (option.path(), &option.require_name_value()?.value);
                 quote!(.#method(#value))
             }
-            flag if FLAGS.contains(&flag) => {
+            flag if is_known(kind.flags()) => {
                 let Meta::Path(flag) = option else {
                     let message = format!("the option `{flag}` takes no value");
                     return Err(syn::Error::new_spanned(option, message));
@@ -61,7 +114,7 @@ impl Options {
                 quote!(.#flag())
             }
             _ => {
-                let message = format!("unknown option `{name}`; there are {}", list());
+                let message = format!("unknown option `{name}`; there are {}", kind.list());
                 return Err(syn::Error::new_spanned(option.path(), message));
             }
         };
@@ -71,8 +124,8 @@ impl Options {
     }
 }
 
-impl Parse for Options {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+impl Options {
+    fn read(kind: Kind, input: ParseStream<'_>) -> syn::Result<Self> {
         let path: LitStr = input.parse().map_err(|error| {
             syn::Error::new(error.span(), "expected the path first, such as \"/items/{id}\"")
         })?;
@@ -85,7 +138,7 @@ impl Parse for Options {
         }
         let mut options = Self { path, calls: TokenStream::new(), names: Vec::new() };
         for option in Punctuated::<Meta, Token![,]>::parse_terminated(input)? {
-            if let Err(error) = options.add(&option) {
+            if let Err(error) = options.add(kind, &option) {
                 errors.add(error);
             }
         }
@@ -101,11 +154,6 @@ fn tags(value: &Expr) -> syn::Result<TokenStream> {
         ));
     };
     Ok(tags.elems.iter().map(|tag| quote!(.tag(#tag))).collect())
-}
-
-fn list() -> String {
-    let names: Vec<_> = ["tag", "tags"].iter().chain(VALUES).chain(FLAGS).copied().collect();
-    format!("`{}`", names.join("`, `"))
 }
 
 /// The mistakes that can be seen without a router.

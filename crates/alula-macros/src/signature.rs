@@ -38,20 +38,20 @@ pub(crate) fn arguments<'a>(signature: &'a Signature, what: &str) -> syn::Result
     errors.finish(types)
 }
 
-/// Code that compiles if every argument is an `Input` and the result an `Output`.
+/// Code that compiles if every argument is an `Input` and the result has the given trait.
 ///
 /// rustc then points at the one that is not, before it says that the function as a whole
 /// does not fit.
-pub(crate) fn assertions(arguments: &[&Type], output: Option<&Type>) -> TokenStream {
+pub(crate) fn assertions(arguments: &[&Type], output: Option<(&Type, TokenStream)>) -> TokenStream {
     let inputs = (!arguments.is_empty()).then(|| {
         quote! {
             fn argument<T: ::alula::Input>() {}
             #(let _ = argument::<#arguments>;)*
         }
     });
-    let output = output.filter(|output| !has_impl(output)).map(|output| {
+    let output = output.filter(|(output, _)| !has_impl(output)).map(|(output, result)| {
         quote! {
-            fn output<T: ::alula::Output>() {}
+            fn output<T: #result>() {}
             let _ = output::<#output>;
         }
     });

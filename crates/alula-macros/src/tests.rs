@@ -303,3 +303,21 @@ fn a_dependency_has_scopes_and_a_limit() {
         assert_eq!(errors(expand(options)), [message]);
     }
 }
+
+#[test]
+fn a_socket_has_options_and_a_result_of_its_own() {
+    let item = quote!(
+        async fn chat(socket: WebSocket) -> Result<()> {}
+    );
+    let expansion = endpoint::expand("ws", quote!("/chat", protocols = ["a", "b"], lax), &item);
+    let text = text(&expansion);
+    assert!(text.contains(r#"::alula::ws("/chat",chat).name("chat").protocols(["a","b"]).lax()"#));
+    assert!(text.contains("T:::alula::ws::WebSocketOutput"), "{text}");
+    let refused = errors(endpoint::expand("ws", quote!("/chat", status = 201), &item));
+    assert!(
+        refused[0].starts_with("unknown option `status`; there are `protocols`"),
+        "{refused:?}"
+    );
+    let refused = errors(endpoint::expand("get", quote!("/chat", protocols = ["a"]), &item));
+    assert!(refused[0].starts_with("unknown option `protocols`"), "{refused:?}");
+}

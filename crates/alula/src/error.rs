@@ -146,6 +146,12 @@ impl HttpError {
         self.0.cause.is_some()
     }
 
+    /// The cause, if it is an `E`.
+    #[cfg(feature = "ws")]
+    pub(crate) fn cause<E: StdError + 'static>(&self) -> Option<&E> {
+        self.0.cause.as_ref()?.downcast_ref()
+    }
+
     /// The cause and its sources on one line, for the log.
     pub fn log_message(&self) -> Cow<'_, str> {
         match &self.0.cause {

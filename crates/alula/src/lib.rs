@@ -53,6 +53,7 @@
 //! | set up `/docs` | [`DocsSettings`] |
 //! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
 //! | configure it | [`settings`], [`Secret`] |
+//! | speak WebSocket | `ws::WebSocket`, with the feature `ws` |
 //! | limit the server | [`Limits`], [`Shutdown`] |
 //! | test | [`App::client`], [`testing`] |
 //! | extend it | [`Input`], [`Output`], [`ApiError`], [`Middleware`] |
@@ -63,6 +64,7 @@
 //! |---|---|---|
 //! | `docs` | yes | Swagger UI at `/docs`, from the binary |
 //! | `toml` | no | [`settings`] from files in TOML |
+//! | `ws` | no | WebSockets: `ws`, `#[ws]`, `WebSocket` |
 
 // The macros name this crate by its absolute path, in its own tests too.
 #[cfg(test)]
@@ -82,7 +84,11 @@ pub mod serve;
 pub mod settings;
 pub mod testing;
 mod validate;
+#[cfg(feature = "ws")]
+pub mod ws;
 
+#[cfg(feature = "ws")]
+pub use alula_macros::ws;
 pub use alula_macros::{
     Validate, delete, dependency, get, head, options, patch, post, put, routes,
 };
@@ -113,6 +119,8 @@ pub use schema::{Detail, Loc};
 pub use serve::{Limits, Server, Shutdown};
 pub use settings::Secret;
 pub use validate::{Report, Validate};
+#[cfg(feature = "ws")]
+pub use ws::{WebSocket, ws};
 
 /// What most programs need, with the derives they use.
 ///
@@ -124,6 +132,8 @@ pub mod prelude {
         ResponseHead, Result, Router, Scope, SetCookie, Sse, State, Status, Stream, Text, Validate,
         delete, dependency, get, head, options, patch, post, put, routes,
     };
+    #[cfg(feature = "ws")]
+    pub use crate::{WebSocket, ws};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 }

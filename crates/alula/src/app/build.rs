@@ -172,6 +172,14 @@ fn plan_route(
     let path_names = path_names(&route.path);
     let lax = route.lax.unwrap_or(false);
     let mut operation = Operation::new(plan, title, &path_names, lax);
+    #[cfg(feature = "ws")]
+    {
+        let is_socket = route.endpoint.is_socket();
+        if is_socket {
+            operation.offer_socket();
+        }
+        route.socket.check(&mut operation, is_socket);
+    }
     let status = operation.final_status(route.status);
     operation.demand(&route.scopes);
     let guards = route.guards.iter().map(|guard| guard(&mut operation)).collect();
@@ -183,7 +191,16 @@ fn plan_route(
     }
     let to_completion = route.to_completion;
     let shutdown = shutdown.clone();
-    let settings = Settings { status, limits, timeout, to_completion, guards, shutdown };
+    let settings = Settings {
+        status,
+        limits,
+        timeout,
+        to_completion,
+        guards,
+        shutdown,
+        #[cfg(feature = "ws")]
+        socket: route.socket,
+    };
     let handler = route.endpoint.plan(&mut operation, settings, filter);
     (handler, operation.finish())
 }

@@ -57,7 +57,7 @@ pub struct App {
     docs_url: Option<String>,
     #[cfg(feature = "docs")]
     docs: DocsSettings,
-    root: Router,
+    pub(crate) root: Router,
     states: States,
     overrides: Overrides,
     layers: Vec<ApplyLayer>,

@@ -68,6 +68,12 @@ impl RequestContext {
         &self.parts.method
     }
 
+    /// The version of HTTP.
+    #[cfg(feature = "ws")]
+    pub(crate) fn version(&self) -> http::Version {
+        self.parts.version
+    }
+
     /// The target of the request.
     pub fn uri(&self) -> &Uri {
         &self.parts.uri

@@ -51,6 +51,12 @@ impl Contract {
     }
 }
 
+/// The schema of what is read as `T`, with everything it refers to, beside any document.
+#[cfg(feature = "ws")]
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
+    Generated::of::<T>(Contract::Input).with_definitions()
+}
+
 /// A schema as schemars makes it: with the definitions it refers to beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Generated {

@@ -6,8 +6,12 @@ mod generated;
 mod operation;
 mod plan;
 mod security;
+#[cfg(feature = "ws")]
+mod socket;
 
 pub(crate) use document::{Document, Tag};
+#[cfg(feature = "ws")]
+pub(crate) use generated::schema_of;
 pub use operation::{Operation, Place, Root};
 pub(crate) use plan::Plan;
 pub(crate) use security::Presence;

@@ -67,6 +67,8 @@ pub struct Operation<'a> {
     /// The names in the path template, in order.
     path_names: &'a [String],
     lax: bool,
+    #[cfg(feature = "ws")]
+    pub(super) socket: super::socket::Socket,
     parameters: Vec<Parameter>,
     body: Map<String, Value>,
     responses: Map<String, Value>,
@@ -92,6 +94,8 @@ impl<'a> Operation<'a> {
             title,
             path_names,
             lax,
+            #[cfg(feature = "ws")]
+            socket: super::socket::Socket::default(),
             parameters: Vec::new(),
             body: Map::new(),
             responses: Map::new(),
@@ -224,6 +228,8 @@ impl<'a> Operation<'a> {
 
     /// Describes the request body.
     pub fn request_body(&mut self, media_type: &str, root: &Root) {
+        #[cfg(feature = "ws")]
+        self.expect_no_socket();
         let content = json!({ "schema": root.document });
         match self.body.get(media_type) {
             Some(known) if *known != content => {

@@ -7,21 +7,19 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Body;
-use http::Response;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::{HttpError, Result};
 
 /// What an endpoint came to: an answer, an error or a panic.
-pub(super) type Caught = Result<Result<Response<Body>>, Box<dyn Any + Send>>;
+pub(super) type Caught<T> = Result<Result<T>, Box<dyn Any + Send>>;
 
 pin_project! {
     /// An endpoint at work, ended by a 504 when its time is over.
     ///
     /// An endpoint that never waits has no timer, and does not read the clock.
-    pub(super) struct Deadline<F> {
+    pub(crate) struct Deadline<F> {
         #[pin]
         work: F,
         limit: Option<Duration>,
@@ -29,16 +27,16 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = Caught>> Deadline<F> {
-    pub(super) fn new(limit: Option<Duration>, work: F) -> Self {
+impl<F> Deadline<F> {
+    pub(crate) fn new(limit: Option<Duration>, work: F) -> Self {
         Self { work, limit, timer: None }
     }
 }
 
-impl<F: Future<Output = Caught>> Future for Deadline<F> {
-    type Output = Caught;
+impl<T, F: Future<Output = Caught<T>>> Future for Deadline<F> {
+    type Output = Caught<T>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Caught> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Caught<T>> {
         let this = self.project();
         let polled = this.work.poll(cx);
         match *this.limit {
@@ -49,11 +47,11 @@ impl<F: Future<Output = Caught>> Future for Deadline<F> {
 }
 
 /// A limit too large to be added to the time is none.
-fn expired(
+fn expired<T>(
     limit: Duration,
     timer: &mut Option<Pin<Box<Sleep>>>,
     cx: &mut Context<'_>,
-) -> Poll<Caught> {
+) -> Poll<Caught<T>> {
     if timer.is_none() {
         *timer = Instant::now().checked_add(limit).map(|due| Box::pin(sleep_until(due)));
     }

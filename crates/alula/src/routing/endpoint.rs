@@ -27,6 +27,12 @@ use crate::{
 
 /// A handler whose types are forgotten until it is planned.
 pub(crate) trait PlanEndpoint: Send {
+    /// Whether it opens a WebSocket.
+    #[cfg(feature = "ws")]
+    fn is_socket(&self) -> bool {
+        false
+    }
+
     /// Describes the handler's input and output, and makes it ready to run.
     fn plan(
         self: Box<Self>,
@@ -46,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) to_completion: bool,
     pub(crate) guards: Vec<Box<dyn Guard>>,
     pub(crate) shutdown: Shutdown,
+    #[cfg(feature = "ws")]
+    pub(crate) socket: crate::ws::SocketOptions,
 }
 
 pub(super) struct Unplanned<A, H> {
@@ -163,7 +171,8 @@ async fn succeed(
     finish_with(response, scope, is_sent)
 }
 
-async fn fail(outcome: Outcome, error: HttpError, cx: RequestContext) -> Response<Body> {
+/// Answers with an error, after the exits have seen it.
+pub(crate) async fn fail(outcome: Outcome, error: HttpError, cx: RequestContext) -> Response<Body> {
     log(&error, &cx);
     cx.into_scope().failed(outcome).await;
     error_response(&error)

@@ -7,8 +7,14 @@ mod middleware;
 mod route;
 mod router;
 
+#[cfg(feature = "ws")]
+pub(crate) use deadline::Deadline;
+#[cfg(feature = "ws")]
+pub(crate) use endpoint::{PlanEndpoint, fail};
 pub(crate) use endpoint::{Settings, panic_text};
 pub use middleware::Middleware;
 pub(crate) use route::Meta;
+#[cfg(feature = "ws")]
+pub(crate) use route::route;
 pub use route::{Endpoint, Route, delete, get, head, options, patch, post, put};
 pub use router::Router;

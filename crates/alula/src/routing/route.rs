@@ -54,6 +54,8 @@ pub struct Route {
     pub(crate) to_completion: bool,
     pub(crate) guards: Vec<PlanGuard>,
     pub(crate) layers: Vec<ApplyLayer>,
+    #[cfg(feature = "ws")]
+    pub(crate) socket: crate::ws::SocketOptions,
     pub(crate) endpoint: Box<dyn PlanEndpoint>,
 }
 
@@ -70,12 +72,22 @@ pub(crate) struct Meta {
     pub(crate) hidden: bool,
 }
 
-fn route<A, H>(method: Method, path: &str, handler: H) -> Route
+fn endpoint<A, H>(method: Method, path: &str, handler: H) -> Route
 where
     A: Input,
     H: Handler<A, Output: Output>,
 {
-    let name = function_name(std::any::type_name::<H>()).to_owned();
+    route(method, path, std::any::type_name::<H>(), Box::new(Unplanned::new(handler)))
+}
+
+/// A route about which nothing is said yet.
+pub(crate) fn route(
+    method: Method,
+    path: &str,
+    function: &str,
+    endpoint: Box<dyn PlanEndpoint>,
+) -> Route {
+    let name = function_name(function).to_owned();
     Route {
         method,
         path: path.to_owned(),
@@ -88,7 +100,9 @@ where
         to_completion: false,
         guards: Vec::new(),
         layers: Vec::new(),
-        endpoint: Box::new(Unplanned::new(handler)),
+        #[cfg(feature = "ws")]
+        socket: crate::ws::SocketOptions::default(),
+        endpoint,
     }
 }
 
@@ -110,7 +124,7 @@ where
     A: Input,
     H: Handler<A, Output: Output>,
 {
-    route(Method::GET, path, handler)
+    endpoint(Method::GET, path, handler)
 }
 
 /// A route for `POST` requests to a path.
@@ -121,7 +135,7 @@ where
     A: Input,
     H: Handler<A, Output: Output>,
 {
-    route(Method::POST, path, handler)
+    endpoint(Method::POST, path, handler)
 }
 
 /// A route for `PUT` requests to a path.
@@ -132,7 +146,7 @@ where
     A: Input,
     H: Handler<A, Output: Output>,
 {
-    route(Method::PUT, path, handler)
+    endpoint(Method::PUT, path, handler)
 }
 
 /// A route for `PATCH` requests to a path.
@@ -143,7 +157,7 @@ where
     A: Input,
     H: Handler<A, Output: Output>,
 {
-    route(Method::PATCH, path, handler)
+    endpoint(Method::PATCH, path, handler)
 }
 
 /// A route for `DELETE` requests to a path.
@@ -154,7 +168,7 @@ where
     A: Input,
     H: Handler<A, Output: Output>,
 {
-    route(Method::DELETE, path, handler)
+    endpoint(Method::DELETE, path, handler)
 }
 
 /// A route for `HEAD` requests to a path.
@@ -165,7 +179,7 @@ where
     A: Input,
     H: Handler<A, Output: Output>,
 {
-    route(Method::HEAD, path, handler)
+    endpoint(Method::HEAD, path, handler)
 }
 
 /// A route for `OPTIONS` requests to a path.
@@ -176,7 +190,7 @@ where
     A: Input,
     H: Handler<A, Output: Output>,
 {
-    route(Method::OPTIONS, path, handler)
+    endpoint(Method::OPTIONS, path, handler)
 }
 
 impl Route {

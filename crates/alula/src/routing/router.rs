@@ -35,6 +35,8 @@ pub struct Router {
     body_bytes_max: Option<usize>,
     timeout: Option<Option<Duration>>,
     to_completion: bool,
+    #[cfg(feature = "ws")]
+    pub(crate) socket: crate::ws::SocketOptions,
     routes: Vec<Route>,
 }
 
@@ -130,6 +132,7 @@ impl Router {
             timeout,
             to_completion,
             routes,
+            ..
         } = self;
         let apply = |mut route: Route| {
             route.path.insert_str(0, &prefix);
@@ -141,6 +144,8 @@ impl Router {
             route.body_bytes_max = route.body_bytes_max.or(body_bytes_max);
             route.timeout = route.timeout.or(timeout);
             route.to_completion |= to_completion;
+            #[cfg(feature = "ws")]
+            route.socket.inherit(&self.socket);
             route
         };
         routes.into_iter().map(apply).collect()

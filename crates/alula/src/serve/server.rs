@@ -201,18 +201,13 @@ impl Connections {
     /// Waits for connections and tasks; at the deadline, drops what is left.
     async fn drain(self, limits: &Limits, shutdown: &Shutdown) -> Summary {
         let started = Instant::now();
-        tracing::info!(
-            connections = self.sockets.len(),
-            tasks = shutdown.tasks().len(),
-            "draining"
-        );
+        tracing::info!(connections = self.sockets.len(), tasks = shutdown.work_left(), "draining");
         let all_done = async {
             self.sockets.close();
             self.sockets.wait().await;
             self.tasks.close();
             self.tasks.wait().await;
-            shutdown.tasks().close();
-            shutdown.tasks().wait().await;
+            shutdown.wait_for_work().await;
         };
         tokio::select! {
             biased;
@@ -225,10 +220,9 @@ impl Connections {
             // A handler that blocks its thread is not waited for.
             let _ = timeout(CUT_TIME, self.tasks.wait()).await;
             // What was cut may have left work to do: a transaction to roll back.
-            shutdown.tasks().close();
-            let _ = timeout(CUT_TIME, shutdown.tasks().wait()).await;
+            let _ = timeout(CUT_TIME, shutdown.wait_for_work()).await;
         }
-        let tasks_left = shutdown.tasks().len();
+        let tasks_left = shutdown.work_left();
         let summary = Summary {
             connections_drained: self.tally.drained.load(Relaxed),
             connections_cut: self.tally.cut.load(Relaxed) + self.sockets.len(),

@@ -39,6 +39,8 @@ struct Inner {
     end: CancellationToken,
     /// Work that outlives its request; a server waits for it.
     tasks: TaskTracker,
+    /// Connections that have left HTTP; a server waits for them, too.
+    sessions: TaskTracker,
     /// Holds the signal listener, for which nobody waits.
     listener: TaskTracker,
 }
@@ -119,13 +121,32 @@ impl Shutdown {
         self.inner.tasks.spawn(task)
     }
 
+    /// Runs what a connection does after it has left HTTP; what it leaves to do is a task.
+    #[cfg(feature = "ws")]
+    pub(crate) fn spawn_session(&self, session: impl Future<Output = ()> + Send + 'static) {
+        self.inner.sessions.spawn(session);
+    }
+
+    /// Waits for sessions, then for the tasks that they and others have left.
+    pub(super) async fn wait_for_work(&self) {
+        self.inner.sessions.close();
+        self.inner.sessions.wait().await;
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    /// How many sessions and tasks are left.
+    pub(super) fn work_left(&self) -> usize {
+        self.inner.sessions.len() + self.inner.tasks.len()
+    }
+
     /// The work started with [`spawn`](Self::spawn).
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.inner.tasks
     }
 
     /// Waits for the end, after which nothing goes on.
-    pub(super) fn ended(&self) -> ShutdownPhase {
+    pub(crate) fn ended(&self) -> ShutdownPhase {
         ShutdownPhase::of(&self.inner.end)
     }
 

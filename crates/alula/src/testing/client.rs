@@ -110,8 +110,8 @@ impl fmt::Debug for TestClient {
 /// A request that is sent by awaiting it.
 #[must_use = "a request is sent by awaiting it"]
 pub struct TestRequest<'a> {
-    client: &'a TestClient,
-    request: Request<Body>,
+    pub(super) client: &'a TestClient,
+    pub(super) request: Request<Body>,
 }
 
 impl<'a> TestRequest<'a> {

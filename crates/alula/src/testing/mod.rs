@@ -2,6 +2,10 @@
 
 mod client;
 mod response;
+#[cfg(feature = "ws")]
+mod websocket;
 
 pub use client::{TestClient, TestRequest};
 pub use response::{TestEvent, TestResponse, TestStream};
+#[cfg(feature = "ws")]
+pub use websocket::{TestWebSocket, TestWebSocketRequest};

@@ -102,7 +102,7 @@ impl TestEvent {
 #[derive(Debug)]
 pub struct TestStream<'a> {
     client: &'a TestClient,
-    response: Response<Body>,
+    pub(super) response: Response<Body>,
 }
 
 impl<'a> TestStream<'a> {

@@ -46,3 +46,6 @@ mod timeouts;
 mod tool;
 #[cfg(test)]
 mod ui;
+#[cfg(feature = "ws")]
+#[cfg(test)]
+mod ws;

@@ -97,7 +97,7 @@ async fn the_time_of_dependencies_and_bodies_counts() {
     let app = App::new("Slow", "1.0.0").timeout(SECOND);
     let client = app.route(get("/", waits)).route(post("/", reads)).client().await;
     assert_eq!(client.get("/").await.status(), 504);
-    let silent = stream::pending::<Result<alula::Bytes, std::io::Error>>();
+    let silent = stream::pending::<Result<Bytes, std::io::Error>>();
     let body = alula::Body::from_stream(silent);
     assert_eq!(client.post("/").body("application/json", body).await.status(), 504);
 }
