@@ -50,6 +50,7 @@
 //! | answer it | [`Json`], [`Text`], [`Html`], [`File`], [`Redirect`], [`Status`], [`Either`], [`ResponseHead`], [`SetCookie`], [`HttpError`] |
 //! | stream an answer | [`Sse`], [`JsonLines`], [`ByteStream`] |
 //! | check values | [`Validate`] |
+//! | describe it beyond its types | [`Contact`], [`License`], [`Example`], [`App::webhook`], [`Route::callback`] |
 //! | set up `/docs` | [`DocsSettings`] |
 //! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
 //! | configure it | [`settings`], [`Secret`] |
@@ -107,7 +108,7 @@ pub use input::{
     Query, Realm, Rejection, RequestContext, RequestId, SecurityScheme, SecurityScopes, Stage,
     State, XApiKey, constant_time_eq,
 };
-pub use openapi::{Operation, Place, Root};
+pub use openapi::{Contact, Example, License, Operation, OperationName, Place, Root};
 pub use output::{
     ByteStream, Chunk, Either, Event, File, Html, JsonLines, Output, Redirect, ResponseContext,
     ResponseHead, SameSite, SetCookie, Sse, SseItem, Status, Text,

@@ -10,25 +10,19 @@ use std::{
 
 use axum::{
     body::Body,
-    routing::{MethodFilter, MethodRouter, get},
+    routing::{MethodFilter, get},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
-    App, ApplyLayer,
-    lifespan::Startup,
-    operations::{describe, operation_ids, path_names, repeated},
-    paths::Paths,
-    service::AppService,
+    App, ApplyLayer, lifespan::Startup, paths::Paths, planning::Planning, service::AppService,
 };
 use crate::{
     error::{HttpError, Result},
-    input::BodyLimits,
-    openapi::{Operation, Plan},
+    openapi::{OperationIds, Plan},
     output::error_response,
-    routing::{Route, Settings},
     serve::Shutdown,
 };
 
@@ -123,29 +117,47 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
     let mut document = app.document;
     let mut paths = Paths::default();
     let routes = app.root.into_routes();
-    let operation_ids = operation_ids(&routes);
-    plan.mistakes.extend(repeated(&routes, &operation_ids));
-    for (mut route, operation_id) in routes.into_iter().zip(operation_ids) {
+    let named = routes.iter().chain(app.webhooks.iter().map(|(_, route)| route));
+    let mut ids = OperationIds::new(named, app.operation_ids);
+    for mut route in routes {
         let title = format!("{} {}", route.method, route.path);
         let layers = std::mem::take(&mut route.layers);
-        let meta = route.meta.clone();
         let (path, method) = (route.path.clone(), route.method.clone());
         let Some(filter) = paths.admit(&path, &method, &title, &mut plan.mistakes) else {
             continue;
         };
-        let planning =
-            |plan: &mut Plan| plan_route(route, &title, filter, app.body, shutdown, plan);
+        let is_hidden = route.meta.hidden;
+        let planning = |plan: &mut Plan| {
+            let endpoint = Planning { filter, body: app.body, shutdown };
+            endpoint.route(route, &title, &mut ids, plan)
+        };
         let (mut handler, operation) =
-            if meta.hidden { plan.undocumented(planning) } else { planning(&mut plan) };
+            if is_hidden { plan.undocumented(planning) } else { planning(&mut plan) };
         for layer in layers {
             handler = layer(handler);
         }
         paths.add(path.clone(), handler);
-        if !meta.hidden {
-            document.add(&path, method.as_str(), describe(meta, operation_id, operation));
+        if !is_hidden {
+            document.add(&path, method.as_str(), operation);
         }
     }
-    let document = document.finish(plan.components, plan.security_schemes);
+    for (name, route) in app.webhooks {
+        let title = format!("webhook `{name}`");
+        let method = route.method.clone();
+        if !route.path.is_empty() {
+            let path = &route.path;
+            plan.mistakes.push(format!("{title}: it has the path `{path}`, where `\"\"` is meant"));
+        }
+        let planning = Planning { filter: MethodFilter::GET, body: app.body, shutdown };
+        let operation = planning.description(route, &title, &mut ids, &mut plan);
+        if !document.add_webhook(name, method.as_str(), operation) {
+            plan.mistakes.push(format!("{title}: it is described twice"));
+        }
+    }
+    let mut document = document.finish(plan.components, plan.security_schemes);
+    for change in app.customize {
+        change(&mut document);
+    }
     if let Some(url) = &app.openapi_url {
         let own = [(url.clone(), get(json_document(&document)))];
         paths.add_own("openapi_url", own, &mut plan.mistakes);
@@ -158,51 +170,6 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
     }
     let router = paths.into_router();
     Planned { router: finish(router, app.layers), document, mistakes: plan.mistakes }
-}
-
-/// Plans one route: its handler, and what its types say about the operation.
-fn plan_route(
-    route: Route,
-    title: &str,
-    filter: MethodFilter,
-    body: BodyLimits,
-    shutdown: &Shutdown,
-    plan: &mut Plan,
-) -> (MethodRouter, Map<String, Value>) {
-    let path_names = path_names(&route.path);
-    let lax = route.lax.unwrap_or(false);
-    let mut operation = Operation::new(plan, title, &path_names, lax);
-    #[cfg(feature = "ws")]
-    {
-        let is_socket = route.endpoint.is_socket();
-        if is_socket {
-            operation.offer_socket();
-        }
-        route.socket.check(&mut operation, is_socket);
-    }
-    let status = operation.final_status(route.status);
-    operation.demand(&route.scopes);
-    let guards = route.guards.iter().map(|guard| guard(&mut operation)).collect();
-    let body_bytes_max = route.body_bytes_max.unwrap_or(body.body_bytes_max);
-    let limits = BodyLimits { body_bytes_max, ..body };
-    let timeout = route.timeout.flatten();
-    if timeout.is_some_and(|limit| limit.is_zero()) {
-        operation.mistake("a timeout of zero leaves no time to answer; `None` is no timeout");
-    }
-    let to_completion = route.to_completion;
-    let shutdown = shutdown.clone();
-    let settings = Settings {
-        status,
-        limits,
-        timeout,
-        to_completion,
-        guards,
-        shutdown,
-        #[cfg(feature = "ws")]
-        socket: route.socket,
-    };
-    let handler = route.endpoint.plan(&mut operation, settings, filter);
-    (handler, operation.finish())
 }
 
 fn finish(router: axum::Router, layers: Vec<ApplyLayer>) -> axum::Router {

@@ -1,11 +1,13 @@
 //! The application: routes, states and settings, ready to be served or tested.
 
+mod about;
 mod build;
 #[cfg(feature = "docs")]
 mod docs;
 mod lifespan;
 mod operations;
 mod paths;
+mod planning;
 mod request_id;
 mod service;
 mod state;
@@ -26,7 +28,7 @@ use crate::{
     dependency::Dependency,
     error::Result,
     input::BodyLimits,
-    openapi::{Document, Tag},
+    openapi::{Document, NameOperation},
     routing::{Middleware, Route, Router},
     serve::{Limits, Server, Shutdown},
     testing::TestClient,
@@ -58,6 +60,9 @@ pub struct App {
     #[cfg(feature = "docs")]
     docs: DocsSettings,
     pub(crate) root: Router,
+    webhooks: Vec<(String, Route)>,
+    operation_ids: Option<NameOperation>,
+    customize: Vec<ChangeDocument>,
     states: States,
     overrides: Overrides,
     layers: Vec<ApplyLayer>,
@@ -66,6 +71,7 @@ pub struct App {
     limits: Limits,
 }
 
+type ChangeDocument = Box<dyn FnOnce(&mut Value) + Send>;
 type ApplyLayer = Box<dyn FnOnce(axum::Router) -> axum::Router + Send>;
 
 /// The most bytes of a request body unless an app, a router or a route says otherwise.
@@ -83,6 +89,9 @@ impl App {
             #[cfg(feature = "docs")]
             docs: DocsSettings::new(),
             root: Router::new(),
+            webhooks: Vec::new(),
+            operation_ids: None,
+            customize: Vec::new(),
             states: States::default(),
             overrides: Overrides::default(),
             layers: Vec::new(),
@@ -90,18 +99,6 @@ impl App {
             body: BodyLimits { body_bytes_max: BODY_BYTES_MAX, body_stall: limits.body_stall },
             limits,
         }
-    }
-
-    /// What the document says about the API, in Markdown.
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.document.description = Some(description.into());
-        self
-    }
-
-    /// Describes a tag. Tags are listed in the order in which they are described.
-    pub fn describe_tag(mut self, name: impl Into<String>, description: impl Into<String>) -> Self {
-        self.document.tags.push(Tag { name: name.into(), description: description.into() });
-        self
     }
 
     /// Where the OpenAPI document is served; `/openapi.json` by default. `None` serves neither it

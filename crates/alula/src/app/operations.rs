@@ -1,18 +1,21 @@
-//! Operations in the document: their names, and what their authors say about them.
+//! Operations in the document: what their authors say about them.
 
-use std::collections::HashMap;
+use serde_json::{Map, Value, json};
 
-use serde_json::{Map, Value};
+use crate::{
+    openapi::{Example, merge},
+    routing::Meta,
+};
 
-use crate::routing::{Meta, Route};
-
-/// The operation object: what the author said, then what the types say.
+/// The operation object: what the author said, then what the types say; and what of it cannot be
+/// true.
 pub(super) fn describe(
     meta: Meta,
     operation_id: String,
     types: Map<String, Value>,
-) -> Map<String, Value> {
+) -> (Map<String, Value>, Vec<String>) {
     let mut operation = Map::new();
+    let mut mistakes = Vec::new();
     if !meta.tags.is_empty() {
         operation.insert("tags".to_owned(), meta.tags.into());
     }
@@ -21,20 +24,64 @@ pub(super) fn describe(
     if let Some(description) = meta.description {
         operation.insert("description".to_owned(), description.into());
     }
+    if let Some(external_docs) = meta.external_docs {
+        operation.insert("externalDocs".to_owned(), external_docs);
+    }
     operation.insert("operationId".to_owned(), operation_id.into());
     if meta.deprecated {
         operation.insert("deprecated".to_owned(), true.into());
     }
     operation.extend(types);
-    let text = meta.response_description;
-    let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
-    if let (Some(text), Some(responses)) = (text, responses) {
-        let success = responses.iter_mut().find(|(status, _)| status.starts_with(['2', '3']));
-        if let Some(response) = success.and_then(|(_, response)| response.as_object_mut()) {
-            response.insert("description".to_owned(), text.into());
+    if let Some(text) = meta.response_description {
+        describe_success(&mut operation, &text);
+    }
+    for (name, example) in meta.examples {
+        let body = operation.get_mut("requestBody");
+        if !add_example(body, &name, example) {
+            mistakes.push(format!("it has the example `{name}` of a body that it does not read"));
         }
     }
-    operation
+    for (status, name, example) in meta.response_examples {
+        let response =
+            operation.get_mut("responses").and_then(|all| all.get_mut(status.to_string()));
+        if !add_example(response, &name, example) {
+            mistakes.push(format!(
+                "it has the example `{name}` of an answer {status} that it does not describe"
+            ));
+        }
+    }
+    for extra in meta.extra {
+        match extra {
+            Value::Object(extra) => merge(&mut operation, extra),
+            _ => mistakes.push("what `.openapi_extra(…)` adds is no object".to_owned()),
+        }
+    }
+    (operation, mistakes)
+}
+
+fn describe_success(operation: &mut Map<String, Value>, text: &str) {
+    let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
+    let success =
+        responses.and_then(|all| all.iter_mut().find(|(status, _)| status.starts_with('2')));
+    if let Some(response) = success.and_then(|(_, response)| response.as_object_mut()) {
+        response.insert("description".to_owned(), text.into());
+    }
+}
+
+/// Adds an example to each media type of a body; says whether there is any.
+fn add_example(body: Option<&mut Value>, name: &str, example: Example) -> bool {
+    let content = body.and_then(|body| body.get_mut("content")?.as_object_mut());
+    let mut is_added = false;
+    let example = example.into_value();
+    for media in content.into_iter().flat_map(|content| content.values_mut()) {
+        let Some(media) = media.as_object_mut() else { continue };
+        let examples = media.entry("examples").or_insert_with(|| json!({}));
+        if let Some(examples) = examples.as_object_mut() {
+            examples.insert(name.to_owned(), example.clone());
+            is_added = true;
+        }
+    }
+    is_added
 }
 
 /// `create_item` as a title.
@@ -45,43 +92,6 @@ fn title_case(name: &str) -> String {
         first.chain(letters).collect::<String>()
     });
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// The name of each endpoint; where two share it, with method and path, whatever their order.
-pub(super) fn operation_ids(routes: &[Route]) -> Vec<String> {
-    let own = |route: &Route| route.meta.operation_id.clone();
-    let mut uses: HashMap<&str, usize> = HashMap::new();
-    for route in routes.iter().filter(|route| own(route).is_none()) {
-        *uses.entry(&route.meta.name).or_default() += 1;
-    }
-    let unique = |route: &Route| uses.get(route.meta.name.as_str()) == Some(&1);
-    let id = |route: &Route| {
-        let name = &route.meta.name;
-        own(route).unwrap_or_else(|| match unique(route) {
-            true => name.clone(),
-            false => {
-                let path = route.path.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
-                format!("{name}{path}_{}", route.method.as_str().to_ascii_lowercase())
-            }
-        })
-    };
-    routes.iter().map(id).collect()
-}
-
-/// Operation ids that two endpoints have, although clients name their methods by them.
-pub(super) fn repeated(routes: &[Route], operation_ids: &[String]) -> Vec<String> {
-    let mut known: HashMap<&str, &Route> = HashMap::new();
-    let mut mistakes = Vec::new();
-    for (route, id) in routes.iter().zip(operation_ids).filter(|(route, _)| !route.meta.hidden) {
-        if let Some(other) = known.insert(id, route) {
-            mistakes.push(format!(
-                "{} {}: its operation id `{id}` is that of {} {}, too; \
-                 set another with `.operation_id(…)`",
-                route.method, route.path, other.method, other.path
-            ));
-        }
-    }
-    mistakes
 }
 
 /// The names in braces, in order.

@@ -14,35 +14,55 @@ pub(crate) struct Tag {
 /// A document in the making.
 #[derive(Debug)]
 pub(crate) struct Document {
-    pub(crate) title: String,
-    pub(crate) version: String,
-    pub(crate) description: Option<String>,
+    info: Map<String, Value>,
+    pub(crate) servers: Vec<Value>,
+    pub(crate) external_docs: Option<Value>,
     pub(crate) tags: Vec<Tag>,
     paths: Map<String, Value>,
+    webhooks: Map<String, Value>,
 }
 
 impl Document {
     pub(crate) fn new(title: String, version: String) -> Self {
-        Self { title, version, description: None, tags: Vec::new(), paths: Map::new() }
+        let info = [("title".to_owned(), title.into()), ("version".to_owned(), version.into())];
+        Self {
+            info: Map::from_iter(info),
+            servers: Vec::new(),
+            external_docs: None,
+            tags: Vec::new(),
+            paths: Map::new(),
+            webhooks: Map::new(),
+        }
+    }
+
+    /// Says something about the API.
+    pub(crate) fn about(&mut self, what: &str, value: impl Into<Value>) {
+        self.info.insert(what.to_owned(), value.into());
     }
 
     /// Adds an operation at a path as axum writes it.
     pub(crate) fn add(&mut self, path: &str, method: &str, operation: Map<String, Value>) {
-        let path = path.replace("{*", "{");
-        let item = self.paths.entry(path).or_insert_with(|| json!({}));
-        if let Some(item) = item.as_object_mut() {
-            item.insert(method.to_ascii_lowercase(), operation.into());
-        }
+        insert(&mut self.paths, path.replace("{*", "{"), method, operation);
+    }
+
+    /// Adds a request that the server sends; says whether it is the first of its name and method.
+    pub(crate) fn add_webhook(
+        &mut self,
+        name: String,
+        method: &str,
+        operation: Map<String, Value>,
+    ) -> bool {
+        insert(&mut self.webhooks, name, method, operation)
     }
 
     /// The finished document.
     pub(crate) fn finish(self, components: Components, security_schemes: Schemes) -> Value {
-        let mut info = json!({ "title": self.title, "version": self.version });
-        if let (Some(info), Some(description)) = (info.as_object_mut(), self.description) {
-            info.insert("description".to_owned(), description.into());
-        }
-        let mut paths = Value::Object(self.paths);
-        let mut schemas = components.finish(&mut paths);
+        // Both may refer to schemas, which get their final names here.
+        let has_webhooks = !self.webhooks.is_empty();
+        let mut operations = json!([self.paths, self.webhooks]);
+        let mut schemas = components.finish(&mut operations);
+        let mut take = |index| operations.get_mut(index).map(Value::take).unwrap_or_default();
+        let (paths, webhooks) = (take(0), take(1));
         schemas.extend(error_schemas());
         let mut components = json!({ "schemas": schemas });
         let security_schemes = security_schemes.into_objects();
@@ -51,16 +71,40 @@ impl Document {
             components.insert("securitySchemes".to_owned(), security_schemes.into());
         }
         let mut document = Map::new();
-        document.insert("openapi".to_owned(), "3.1.0".into());
-        document.insert("info".to_owned(), info);
-        document.insert("paths".to_owned(), paths);
-        document.insert("components".to_owned(), components);
+        let mut add = |name: &str, value: Value| document.insert(name.to_owned(), value);
+        add("openapi", "3.1.0".into());
+        add("info", self.info.into());
+        if !self.servers.is_empty() {
+            add("servers", self.servers.into());
+        }
+        add("paths", paths);
+        if has_webhooks {
+            add("webhooks", webhooks);
+        }
+        add("components", components);
         if !self.tags.is_empty() {
             let tag = |tag: Tag| json!({ "name": tag.name, "description": tag.description });
-            document.insert("tags".to_owned(), self.tags.into_iter().map(tag).collect());
+            add("tags", self.tags.into_iter().map(tag).collect());
+        }
+        if let Some(external_docs) = self.external_docs {
+            add("externalDocs", external_docs);
         }
         document.into()
     }
+}
+
+/// Adds an operation to the path item of a name; says whether it is the first of its method.
+pub(crate) fn insert(
+    items: &mut Map<String, Value>,
+    name: String,
+    method: &str,
+    operation: Map<String, Value>,
+) -> bool {
+    let item = items.entry(name).or_insert_with(|| json!({}));
+    let known = item
+        .as_object_mut()
+        .and_then(|item| item.insert(method.to_ascii_lowercase(), operation.into()));
+    known.is_none()
 }
 
 /// The schemas of the errors that the framework itself answers with; the first two are FastAPI's.

@@ -1,17 +1,24 @@
 //! The OpenAPI 3.1 document, made from the signatures of the endpoints.
 
+mod about;
 mod components;
 mod document;
 mod generated;
+mod names;
 mod operation;
 mod plan;
 mod security;
 #[cfg(feature = "ws")]
 mod socket;
 
-pub(crate) use document::{Document, Tag};
+pub use about::{Contact, Example, License};
+pub(crate) use about::{link, merge};
+pub(crate) use document::{Document, Tag, insert};
 #[cfg(feature = "ws")]
 pub(crate) use generated::schema_of;
+pub use names::OperationName;
+pub(crate) use names::{NameOperation, OperationIds};
+pub(crate) use operation::DEFAULT;
 pub use operation::{Operation, Place, Root};
 pub(crate) use plan::Plan;
 pub(crate) use security::Presence;

@@ -50,6 +50,9 @@ impl Place {
     }
 }
 
+/// The response that stands for all statuses which have none.
+pub(crate) const DEFAULT: &str = "default";
+
 /// The schema of a type as it is read, with everything it refers to.
 #[derive(Debug)]
 pub struct Root {
@@ -334,7 +337,7 @@ impl<'a> Operation<'a> {
         }
         let error = json!({ "$ref": "#/components/schemas/HTTPError" });
         self.responses.insert(
-            "default".to_owned(),
+            DEFAULT.to_owned(),
             json!({ "description": "Error", "content": { "application/json": { "schema": error } } }),
         );
         // Success first: the statuses in their order, then what is left.

@@ -1,5 +1,6 @@
 //! Routes, and routers that group them.
 
+mod about;
 mod deadline;
 mod detached;
 mod endpoint;
@@ -7,13 +8,13 @@ mod middleware;
 mod route;
 mod router;
 
+pub(crate) use about::{Callback, Meta};
 #[cfg(feature = "ws")]
 pub(crate) use deadline::Deadline;
 #[cfg(feature = "ws")]
 pub(crate) use endpoint::{PlanEndpoint, fail};
 pub(crate) use endpoint::{Settings, panic_text};
 pub use middleware::Middleware;
-pub(crate) use route::Meta;
 #[cfg(feature = "ws")]
 pub(crate) use route::route;
 pub use route::{Endpoint, Route, delete, get, head, options, patch, post, put};

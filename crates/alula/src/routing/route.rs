@@ -7,6 +7,7 @@ use http::Method;
 
 use super::{
     Middleware,
+    about::{Callback, Meta},
     endpoint::{PlanEndpoint, Unplanned},
 };
 use crate::{
@@ -48,6 +49,7 @@ pub struct Route {
     pub(crate) status: u16,
     pub(crate) lax: Option<bool>,
     pub(crate) body_bytes_max: Option<usize>,
+    pub(crate) callbacks: Vec<Callback>,
     pub(crate) scopes: Vec<String>,
     /// Nothing where an outer one decides.
     pub(crate) timeout: Option<Option<Duration>>,
@@ -57,19 +59,6 @@ pub struct Route {
     #[cfg(feature = "ws")]
     pub(crate) socket: crate::ws::SocketOptions,
     pub(crate) endpoint: Box<dyn PlanEndpoint>,
-}
-
-/// What the document says about a route beyond its types.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Meta {
-    pub(crate) name: String,
-    pub(crate) summary: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) response_description: Option<String>,
-    pub(crate) operation_id: Option<String>,
-    pub(crate) tags: Vec<String>,
-    pub(crate) deprecated: bool,
-    pub(crate) hidden: bool,
 }
 
 fn endpoint<A, H>(method: Method, path: &str, handler: H) -> Route
@@ -95,6 +84,7 @@ pub(crate) fn route(
         status: 200,
         lax: None,
         body_bytes_max: None,
+        callbacks: Vec::new(),
         scopes: Vec::new(),
         timeout: None,
         to_completion: false,
@@ -194,54 +184,6 @@ where
 }
 
 impl Route {
-    /// Names the endpoint; its operation id is made from the name. By default the function's.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.meta.name = name.into();
-        self
-    }
-
-    /// The line that lists of operations show.
-    pub fn summary(mut self, summary: impl Into<String>) -> Self {
-        self.meta.summary = Some(summary.into());
-        self
-    }
-
-    /// The text of the operation, in Markdown.
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.meta.description = Some(description.into());
-        self
-    }
-
-    /// The text of the successful answer.
-    pub fn response_description(mut self, description: impl Into<String>) -> Self {
-        self.meta.response_description = Some(description.into());
-        self
-    }
-
-    /// Adds a tag, by which the documentation groups operations.
-    pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.meta.tags.push(tag.into());
-        self
-    }
-
-    /// Sets the operation id, by which generated clients name their methods.
-    pub fn operation_id(mut self, id: impl Into<String>) -> Self {
-        self.meta.operation_id = Some(id.into());
-        self
-    }
-
-    /// Marks the operation as deprecated.
-    pub fn deprecated(mut self) -> Self {
-        self.meta.deprecated = true;
-        self
-    }
-
-    /// Leaves the operation out of the document.
-    pub fn hidden(mut self) -> Self {
-        self.meta.hidden = true;
-        self
-    }
-
     /// The status of a successful answer; 200 by default.
     pub fn status(mut self, status: u16) -> Self {
         self.status = status;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use alula::{
-    ApiKeyLocation, Event, KeyPlace, OAuth2, OAuth2Bearer, OAuth2Scheme, OpenIdConnect,
-    OpenIdScheme, SecurityScopes, prelude::*,
+    ApiKeyLocation, Contact, Event, Example, KeyPlace, License, OAuth2, OAuth2Bearer, OAuth2Scheme,
+    OpenIdConnect, OpenIdScheme, SecurityScopes, prelude::*,
 };
 use futures_util::stream;
+use serde_json::{Value, json};
 
 /// Which side of the counter.
 #[derive(Serialize, Deserialize, JsonSchema, Validate, Default)]
@@ -282,10 +283,30 @@ async fn order_log() -> JsonLines<impl Stream<Item = Guest>> {
     JsonLines::new(stream::iter([Guest { id: 1 }]))
 }
 
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Reservation {
+    #[schemars(url)]
+    callback_url: String,
+}
+
+/// Only in the description of what the kitchen sends.
+#[derive(Serialize, Deserialize, JsonSchema, Validate)]
+struct TableReady {
+    table: u16,
+}
+
+async fn reserve(Json(reservation): Json<Reservation>) -> Json<usize> {
+    Json(reservation.callback_url.len())
+}
+
+async fn table_ready(Json(_): Json<TableReady>) {}
+
+async fn sold_out(Json(_): Json<Dish>) {}
+
 /// What the page asks for where there is a scheme of OpenID Connect.
 #[get("/.well-known/openid-configuration", hidden)]
-async fn tax_office() -> Json<serde_json::Value> {
-    Json(serde_json::json!({
+async fn tax_office() -> Json<Value> {
+    Json(json!({
         "authorization_endpoint": "/authorize",
         "token_endpoint": "/token",
         "grant_types_supported": ["authorization_code"],
@@ -313,6 +334,21 @@ pub(crate) fn app() -> App {
         .description("One of *everything*.")
         .describe_tag("Dishes", "What there is.")
         .describe_tag("Guests", "Who eats it.")
+        .summary("A kitchen")
+        .terms_of_service("https://kitchen.example/terms")
+        .contact(Contact::new("The cook").email("cook@kitchen.example"))
+        .license(License::spdx("MIT"))
+        .server("/", "Here")
+        .external_docs("https://kitchen.example/more", "The cookbook")
+        .webhook("dish-sold-out", post("", sold_out).tag("Dishes").summary("A dish is sold out"))
+        .route(
+            post("/reservations", reserve)
+                .tag("Guests")
+                .example("two", Example::new(json!({"callback_url": "https://guest.example"})))
+                .callback("ready", "{$request.body#/callback_url}", post("/ready", table_ready))
+                .external_docs("https://kitchen.example/reservations", "How it works")
+                .extension("x-patience-seconds", 900),
+        )
         .include(v1.include(stoves))
         .routes(routes![stove, till, tax_office, health])
 }

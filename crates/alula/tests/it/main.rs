@@ -2,6 +2,8 @@
 
 // The attribute tells clippy that helper functions are tests, too.
 #[cfg(test)]
+mod about;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod bodies;
