@@ -10,6 +10,7 @@ use crate::{
     app,
     config::{Config, ConfigError},
     dependencies::this_machine,
+    new::{New, NewError},
     replay::{Replay, ReplayError},
     services::llm,
 };
@@ -40,6 +41,15 @@ Environment:
   ALULA_DRAIN_SECONDS                    to finish requests after SIGTERM (20)
   ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr";
 
+const NEW_EXAMPLES: &str = "\
+Examples:
+  alula new parrot                     an application `parrot` in the folder parrot
+  alula new .                          in the current folder, which must be empty
+  alula new services/api --name birds  another name than that of the folder
+
+It uses the crate alula from the folder that this program was built from, if that is still there,
+and otherwise the published version.";
+
 /// One server between applications and language models.
 #[derive(Debug, Parser)]
 #[command(name = "alula", version, about, long_about = LONG_ABOUT, after_help = ENVIRONMENT)]
@@ -59,6 +69,9 @@ enum Command {
     Replay(ReplayArgs),
     /// Print the OpenAPI document.
     Openapi,
+    /// Make a new application in Rust: endpoints, settings, tests, a Dockerfile.
+    #[command(after_help = NEW_EXAMPLES)]
+    New(NewArgs),
 }
 
 #[derive(Debug, Args)]
@@ -89,6 +102,19 @@ struct ReplayArgs {
     delay_ms: u64,
 }
 
+#[derive(Debug, Args)]
+struct NewArgs {
+    /// Where to make it: a folder that is empty or not there yet. Its name is that of the application.
+    #[arg(value_name = "NAME|PATH")]
+    path: PathBuf,
+    /// The name of the application, if it is not that of the folder.
+    #[arg(long)]
+    name: Option<String>,
+    /// The folder of the crate `alula` to use.
+    #[arg(long, value_name = "PATH")]
+    alula_path: Option<PathBuf>,
+}
+
 impl Cli {
     /// Runs the command to its end.
     pub(crate) fn run(self) -> Result<(), CliError> {
@@ -100,6 +126,7 @@ impl Cli {
                 Command::Serve(arguments) => serve(arguments).await,
                 Command::Replay(arguments) => replay(arguments).await,
                 Command::Openapi => print_openapi(),
+                Command::New(arguments) => new(arguments),
             }
         })
     }
@@ -149,6 +176,30 @@ fn print_openapi() -> Result<(), CliError> {
     Ok(())
 }
 
+fn new(arguments: NewArgs) -> Result<(), CliError> {
+    let NewArgs { path, name, alula_path } = arguments;
+    let shown = path.display().to_string();
+    let made = New { path, name, alula: alula_path }.write()?;
+    let from = match &made.alula {
+        Some(folder) => format!("the crate alula from {}", folder.display()),
+        None => format!("alula {} as published", env!("CARGO_PKG_VERSION")),
+    };
+    let enter = match shown.as_str() {
+        "." => String::new(),
+        folder => format!("  cd {folder}\n"),
+    };
+    say(&format!(
+        "Made {name}: {files} files, with {from}.\n\n\
+         {enter}\
+         \x20 cargo run    serves it; then open http://127.0.0.1:8000/docs\n\
+         \x20 cargo test   tests it\n\n\
+         Its README says where things are, and .env holds its settings.",
+        name = made.name,
+        files = made.files,
+    ));
+    Ok(())
+}
+
 async fn bind(host: IpAddr, port: u16, limits: Limits) -> Result<Server, CliError> {
     let bound = Server::bind((host, port), limits).await;
     bound.map_err(|error| CliError::Bind { host, port, error })
@@ -189,14 +240,15 @@ pub(crate) enum CliError {
     Unauthenticated(IpAddr),
     Bind { host: IpAddr, port: u16, error: std::io::Error },
     Replay(ReplayError),
+    New(NewError),
     Start(StartError),
 }
 
 impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Unauthenticated(_) | Self::Replay(_) => 2,
-            Self::Bind { .. } | Self::Start(_) => 1,
+            Self::New(NewError::Io(..)) | Self::Bind { .. } | Self::Start(_) => 1,
+            Self::Config(_) | Self::Unauthenticated(_) | Self::Replay(_) | Self::New(_) => 2,
         }
     }
 }
@@ -217,6 +269,7 @@ impl fmt::Display for CliError {
                 )
             }
             Self::Replay(error) => error.fmt(f),
+            Self::New(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
         }
     }
@@ -225,6 +278,12 @@ impl fmt::Display for CliError {
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<NewError> for CliError {
+    fn from(error: NewError) -> Self {
+        Self::New(error)
     }
 }
 

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod dependencies;
 mod error;
+mod new;
 mod replay;
 mod routers;
 mod services;

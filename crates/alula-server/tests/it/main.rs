@@ -18,6 +18,7 @@ mod cli;
 mod client;
 mod demo;
 mod failures;
+mod new;
 mod process;
 mod recorded;
 mod recordings;
