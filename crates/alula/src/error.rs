@@ -51,6 +51,14 @@ impl HttpError {
         Self(Box::new(Inner { status, detail: detail.into(), headers: Vec::new(), cause }))
     }
 
+    /// The answer of a foreign extractor, which may also send the client elsewhere.
+    pub(crate) fn foreign(status: StatusCode, detail: Value) -> Self {
+        if status.is_redirection() {
+            return Self(Box::new(Inner { status, detail, headers: Vec::new(), cause: None }));
+        }
+        Self::new(status.as_u16(), detail)
+    }
+
     /// 400.
     pub fn bad_request(detail: impl Into<Value>) -> Self {
         Self::new(400, detail)

@@ -57,6 +57,7 @@
 //! | speak WebSocket | `ws::WebSocket`, with the feature `ws` |
 //! | limit the server | [`Limits`], [`Shutdown`] |
 //! | test | [`App::client`], [`testing`] |
+//! | live beside axum | [`Axum`], [`App::into_service`], [`App::merge_axum`] |
 //! | extend it | [`Input`], [`Output`], [`ApiError`], [`Middleware`] |
 //!
 //! # Features
@@ -95,7 +96,7 @@ pub use alula_macros::{
 };
 #[cfg(feature = "docs")]
 pub use app::DocsSettings;
-pub use app::{App, StartError, Startup};
+pub use app::{App, AppService, Ending, StartError, Startup};
 pub use axum::body::{Body, Bytes};
 pub use dependency::{BackgroundTasks, Dependency, Depends, Outcome, Scope};
 pub use error::{ApiError, HttpError, Result};
@@ -103,8 +104,8 @@ pub use futures_util::Stream;
 pub use handler::Handler;
 pub use http;
 pub use input::{
-    ApiKey, ApiKeyLocation, Basic, Bearer, Challenge, Cookie, Credential, Header, Input, Json,
-    KeyPlace, NoRealm, OAuth2, OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, Path,
+    ApiKey, ApiKeyLocation, Axum, Basic, Bearer, Challenge, Cookie, Credential, Header, Input,
+    Json, KeyPlace, NoRealm, OAuth2, OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, Path,
     Query, Realm, Rejection, RequestContext, RequestId, SecurityScheme, SecurityScopes, Stage,
     State, XApiKey, constant_time_eq,
 };

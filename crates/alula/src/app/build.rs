@@ -17,12 +17,12 @@ use http::{HeaderValue, Response, header};
 use serde_json::Value;
 
 use super::{
-    App, ApplyLayer, lifespan::Startup, paths::Paths, planning::Planning, service::AppService,
+    App, ApplyLayer, embed::fall_back, lifespan::Startup, paths::Paths, planning::Planning,
+    service::AppService,
 };
 use crate::{
     error::{HttpError, Result},
     openapi::{OperationIds, Plan},
-    output::error_response,
     serve::Shutdown,
 };
 
@@ -169,16 +169,15 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
         }
     }
     let router = paths.into_router();
-    Planned { router: finish(router, app.layers), document, mistakes: plan.mistakes }
+    Planned { router: finish(router, app.foreign, app.layers), document, mistakes: plan.mistakes }
 }
 
-fn finish(router: axum::Router, layers: Vec<ApplyLayer>) -> axum::Router {
-    let router = router
-        .fallback(|| async { error_response(&HttpError::not_found("Not Found")) })
-        .method_not_allowed_fallback(|| async {
-            error_response(&HttpError::new(405, "Method Not Allowed"))
-        });
-    layers.into_iter().fold(router, |router, layer| layer(router))
+fn finish(
+    router: axum::Router,
+    foreign: Vec<axum::Router>,
+    layers: Vec<ApplyLayer>,
+) -> axum::Router {
+    layers.into_iter().fold(fall_back(router, foreign), |router, layer| layer(router))
 }
 
 /// Serves the document, serialized once.

@@ -4,6 +4,7 @@ mod about;
 mod build;
 #[cfg(feature = "docs")]
 mod docs;
+mod embed;
 mod lifespan;
 mod operations;
 mod paths;
@@ -20,8 +21,10 @@ pub(crate) use build::Running;
 pub use build::StartError;
 #[cfg(feature = "docs")]
 pub use docs::DocsSettings;
+pub use embed::Ending;
 pub use lifespan::Startup;
 pub(crate) use request_id::unique_text;
+pub use service::AppService;
 pub(crate) use state::{Overrides, States};
 
 use crate::{
@@ -65,6 +68,8 @@ pub struct App {
     customize: Vec<ChangeDocument>,
     states: States,
     overrides: Overrides,
+    /// Routers of axum that answer what no route does.
+    foreign: Vec<axum::Router>,
     layers: Vec<ApplyLayer>,
     lifespan: Option<lifespan::Lifespan>,
     body: BodyLimits,
@@ -94,6 +99,7 @@ impl App {
             customize: Vec::new(),
             states: States::default(),
             overrides: Overrides::default(),
+            foreign: Vec::new(),
             layers: Vec::new(),
             lifespan: None,
             body: BodyLimits { body_bytes_max: BODY_BYTES_MAX, body_stall: limits.body_stall },

@@ -20,10 +20,12 @@ use tower_service::Service;
 use super::request_id;
 use crate::{error::HttpError, input::RequestId, output::error_response, routing::panic_text};
 
+/// An application as a tower service; made by [`App::into_service`](crate::App::into_service).
+///
 /// All routes and middleware, with what every request gets: an id, a line in the access log, and
 /// an answer even if a middleware panics.
 #[derive(Debug, Clone)]
-pub(crate) struct AppService {
+pub struct AppService {
     router: axum::Router,
 }
 
@@ -66,7 +68,7 @@ struct Line {
 
 pin_project! {
     /// A request on its way.
-    pub(crate) struct AppFuture {
+    pub struct AppFuture {
         #[pin]
         inner: RouteFuture<Infallible>,
         id: RequestId,

@@ -2,6 +2,7 @@
 
 mod body;
 mod context;
+mod foreign;
 mod params;
 mod security;
 mod state;
@@ -12,6 +13,7 @@ use std::future::Future;
 pub use body::Json;
 pub(crate) use context::BodyLimits;
 pub use context::RequestContext;
+pub use foreign::Axum;
 pub use params::{Cookie, Header, Path, Query};
 pub(crate) use security::DemandedScopes;
 pub use security::{
@@ -51,7 +53,7 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as an endpoint argument",
-    note = "use `Json<T>`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `SecurityScopes`, `BackgroundTasks`, `ResponseHead`, `Scope`, `RequestId`, or `WebSocket` on a `ws` route",
+    note = "use `Json<T>`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `SecurityScopes`, `Axum<E>`, `BackgroundTasks`, `ResponseHead`, `Scope`, `RequestId`, or `WebSocket` on a `ws` route",
     note = "`T` needs `#[derive(Deserialize, JsonSchema, Validate)]`"
 )]
 pub trait Input: Sized + Send + 'static {

@@ -19,6 +19,8 @@ mod errors;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod kitchen;
 #[cfg(test)]
 mod layers;

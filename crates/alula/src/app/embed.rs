@@ -1,0 +1,105 @@
+//! An application inside another server, and axum routes inside an application.
+
+use std::fmt;
+
+use http::Response;
+
+use super::{App, AppService, Running, StartError};
+use crate::{Body, error::HttpError, output::error_response, serve::Shutdown};
+
+impl App {
+    /// Starts the application as a tower service, for a server that is not Alula's.
+    ///
+    /// Requests reach it as they are; limits on connections, heads and unread answers are then that
+    /// server's business. What is left to do at its end is the second part of the answer. Streams
+    /// end on [`Shutdown::end_now`].
+    ///
+    /// # Errors
+    ///
+    /// If the application has a mistake or its lifespan fails.
+    ///
+    /// ```no_run
+    /// use alula::{App, Shutdown};
+    ///
+    /// # async fn serve(_: axum::Router) {}
+    /// # async fn run() -> alula::Result<()> {
+    /// let (service, ending) = App::new("Inner", "1.0.0").into_service(Shutdown::new()).await?;
+    /// let router = axum::Router::new().fallback_service(service);
+    /// serve(router).await;
+    /// ending.run().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn into_service(
+        self,
+        shutdown: Shutdown,
+    ) -> Result<(AppService, Ending), StartError> {
+        let running = self.start(shutdown).await?;
+        Ok((running.service.clone(), Ending(running)))
+    }
+
+    /// Adds the routes of an axum router, of axum 0.8, behind those of the application.
+    ///
+    /// They answer what no route of the application has the path of, inside its middleware, and
+    /// are not in the document. The limits of endpoints do not hold for them, and a fallback of
+    /// theirs gives way to the application's own 404. Of several routers the first has precedence.
+    ///
+    /// ```
+    /// use alula::prelude::*;
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let old = axum::Router::new().route("/old", axum::routing::get(|| async { "still here" }));
+    /// let client = App::new("Moving", "1.0.0").merge_axum(old).client().await;
+    /// assert_eq!(client.get("/old").await.text(), "still here");
+    /// assert_eq!(client.get("/older").await.text(), r#"{"detail":"Not Found"}"#);
+    /// # });
+    /// ```
+    pub fn merge_axum(mut self, router: axum::Router) -> Self {
+        self.foreign.push(router);
+        self
+    }
+}
+
+/// What is to be done after the last request of an [`AppService`].
+#[must_use = "the lifespan ends when it is run"]
+pub struct Ending(Running);
+
+impl Ending {
+    /// Waits for background tasks and exits, then runs what the lifespan left for the end.
+    ///
+    /// It waits as long as they take: put a timeout around it.
+    pub async fn run(self) {
+        let tasks = self.0.shutdown.tasks();
+        tasks.close();
+        tasks.wait().await;
+        self.0.stop().await;
+    }
+}
+
+impl fmt::Debug for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ending")
+    }
+}
+
+/// Lets routers answer, one after the other, what a router does not.
+pub(super) fn fall_back(router: axum::Router, foreign: Vec<axum::Router>) -> axum::Router {
+    // Without the others no request takes a way around them.
+    let all = std::iter::once(router).chain(foreign).rev();
+    let behind = |next: Option<axum::Router>, router: axum::Router| {
+        let router = router.method_not_allowed_fallback(method_not_allowed);
+        Some(match next {
+            Some(next) => router.fallback_service(next),
+            None => router.fallback(not_found),
+        })
+    };
+    all.fold(None, behind).unwrap_or_default()
+}
+
+async fn not_found() -> Response<Body> {
+    error_response(&HttpError::not_found("Not Found"))
+}
+
+async fn method_not_allowed() -> Response<Body> {
+    error_response(&HttpError::new(405, "Method Not Allowed"))
+}
