@@ -135,6 +135,7 @@ macro_rules! endpoints {
         /// | `deprecated` | is marked so in the document |
         /// | `hidden` | is left out of the document |
         /// | `max_body = bytes` | the most that a body may hold |
+        /// | `form_limits = FormLimits::default()…` | what a form may hold |
         /// | `scopes = ["...", "..."]` | what the caller must be allowed to do |
         /// | `timeout_seconds = 30` | the longest wait for an answer, as `.timeout(Duration::from_secs(30))` |
         /// | `run_to_completion` | goes on when the client leaves |

@@ -16,6 +16,7 @@ const VALUES: &[&str] = &[
     "operation_id",
     "response_description",
     "max_body",
+    "form_limits",
     "scopes",
     "timeout_seconds",
 ];

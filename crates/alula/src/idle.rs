@@ -14,11 +14,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Activity does not move the timer, which would cost a lock each time. When the timer fires, it
 /// looks how long it has really been silent. Before the first wait there is no timer, and the
 /// clock is not read. A limit too large to be added to the time is none.
+#[derive(Debug)]
 pub(crate) struct IdleTimer {
     limit: Duration,
     armed: Option<Armed>,
 }
 
+#[derive(Debug)]
 struct Armed {
     since: Instant,
     timer: Pin<Box<Sleep>>,

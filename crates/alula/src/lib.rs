@@ -45,7 +45,7 @@
 //! | you want to | look at |
 //! |---|---|
 //! | build and serve an application | [`App`], [`Router`], [`Route`], [`get()`], [`post()`], … |
-//! | read a request | [`Json`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`] |
+//! | read a request | [`Json`], [`Form`], [`Multipart`], [`BodyStream`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`] |
 //! | know who asks | [`Bearer`], [`ApiKey`], [`Basic`], [`OAuth2Bearer`], [`OpenIdConnect`], [`SecurityScopes`], [`Credential`] |
 //! | answer it | [`Json`], [`Text`], [`Html`], [`File`], [`Redirect`], [`Status`], [`Either`], [`ResponseHead`], [`SetCookie`], [`HttpError`] |
 //! | stream an answer | [`Sse`], [`JsonLines`], [`ByteStream`] |
@@ -55,7 +55,7 @@
 //! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
 //! | configure it | [`settings`], [`Secret`] |
 //! | speak WebSocket | `ws::WebSocket`, with the feature `ws` |
-//! | limit the server | [`Limits`], [`Shutdown`] |
+//! | limit the server | [`Limits`], [`FormLimits`], [`Shutdown`] |
 //! | test | [`App::client`], [`testing`] |
 //! | live beside axum | [`Axum`], [`App::into_service`], [`App::merge_axum`] |
 //! | extend it | [`Input`], [`Output`], [`ApiError`], [`Middleware`] |
@@ -104,10 +104,10 @@ pub use futures_util::Stream;
 pub use handler::Handler;
 pub use http;
 pub use input::{
-    ApiKey, ApiKeyLocation, Axum, Basic, Bearer, Challenge, Cookie, Credential, Header, Input,
-    Json, KeyPlace, NoRealm, OAuth2, OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, Path,
-    Query, Realm, Rejection, RequestContext, RequestId, SecurityScheme, SecurityScopes, Stage,
-    State, XApiKey, constant_time_eq,
+    ApiKey, ApiKeyLocation, Axum, Basic, Bearer, BodyStream, Challenge, Cookie, Credential, Form,
+    FormLimits, Header, Input, Json, KeyPlace, Multipart, NoRealm, OAuth2, OAuth2Bearer,
+    OAuth2Scheme, OpenIdConnect, OpenIdScheme, Path, Query, Realm, Rejection, RequestContext,
+    RequestId, SecurityScheme, SecurityScopes, Stage, State, UploadFile, XApiKey, constant_time_eq,
 };
 pub use openapi::{Contact, Example, License, Operation, OperationName, Place, Root};
 pub use output::{
@@ -130,9 +130,10 @@ pub use ws::{WebSocket, ws};
 pub mod prelude {
     pub use crate::{
         ApiKey, App, BackgroundTasks, Basic, Bearer, ByteStream, Bytes, Cookie, Depends, Either,
-        Event, File, Header, Html, HttpError, Json, JsonLines, Path, Query, Redirect, RequestId,
-        ResponseHead, Result, Router, Scope, SetCookie, Sse, State, Status, Stream, Text, Validate,
-        delete, dependency, get, head, options, patch, post, put, routes,
+        Event, File, Form, Header, Html, HttpError, Json, JsonLines, Multipart, Path, Query,
+        Redirect, RequestId, ResponseHead, Result, Router, Scope, SetCookie, Sse, State, Status,
+        Stream, Text, UploadFile, Validate, delete, dependency, get, head, options, patch, post,
+        put, routes,
     };
     #[cfg(feature = "ws")]
     pub use crate::{WebSocket, ws};

@@ -30,7 +30,7 @@ pub(crate) use state::{Overrides, States};
 use crate::{
     dependency::Dependency,
     error::Result,
-    input::BodyLimits,
+    input::{BodyLimits, FormLimits},
     openapi::{Document, NameOperation},
     routing::{Middleware, Route, Router},
     serve::{Limits, Server, Shutdown},
@@ -79,9 +79,6 @@ pub struct App {
 type ChangeDocument = Box<dyn FnOnce(&mut Value) + Send>;
 type ApplyLayer = Box<dyn FnOnce(axum::Router) -> axum::Router + Send>;
 
-/// The most bytes of a request body unless an app, a router or a route says otherwise.
-const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
-
 impl App {
     /// An application with the title and the version of its API.
     pub fn new(title: impl Into<String>, version: impl Into<String>) -> Self {
@@ -102,7 +99,7 @@ impl App {
             foreign: Vec::new(),
             layers: Vec::new(),
             lifespan: None,
-            body: BodyLimits { body_bytes_max: BODY_BYTES_MAX, body_stall: limits.body_stall },
+            body: BodyLimits { body_bytes_max: None, body_stall: limits.body_stall },
             limits,
         }
     }
@@ -207,10 +204,19 @@ impl App {
         self
     }
 
-    /// The most bytes a request body may have, where no router or route says otherwise; 2 MiB by
-    /// default. A larger one is answered 413.
+    /// The most bytes a request body may have, where no router or route says otherwise. A larger
+    /// one is answered 413.
+    ///
+    /// By default 2 MiB, and 50 MiB for what is not held in memory:
+    /// [`Multipart`](crate::Multipart) and [`BodyStream`](crate::BodyStream).
     pub fn max_body(mut self, bytes: usize) -> Self {
-        self.body.body_bytes_max = bytes;
+        self.body.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// The limits of forms, where no router or route says otherwise.
+    pub fn form_limits(mut self, limits: FormLimits) -> Self {
+        self.root = self.root.form_limits(limits);
         self
     }
 

@@ -56,7 +56,8 @@ impl Planning<'_> {
     ) -> (MethodRouter, Map<String, Value>) {
         let path_names = path_names(&route.path);
         let lax = route.lax.unwrap_or(false);
-        let mut operation = Operation::new(plan, title, &path_names, lax);
+        let mut operation =
+            Operation::new(plan, title, &path_names, lax).with_form_limits(route.form_limits);
         #[cfg(feature = "ws")]
         {
             let is_socket = route.endpoint.is_socket();
@@ -68,7 +69,7 @@ impl Planning<'_> {
         let status = operation.final_status(route.status);
         operation.demand(&route.scopes);
         let guards = route.guards.iter().map(|guard| guard(&mut operation)).collect();
-        let body_bytes_max = route.body_bytes_max.unwrap_or(self.body.body_bytes_max);
+        let body_bytes_max = route.body_bytes_max.or(self.body.body_bytes_max);
         let limits = BodyLimits { body_bytes_max, ..self.body };
         let timeout = route.timeout.flatten();
         if timeout.is_some_and(|limit| limit.is_zero()) {

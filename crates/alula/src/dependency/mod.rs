@@ -143,7 +143,7 @@ impl<D: Dependency> Input for Depends<D> {
     fn plan(operation: &mut Operation<'_>) -> Self::Plan {
         operation.demand(D::SCOPES);
         // The document describes the dependency itself, also where a test replaced it.
-        let call = Call::plan(operation);
+        let call = operation.within::<D, _>(Call::plan);
         DependencyPlan { call, replacement: operation.replacement::<D>() }
     }
 

@@ -75,7 +75,7 @@ where
     fn plan(operation: &mut Operation<'_>) -> Self::Plan {
         let root = operation.input_schema::<T>();
         operation.request_body("application/json", &root);
-        JsonPlan { shape: operation.compile(&root), lax: operation.is_lax() }
+        JsonPlan { shape: operation.compile::<T>(&root), lax: operation.is_lax() }
     }
 
     async fn extract(plan: &Self::Plan, cx: &mut RequestContext) -> Result<Self, Rejection> {

@@ -2,23 +2,19 @@
 
 use std::{
     any::{Any, TypeId},
-    future::poll_fn,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
 };
 
 use axum::body::{Body, Bytes};
-use bytes::BytesMut;
-use http::{Extensions, HeaderMap, Method, Request, Uri, header, request::Parts};
-use http_body::{Body as HttpBody, Frame};
+use http::{Extensions, HeaderMap, Method, Request, Uri, request::Parts};
 
-use super::Rejection;
+use super::{
+    Rejection,
+    reader::{BodyLimits, BodyReader},
+};
 use crate::{
     dependency::{BackgroundTasks, RequestScope, Scope},
-    error::{HttpError, Result},
-    idle::IdleTimer,
+    error::Result,
     output::ResponseHead,
     schema::{Detail, Loc},
 };
@@ -37,15 +33,6 @@ pub struct RequestContext {
     scope: RequestScope,
     /// Made for the first who asks for it.
     head: Option<ResponseHead>,
-}
-
-/// The limits of a request body.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BodyLimits {
-    /// The most bytes a body may have.
-    pub(crate) body_bytes_max: usize,
-    /// The longest wait for the next part of a body.
-    pub(crate) body_stall: Duration,
 }
 
 impl RequestContext {
@@ -114,7 +101,8 @@ impl RequestContext {
         Rejection::Invalid
     }
 
-    /// The whole body, read once and shared from then on.
+    /// The whole body, read once and shared from then on; of at most 2 MiB unless the application,
+    /// a router or the route says otherwise.
     ///
     /// # Errors
     ///
@@ -124,10 +112,7 @@ impl RequestContext {
         if let Some(bytes) = &self.bytes {
             return Ok(bytes.clone());
         }
-        let bytes = match self.body.take() {
-            Some(body) => read(body, self.limits).await?,
-            None => Bytes::new(),
-        };
+        let bytes = self.reader(self.limits.in_memory())?.whole(|_| Ok(())).await?;
         self.bytes = Some(bytes.clone());
         Ok(bytes)
     }
@@ -143,6 +128,16 @@ impl RequestContext {
 
     pub(crate) fn parts(&self) -> &Parts {
         &self.parts
+    }
+
+    /// The body as it arrives, for an input that reads it alone; nothing the second time.
+    pub(super) fn reader(&mut self, bytes_max: usize) -> Result<BodyReader> {
+        let body = self.body.take().unwrap_or_default();
+        BodyReader::new(body, bytes_max, self.limits.body_stall)
+    }
+
+    pub(super) fn limits(&self) -> BodyLimits {
+        self.limits
     }
 
     pub(crate) fn parts_mut(&mut self) -> &mut Parts {
@@ -199,65 +194,4 @@ fn place_rank(place: Option<&Loc>) -> usize {
         Some(Loc::Key(key)) => ORDER.iter().position(|place| place == key).unwrap_or(ORDER.len()),
         Some(Loc::Index(_)) | None => ORDER.len(),
     }
-}
-
-/// Reads a body into one piece, without a copy if it arrived in one.
-async fn read(body: Body, limits: BodyLimits) -> Result<Bytes> {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > limits.body_bytes_max {
-        return Err(too_large(limits.body_bytes_max));
-    }
-    let bytes_max = limits.body_bytes_max;
-    let stall = IdleTimer::new(limits.body_stall);
-    let mut reader = Reader { body, bytes_max, left: bytes_max, stall };
-    let Some(first) = reader.next().await? else { return Ok(Bytes::new()) };
-    let Some(second) = reader.next().await? else { return Ok(first) };
-    let mut whole = BytesMut::with_capacity(announced.max(first.len() + second.len()));
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&second);
-    while let Some(data) = reader.next().await? {
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole.freeze())
-}
-
-/// A body that is read under its limits.
-struct Reader {
-    body: Body,
-    bytes_max: usize,
-    /// How many bytes may still come.
-    left: usize,
-    stall: IdleTimer,
-}
-
-impl Reader {
-    /// The next piece of the body.
-    async fn next(&mut self) -> Result<Option<Bytes>> {
-        while let Some(frame) = poll_fn(|cx| self.poll_frame(cx)).await {
-            // What is not data are trailers, which nothing here reads.
-            let Ok(data) = frame?.into_data() else { continue };
-            let left = self.left.checked_sub(data.len());
-            self.left = left.ok_or_else(|| too_large(self.bytes_max))?;
-            return Ok(Some(data));
-        }
-        Ok(None)
-    }
-
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            self.stall.active();
-            return Poll::Ready(frame.map(|frame| {
-                frame.map_err(|error| {
-                    HttpError::bad_request("The request body broke off").because(error)
-                })
-            }));
-        }
-        let stalled = || Some(Err(HttpError::new(408, "The request body stalled")));
-        self.stall.poll(cx).map(|()| stalled())
-    }
-}
-
-fn too_large(max: usize) -> HttpError {
-    HttpError::new(413, format!("The request body is larger than {max} bytes"))
-        .header(header::CONNECTION, http::HeaderValue::from_static("close"))
 }

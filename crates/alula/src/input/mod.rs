@@ -3,7 +3,10 @@
 mod body;
 mod context;
 mod foreign;
+mod form;
 mod params;
+mod raw;
+mod reader;
 mod security;
 mod state;
 mod tuple;
@@ -11,10 +14,12 @@ mod tuple;
 use std::future::Future;
 
 pub use body::Json;
-pub(crate) use context::BodyLimits;
 pub use context::RequestContext;
 pub use foreign::Axum;
+pub use form::{Form, FormLimits, Multipart, UploadFile};
 pub use params::{Cookie, Header, Path, Query};
+pub use raw::BodyStream;
+pub(crate) use reader::BodyLimits;
 pub(crate) use security::DemandedScopes;
 pub use security::{
     ApiKey, ApiKeyLocation, Basic, Bearer, Challenge, Credential, KeyPlace, NoRealm, OAuth2,
@@ -53,7 +58,7 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as an endpoint argument",
-    note = "use `Json<T>`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `SecurityScopes`, `Axum<E>`, `BackgroundTasks`, `ResponseHead`, `Scope`, `RequestId`, or `WebSocket` on a `ws` route",
+    note = "use `Json<T>`, `Form<T>`, `Multipart<T>`, `Bytes`, `String`, `BodyStream`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `SecurityScopes`, `Axum<E>`, `BackgroundTasks`, `ResponseHead`, `Scope`, `RequestId`, or `WebSocket` on a `ws` route",
     note = "`T` needs `#[derive(Deserialize, JsonSchema, Validate)]`"
 )]
 pub trait Input: Sized + Send + 'static {

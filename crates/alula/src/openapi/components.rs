@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use super::generated::{Contract, Generated, numbered};
+use crate::schema::FILE_KEYWORD;
 
 /// The schemas of the framework itself, which no type may be called.
 pub(super) const OWN_NAMES: [&str; 3] = ["HTTPValidationError", "ValidationError", "HTTPError"];
@@ -176,8 +177,10 @@ fn check_name(name: &str, type_name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Points the references of a schema to where they end in the document.
+/// Makes a schema ready for the document: its references point to where they end there, and
+/// nothing is left that only we understand.
 fn resolve(schema: &mut Value, split: &BTreeSet<String>) {
+    forget_files(schema);
     for contract in [Contract::Input, Contract::Output] {
         each_reference(schema, &mut |reference| {
             if let Some(name) = reference.strip_prefix(contract.prefix()) {
@@ -185,6 +188,18 @@ fn resolve(schema: &mut Value, split: &BTreeSet<String>) {
                 *reference = format!("#/components/schemas/{name}{suffix}");
             }
         });
+    }
+}
+
+/// Removes the keyword by which the schema of an upload is known from that of a text.
+fn forget_files(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.shift_remove(FILE_KEYWORD);
+            map.values_mut().for_each(forget_files);
+        }
+        Value::Array(values) => values.iter_mut().for_each(forget_files),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

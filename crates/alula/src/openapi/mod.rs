@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the signatures of the endpoints.
 
 mod about;
+mod body;
 mod components;
 mod document;
 mod generated;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::{
+    body::RequestBody,
     generated::{Contract, Generated},
     plan::Plan,
     security::Security,
@@ -56,8 +57,8 @@ pub(crate) const DEFAULT: &str = "default";
 /// The schema of a type as it is read, with everything it refers to.
 #[derive(Debug)]
 pub struct Root {
-    generated: Generated,
-    document: Value,
+    pub(super) generated: Generated,
+    pub(super) document: Value,
 }
 
 /// One endpoint of an application that is being built.
@@ -73,7 +74,7 @@ pub struct Operation<'a> {
     #[cfg(feature = "ws")]
     pub(super) socket: super::socket::Socket,
     parameters: Vec<Parameter>,
-    body: Map<String, Value>,
+    pub(super) body: RequestBody,
     responses: Map<String, Value>,
     pub(super) security: Security,
 }
@@ -100,7 +101,7 @@ impl<'a> Operation<'a> {
             #[cfg(feature = "ws")]
             socket: super::socket::Socket::default(),
             parameters: Vec::new(),
-            body: Map::new(),
+            body: RequestBody::default(),
             responses: Map::new(),
             security: Security::default(),
         }
@@ -148,13 +149,14 @@ impl<'a> Operation<'a> {
     }
 
     /// Prepares a schema for checking values.
-    pub(crate) fn compile(&mut self, root: &Root) -> Shape {
+    pub(crate) fn compile<T>(&mut self, root: &Root) -> Shape {
         let shape = Shape::compile(&root.generated.with_definitions());
         self.warn(shape.warnings());
+        self.check_for_files::<T>(shape.holds_files());
         shape
     }
 
-    fn warn(&self, warnings: &[String]) {
+    pub(super) fn warn(&self, warnings: &[String]) {
         for warning in warnings {
             tracing::warn!("{}: {warning}", self.title);
         }
@@ -167,6 +169,7 @@ impl<'a> Operation<'a> {
         let shape = TextShape::new(&generated.with_definitions(), place.names(&path_names));
         self.warn(shape.warnings());
         self.check_form::<T>(place, &generated);
+        self.check_for_files::<T>(shape.holds_files());
         for parameter in shape.parameters() {
             let generated = Generated {
                 schema: parameter.schema.clone(),
@@ -229,22 +232,6 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// Describes the request body.
-    pub fn request_body(&mut self, media_type: &str, root: &Root) {
-        #[cfg(feature = "ws")]
-        self.expect_no_socket();
-        let content = json!({ "schema": root.document });
-        match self.body.get(media_type) {
-            Some(known) if *known != content => {
-                self.mistake("the endpoint and its dependencies read the body as two types");
-            }
-            _ => {
-                self.body.insert(media_type.to_owned(), content);
-            }
-        }
-        self.unprocessable();
-    }
-
     /// Describes an answer; a second description of the same status adds its content.
     pub fn response(&mut self, status: u16, description: &str, content: Option<(&str, Value)>) {
         let content = content.map(|(media_type, schema)| (media_type, json!({ "schema": schema })));
@@ -279,7 +266,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    fn unprocessable(&mut self) {
+    pub(super) fn unprocessable(&mut self) {
         let schema = json!({ "$ref": "#/components/schemas/HTTPValidationError" });
         self.response(422, "Validation Error", Some(("application/json", schema)));
     }
@@ -307,8 +294,10 @@ impl<'a> Operation<'a> {
         let (title, path_names, lax) = (self.title, self.path_names, self.lax);
         // It may read the scopes that the endpoint demands.
         let security = self.security.for_replacement();
+        let body = RequestBody::new(self.body.form_limits());
         let make = |plan: &mut Plan| {
-            make(&mut Operation { security, ..Operation::new(plan, title, path_names, lax) })
+            let blank = Operation::new(plan, title, path_names, lax);
+            make(&mut Operation { security, body, ..blank })
         };
         Some(self.plan.undocumented(make))
     }
@@ -331,8 +320,7 @@ impl<'a> Operation<'a> {
             let parameters = self.parameters.into_iter().map(|parameter| parameter.entry);
             entries.insert("parameters".to_owned(), parameters.map(Value::Object).collect());
         }
-        if !self.body.is_empty() {
-            let body = json!({ "required": true, "content": self.body });
+        if let Some(body) = self.body.finish() {
             entries.insert("requestBody".to_owned(), body);
         }
         let error = json!({ "$ref": "#/components/schemas/HTTPError" });

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     dependency::{Dependency, PlanGuard, plan_guard},
     handler::Handler,
-    input::Input,
+    input::{FormLimits, Input},
     output::Output,
 };
 
@@ -50,6 +50,7 @@ pub struct Route {
     pub(crate) lax: Option<bool>,
     pub(crate) body_bytes_max: Option<usize>,
     pub(crate) callbacks: Vec<Callback>,
+    pub(crate) form_limits: FormLimits,
     pub(crate) scopes: Vec<String>,
     /// Nothing where an outer one decides.
     pub(crate) timeout: Option<Option<Duration>>,
@@ -85,6 +86,7 @@ pub(crate) fn route(
         lax: None,
         body_bytes_max: None,
         callbacks: Vec::new(),
+        form_limits: FormLimits::default(),
         scopes: Vec::new(),
         timeout: None,
         to_completion: false,
@@ -233,6 +235,12 @@ impl Route {
     /// it, and a stream that it has returned still ends with its client.
     pub fn run_to_completion(mut self) -> Self {
         self.to_completion = true;
+        self
+    }
+
+    /// The limits of a form; what they do not set is taken from the router or the app.
+    pub fn form_limits(mut self, limits: FormLimits) -> Self {
+        self.form_limits = limits.or(self.form_limits);
         self
     }
 

@@ -9,6 +9,7 @@ use super::{
     route::{ApplyLayer, Route},
 };
 use crate::dependency::{Dependency, PlanGuard, plan_guard};
+use crate::input::FormLimits;
 
 /// A group of routes with what they have in common: a prefix, tags, dependencies, middleware.
 ///
@@ -37,6 +38,7 @@ pub struct Router {
     to_completion: bool,
     #[cfg(feature = "ws")]
     pub(crate) socket: crate::ws::SocketOptions,
+    form_limits: FormLimits,
     routes: Vec<Route>,
 }
 
@@ -95,6 +97,12 @@ impl Router {
         self
     }
 
+    /// The limits of forms, on its routes; what a route or an inner router sets itself stays.
+    pub fn form_limits(mut self, limits: FormLimits) -> Self {
+        self.form_limits = limits.or(self.form_limits);
+        self
+    }
+
     /// Puts a tower middleware around each of its routes; the last one added is the outermost.
     pub fn layer(mut self, layer: impl Middleware) -> Self {
         self.layers.push(Arc::new(move |router: MethodRouter| router.layer(layer.clone())));
@@ -129,6 +137,7 @@ impl Router {
             layers,
             lax,
             body_bytes_max,
+            form_limits,
             timeout,
             to_completion,
             routes,
@@ -146,6 +155,7 @@ impl Router {
             route.to_completion |= to_completion;
             #[cfg(feature = "ws")]
             route.socket.inherit(&self.socket);
+            route.form_limits = route.form_limits.or(form_limits);
             route
         };
         routes.into_iter().map(apply).collect()

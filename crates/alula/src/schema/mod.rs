@@ -31,6 +31,7 @@ pub use detail::{Detail, Loc};
 pub use format::Format;
 pub(crate) use settings::{SettingMistake, Teller};
 pub use shape::Shape;
+pub(crate) use text::{FILE, FILE_KEYWORD, Files};
 pub use text::{Names, Parameter, TextShape};
 
 #[cfg(test)]

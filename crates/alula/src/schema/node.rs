@@ -25,6 +25,8 @@ pub(super) enum Node {
     Int(NumberRules),
     Float(NumberRules),
     Text(TextRules),
+    /// A file of a form.
+    File,
     List(ListRules),
     Object(ObjectRules),
     Choice(ChoiceRules),

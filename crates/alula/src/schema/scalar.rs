@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::compile::{integer_value, whole};
 use super::node::{Bound, ChoiceRules, NumberRules, TextRules};
 use super::number::{IntError, parse_bool, parse_float, parse_int};
+use super::text::is_file;
 use super::walk::{Mode, Walk};
 use super::words::{self, Limit, Words};
 
@@ -102,12 +103,19 @@ impl<'a> Walk<'a> {
         }
     }
 
+    pub(super) fn file(&mut self, input: &'a Value) {
+        if !is_file(input) {
+            self.fail(words::file_type(input), input);
+        }
+    }
+
     pub(super) fn choice(&mut self, rules: &'a ChoiceRules, input: &'a Value) {
         if rules.values.contains(input) {
             return;
         }
         // A number of an enum, as the text of a parameter.
-        if let (Mode::Text | Mode::Settings, Value::String(text)) = (self.mode, input) {
+        if let (Mode::Text | Mode::Settings | Mode::Form, Value::String(text)) = (self.mode, input)
+        {
             let written: Option<Value> = serde_json::from_str(text).ok();
             if let Some(value) = written.filter(|value| rules.values.contains(value)) {
                 return self.edit(value);

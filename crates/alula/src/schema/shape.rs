@@ -99,6 +99,11 @@ impl Shape {
         self.root
     }
 
+    /// Whether a part of the value is a file, which only a form can hold.
+    pub(crate) fn holds_files(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node, Node::File))
+    }
+
     /// Whether the whole value is an object with known fields.
     pub(super) fn is_model(&self) -> bool {
         let mut id = self.root;

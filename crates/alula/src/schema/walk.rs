@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::finding::{Echo, Edit, Finding, Step, real, value_at};
 use super::node::{Field, ListRules, Node, NodeId, ObjectRules, Rest, Sequence};
 use super::shape::Shape;
+use super::text::is_file;
 use super::words::{self, Words};
 use crate::validate::Failure;
 
@@ -21,6 +22,8 @@ pub(super) enum Mode {
     Text,
     /// As `Text`, but what no field describes is a mistake, also where serde would ignore it.
     Settings,
+    /// Lax, for an object of texts and files that an absent entry shows.
+    Form,
 }
 
 /// After this many errors the list ends; a client that made a hundred has enough to read.
@@ -174,6 +177,7 @@ impl<'a> Walk<'a> {
             Node::Int(rules) => self.integer(rules, input),
             Node::Float(rules) => self.float(rules, input),
             Node::Text(rules) => self.text(rules, input),
+            Node::File => self.file(input),
             Node::Choice(rules) => self.choice(rules, input),
             Node::List(rules) => self.list(rules, input),
             Node::Object(rules) => self.object(rules, input),
@@ -272,7 +276,9 @@ impl<'a> Walk<'a> {
     }
 
     fn object(&mut self, rules: &'a ObjectRules, input: &'a Value) {
-        let Value::Object(entries) = input else {
+        // A file of a form is an object, but not one of these.
+        let entries = input.as_object().filter(|_| self.mode != Mode::Form || !is_file(input));
+        let Some(entries) = entries else {
             let words = if rules.is_model() { words::MODEL_TYPE } else { words::DICT_TYPE };
             return self.fail(words, input);
         };

@@ -228,6 +228,19 @@ pub(super) fn value_error(message: &str) -> Words {
     Words::with("value_error", format!("Value error, {message}"), json!({"error": {}}))
 }
 
+pub(super) fn file_type(found: &Value) -> Words {
+    let class = match found {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "int",
+        Value::String(_) => "str",
+        Value::Array(_) => "list",
+        Value::Object(_) => "dict",
+    };
+    value_error(&format!("Expected UploadFile, received: <class '{class}'>"))
+}
+
 pub(super) fn format_type(format: Format) -> Words {
     match format {
         Format::Uuid => {

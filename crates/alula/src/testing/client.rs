@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Method, Request, header};
 use serde::Serialize;
 use tower_service::Service as _;
 
-use super::{TestResponse, TestStream};
+use super::{TestForm, TestResponse, TestStream, form};
 use crate::app::Running;
 
 /// Sends requests to an application in process; made by [`App::client`](crate::App::client).
@@ -135,6 +135,21 @@ impl<'a> TestRequest<'a> {
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Self {
         let text = serde_json::to_vec(value).unwrap_or_else(|error| panic!("{error}"));
         self.body("application/json", text)
+    }
+
+    /// Sends the fields of a struct, of a map or of a list of pairs as a URL-encoded form.
+    ///
+    /// A list repeats its name, and nothing is sent of a null.
+    #[expect(clippy::panic, reason = "a test fails by a panic")]
+    pub fn form<T: Serialize + ?Sized>(self, form: &T) -> Self {
+        let text = form::url_encoded(form).unwrap_or_else(|error| panic!("{error}"));
+        self.body("application/x-www-form-urlencoded", text)
+    }
+
+    /// Sends a form with files.
+    pub fn multipart(self, form: TestForm) -> Self {
+        let (content_type, body) = form.encode();
+        self.body(&content_type, body)
     }
 
     /// Sends a body of a content type; an empty content type sends none.

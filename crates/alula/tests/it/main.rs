@@ -21,6 +21,8 @@ mod fixture;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod kitchen;
 #[cfg(test)]
 mod layers;

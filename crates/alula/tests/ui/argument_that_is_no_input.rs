@@ -1,8 +1,8 @@
 use alula::prelude::*;
 
 #[get("/search")]
-async fn search(token: Bearer, text: String) -> Json<String> {
-    Json(text + token.as_str())
+async fn search(token: Bearer, seconds: u64) -> Json<String> {
+    Json(format!("{} {seconds}", token.as_str()))
 }
 
 fn main() {}

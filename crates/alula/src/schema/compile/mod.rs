@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::node::{ChoiceRules, JsonType, Node, NodeId};
+use super::text::FILE_KEYWORD;
 use super::words::one_of;
 
 pub(super) use object::properties;
@@ -208,6 +209,7 @@ impl<'s> Compiler<'s> {
             "boolean" => Node::Bool,
             "integer" => Node::Int(rules::number(map, true)),
             "number" => Node::Float(rules::number(map, false)),
+            "string" if map.contains_key(FILE_KEYWORD) => Node::File,
             "string" => Node::Text(self.text(map)),
             "array" => Node::List(self.list(map)),
             "object" => self.object(objects),

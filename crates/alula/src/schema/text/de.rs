@@ -5,14 +5,15 @@
 
 use std::fmt::{self, Display};
 
-use serde::de::value::StrDeserializer;
+use serde::de::value::{MapDeserializer, StrDeserializer};
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess,
     VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
-use super::pairs::{Run, Runs};
+use super::files::FILE;
+use super::pairs::{Given, Run, Runs};
 use super::{Form, TextShape};
 use crate::schema::number::{parse_bool, parse_float, parse_int};
 
@@ -88,7 +89,7 @@ impl<'de> Deserializer<'de> for Parameters<'_> {
         let shape = self.shape;
         let entries = self.runs.iter().filter_map(move |run| {
             let name = shape.field_name(run.name())?;
-            Some((name, run))
+            (!shape.is_absent(name, run)).then_some((name, run))
         });
         visitor.visit_map(Entries { entries, value: None })
     }
@@ -206,7 +207,7 @@ impl<'de, 'p, I: Iterator<Item = Option<Texts<'p>>>> SeqAccess<'de> for Items<I>
 /// The values of one name, as a list or as the one that counts; or one item of such a list.
 #[derive(Clone, Copy)]
 struct Texts<'p> {
-    one: &'p str,
+    one: Given<'p>,
     /// Absent for an item.
     all: Option<Run<'p>>,
 }
@@ -216,15 +217,22 @@ impl<'p> Texts<'p> {
         Self { one: run.one(), all: Some(run) }
     }
 
-    fn item(text: &'p str) -> Self {
-        Self { one: text, all: None }
+    fn item(item: Given<'p>) -> Self {
+        Self { one: item, all: None }
+    }
+
+    fn text(&self) -> Result<&'p str, NotPlain> {
+        match self.one {
+            Given::Text(text) => Ok(text),
+            Given::File(_) => Err(NotPlain),
+        }
     }
 }
 
 macro_rules! integers {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-            let number = parse_int(self.one).map_err(|_| NotPlain)?;
+            let number = parse_int(self.text()?).map_err(|_| NotPlain)?;
             match (i64::try_from(number), u64::try_from(number)) {
                 (Ok(number), _) => visitor.visit_i64(number),
                 (Err(_), Ok(number)) => visitor.visit_u64(number),
@@ -237,7 +245,7 @@ macro_rules! integers {
 macro_rules! floats {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-            match parse_float(self.one) {
+            match parse_float(self.text()?) {
                 Some(number) if number.is_finite() => visitor.visit_f64(number),
                 _ => Err(NotPlain),
             }
@@ -248,7 +256,7 @@ macro_rules! floats {
 macro_rules! strings {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-            visitor.visit_str(self.one)
+            visitor.visit_str(self.text()?)
         }
     )*};
 }
@@ -269,13 +277,16 @@ impl<'de> Deserializer<'de> for Texts<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-        visitor.visit_bool(parse_bool(self.one).ok_or(NotPlain)?)
+        visitor.visit_bool(parse_bool(self.text()?).ok_or(NotPlain)?)
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-        match self.all {
-            Some(run) if run.len() > 1 => self.deserialize_seq(visitor),
-            _ => self.deserialize_str(visitor),
+        match (self.all, self.one) {
+            (Some(run), _) if run.len() > 1 => self.deserialize_seq(visitor),
+            (_, Given::Text(text)) => visitor.visit_str(text),
+            (_, Given::File(at)) => {
+                visitor.visit_map(MapDeserializer::new(std::iter::once((FILE, at))))
+            }
         }
     }
 
@@ -285,15 +296,21 @@ impl<'de> Deserializer<'de> for Texts<'_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, NotPlain> {
-        visitor.visit_newtype_struct(self)
+        match self.one {
+            Given::File(at) if name == FILE => {
+                visitor.visit_u64(u64::try_from(at).map_err(|_| NotPlain)?)
+            }
+            Given::Text(_) if name == FILE => Err(NotPlain),
+            _ => visitor.visit_newtype_struct(self),
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
         let run = self.all.ok_or(NotPlain)?;
-        visitor.visit_seq(Items(run.texts().map(|text| Some(Texts::item(text)))))
+        visitor.visit_seq(Items(run.items().map(|item| Some(Texts::item(item)))))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -302,7 +319,7 @@ impl<'de> Deserializer<'de> for Texts<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, NotPlain> {
-        visitor.visit_enum(UnitVariant(self.one))
+        visitor.visit_enum(UnitVariant(self.text()?))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {

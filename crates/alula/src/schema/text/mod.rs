@@ -2,29 +2,36 @@
 
 mod de;
 mod expects;
+mod files;
 mod pairs;
+mod recover;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use self::de::Parameters;
 use self::expects::{Expects, expects_named};
-use self::pairs::Runs;
+use self::files::NoFiles;
+pub(super) use self::files::is_file;
+pub(crate) use self::files::{FILE, FILE_KEYWORD, Files};
+use self::pairs::{Run, Runs};
 use super::compile::properties;
-use super::detail::{Detail, Loc};
+use super::detail::Detail;
 use super::node::{Node, NodeId, ObjectRules, Rest};
 use super::shape::Shape;
-use super::single::{from_serde, steps, unnamed};
-use super::walk::Mode;
-use crate::validate::{Failure, Report, TypedStep, Validate};
+use crate::validate::{Report, Validate};
 
 /// How the names on the wire relate to the names in the type.
 #[derive(Debug, Clone, Copy)]
 pub enum Names<'a> {
-    /// They are the same: queries, cookies, forms.
+    /// They are the same: queries and cookies.
     AsIs,
+    /// They are the same, and an input that was left empty was not sent: forms.
+    ///
+    /// So it is missing, or has its default. Of a list every text counts, also an empty one.
+    Form,
     /// `x_token` is the header `x-token`. Headers that the type does not name are ignored, even
     /// by a type that denies unknown fields: every request carries some.
     Header,
@@ -87,6 +94,8 @@ pub struct TextShape {
     drops_unknown: bool,
     /// Whether the first value of a repeated name counts, as it does for headers.
     first_counts: bool,
+    /// What the fields of a form expect; `None` for what is no form.
+    form_fields: Option<HashMap<Box<str>, Expects>>,
 }
 
 /// What the type is made of.
@@ -106,6 +115,14 @@ impl TextShape {
         match names {
             Names::Path(names) if !is_object(root) => Self::positional(root, names),
             Names::AsIs | Names::Path(_) => Self::named(root, |name| name.to_owned(), false),
+            Names::Form => {
+                let shape = Self::named(root, |name| name.to_owned(), false);
+                let expects = |field: &Parameter| {
+                    (field.name.as_str().into(), expects_named(&shape.shape, &field.name))
+                };
+                let fields = shape.parameters.iter().map(expects).collect();
+                Self { form_fields: Some(fields), ..shape }
+            }
             Names::Header => {
                 Self::named(root, |name| name.replace('_', "-").to_ascii_lowercase(), true)
             }
@@ -130,13 +147,16 @@ impl TextShape {
             .collect();
         let open = object_rules(&shape, shape.root())
             .is_some_and(|rules| matches!(rules.rest, Rest::Each(_)));
+        let drops_unknown = header && !open;
+        let form = Form::Struct;
         Self {
             shape,
-            form: Form::Struct,
+            form,
             renamed,
             parameters,
-            drops_unknown: header && !open,
+            drops_unknown,
             first_counts: header,
+            form_fields: None,
         }
     }
 
@@ -178,6 +198,11 @@ impl TextShape {
         &self.parameters
     }
 
+    /// Whether a part of the value is a file.
+    pub(crate) fn holds_files(&self) -> bool {
+        self.shape.holds_files()
+    }
+
     /// What no check enforces, as [`Shape::warnings`] lists it.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -207,7 +232,20 @@ impl TextShape {
     where
         T: DeserializeOwned + Validate,
     {
-        let runs = Runs::new(pairs, self.first_counts);
+        self.parse_with(place, pairs, &NoFiles)
+    }
+
+    /// As [`parse`](Self::parse), where some of the pairs are files.
+    pub(crate) fn parse_with<T>(
+        &self,
+        place: &'static str,
+        pairs: &[(Cow<'_, str>, Cow<'_, str>)],
+        files: &dyn Files,
+    ) -> Result<T, Vec<Detail>>
+    where
+        T: DeserializeOwned + Validate,
+    {
+        let runs = Runs::new(pairs, files, self.first_counts);
         match T::deserialize(Parameters::new(self, &runs)) {
             Ok(value) if value.is_valid() => Ok(value),
             Ok(value) => {
@@ -219,63 +257,14 @@ impl TextShape {
         }
     }
 
-    /// The slow way, which is the authority: the schema says what each text should be.
-    #[cold]
-    fn recover<T>(
-        &self,
-        place: &'static str,
-        runs: &Runs<'_>,
-        report: Report,
-    ) -> Result<T, Vec<Detail>>
-    where
-        T: DeserializeOwned + Validate,
-    {
-        let input = self.assemble(runs);
-        let failures = self.in_object(report);
-        let outcome = self.shape.walk(Mode::Text, &input, &failures);
-        let edits = outcome.edits(place).map_err(|details| self.on_the_wire(details))?;
-        let mut coerced = input.clone();
-        for edit in edits {
-            edit.apply(&mut coerced);
+    /// Whether a field of a form counts as not sent, because its input was left alone.
+    fn is_absent(&self, name: &str, run: Run<'_>) -> bool {
+        match self.form_fields.as_ref().and_then(|fields| fields.get(name)) {
+            None => false,
+            Some(Expects::Either) if run.len() == 1 => run.is_blank(),
+            Some(Expects::One) => run.is_blank(),
+            Some(Expects::Either | Expects::Many) => run.items().next().is_none(),
         }
-        let value: T = match serde_path_to_error::deserialize(&self.unwrap(coerced)) {
-            Ok(value) => value,
-            Err(error) => {
-                let mut loc = steps(error.path());
-                if let Some(entry) = self.enter_object(loc.first_mut()) {
-                    loc.insert(0, entry);
-                }
-                let detail = from_serde(&self.shape, place, &input, loc, error.inner());
-                return Err(self.on_the_wire(vec![detail]));
-            }
-        };
-        if value.is_valid() {
-            return Ok(value);
-        }
-        let mut report = Report::default();
-        value.report(&mut report);
-        let failures = self.in_object(report);
-        let details = self.shape.walk(Mode::Text, &input, &failures).details(place);
-        Err(if details.is_empty() {
-            vec![unnamed(place, input)]
-        } else {
-            self.on_the_wire(details)
-        })
-    }
-
-    /// The pairs as an object of texts and lists of texts, under the names of the type.
-    fn assemble(&self, runs: &Runs<'_>) -> Value {
-        let mut object = Map::new();
-        for run in runs.in_order_of_arrival() {
-            let Some(name) = self.field_name(run.name()) else { continue };
-            let value = match expects_named(&self.shape, name) {
-                Expects::One => run.one().into(),
-                Expects::Either if run.len() == 1 => run.one().into(),
-                Expects::Either | Expects::Many => run.texts().collect(),
-            };
-            object.insert(name.to_owned(), value);
-        }
-        Value::Object(object)
     }
 
     /// What the type calls a name on the wire; `None` when the type must not see it.
@@ -285,59 +274,6 @@ impl TextShape {
         }
         let unknown = self.drops_unknown && !self.parameters.iter().any(|known| known.name == wire);
         (!unknown).then_some(wire)
-    }
-
-    /// Where custom checks failed, in terms of the object that stands for the value.
-    fn in_object(&self, report: Report) -> Vec<Failure> {
-        let mut failures = report.into_failures();
-        for failure in &mut failures {
-            let first = match failure.place.first_mut() {
-                Some(TypedStep::Part(step)) => Some(step),
-                _ => None,
-            };
-            if let Some(entry) = self.enter_object(first) {
-                failure.place.insert(0, TypedStep::Part(entry));
-            }
-        }
-        failures
-    }
-
-    /// Names the first step inside the value as the object does, or returns the step before it.
-    fn enter_object(&self, first: Option<&mut Loc>) -> Option<Loc> {
-        match (&self.form, first) {
-            (Form::Single(name), _) => return Some(Loc::from(name.clone())),
-            (Form::Tuple(names), Some(step)) => {
-                if let Loc::Index(at) = step
-                    && let Some(name) = names.get(*at)
-                {
-                    *step = Loc::from(name.clone());
-                }
-            }
-            (Form::Struct | Form::Tuple(_), _) => {}
-        }
-        None
-    }
-
-    /// The value inside the object that stands for it.
-    fn unwrap(&self, mut object: Value) -> Value {
-        let mut take = |name: &String| object.get_mut(name).map_or(Value::Null, Value::take);
-        match &self.form {
-            Form::Struct => object,
-            Form::Single(name) => take(name),
-            Form::Tuple(names) => names.iter().map(take).collect(),
-        }
-    }
-
-    /// Details show the names that the client wrote.
-    fn on_the_wire(&self, mut details: Vec<Detail>) -> Vec<Detail> {
-        for detail in &mut details {
-            if let Some(Loc::Key(step)) = detail.loc.get_mut(1)
-                && let Some((wire, _)) = self.renamed.iter().find(|(_, name)| name == step)
-            {
-                *step = Cow::Owned(wire.clone());
-            }
-        }
-        details
     }
 }
 

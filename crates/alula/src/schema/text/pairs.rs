@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 
+use super::files::Files;
+
 type Pair<'p> = (Cow<'p, str>, Cow<'p, str>);
 
 /// Pairs with the positions of equal names next to each other.
 #[derive(Debug)]
 pub(super) struct Runs<'p> {
     pairs: &'p [Pair<'p>],
+    files: &'p dyn Files,
     /// Sorted by name, then by arrival.
     sorted: Vec<usize>,
     /// Whether the first value of a repeated name counts, not the last.
@@ -18,16 +21,25 @@ pub(super) struct Runs<'p> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run<'r> {
     pairs: &'r [Pair<'r>],
+    files: &'r dyn Files,
     positions: &'r [usize],
     first_counts: bool,
 }
 
+/// One value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Given<'r> {
+    Text(&'r str),
+    /// The file at this position.
+    File(usize),
+}
+
 impl<'p> Runs<'p> {
-    pub(super) fn new(pairs: &'p [Pair<'p>], first_counts: bool) -> Self {
+    pub(super) fn new(pairs: &'p [Pair<'p>], files: &'p dyn Files, first_counts: bool) -> Self {
         let mut sorted: Vec<usize> = (0..pairs.len()).collect();
         // Stable, so that values keep their order.
         sorted.sort_by_key(|at| name(pairs, *at));
-        Self { pairs, sorted, first_counts }
+        Self { pairs, files, sorted, first_counts }
     }
 
     /// Every name once, sorted.
@@ -53,7 +65,7 @@ impl<'p> Runs<'p> {
     }
 
     fn run<'r>(&'r self, positions: &'r [usize]) -> Run<'r> {
-        Run { pairs: self.pairs, positions, first_counts: self.first_counts }
+        Run { pairs: self.pairs, files: self.files, positions, first_counts: self.first_counts }
     }
 }
 
@@ -67,14 +79,35 @@ impl<'r> Run<'r> {
     }
 
     /// The value that counts where one is expected.
-    pub(super) fn one(&self) -> &'r str {
-        let mut texts = self.texts();
-        if self.first_counts { texts.next() } else { texts.next_back() }.unwrap_or_default()
+    pub(super) fn one(&self) -> Given<'r> {
+        let mut positions = self.positions.iter();
+        let at = if self.first_counts { positions.next() } else { positions.next_back() };
+        at.map_or(Given::Text(""), |at| self.given(*at))
     }
 
-    pub(super) fn texts(&self) -> impl DoubleEndedIterator<Item = &'r str> + use<'r> {
-        let pairs = self.pairs;
-        self.positions.iter().filter_map(|at| pairs.get(*at)).map(|(_, text)| &**text)
+    /// The values of a list, for which a file that was not chosen is none.
+    pub(super) fn items(self) -> impl Iterator<Item = Given<'r>> + use<'r> {
+        let chosen = move |at: &&usize| !self.files.is_blank(**at);
+        self.positions.iter().filter(chosen).map(move |at| self.given(*at))
+    }
+
+    /// Whether the one value is what a browser sends for an input that was left alone.
+    pub(super) fn is_blank(&self) -> bool {
+        match self.one() {
+            Given::Text(text) => text.is_empty(),
+            Given::File(at) => self.files.is_blank(at),
+        }
+    }
+
+    pub(super) fn files(&self) -> &'r dyn Files {
+        self.files
+    }
+
+    fn given(&self, at: usize) -> Given<'r> {
+        match self.files.is_file(at) {
+            true => Given::File(at),
+            false => Given::Text(self.pairs.get(at).map_or("", |(_, text)| text)),
+        }
     }
 }
 

@@ -1,0 +1,158 @@
+//! What a form may cost.
+
+use alula::{FormLimits, prelude::*, testing::TestForm};
+use serde_json::{Value, json};
+
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Texts {
+    #[serde(default)]
+    a: Vec<String>,
+}
+
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Files {
+    #[serde(default)]
+    f: Vec<UploadFile>,
+    #[serde(default)]
+    a: Vec<String>,
+}
+
+async fn texts(Form(form): Form<Texts>) -> Json<usize> {
+    Json(form.a.len())
+}
+
+async fn files(Multipart(form): Multipart<Files>) -> Json<usize> {
+    Json(form.f.len() + form.a.len())
+}
+
+const MIB: usize = 1024 * 1024;
+
+fn limited(limits: FormLimits) -> App {
+    let routes = [post("/texts", texts), post("/files", files)];
+    App::new("L", "1").routes(routes).form_limits(limits)
+}
+
+/// The status and the detail of the answer to a URL-encoded and a multipart form.
+async fn both(limits: FormLimits, fields: &[&str]) -> [(u16, Value); 2] {
+    let client = limited(limits).client().await;
+    let pairs: Vec<_> = fields.iter().map(|text| ("a", *text)).collect();
+    let form = fields.iter().fold(TestForm::new(), |form, text| form.text("a", *text));
+    let responses =
+        [client.post("/texts").form(&pairs).await, client.post("/files").multipart(form).await];
+    responses.map(|response| (response.status().as_u16(), response.json()))
+}
+
+fn detail(text: &str) -> Value {
+    json!({ "detail": text })
+}
+
+#[tokio::test]
+async fn one_field_too_many_is_400() {
+    let limits = FormLimits::default().fields(2);
+    let good = both(limits, &["1", "2"]).await;
+    assert_eq!(good, [(200, json!(2)), (200, json!(2))]);
+    let error = detail("Too many fields. Maximum number of fields is 2.");
+    assert_eq!(both(limits, &["1", "2", "3"]).await, [(400, error.clone()), (400, error)]);
+}
+
+#[tokio::test]
+async fn one_byte_too_many_in_a_field_is_413() {
+    // In a URL-encoded form the name and the sign behind it count, too.
+    let good = both(FormLimits::default().field_bytes(5), &["123", "123"]).await;
+    assert_eq!(good, [(200, json!(2)), (200, json!(2))]);
+    let bad = both(FormLimits::default().field_bytes(5), &["1", "123456"]).await;
+    assert_eq!(
+        bad,
+        [
+            (413, detail("A field of the form is larger than 5 bytes")),
+            (413, detail("The field `a` is larger than 5 bytes")),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn files_have_limits_of_their_own() {
+    let limits = FormLimits::default().files(2).file_bytes(3).fields(0);
+    let client = limited(limits).client().await;
+    let file = |form: TestForm, content: &'static str| form.file("f", "x", "", content);
+    let two = file(file(TestForm::new(), "123"), "123");
+    let response = client.post("/files").multipart(two.clone()).await;
+    assert_eq!((response.status().as_u16(), response.json()), (200, json!(2)));
+
+    let response = client.post("/files").multipart(file(two, "")).await;
+    let error = detail("Too many files. Maximum number of files is 2.");
+    assert_eq!((response.status().as_u16(), response.json()), (400, error));
+    let response = client.post("/files").multipart(file(TestForm::new(), "1234")).await;
+    let error = detail("The file `f` is larger than 3 bytes");
+    assert_eq!((response.status().as_u16(), response.json()), (413, error));
+}
+
+#[tokio::test]
+async fn the_head_of_a_part_has_a_limit() {
+    let client = limited(FormLimits::default().part_header_bytes(60)).client().await;
+    let response = client.post("/files").multipart(TestForm::new().text("a", "1")).await;
+    assert_eq!(response.status(), 200);
+    let name = "a".repeat(30);
+    let response = client.post("/files").multipart(TestForm::new().text(&name, "1")).await;
+    let error = detail("The head of a part is larger than 60 bytes");
+    assert_eq!((response.status().as_u16(), response.json()), (413, error));
+}
+
+#[tokio::test]
+async fn texts_have_a_limit_together() {
+    let client = limited(FormLimits::default().memory_bytes(200)).client().await;
+    let form = |count| (0..count).fold(TestForm::new(), |form, _| form.text("a", "x".repeat(40)));
+    assert_eq!(client.post("/files").multipart(form(2)).await.status(), 200);
+    let response = client.post("/files").multipart(form(3)).await;
+    let error = detail("The form without its files is larger than 200 bytes");
+    assert_eq!((response.status().as_u16(), response.json()), (413, error));
+}
+
+#[tokio::test]
+async fn the_innermost_limit_counts_each_for_itself() {
+    let route = post("/files", files).form_limits(FormLimits::default().fields(1));
+    let router = Router::new().form_limits(FormLimits::default().fields(0).files(1)).route(route);
+    let outer = Router::new().form_limits(FormLimits::default().files(0)).include(router);
+    let app = App::new("L", "1").include(outer);
+    let client = app.form_limits(FormLimits::default().fields(0).file_bytes(1)).client().await;
+    let form = || TestForm::new().text("a", "1").file("f", "x", "", "1");
+    assert_eq!(client.post("/files").multipart(form()).await.status(), 200);
+    for (form, status) in [
+        (form().text("a", "2"), 400),
+        (form().file("f", "x", "", "1"), 400),
+        (TestForm::new().file("f", "x", "", "12"), 413),
+    ] {
+        assert_eq!(client.post("/files").multipart(form).await.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_macro_takes_the_limits() {
+    #[post("/files", max_body = 400, form_limits = FormLimits::default().files(1))]
+    async fn limited(Multipart(form): Multipart<Files>) -> Json<usize> {
+        Json(form.f.len())
+    }
+    let client = App::new("L", "1").routes(routes![limited]).client().await;
+    let form = TestForm::new().file("f", "x", "", "1");
+    assert_eq!(client.post("/files").multipart(form.clone()).await.status(), 200);
+    let two = form.clone().file("f", "x", "", "1");
+    assert_eq!(client.post("/files").multipart(two).await.status(), 400);
+    let large = form.file("g", "x", "", "x".repeat(400));
+    assert_eq!(client.post("/files").multipart(large).await.status(), 413);
+}
+
+#[tokio::test]
+async fn uploads_may_be_larger_than_what_is_held_in_memory() {
+    let client = limited(FormLimits::default()).client().await;
+    let form = |bytes| TestForm::new().file("f", "x", "", vec![b'x'; bytes]);
+    assert_eq!(client.post("/files").multipart(form(3 * MIB)).await.status(), 200);
+    let response = client.post("/files").multipart(form(50 * MIB)).await;
+    let error = detail("The request body is larger than 52428800 bytes");
+    assert_eq!((response.status().as_u16(), response.json()), (413, error));
+    // Without files, in either encoding, and of URL-encoded ones always.
+    let error = detail("The request body is larger than 2097152 bytes");
+    let response = client.post("/texts").multipart(form(2 * MIB)).await;
+    assert_eq!((response.status().as_u16(), response.json()), (413, error.clone()));
+    let response = client.post("/files").form(&[("a", "x".repeat(2 * MIB))]).await;
+    assert_eq!((response.status().as_u16(), response.json()), (413, error));
+}
