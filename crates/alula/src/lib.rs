@@ -55,6 +55,7 @@
 //! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
 //! | configure it | [`settings`], [`Secret`] |
 //! | speak WebSocket | `ws::WebSocket`, with the feature `ws` |
+//! | stand around endpoints | [`middleware`], [`App::layer`] |
 //! | limit the server | [`Limits`], [`FormLimits`], [`Shutdown`] |
 //! | test | [`App::client`], [`testing`] |
 //! | live beside axum | [`Axum`], [`App::into_service`], [`App::merge_axum`] |
@@ -64,6 +65,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `compression` | no | the middleware that makes answers smaller |
 //! | `docs` | yes | Swagger UI at `/docs`, from the binary |
 //! | `toml` | no | [`settings`] from files in TOML |
 //! | `ws` | no | WebSockets: `ws`, `#[ws]`, `WebSocket` |
@@ -78,6 +80,7 @@ mod error;
 mod handler;
 mod idle;
 mod input;
+pub mod middleware;
 mod openapi;
 mod output;
 mod routing;
@@ -109,6 +112,7 @@ pub use input::{
     OAuth2Scheme, OpenIdConnect, OpenIdScheme, Path, Query, Realm, Rejection, RequestContext,
     RequestId, SecurityScheme, SecurityScopes, Stage, State, UploadFile, XApiKey, constant_time_eq,
 };
+pub use middleware::ClientAddr;
 pub use openapi::{Contact, Example, License, Operation, OperationName, Place, Root};
 pub use output::{
     ByteStream, Chunk, Either, Event, File, Html, JsonLines, Output, Redirect, ResponseContext,

@@ -92,8 +92,9 @@ pub(super) async fn start(mut app: App, shutdown: Shutdown) -> Result<Running, S
         startup = lifespan(startup).await.map_err(StartError::Lifespan)?;
     }
     app.states = startup.states;
+    let access_log = std::mem::take(&mut app.access_log);
     let Planned { router, mistakes, .. } = plan(app, &shutdown);
-    let service = AppService::new(router);
+    let service = AppService::new(router, access_log);
     let running = Running { service, shutdown, at_end: Mutex::new(startup.shutdown) };
     if mistakes.is_empty() {
         return Ok(running);
@@ -114,6 +115,7 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
     // A lifespan that has not run may still bring any state.
     let may_lack_states = app.lifespan.is_some();
     let mut plan = Plan::new(app.states, app.overrides, may_lack_states);
+    plan.mistakes.extend(app.mistakes);
     let mut document = app.document;
     let mut paths = Paths::default();
     let routes = app.root.into_routes();
@@ -131,12 +133,15 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
             let endpoint = Planning { filter, body: app.body, shutdown };
             endpoint.route(route, &title, &mut ids, plan)
         };
-        let (mut handler, operation) =
+        let (handler, operation) =
             if is_hidden { plan.undocumented(planning) } else { planning(&mut plan) };
-        for layer in layers {
-            handler = layer(handler);
+        paths.add_layered(&path, &method, handler, &layers);
+        for mistake in layers.mistakes() {
+            // A router says it for each of its routes.
+            if !plan.mistakes.contains(mistake) {
+                plan.mistakes.push(mistake.clone());
+            }
         }
-        paths.add(path.clone(), handler);
         if !is_hidden {
             document.add(&path, method.as_str(), operation);
         }

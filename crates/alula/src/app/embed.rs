@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::Response;
 
-use super::{App, AppService, Running, StartError};
+use super::{App, AppService, Running, StartError, paths::method_not_allowed};
 use crate::{Body, error::HttpError, output::error_response, serve::Shutdown};
 
 impl App {
@@ -98,8 +98,4 @@ pub(super) fn fall_back(router: axum::Router, foreign: Vec<axum::Router>) -> axu
 
 async fn not_found() -> Response<Body> {
     error_response(&HttpError::not_found("Not Found"))
-}
-
-async fn method_not_allowed() -> Response<Body> {
-    error_response(&HttpError::new(405, "Method Not Allowed"))
 }

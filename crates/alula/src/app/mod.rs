@@ -1,6 +1,7 @@
 //! The application: routes, states and settings, ready to be served or tested.
 
 mod about;
+mod access_log;
 mod build;
 #[cfg(feature = "docs")]
 mod docs;
@@ -17,6 +18,7 @@ use std::{fmt, future::Future, io, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
+use access_log::AccessLog;
 pub(crate) use build::Running;
 pub use build::StartError;
 #[cfg(feature = "docs")]
@@ -71,6 +73,9 @@ pub struct App {
     /// Routers of axum that answer what no route does.
     foreign: Vec<axum::Router>,
     layers: Vec<ApplyLayer>,
+    /// What is wrong with the layers.
+    mistakes: Vec<String>,
+    access_log: AccessLog,
     lifespan: Option<lifespan::Lifespan>,
     body: BodyLimits,
     limits: Limits,
@@ -98,6 +103,8 @@ impl App {
             overrides: Overrides::default(),
             foreign: Vec::new(),
             layers: Vec::new(),
+            mistakes: Vec::new(),
+            access_log: AccessLog::default(),
             lifespan: None,
             body: BodyLimits { body_bytes_max: None, body_stall: limits.body_stall },
             limits,
@@ -240,8 +247,33 @@ impl App {
         self
     }
 
+    /// Whether each request gets a line in the access log; it does by default.
+    ///
+    /// The log is [`tracing`](https://docs.rs/tracing) with the target `alula::access`, at the
+    /// level INFO: a filter there can leave it out, too.
+    pub fn access_log(mut self, log: bool) -> Self {
+        self.access_log.set(log);
+        self
+    }
+
+    /// Leaves requests for these paths out of the access log, such as those of a health check.
+    ///
+    /// A request that is answered with a server error (500 and up) is in it all the same.
+    ///
+    /// ```
+    /// # use alula::App;
+    /// let app = App::new("Api", "1.0.0").access_log_skip(["/health", "/health/live"]);
+    /// ```
+    pub fn access_log_skip<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Self {
+        self.access_log.skip(paths);
+        self
+    }
+
     /// Puts a tower middleware around the whole application; the last one added is the outermost.
+    ///
+    /// [`middleware`](crate::middleware) has those that most applications need.
     pub fn layer(mut self, layer: impl Middleware) -> Self {
+        self.mistakes.extend(crate::middleware::mistakes(&layer));
         self.layers.push(Box::new(|router| router.layer(layer)));
         self
     }

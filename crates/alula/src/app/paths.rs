@@ -1,9 +1,18 @@
 //! The routing table while it is built.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use axum::routing::{MethodFilter, MethodRouter};
-use http::Method;
+use axum::{
+    body::Body,
+    extract::Request,
+    routing::{MethodFilter, MethodRouter},
+};
+use http::{Method, Response, header};
+
+use crate::{error::HttpError, middleware::CorsRules, output::error_response, routing::Layers};
 
 /// The handlers by path; refuses what axum would panic on.
 #[derive(Default)]
@@ -11,6 +20,8 @@ pub(super) struct Paths {
     handlers: BTreeMap<String, MethodRouter>,
     methods: HashMap<(String, Method), String>,
     known: matchit::Router<()>,
+    /// By path, the methods whose layers let pages of other origins use them.
+    cors: BTreeMap<String, Vec<(Method, CorsRules)>>,
 }
 
 impl Paths {
@@ -55,6 +66,21 @@ impl Paths {
         self.handlers.insert(path, known.merge(handler));
     }
 
+    /// Adds a handler with its layers, one of which may have preflight requests answered unless a
+    /// route does it.
+    pub(super) fn add_layered(
+        &mut self,
+        path: &str,
+        method: &Method,
+        handler: MethodRouter,
+        layers: &Layers,
+    ) {
+        self.add(path.to_owned(), layers.apply(handler));
+        if let Some(cors) = layers.cors() {
+            self.cors.entry(path.to_owned()).or_default().push((method.clone(), cors.rules()));
+        }
+    }
+
     /// Adds what the framework itself serves at a URL that `setting` chooses.
     pub(super) fn add_own(
         &mut self,
@@ -70,9 +96,38 @@ impl Paths {
         }
     }
 
-    pub(super) fn into_router(self) -> axum::Router {
+    pub(super) fn into_router(mut self) -> axum::Router {
+        for (path, methods) in self.cors {
+            if let Some(handler) = self.handlers.remove(&path) {
+                self.handlers.insert(path, with_preflight(handler, methods));
+            }
+        }
         self.handlers
             .into_iter()
             .fold(axum::Router::new(), |router, (path, handler)| router.route(&path, handler))
     }
+}
+
+/// What a path answers to methods that it does not have.
+pub(super) async fn method_not_allowed() -> Response<Body> {
+    error_response(&HttpError::new(405, "Method Not Allowed"))
+}
+
+/// Has a path answer preflight requests by the rules of the method that they ask for.
+fn with_preflight(handler: MethodRouter, methods: Vec<(Method, CorsRules)>) -> MethodRouter {
+    let methods: Arc<[_]> = methods.into();
+    handler.fallback(move |request: Request| {
+        let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let is_asked = |(method, _): &&(Method, CorsRules)| {
+            asked.is_some_and(|asked| asked.as_bytes() == method.as_str().as_bytes())
+        };
+        let rules = methods.iter().find(is_asked);
+        let answer = rules.and_then(|(_, rules)| rules.preflight(&request));
+        async {
+            match answer {
+                Some(answer) => answer,
+                None => method_not_allowed().await,
+            }
+        }
+    })
 }

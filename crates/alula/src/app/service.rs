@@ -6,18 +6,20 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Instant,
 };
 
 use axum::{
     body::{Body, Bytes},
     routing::future::RouteFuture,
 };
-use http::{Method, Request, Response, Uri};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::request_id;
+use super::{
+    access_log::{AccessLog, Line},
+    request_id,
+};
 use crate::{error::HttpError, input::RequestId, output::error_response, routing::panic_text};
 
 /// An application as a tower service; made by [`App::into_service`](crate::App::into_service).
@@ -27,11 +29,12 @@ use crate::{error::HttpError, input::RequestId, output::error_response, routing:
 #[derive(Debug, Clone)]
 pub struct AppService {
     router: axum::Router,
+    access_log: AccessLog,
 }
 
 impl AppService {
-    pub(super) fn new(router: axum::Router) -> Self {
-        Self { router }
+    pub(super) fn new(router: axum::Router, access_log: AccessLog) -> Self {
+        Self { router, access_log }
     }
 }
 
@@ -51,19 +54,9 @@ where
     fn call(&mut self, mut request: Request<B>) -> AppFuture {
         let id = request_id::accept(request.headers());
         request.extensions_mut().insert(id.clone());
-        let log = tracing::enabled!(target: "alula::access", tracing::Level::INFO).then(|| {
-            let (method, uri) = (request.method().clone(), request.uri().clone());
-            Box::new(Line { method, uri, start: Instant::now() })
-        });
+        let log = self.access_log.begin(request.method(), request.uri());
         AppFuture { inner: self.router.call(request), id, log }
     }
-}
-
-/// What the access log says of a request.
-struct Line {
-    method: Method,
-    uri: Uri,
-    start: Instant,
 }
 
 pin_project! {
@@ -97,16 +90,7 @@ impl Future for AppFuture {
         };
         response.headers_mut().insert(request_id::HEADER, this.id.header_value());
         if let Some(line) = this.log.take() {
-            let Line { method, uri, start } = *line;
-            tracing::info!(
-                target: "alula::access",
-                %method,
-                path = uri.path(),
-                status = response.status().as_u16(),
-                milliseconds = start.elapsed().as_micros() as f64 / 1000.0,
-                request_id = this.id.as_str(),
-                "request"
-            );
+            line.write(response.status(), this.id);
         }
         Poll::Ready(Ok(response))
     }

@@ -58,7 +58,7 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as an endpoint argument",
-    note = "use `Json<T>`, `Form<T>`, `Multipart<T>`, `Bytes`, `String`, `BodyStream`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `SecurityScopes`, `Axum<E>`, `BackgroundTasks`, `ResponseHead`, `Scope`, `RequestId`, or `WebSocket` on a `ws` route",
+    note = "use `Json<T>`, `Form<T>`, `Multipart<T>`, `Bytes`, `String`, `BodyStream`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `SecurityScopes`, `Axum<E>`, `BackgroundTasks`, `ResponseHead`, `Scope`, `RequestId`, `ClientAddr`, or `WebSocket` on a `ws` route",
     note = "`T` needs `#[derive(Deserialize, JsonSchema, Validate)]`"
 )]
 pub trait Input: Sized + Send + 'static {

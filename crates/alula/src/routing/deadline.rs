@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use pin_project_lite::pin_project;
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::{HttpError, Result};
@@ -15,33 +15,28 @@ use crate::error::{HttpError, Result};
 /// What an endpoint came to: an answer, an error or a panic.
 pub(super) type Caught<T> = Result<Result<T>, Box<dyn Any + Send>>;
 
-pin_project! {
-    /// An endpoint at work, ended by a 504 when its time is over.
-    ///
-    /// An endpoint that never waits has no timer, and does not read the clock.
-    pub(crate) struct Deadline<F> {
-        #[pin]
-        work: F,
-        limit: Option<Duration>,
-        timer: Option<Pin<Box<Sleep>>>,
-    }
+/// An endpoint at work, ended by a 504 when its time is over.
+///
+/// An endpoint that never waits has no timer, and does not read the clock.
+pub(crate) struct Deadline<'a, T> {
+    work: BoxFuture<'a, Caught<T>>,
+    limit: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<F> Deadline<F> {
-    pub(crate) fn new(limit: Option<Duration>, work: F) -> Self {
+impl<'a, T> Deadline<'a, T> {
+    pub(crate) fn new(limit: Duration, work: BoxFuture<'a, Caught<T>>) -> Self {
         Self { work, limit, timer: None }
     }
 }
 
-impl<T, F: Future<Output = Caught<T>>> Future for Deadline<F> {
+impl<T> Future for Deadline<'_, T> {
     type Output = Caught<T>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Caught<T>> {
-        let this = self.project();
-        let polled = this.work.poll(cx);
-        match *this.limit {
-            Some(limit) if polled.is_pending() => expired(limit, this.timer, cx),
-            _ => polled,
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Caught<T>> {
+        match self.work.as_mut().poll(cx) {
+            Poll::Pending => expired(self.limit, &mut self.timer, cx),
+            Poll::Ready(caught) => Poll::Ready(caught),
         }
     }
 }

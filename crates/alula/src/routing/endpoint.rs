@@ -109,7 +109,10 @@ where
         let mut cx = RequestContext::new(request, self.settings.limits, scope);
         async move {
             let answer = AssertUnwindSafe(self.answer(&mut cx)).catch_unwind();
-            let answer = Deadline::new(self.settings.timeout, answer).await;
+            let answer = match self.settings.timeout {
+                None => answer.await,
+                Some(limit) => Deadline::new(limit, Box::pin(answer)).await,
+            };
             let (outcome, error) = match answer {
                 Ok(Ok(response)) if cx.has_nothing_to_finish() => return response,
                 Ok(Ok(response)) => {

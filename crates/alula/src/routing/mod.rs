@@ -4,6 +4,7 @@ mod about;
 mod deadline;
 mod detached;
 mod endpoint;
+mod layers;
 mod middleware;
 mod route;
 mod router;
@@ -14,6 +15,7 @@ pub(crate) use deadline::Deadline;
 #[cfg(feature = "ws")]
 pub(crate) use endpoint::{PlanEndpoint, fail};
 pub(crate) use endpoint::{Settings, panic_text};
+pub(crate) use layers::Layers;
 pub use middleware::Middleware;
 #[cfg(feature = "ws")]
 pub(crate) use route::route;

@@ -1,14 +1,14 @@
 //! One route: a method, a path, a function and what is said about it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
-use axum::routing::MethodRouter;
 use http::Method;
 
 use super::{
     Middleware,
     about::{Callback, Meta},
     endpoint::{PlanEndpoint, Unplanned},
+    layers::Layers,
 };
 use crate::{
     dependency::{Dependency, PlanGuard, plan_guard},
@@ -26,9 +26,6 @@ pub trait Endpoint {
     /// Makes the route.
     fn route() -> Route;
 }
-
-/// Puts one middleware around the handlers of a route.
-pub(crate) type ApplyLayer = Arc<dyn Fn(MethodRouter) -> MethodRouter + Send + Sync>;
 
 /// A route, ready to be given to a [`Router`](crate::Router) or an [`App`](crate::App).
 ///
@@ -56,7 +53,7 @@ pub struct Route {
     pub(crate) timeout: Option<Option<Duration>>,
     pub(crate) to_completion: bool,
     pub(crate) guards: Vec<PlanGuard>,
-    pub(crate) layers: Vec<ApplyLayer>,
+    pub(crate) layers: Layers,
     #[cfg(feature = "ws")]
     pub(crate) socket: crate::ws::SocketOptions,
     pub(crate) endpoint: Box<dyn PlanEndpoint>,
@@ -91,7 +88,7 @@ pub(crate) fn route(
         timeout: None,
         to_completion: false,
         guards: Vec::new(),
-        layers: Vec::new(),
+        layers: Layers::default(),
         #[cfg(feature = "ws")]
         socket: crate::ws::SocketOptions::default(),
         endpoint,
@@ -259,7 +256,7 @@ impl Route {
 
     /// Puts a tower middleware around this route; the last one added is the outermost.
     pub fn layer(mut self, layer: impl Middleware) -> Self {
-        self.layers.push(Arc::new(move |router: MethodRouter| router.layer(layer.clone())));
+        self.layers.add(layer);
         self
     }
 }

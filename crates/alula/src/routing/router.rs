@@ -1,13 +1,8 @@
 //! Groups of routes.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use axum::routing::MethodRouter;
-
-use super::{
-    Middleware,
-    route::{ApplyLayer, Route},
-};
+use super::{Middleware, layers::Layers, route::Route};
 use crate::dependency::{Dependency, PlanGuard, plan_guard};
 use crate::input::FormLimits;
 
@@ -31,7 +26,7 @@ pub struct Router {
     tags: Vec<String>,
     scopes: Vec<String>,
     guards: Vec<PlanGuard>,
-    layers: Vec<ApplyLayer>,
+    layers: Layers,
     lax: Option<bool>,
     body_bytes_max: Option<usize>,
     timeout: Option<Option<Duration>>,
@@ -105,7 +100,7 @@ impl Router {
 
     /// Puts a tower middleware around each of its routes; the last one added is the outermost.
     pub fn layer(mut self, layer: impl Middleware) -> Self {
-        self.layers.push(Arc::new(move |router: MethodRouter| router.layer(layer.clone())));
+        self.layers.add(layer);
         self
     }
 
@@ -148,7 +143,7 @@ impl Router {
             route.meta.tags.splice(0..0, tags.iter().cloned());
             route.scopes.splice(0..0, scopes.iter().cloned());
             route.guards.splice(0..0, guards.iter().copied());
-            route.layers.extend(layers.iter().cloned());
+            route.layers.extend(&layers);
             route.lax = route.lax.or(lax);
             route.body_bytes_max = route.body_bytes_max.or(body_bytes_max);
             route.timeout = route.timeout.or(timeout);

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::{Future, IntoFuture},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
     time::{Duration, Instant},
 };
@@ -13,7 +14,7 @@ use serde::Serialize;
 use tower_service::Service as _;
 
 use super::{TestForm, TestResponse, TestStream, form};
-use crate::app::Running;
+use crate::{app::Running, serve::PeerAddr};
 
 /// Sends requests to an application in process; made by [`App::client`](crate::App::client).
 ///
@@ -77,7 +78,7 @@ impl TestClient {
     pub fn request(&self, method: Method, target: &str) -> TestRequest<'_> {
         let request = Request::builder().method(method).uri(target).body(Body::empty());
         let request = request.unwrap_or_else(|error| panic!("`{target}`: {error}"));
-        TestRequest { client: self, request }
+        TestRequest { client: self, request }.from_address(Ipv4Addr::LOCALHOST)
     }
 
     /// Ends the lifespan: waits for tasks and exits, then runs what was left for shutdown.
@@ -122,6 +123,13 @@ impl<'a> TestRequest<'a> {
         let value =
             HeaderValue::try_from(value).unwrap_or_else(|error| panic!("`{value}`: {error}"));
         self.request.headers_mut().append(name, value);
+        self
+    }
+
+    /// Comes from an address; by default from 127.0.0.1.
+    pub fn from_address(mut self, address: impl Into<IpAddr>) -> Self {
+        let peer = PeerAddr(SocketAddr::new(address.into(), 50_000));
+        self.request.extensions_mut().insert(peer);
         self
     }
 

@@ -102,7 +102,11 @@ where
         let scope = RequestScope::new(self.settings.shutdown.clone());
         let mut cx = RequestContext::new(request, self.settings.limits, scope);
         let opened = AssertUnwindSafe(self.open(upgrade, &mut cx)).catch_unwind();
-        let (outcome, error) = match Deadline::new(self.settings.timeout, opened).await {
+        let opened = match self.settings.timeout {
+            None => opened.await,
+            Some(limit) => Deadline::new(limit, Box::pin(opened)).await,
+        };
+        let (outcome, error) = match opened {
             Ok(Ok(opened)) => return self.start(opened, cx),
             Ok(Err(error)) => (Outcome::Error(error.status()), error),
             Err(panic) => (Outcome::Panicked, HttpError::internal(panic_text(&*panic))),

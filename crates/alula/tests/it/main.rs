@@ -29,6 +29,8 @@ mod layers;
 #[cfg(test)]
 mod lifespan;
 #[cfg(test)]
+mod middleware;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod order;

@@ -1,0 +1,64 @@
+//! A line for each request.
+
+use std::{sync::Arc, time::Instant};
+
+use http::{Method, StatusCode, Uri};
+
+use crate::input::RequestId;
+
+/// Which requests get a line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AccessLog {
+    off: bool,
+    /// Paths whose requests are not worth one.
+    skipped: Option<Arc<[String]>>,
+}
+
+impl AccessLog {
+    pub(super) fn set(&mut self, log: bool) {
+        self.off = !log;
+    }
+
+    pub(super) fn skip<'a>(&mut self, paths: impl IntoIterator<Item = &'a str>) {
+        let known = self.skipped.iter().flat_map(|known| known.iter().cloned());
+        let all = known.chain(paths.into_iter().map(str::to_owned));
+        self.skipped = Some(all.collect());
+    }
+
+    /// Begins the line of a request, if anyone reads it.
+    pub(super) fn begin(&self, method: &Method, uri: &Uri) -> Option<Box<Line>> {
+        if self.off || !tracing::enabled!(target: "alula::access", tracing::Level::INFO) {
+            return None;
+        }
+        let is_skipped = |paths: &Arc<[String]>| paths.iter().any(|path| path == uri.path());
+        let only_failures = self.skipped.as_ref().is_some_and(is_skipped);
+        let (method, uri, start) = (method.clone(), uri.clone(), Instant::now());
+        Some(Box::new(Line { method, uri, start, only_failures }))
+    }
+}
+
+/// What the log will say of a request.
+pub(super) struct Line {
+    method: Method,
+    uri: Uri,
+    start: Instant,
+    only_failures: bool,
+}
+
+impl Line {
+    pub(super) fn write(self, status: StatusCode, id: &RequestId) {
+        let Self { method, uri, start, only_failures } = self;
+        if only_failures && !status.is_server_error() {
+            return;
+        }
+        tracing::info!(
+            target: "alula::access",
+            %method,
+            path = uri.path(),
+            status = status.as_u16(),
+            milliseconds = start.elapsed().as_micros() as f64 / 1000.0,
+            request_id = id.as_str(),
+            "request"
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! Who the client is, behind proxies.
+
+use alula::{
+    App, Json, get,
+    middleware::{ClientAddr, HttpsRedirect, TrustedHosts, TrustedProxies},
+    testing::TestClient,
+};
+
+async fn whoami(ClientAddr(address): ClientAddr) -> Json<String> {
+    Json(address.to_string())
+}
+
+fn app() -> App {
+    App::new("Proxied", "1.0.0").route(get("/", whoami))
+}
+
+const PROXY: [u8; 4] = [10, 0, 0, 1];
+
+async fn seen(client: &TestClient, from: [u8; 4], forwarded: &str) -> String {
+    let request = client.get("/").from_address(from).header("x-forwarded-for", forwarded);
+    request.await.json()
+}
+
+#[tokio::test]
+async fn only_those_that_are_listed_are_believed() {
+    let client = app().layer(TrustedProxies::new(["10.0.0.0/8"])).client().await;
+    assert_eq!(seen(&client, PROXY, "203.0.113.5").await, "203.0.113.5");
+    assert_eq!(seen(&client, [192, 0, 2, 1], "203.0.113.5").await, "192.0.2.1");
+    assert_eq!(client.get("/").from_address(PROXY).await.json::<String>(), "10.0.0.1");
+    let nobody = app().client().await;
+    assert_eq!(seen(&nobody, PROXY, "203.0.113.5").await, "10.0.0.1");
+    assert_eq!(nobody.get("/").await.json::<String>(), "127.0.0.1");
+}
+
+#[tokio::test]
+async fn a_redirect_to_https_believes_them_too() {
+    let app = app().layer(HttpsRedirect::new()).layer(TrustedProxies::new(["10.0.0.1"]));
+    let client = app.client().await;
+    let status = async |from: [u8; 4], scheme: &str| {
+        let request = client.get("/").header("host", "a.example").from_address(from);
+        request.header("x-forwarded-proto", scheme).await.status().as_u16()
+    };
+    assert_eq!(status(PROXY, "https").await, 200);
+    assert_eq!(status(PROXY, "HTTPS").await, 200);
+    assert_eq!(status(PROXY, "http").await, 307);
+    assert_eq!(status([192, 0, 2, 1], "https").await, 307);
+}
+
+#[tokio::test]
+async fn the_host_is_taken_only_if_asked_for() {
+    let hosts = || TrustedHosts::new(["a.example"]);
+    let proxies = || TrustedProxies::new(["10.0.0.1"]).standard_header();
+    let plain = app().layer(hosts()).layer(proxies());
+    let asked = app().layer(hosts()).layer(proxies().forward_host());
+    for (app, expected) in [(plain, 400), (asked, 200)] {
+        let client = app.client().await;
+        let request = client.get("/").from_address(PROXY).header("host", "internal:8000");
+        let response = request.header("forwarded", "for=203.0.113.5;host=a.example").await;
+        assert_eq!(response.status(), expected);
+    }
+}
