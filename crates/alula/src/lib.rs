@@ -47,7 +47,8 @@
 //! | build and serve an application | [`App`], [`Router`], [`Route`], [`get()`], [`post()`], … |
 //! | read a request | [`Json`], [`Form`], [`Multipart`], [`BodyStream`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`] |
 //! | know who asks | [`Bearer`], [`ApiKey`], [`Basic`], [`OAuth2Bearer`], [`OpenIdConnect`], [`SecurityScopes`], [`Credential`] |
-//! | answer it | [`Json`], [`Text`], [`Html`], [`File`], [`Redirect`], [`Status`], [`Either`], [`ResponseHead`], [`SetCookie`], [`HttpError`] |
+//! | answer it | [`Json`], [`Text`], [`Html`], [`File`], [`Redirect`], [`Status`], [`Either`], [`ResponseHead`], [`SetCookie`] |
+//! | answer errors | [`HttpError`], [`ApiError`], [`ErrorFormat`], [`Problem`], [`App::on_error`] |
 //! | stream an answer | [`Sse`], [`JsonLines`], [`ByteStream`] |
 //! | check values | [`Validate`] |
 //! | describe it beyond its types | [`Contact`], [`License`], [`Example`], [`App::webhook`], [`Route::callback`] |
@@ -102,7 +103,10 @@ pub use app::DocsSettings;
 pub use app::{App, AppService, Ending, StartError, Startup};
 pub use axum::body::{Body, Bytes};
 pub use dependency::{BackgroundTasks, Dependency, Depends, Outcome, Scope};
-pub use error::{ApiError, HttpError, Result};
+pub use error::{
+    ApiError, CatchError, ErrorContext, ErrorFormat, FastApi, HttpError, Panic, Problem, Result,
+    ValidationError,
+};
 pub use futures_util::Stream;
 pub use handler::Handler;
 pub use http;
@@ -116,7 +120,7 @@ pub use middleware::ClientAddr;
 pub use openapi::{Contact, Example, License, Operation, OperationName, Place, Root};
 pub use output::{
     ByteStream, Chunk, Either, Event, File, Html, JsonLines, Output, Redirect, ResponseContext,
-    ResponseHead, SameSite, SetCookie, Sse, SseItem, Status, Text,
+    ResponseHead, SameSite, SetCookie, Sse, SseItem, Status, StreamContext, Text,
 };
 pub use routing::{
     Endpoint, Middleware, Route, Router, delete, get, head, options, patch, post, put,
@@ -148,6 +152,7 @@ pub mod prelude {
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::error::RetryAfter;
     pub use crate::validate::constraint::{
         Contains, Each, ItemCount, Keeps, Length, MultipleOf, Optional, PropertyCount, Range,
         TextLength, UniqueItems,

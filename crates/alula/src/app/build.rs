@@ -2,10 +2,10 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, ready},
     io,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use axum::{
@@ -21,8 +21,9 @@ use super::{
     service::AppService,
 };
 use crate::{
-    error::{HttpError, Result},
+    error::{Areas, ErrorPolicies, HttpError, Result},
     openapi::{OperationIds, Plan},
+    routing::RouterParts,
     serve::Shutdown,
 };
 
@@ -93,8 +94,8 @@ pub(super) async fn start(mut app: App, shutdown: Shutdown) -> Result<Running, S
     }
     app.states = startup.states;
     let access_log = std::mem::take(&mut app.access_log);
-    let Planned { router, mistakes, .. } = plan(app, &shutdown);
-    let service = AppService::new(router, access_log);
+    let Planned { router, errors, mistakes, .. } = plan(app, &shutdown);
+    let service = AppService::new(router, access_log, errors);
     let running = Running { service, shutdown, at_end: Mutex::new(startup.shutdown) };
     if mistakes.is_empty() {
         return Ok(running);
@@ -107,6 +108,7 @@ pub(super) async fn start(mut app: App, shutdown: Shutdown) -> Result<Running, S
 /// What an application comes to.
 struct Planned {
     router: axum::Router,
+    errors: Option<Arc<ErrorPolicies>>,
     document: Value,
     mistakes: Vec<String>,
 }
@@ -118,7 +120,8 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
     plan.mistakes.extend(app.mistakes);
     let mut document = app.document;
     let mut paths = Paths::default();
-    let routes = app.root.into_routes();
+    let RouterParts { routes, areas, errors } = app.root.into_parts();
+    let mut areas = Areas::new(errors, areas);
     let named = routes.iter().chain(app.webhooks.iter().map(|(_, route)| route));
     let mut ids = OperationIds::new(named, app.operation_ids);
     for mut route in routes {
@@ -128,6 +131,7 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
         let Some(filter) = paths.admit(&path, &method, &title, &mut plan.mistakes) else {
             continue;
         };
+        areas.add_route(&path, &route.errors);
         let is_hidden = route.meta.hidden;
         let planning = |plan: &mut Plan| {
             let endpoint = Planning { filter, body: app.body, shutdown };
@@ -174,7 +178,12 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
         }
     }
     let router = paths.into_router();
-    Planned { router: finish(router, app.foreign, app.layers), document, mistakes: plan.mistakes }
+    Planned {
+        router: finish(router, app.foreign, app.layers),
+        errors: areas.finish(shutdown),
+        document,
+        mistakes: plan.mistakes,
+    }
 }
 
 fn finish(
@@ -194,6 +203,6 @@ fn json_document(
         let mut response = Response::new(Body::from(text.clone()));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
-        std::future::ready(response)
+        ready(response)
     }
 }

@@ -2,10 +2,15 @@
 
 use std::fmt;
 
+use axum::extract::Request;
 use http::Response;
 
 use super::{App, AppService, Running, StartError, paths::method_not_allowed};
-use crate::{Body, error::HttpError, output::error_response, serve::Shutdown};
+use crate::{
+    Body,
+    error::{HttpError, answer_for},
+    serve::Shutdown,
+};
 
 impl App {
     /// Starts the application as a tower service, for a server that is not Alula's.
@@ -96,6 +101,6 @@ pub(super) fn fall_back(router: axum::Router, foreign: Vec<axum::Router>) -> axu
     all.fold(None, behind).unwrap_or_default()
 }
 
-async fn not_found() -> Response<Body> {
-    error_response(&HttpError::not_found("Not Found"))
+async fn not_found(request: Request) -> Response<Body> {
+    answer_for(&request, HttpError::not_found("Not Found"))
 }

@@ -6,6 +6,7 @@ mod build;
 #[cfg(feature = "docs")]
 mod docs;
 mod embed;
+mod errors;
 mod lifespan;
 mod operations;
 mod paths;
@@ -16,6 +17,7 @@ mod state;
 
 use std::{fmt, future::Future, io, sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use access_log::AccessLog;
@@ -382,8 +384,9 @@ impl App {
         Ok(())
     }
 
-    async fn start(self, shutdown: Shutdown) -> Result<Running, StartError> {
-        build::start(self, shutdown).await
+    /// An application is large, and this happens once: its future is boxed.
+    fn start(self, shutdown: Shutdown) -> BoxFuture<'static, Result<Running, StartError>> {
+        Box::pin(build::start(self, shutdown))
     }
 }
 

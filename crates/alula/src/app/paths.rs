@@ -12,7 +12,11 @@ use axum::{
 };
 use http::{Method, Response, header};
 
-use crate::{error::HttpError, middleware::CorsRules, output::error_response, routing::Layers};
+use crate::{
+    error::{HttpError, answer_for},
+    middleware::CorsRules,
+    routing::Layers,
+};
 
 /// The handlers by path; refuses what axum would panic on.
 #[derive(Default)]
@@ -109,8 +113,8 @@ impl Paths {
 }
 
 /// What a path answers to methods that it does not have.
-pub(super) async fn method_not_allowed() -> Response<Body> {
-    error_response(&HttpError::new(405, "Method Not Allowed"))
+pub(super) async fn method_not_allowed(request: Request) -> Response<Body> {
+    answer_for(&request, HttpError::new(405, "Method Not Allowed"))
 }
 
 /// Has a path answer preflight requests by the rules of the method that they ask for.
@@ -126,7 +130,7 @@ fn with_preflight(handler: MethodRouter, methods: Vec<(Method, CorsRules)>) -> M
         async {
             match answer {
                 Some(answer) => answer,
-                None => method_not_allowed().await,
+                None => method_not_allowed(request).await,
             }
         }
     })

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::operations::{describe, path_names};
 use crate::{
+    error::ErrorPolicy,
     input::BodyLimits,
     openapi::{DEFAULT, Operation, OperationIds, Plan, insert},
     routing::{Callback, Route, Settings},
@@ -66,6 +67,8 @@ impl Planning<'_> {
             }
             route.socket.check(&mut operation, is_socket);
         }
+        let errors = ErrorPolicy::new(route.errors, self.shutdown);
+        operation.set_error_format(errors.format.clone());
         let status = operation.final_status(route.status);
         operation.demand(&route.scopes);
         let guards = route.guards.iter().map(|guard| guard(&mut operation)).collect();
@@ -83,11 +86,13 @@ impl Planning<'_> {
             timeout,
             to_completion,
             guards,
+            errors,
             shutdown,
             #[cfg(feature = "ws")]
             socket: route.socket,
         };
         let handler = route.endpoint.plan(&mut operation, settings, self.filter);
+        route.describes.iter().for_each(|describe| describe(&mut operation));
         (handler, operation.finish())
     }
 

@@ -5,6 +5,7 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -12,7 +13,7 @@ use axum::{
     body::{Body, Bytes},
     routing::future::RouteFuture,
 };
-use http::{Request, Response};
+use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -20,7 +21,11 @@ use super::{
     access_log::{AccessLog, Line},
     request_id,
 };
-use crate::{error::HttpError, input::RequestId, output::error_response, routing::panic_text};
+use crate::{
+    error::{ErrorContext, ErrorPolicies, HttpError, Panic, RequestHead},
+    input::RequestId,
+    output::error_response,
+};
 
 /// An application as a tower service; made by [`App::into_service`](crate::App::into_service).
 ///
@@ -30,11 +35,17 @@ use crate::{error::HttpError, input::RequestId, output::error_response, routing:
 pub struct AppService {
     router: axum::Router,
     access_log: AccessLog,
+    /// Only where errors are not answered as usual.
+    errors: Option<Arc<ErrorPolicies>>,
 }
 
 impl AppService {
-    pub(super) fn new(router: axum::Router, access_log: AccessLog) -> Self {
-        Self { router, access_log }
+    pub(super) fn new(
+        router: axum::Router,
+        access_log: AccessLog,
+        errors: Option<Arc<ErrorPolicies>>,
+    ) -> Self {
+        Self { router, access_log, errors }
     }
 }
 
@@ -55,8 +66,32 @@ where
         let id = request_id::accept(request.headers());
         request.extensions_mut().insert(id.clone());
         let log = self.access_log.begin(request.method(), request.uri());
-        AppFuture { inner: self.router.call(request), id, log }
+        let unusual = self.errors.as_ref().map(|errors| {
+            request.extensions_mut().insert(errors.clone());
+            let (method, uri) = (request.method().clone(), request.uri().clone());
+            Box::new(Unusual { errors: errors.clone(), method, uri })
+        });
+        AppFuture { inner: self.router.call(request), id, log, unusual }
     }
+}
+
+/// What is needed to answer the panic of a middleware, where that is not answered as usual.
+struct Unusual {
+    errors: Arc<ErrorPolicies>,
+    method: Method,
+    uri: Uri,
+}
+
+/// The answer to the panic of a middleware; endpoints answer their own.
+fn answer_panic(panic: Panic, id: &RequestId, unusual: Option<&Unusual>) -> Response<Body> {
+    let Some(Unusual { errors, method, uri }) = unusual else {
+        tracing::error!(request_id = id.as_str(), "a middleware {panic}");
+        return error_response(&HttpError::internal(panic));
+    };
+    let (headers, mut extensions) = (HeaderMap::new(), Extensions::new());
+    extensions.insert(id.clone());
+    let head = RequestHead { method, uri, headers: &headers, extensions: &extensions };
+    errors.of(uri.path()).answer(HttpError::internal(panic), &ErrorContext::new(head, None))
 }
 
 pin_project! {
@@ -66,6 +101,7 @@ pin_project! {
         inner: RouteFuture<Infallible>,
         id: RequestId,
         log: Option<Box<Line>>,
+        unusual: Option<Box<Unusual>>,
     }
 }
 
@@ -75,18 +111,13 @@ impl Future for AppFuture {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let inner = this.inner;
-        // An endpoint answers its own panic; this is for those of middleware.
         let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(cx)));
         let mut response = match polled {
             Ok(polled) => match ready!(polled) {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
-            Err(panic) => {
-                let text = panic_text(&*panic);
-                tracing::error!(request_id = this.id.as_str(), "a middleware {text}");
-                error_response(&HttpError::internal(text))
-            }
+            Err(panic) => answer_panic(Panic::of(&*panic), this.id, this.unusual.as_deref()),
         };
         response.headers_mut().insert(request_id::HEADER, this.id.header_value());
         if let Some(line) = this.log.take() {

@@ -10,9 +10,9 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use http::StatusCode;
+use http::{Extensions, StatusCode};
 
-use crate::serve::Shutdown;
+use crate::{error::Panic, input::RequestId, serve::Shutdown};
 
 type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Exit = Box<dyn FnOnce(Outcome) -> BoxFuture + Send>;
@@ -83,6 +83,8 @@ struct Registered {
     returns: Mutex<Vec<Exit>>,
     tasks: Mutex<Vec<BoxFuture>>,
     exits: Mutex<Vec<Exit>>,
+    /// For the log.
+    request_id: Option<RequestId>,
 }
 
 impl Scope {
@@ -146,6 +148,10 @@ fn take<T>(list: &Mutex<Vec<T>>) -> Vec<T> {
 }
 
 impl Registered {
+    fn request_id(&self) -> &str {
+        self.request_id.as_ref().map_or("", RequestId::as_str)
+    }
+
     fn is_empty(&self) -> bool {
         fn empty<T>(list: &Mutex<Vec<T>>) -> bool {
             list.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
@@ -155,26 +161,32 @@ impl Registered {
 
     /// Runs everything that is left: tasks if the outcome allows it, then exits.
     async fn finish(self: Arc<Self>, outcome: Outcome, run_tasks: bool) {
-        run_exits(take(&self.returns), outcome).await;
+        run_exits(take(&self.returns), outcome, self.request_id()).await;
         let tasks = take(&self.tasks);
         if run_tasks {
             for task in tasks {
-                if AssertUnwindSafe(task).catch_unwind().await.is_err() {
-                    tracing::error!("a background task panicked; the tasks behind it do not run");
+                if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+                    let (panic, request_id) = (Panic::of(&*panic), self.request_id());
+                    tracing::error!(
+                        request_id,
+                        %panic,
+                        "a background task panicked; the tasks behind it do not run"
+                    );
                     break;
                 }
             }
         }
-        run_exits(take(&self.exits), outcome).await;
+        run_exits(take(&self.exits), outcome, self.request_id()).await;
     }
 }
 
 /// Runs exits, last registered first; one that panics does not stop the others.
-async fn run_exits(exits: Vec<Exit>, outcome: Outcome) {
+async fn run_exits(exits: Vec<Exit>, outcome: Outcome, request_id: &str) {
     for exit in exits.into_iter().rev() {
         let exit = AssertUnwindSafe(async move { exit(outcome).await });
-        if exit.catch_unwind().await.is_err() {
-            tracing::error!(?outcome, "an exit of a dependency panicked");
+        if let Err(panic) = exit.catch_unwind().await {
+            let panic = Panic::of(&*panic);
+            tracing::error!(request_id, ?outcome, %panic, "an exit of a dependency panicked");
         }
     }
 }
@@ -190,17 +202,18 @@ impl RequestScope {
         Self { registered: None, shutdown }
     }
 
-    pub(crate) fn scope(&mut self) -> Scope {
-        Scope(self.registered())
+    pub(crate) fn scope(&mut self, request: &Extensions) -> Scope {
+        Scope(self.registered(request))
     }
 
-    pub(crate) fn tasks(&mut self) -> BackgroundTasks {
-        BackgroundTasks(self.registered())
+    pub(crate) fn tasks(&mut self, request: &Extensions) -> BackgroundTasks {
+        BackgroundTasks(self.registered(request))
     }
 
     /// Made on first use: most requests have nothing to do at their end.
-    fn registered(&mut self) -> Arc<Registered> {
-        self.registered.get_or_insert_default().clone()
+    fn registered(&mut self, request: &Extensions) -> Arc<Registered> {
+        let make = || Registered { request_id: request.get().cloned(), ..Registered::default() };
+        self.registered.get_or_insert_with(|| Arc::new(make())).clone()
     }
 
     /// Whether nothing is left to run after the response, and nothing can be added any more: a
@@ -212,9 +225,11 @@ impl RequestScope {
 
     /// Runs what was registered for the return of the endpoint.
     pub(crate) async fn returned(&self, outcome: Outcome) {
-        let left = self.registered.as_ref().map(|registered| take(&registered.returns));
-        if let Some(exits) = left.filter(|exits| !exits.is_empty()) {
-            self.run_before_the_answer(run_exits(exits, outcome)).await;
+        let Some(registered) = self.registered.clone() else { return };
+        let exits = take(&registered.returns);
+        if !exits.is_empty() {
+            let exits = async move { run_exits(exits, outcome, registered.request_id()).await };
+            self.run_before_the_answer(exits).await;
         }
     }
 

@@ -78,12 +78,12 @@ impl RequestContext {
 
     /// The scope of the request, for exits.
     pub fn scope(&mut self) -> Scope {
-        self.scope.scope()
+        self.scope.scope(&self.parts.extensions)
     }
 
     /// The background tasks of the request.
     pub fn background_tasks(&mut self) -> BackgroundTasks {
-        self.scope.tasks()
+        self.scope.tasks(&self.parts.extensions)
     }
 
     /// Notes one mistake of the client.
@@ -124,6 +124,11 @@ impl RequestContext {
 
     pub(crate) fn take_head(&mut self) -> Option<ResponseHead> {
         self.head.take()
+    }
+
+    /// The body, if it was read whole already.
+    pub(crate) fn known_bytes(&self) -> Option<&Bytes> {
+        self.bytes.as_ref()
     }
 
     pub(crate) fn parts(&self) -> &Parts {
@@ -192,6 +197,6 @@ fn place_rank(place: Option<&Loc>) -> usize {
     const ORDER: [&str; 5] = ["path", "query", "header", "cookie", "body"];
     match place {
         Some(Loc::Key(key)) => ORDER.iter().position(|place| place == key).unwrap_or(ORDER.len()),
-        Some(Loc::Index(_)) | None => ORDER.len(),
+        Some(Loc::Index(_) | Loc::Branch(_)) | None => ORDER.len(),
     }
 }

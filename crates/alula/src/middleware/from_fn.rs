@@ -173,7 +173,7 @@ where
                 let request_id = id.as_ref().map_or("", RequestId::as_str);
                 if error.status().is_server_error() {
                     tracing::error!(request_id, "a middleware failed: {}", error.log_message());
-                } else if error.has_cause() {
+                } else if error.cause().is_some() {
                     tracing::warn!(request_id, "a middleware refused: {}", error.log_message());
                 }
                 error_response(&error)

@@ -61,9 +61,9 @@ impl Document {
         let has_webhooks = !self.webhooks.is_empty();
         let mut operations = json!([self.paths, self.webhooks]);
         let mut schemas = components.finish(&mut operations);
+        schemas.extend(error_schemas(&operations));
         let mut take = |index| operations.get_mut(index).map(Value::take).unwrap_or_default();
         let (paths, webhooks) = (take(0), take(1));
-        schemas.extend(error_schemas());
         let mut components = json!({ "schemas": schemas });
         let security_schemes = security_schemes.into_objects();
         if let (Some(components), false) = (components.as_object_mut(), security_schemes.is_empty())
@@ -107,8 +107,12 @@ pub(crate) fn insert(
     known.is_none()
 }
 
-/// The schemas of the errors that the framework itself answers with; the first two are FastAPI's.
-fn error_schemas() -> Map<String, Value> {
+/// The schemas of errors in FastAPI's form, as far as operations name them; the first two are
+/// FastAPI's own.
+fn error_schemas(paths: &Value) -> Map<String, Value> {
+    let text = paths.to_string();
+    let is_used = |name: &str| text.contains(&format!("\"#/components/schemas/{name}\""));
+    let (validation, other) = (is_used("HTTPValidationError"), is_used("HTTPError"));
     let loc = json!({ "anyOf": [{ "type": "string" }, { "type": "integer" }] });
     let schemas = json!({
         "HTTPValidationError": {
@@ -138,12 +142,22 @@ fn error_schemas() -> Map<String, Value> {
             "title": "HTTPError",
             "description": "Any error that is not about validation.",
             "type": "object",
-            "properties": { "detail": { "title": "Detail" } },
+            "properties": {
+                "detail": { "title": "Detail" },
+                "code": {
+                    "title": "Code",
+                    "description": "The name of the error for programs, if it has one.",
+                    "type": "string",
+                },
+            },
             "required": ["detail"],
         },
     });
     match schemas {
-        Value::Object(schemas) => schemas,
+        Value::Object(mut schemas) => {
+            schemas.retain(|name, _| if name == "HTTPError" { other } else { validation });
+            schemas
+        }
         _ => Map::new(),
     }
 }

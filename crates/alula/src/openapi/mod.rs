@@ -4,6 +4,7 @@ mod about;
 mod body;
 mod components;
 mod document;
+mod failure;
 mod generated;
 mod names;
 mod operation;

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     dependency::{Dependency, Resolver, Slots},
+    error::{AnyFormat, FastApi},
     schema::{Names, Shape, TextShape},
 };
 
@@ -77,6 +78,7 @@ pub struct Operation<'a> {
     pub(super) body: RequestBody,
     responses: Map<String, Value>,
     pub(super) security: Security,
+    error_format: Arc<dyn AnyFormat>,
 }
 
 /// A parameter and its entry in the document.
@@ -104,7 +106,26 @@ impl<'a> Operation<'a> {
             body: RequestBody::default(),
             responses: Map::new(),
             security: Security::default(),
+            error_format: Arc::new(FastApi),
         }
+    }
+
+    /// `POST /chat`.
+    pub(super) fn title(&self) -> &str {
+        self.title
+    }
+
+    pub(super) fn error_format(&self) -> Arc<dyn AnyFormat> {
+        self.error_format.clone()
+    }
+
+    /// The description of an answer, if it has one yet.
+    pub(super) fn response_mut(&mut self, status: u16) -> Option<&mut Map<String, Value>> {
+        self.responses.get_mut(&status.to_string())?.as_object_mut()
+    }
+
+    pub(crate) fn set_error_format(&mut self, format: Arc<dyn AnyFormat>) {
+        self.error_format = format;
     }
 
     /// Notes a mistake in the program; the application will not start, and say this.
@@ -267,8 +288,9 @@ impl<'a> Operation<'a> {
     }
 
     pub(super) fn unprocessable(&mut self) {
-        let schema = json!({ "$ref": "#/components/schemas/HTTPValidationError" });
-        self.response(422, "Validation Error", Some(("application/json", schema)));
+        let format = self.error_format.clone();
+        let schema = format.schema(self, true);
+        self.response(422, "Validation Error", Some((format.media_type(), schema)));
     }
 
     /// A state of the application; without it the application does not start.
@@ -304,6 +326,11 @@ impl<'a> Operation<'a> {
 
     /// The finished entries of the operation object.
     pub(crate) fn finish(mut self) -> Map<String, Value> {
+        let format = self.error_format.clone();
+        let schema = format.schema(&mut self, false);
+        let content = json!({ format.media_type(): { "schema": schema } });
+        let default = json!({ "description": "Error", "content": content });
+        self.responses.insert(DEFAULT.to_owned(), default);
         // A parameter of the path must be declared, also where no input reads it.
         for name in self.path_names {
             let entry = Map::from_iter([
@@ -323,11 +350,6 @@ impl<'a> Operation<'a> {
         if let Some(body) = self.body.finish() {
             entries.insert("requestBody".to_owned(), body);
         }
-        let error = json!({ "$ref": "#/components/schemas/HTTPError" });
-        self.responses.insert(
-            DEFAULT.to_owned(),
-            json!({ "description": "Error", "content": { "application/json": { "schema": error } } }),
-        );
         // Success first: the statuses in their order, then what is left.
         self.responses.sort_keys();
         entries.insert("responses".to_owned(), self.responses.into());

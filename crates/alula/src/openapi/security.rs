@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::operation::Operation;
 use crate::input::{Challenge, Credential, DemandedScopes, SecurityScheme};
@@ -41,9 +41,8 @@ impl Operation<'_> {
             }
         }
         self.security.credential(names, presence);
-        let schema = json!({ "$ref": "#/components/schemas/HTTPError" });
         if presence == Presence::Required {
-            self.response(401, "Not authenticated", Some(("application/json", schema)));
+            self.failure(401, "Not authenticated");
         }
     }
 
@@ -250,6 +249,8 @@ fn requirement(names: &Combination, schemes: &Schemes, scopes: &[String]) -> Val
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn schemes() -> Schemes {

@@ -18,12 +18,11 @@ use pin_project_lite::pin_project;
 use super::{
     Output, ResponseContext,
     media::{Media, binary},
-    origin::Origin,
+    stream_context::StreamContext,
 };
 use crate::{
-    error::{HttpError, Result},
+    error::{HttpError, Panic, Result},
     openapi::Operation,
-    routing::panic_text,
     serve::ShutdownPhase,
 };
 
@@ -152,7 +151,7 @@ where
             stream: self.stream,
             must_end: cx.shutdown().streams_must_end(),
             ended: false,
-            origin: cx.origin(),
+            origin: cx.stream(),
         };
         let mut response = Response::new(Body::new(body));
         *response.status_mut() = cx.status();
@@ -172,7 +171,7 @@ pin_project! {
         #[pin]
         must_end: ShutdownPhase,
         ended: bool,
-        origin: Origin,
+        origin: StreamContext,
     }
 }
 
@@ -199,7 +198,7 @@ where
             let polled = catch_unwind(AssertUnwindSafe(|| this.stream.poll_next(cx)));
             match polled {
                 Ok(polled) => ready!(polled).map(Chunk::into_bytes),
-                Err(panic) => Some(Err(HttpError::internal(panic_text(&*panic)))),
+                Err(panic) => Some(Err(HttpError::internal(Panic::of(&*panic)))),
             }
         };
         *this.ended = !matches!(item, Some(Ok(_)));

@@ -5,9 +5,13 @@ use std::{borrow::Cow, fmt::Display, time::Duration};
 use bytes::{BufMut as _, BytesMut};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::{error::HttpError, error::Result, openapi::Operation};
+use super::StreamContext;
+use crate::{
+    error::{HttpError, Result},
+    openapi::Operation,
+};
 
 /// A server-sent event with a payload of type `T`, sent as JSON.
 ///
@@ -35,7 +39,7 @@ enum Payload<T> {
     None,
     Json(T),
     Raw(Cow<'static, str>),
-    Error(Value),
+    Error(HttpError),
 }
 
 impl<T> Event<T> {
@@ -62,9 +66,11 @@ impl<T> Event<T> {
 
     /// An event named `error` that tells the client why the stream ends here.
     ///
-    /// Its data is what the body of the error would have been: `{"detail": …}`.
+    /// Its data is what the body of the error would have been: `{"detail": …}`, or what another
+    /// [`ErrorFormat`](crate::ErrorFormat) makes of it. The error is logged when it is sent, as
+    /// any other.
     pub fn error(error: &HttpError) -> Self {
-        Self::of(Payload::Error(json!({ "detail": error.detail() }))).event("error")
+        Self::of(Payload::Error(error.clone())).event("error")
     }
 
     /// Names the event. Line breaks in the name become spaces.
@@ -100,14 +106,14 @@ pub trait SseItem {
     /// # Errors
     ///
     /// If the payload cannot be serialized.
-    fn write(self, buffer: &mut BytesMut) -> Result<()>;
+    fn write(self, buffer: &mut BytesMut, cx: &StreamContext) -> Result<()>;
 
     /// The schema of the JSON in the data of the events.
     fn schema(operation: &mut Operation<'_>) -> Value;
 }
 
 impl<T: Serialize + JsonSchema> SseItem for T {
-    fn write(self, buffer: &mut BytesMut) -> Result<()> {
+    fn write(self, buffer: &mut BytesMut, _: &StreamContext) -> Result<()> {
         write_json(buffer, &self)?;
         buffer.put_u8(b'\n');
         Ok(())
@@ -120,18 +126,18 @@ impl<T: Serialize + JsonSchema> SseItem for T {
 
 impl<T: Serialize + JsonSchema> SseItem for Event<T> {
     /// FastAPI's order of fields: comment, event, data, id, retry.
-    fn write(self, buffer: &mut BytesMut) -> Result<()> {
+    fn write(self, buffer: &mut BytesMut, cx: &StreamContext) -> Result<()> {
         if let Some(comment) = &self.comment {
             write_lines(buffer, b": ", comment);
         }
         if let Some(event) = &self.event {
             write_field(buffer, b"event: ", event);
         }
-        match &self.payload {
+        match self.payload {
             Payload::None => {}
-            Payload::Json(value) => write_json(buffer, value)?,
-            Payload::Error(value) => write_json(buffer, value)?,
-            Payload::Raw(text) => write_lines(buffer, b"data: ", text),
+            Payload::Json(value) => write_json(buffer, &value)?,
+            Payload::Error(error) => write_data(buffer, &cx.last_words(error)),
+            Payload::Raw(text) => write_lines(buffer, b"data: ", &text),
         }
         if let Some(id) = &self.id {
             write_field(buffer, b"id: ", id);
@@ -156,6 +162,13 @@ fn write_json<T: Serialize>(buffer: &mut BytesMut, value: &T) -> Result<()> {
     Ok(())
 }
 
+/// JSON on one line of data.
+pub(super) fn write_data(buffer: &mut BytesMut, json: &[u8]) {
+    buffer.extend_from_slice(b"data: ");
+    buffer.extend_from_slice(json);
+    buffer.put_u8(b'\n');
+}
+
 /// One field on one line: a line break or NUL inside could forge another field.
 fn write_field(buffer: &mut BytesMut, name: &[u8], value: &impl Display) {
     buffer.extend_from_slice(name);
@@ -178,11 +191,13 @@ fn write_lines(buffer: &mut BytesMut, name: &[u8], text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn written(item: impl SseItem) -> String {
         let mut buffer = BytesMut::new();
-        item.write(&mut buffer).unwrap();
+        item.write(&mut buffer, &StreamContext::nowhere()).unwrap();
         String::from_utf8(buffer.to_vec()).unwrap()
     }
 

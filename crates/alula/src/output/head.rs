@@ -144,7 +144,7 @@ impl ResponseHead {
     }
 
     /// Puts everything on top of an answer.
-    pub(crate) fn apply(&self, response: &mut Response<Body>) -> Result<()> {
+    pub(crate) fn apply(&self, mut response: Response<Body>) -> Result<Response<Body>> {
         let mut head = self.lock();
         if let Some(mistake) = head.mistake.take() {
             return Err(HttpError::internal(mistake));
@@ -160,7 +160,7 @@ impl ResponseHead {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             response.headers_mut().remove(header::CONTENT_TYPE);
         }
-        Ok(())
+        Ok(response)
     }
 
     fn lock(&self) -> MutexGuard<'_, Head> {

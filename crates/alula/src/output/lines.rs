@@ -8,18 +8,17 @@ use futures_util::Stream;
 use http::Response;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::{
-    Output, ResponseContext,
+    Output, ResponseContext, StreamContext,
     stream::{Encoder, StreamBody},
 };
-use crate::{
-    error::{HttpError, Result},
-    openapi::Operation,
-};
+use crate::{error::Result, openapi::Operation};
 
 /// A stream of values, each sent as JSON on a line of its own (`application/jsonl`).
+///
+/// A stream whose item cannot be written, that panics, or that is still open near the end of the
+/// server's drain time, ends with a line that is the body of the error.
 ///
 /// ```
 /// use alula::{JsonLines, Stream};
@@ -59,8 +58,7 @@ where
     }
 
     fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>> {
-        let must_end = cx.shutdown().streams_must_end();
-        let body = StreamBody::<_, Lines>::new(self.0, None, must_end);
+        let body = StreamBody::<_, Lines>::new(self.0, None, cx);
         Ok(cx.response("application/jsonl", Body::new(body)))
     }
 }
@@ -71,15 +69,14 @@ struct Lines;
 impl<T: Serialize> Encoder<T> for Lines {
     const PING: Option<&'static [u8]> = None;
 
-    fn write(item: T, buffer: &mut BytesMut) -> Result<()> {
+    fn write(item: T, buffer: &mut BytesMut, _: &StreamContext) -> Result<()> {
         serde_json::to_writer(buffer.writer(), &item)?;
         buffer.put_u8(b'\n');
         Ok(())
     }
 
-    fn write_error(error: &HttpError, buffer: &mut BytesMut) {
-        let line = json!({ "error": error.detail() }).to_string();
-        buffer.extend_from_slice(line.as_bytes());
+    fn write_error(body: &[u8], buffer: &mut BytesMut) {
+        buffer.extend_from_slice(body);
         buffer.put_u8(b'\n');
     }
 }

@@ -8,15 +8,17 @@ mod file;
 mod head;
 mod lines;
 mod media;
-mod origin;
 mod redirect;
 mod sse;
 mod stream;
+mod stream_context;
 mod text;
 
 use ::bytes::Bytes;
+use std::sync::Arc;
+
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -27,13 +29,14 @@ pub use events::{Event, SseItem};
 pub use file::File;
 pub use head::ResponseHead;
 pub use lines::JsonLines;
-use origin::Origin;
 pub use redirect::Redirect;
 pub use sse::Sse;
+pub use stream_context::StreamContext;
 pub use text::{Html, Text};
 
+pub(crate) use crate::error::error_response;
 use crate::{
-    error::{ApiError, HttpError, Result},
+    error::{ApiError, ErrorPolicy, HttpError, RequestHead, Result},
     input::Json,
     openapi::Operation,
     serve::Shutdown,
@@ -61,34 +64,40 @@ pub trait Output {
 /// What an answer may need to know about its request and its application.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseContext<'a> {
-    request: &'a Parts,
+    head: RequestHead<'a>,
     shutdown: &'a Shutdown,
     status: StatusCode,
+    errors: &'a Arc<ErrorPolicy>,
 }
 
 impl<'a> ResponseContext<'a> {
-    pub(crate) fn new(request: &'a Parts, shutdown: &'a Shutdown, status: StatusCode) -> Self {
-        Self { request, shutdown, status }
+    pub(crate) fn new(
+        head: RequestHead<'a>,
+        shutdown: &'a Shutdown,
+        status: StatusCode,
+        errors: &'a Arc<ErrorPolicy>,
+    ) -> Self {
+        Self { head, shutdown, status, errors }
     }
 
     /// The method of the request.
     pub fn method(&self) -> &'a Method {
-        &self.request.method
+        self.head.method
     }
 
     /// The target of the request.
     pub fn uri(&self) -> &'a Uri {
-        &self.request.uri
+        self.head.uri
     }
 
     /// The headers of the request.
     pub fn headers(&self) -> &'a HeaderMap {
-        &self.request.headers
+        self.head.headers
     }
 
     /// What a body that outlives the endpoint remembers of the request.
-    fn origin(&self) -> Origin {
-        Origin::of(self.request)
+    fn stream(&self) -> StreamContext {
+        StreamContext::of(self)
     }
 
     /// The status of the answer unless its type knows better: what [`ResponseHead::status`] was
@@ -181,6 +190,15 @@ impl<T: Output, E: ApiError> Output for Result<T, E> {
     }
 }
 
+/// The error itself, for handlers of errors; an endpoint returns a `Result`.
+impl Output for HttpError {
+    fn describe(_: &mut Operation<'_>, _: u16) {}
+
+    fn respond(self, _: &ResponseContext<'_>) -> Result<Response<Body>> {
+        Err(self)
+    }
+}
+
 /// A response made by hand; the document says nothing about its content.
 impl Output for Response<Body> {
     fn describe(operation: &mut Operation<'_>, status: u16) {
@@ -190,21 +208,4 @@ impl Output for Response<Body> {
     fn respond(self, _: &ResponseContext<'_>) -> Result<Self> {
         Ok(self)
     }
-}
-
-/// The body of every error.
-pub(crate) fn error_response(error: &HttpError) -> Response<Body> {
-    #[derive(Serialize)]
-    struct ErrorBody<'a> {
-        detail: &'a serde_json::Value,
-    }
-    let body = to_json(&ErrorBody { detail: error.detail() }).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = error.status();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in error.headers() {
-        headers.append(name, value.clone());
-    }
-    response
 }

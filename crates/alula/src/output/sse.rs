@@ -11,11 +11,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Event, Output, ResponseContext, SseItem,
+    Event, Output, ResponseContext, SseItem, StreamContext,
+    events::write_data,
     stream::{Encoder, StreamBody},
 };
 use crate::{
-    error::{ApiError, HttpError, Result},
+    error::{ApiError, Result},
     openapi::Operation,
 };
 
@@ -94,9 +95,7 @@ impl<S> Sse<S> {
                 Ok(event) => Some(event),
                 Err(error) => {
                     *failed = true;
-                    let error = error.into_http();
-                    tracing::warn!(%error, "a stream failed after it had begun");
-                    Some(Event::error(&error))
+                    Some(Event::error(&error.into_http()))
                 }
             };
             std::future::ready(event)
@@ -138,8 +137,7 @@ where
     }
 
     fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>> {
-        let must_end = cx.shutdown().streams_must_end();
-        let body = StreamBody::<_, Events>::new(self.stream, self.ping, must_end);
+        let body = StreamBody::<_, Events>::new(self.stream, self.ping, cx);
         let mut response = cx.response("text/event-stream; charset=utf-8", Body::new(body));
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
@@ -156,12 +154,13 @@ struct Events;
 impl<T: SseItem> Encoder<T> for Events {
     const PING: Option<&'static [u8]> = Some(b": ping\n\n");
 
-    fn write(item: T, buffer: &mut BytesMut) -> Result<()> {
-        item.write(buffer)
+    fn write(item: T, buffer: &mut BytesMut, cx: &StreamContext) -> Result<()> {
+        item.write(buffer, cx)
     }
 
-    fn write_error(error: &HttpError, buffer: &mut BytesMut) {
-        // An error's detail is JSON already, so this cannot fail.
-        let _ = Event::<()>::error(error).write(buffer);
+    fn write_error(body: &[u8], buffer: &mut BytesMut) {
+        buffer.extend_from_slice(b"event: error\n");
+        write_data(buffer, body);
+        buffer.extend_from_slice(b"\n");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future as _,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -13,8 +14,9 @@ use futures_util::Stream;
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
+use super::{ResponseContext, StreamContext};
 use crate::{
-    error::{HttpError, Result},
+    error::{HttpError, Panic, Result},
     idle::IdleTimer,
     serve::ShutdownPhase,
 };
@@ -22,10 +24,10 @@ use crate::{
 /// How items become bytes.
 pub(super) trait Encoder<T> {
     /// Writes an item.
-    fn write(item: T, buffer: &mut BytesMut) -> Result<()>;
+    fn write(item: T, buffer: &mut BytesMut, cx: &StreamContext) -> Result<()>;
 
-    /// Writes the last words of a stream that must end before its time.
-    fn write_error(error: &HttpError, buffer: &mut BytesMut);
+    /// Frames the last words of a stream that must end before its time.
+    fn write_error(body: &[u8], buffer: &mut BytesMut);
 
     /// What is sent when nothing else is, so that proxies keep the connection; if anything.
     const PING: Option<&'static [u8]>;
@@ -43,15 +45,22 @@ pin_project! {
         #[pin]
         must_end: ShutdownPhase,
         ping: Option<IdleTimer>,
+        context: StreamContext,
         ended: bool,
         encoder: std::marker::PhantomData<fn() -> E>,
     }
 }
 
 impl<S, E> StreamBody<S, E> {
-    pub(super) fn new(stream: S, ping: Option<Duration>, must_end: ShutdownPhase) -> Self {
-        let ping = ping.map(IdleTimer::new);
-        Self { stream, must_end, ping, ended: false, encoder: std::marker::PhantomData }
+    pub(super) fn new(stream: S, ping: Option<Duration>, cx: &ResponseContext<'_>) -> Self {
+        Self {
+            stream,
+            must_end: cx.shutdown().streams_must_end(),
+            ping: ping.map(IdleTimer::new),
+            context: cx.stream(),
+            ended: false,
+            encoder: std::marker::PhantomData,
+        }
     }
 }
 
@@ -71,30 +80,35 @@ impl<S: Stream, E: Encoder<S::Item>> Body for StreamBody<S, E> {
         // Asked first: a source that always has something would never come to the end.
         if this.must_end.poll(cx).is_ready() {
             *this.ended = true;
-            E::write_error(&HttpError::unavailable("The server is shutting down"), &mut buffer);
+            let error = HttpError::unavailable("The server is shutting down");
+            E::write_error(&this.context.farewell(error), &mut buffer);
             return Poll::Ready(Some(Ok(Frame::data(buffer.freeze()))));
         }
-        match this.stream.poll_next(cx) {
-            Poll::Ready(Some(item)) => {
+        // After a panic nobody polls the stream again.
+        let polled = catch_unwind(AssertUnwindSafe(|| this.stream.poll_next(cx)));
+        let written = match polled {
+            Ok(Poll::Ready(Some(item))) => {
                 if let Some(ping) = this.ping {
                     ping.active();
                 }
-                if let Err(error) = E::write(item, &mut buffer) {
-                    tracing::error!(%error, "a stream ended: an item could not be serialized");
-                    *this.ended = true;
-                    buffer.clear();
-                    E::write_error(&error, &mut buffer);
-                }
+                E::write(item, &mut buffer, this.context)
             }
-            Poll::Ready(None) => {
+            Ok(Poll::Ready(None)) => {
                 *this.ended = true;
                 return Poll::Ready(None);
             }
-            Poll::Pending => {
+            Ok(Poll::Pending) => {
                 let Some(ping) = this.ping else { return Poll::Pending };
                 ready!(ping.poll(cx));
                 buffer.extend_from_slice(E::PING.unwrap_or_default());
+                Ok(())
             }
+            Err(panic) => Err(HttpError::internal(Panic::of(&*panic))),
+        };
+        if let Err(error) = written {
+            *this.ended = true;
+            buffer.clear();
+            E::write_error(&this.context.last_words(error), &mut buffer);
         }
         Poll::Ready(Some(Ok(Frame::data(buffer.freeze()))))
     }

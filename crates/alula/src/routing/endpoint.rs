@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     dependency::{Guard, Outcome, RequestScope, finish_with},
-    error::{HttpError, Result},
+    error::{ErrorContext, ErrorPolicy, HttpError, Panic, RequestHead, Result},
     handler::Handler,
-    input::{BodyLimits, Input, Rejection, RequestContext, RequestId},
+    input::{BodyLimits, Input, Rejection, RequestContext},
     openapi::Operation,
-    output::{Output, ResponseContext, error_response},
+    output::{Output, ResponseContext, ResponseHead},
     serve::Shutdown,
 };
 
@@ -51,6 +51,7 @@ pub(crate) struct Settings {
     /// Whether the endpoint goes on when its client leaves.
     pub(crate) to_completion: bool,
     pub(crate) guards: Vec<Box<dyn Guard>>,
+    pub(crate) errors: Arc<ErrorPolicy>,
     pub(crate) shutdown: Shutdown,
     #[cfg(feature = "ws")]
     pub(crate) socket: crate::ws::SocketOptions,
@@ -120,9 +121,9 @@ where
                     return Box::pin(succeed(response, cx, needs_reader)).await;
                 }
                 Ok(Err(error)) => (Outcome::Error(error.status()), error),
-                Err(panic) => (Outcome::Panicked, HttpError::internal(panic_text(&*panic))),
+                Err(panic) => (Outcome::Panicked, HttpError::internal(Panic::of(&*panic))),
             };
-            Box::pin(fail(outcome, error, cx)).await
+            Box::pin(fail(outcome, error, cx, &self.settings.errors)).await
         }
     }
 
@@ -140,14 +141,15 @@ where
             }
         };
         let output = self.handler.call(arguments).await;
-        let Settings { shutdown, status, .. } = &self.settings;
-        let Some(head) = cx.take_head() else {
-            return output.respond(&ResponseContext::new(cx.parts(), shutdown, *status));
-        };
-        let status = head.chosen_status().unwrap_or(*status);
-        let mut response = output.respond(&ResponseContext::new(cx.parts(), shutdown, status))?;
-        head.apply(&mut response)?;
-        Ok(response)
+        let head = cx.take_head();
+        let Settings { shutdown, status, errors, .. } = &self.settings;
+        let status = head.as_ref().and_then(ResponseHead::chosen_status).unwrap_or(*status);
+        let request = RequestHead::of(cx.parts());
+        let response = output.respond(&ResponseContext::new(request, shutdown, status, errors))?;
+        match head {
+            Some(head) => head.apply(response),
+            None => Ok(response),
+        }
     }
 }
 
@@ -175,27 +177,16 @@ async fn succeed(
 }
 
 /// Answers with an error, after the exits have seen it.
-pub(crate) async fn fail(outcome: Outcome, error: HttpError, cx: RequestContext) -> Response<Body> {
-    log(&error, &cx);
+pub(crate) async fn fail(
+    outcome: Outcome,
+    error: HttpError,
+    cx: RequestContext,
+    errors: &Arc<ErrorPolicy>,
+) -> Response<Body> {
+    let request = ErrorContext::new(RequestHead::of(cx.parts()), cx.known_bytes());
+    let handled = errors.handle(error, &request);
+    handled.log(&request);
+    let response = errors.response(handled, &request);
     cx.into_scope().failed(outcome).await;
-    error_response(&error)
-}
-
-/// Logs what the client is not told. An error that is the client's own is its own business.
-fn log(error: &HttpError, cx: &RequestContext) {
-    let request_id = cx.extensions().get::<RequestId>().map_or("", RequestId::as_str);
-    let (method, path, status) = (cx.method(), cx.uri().path(), error.status().as_u16());
-    let message = error.log_message();
-    if error.status().is_server_error() {
-        tracing::error!(request_id, %method, path, status, "{message}");
-    } else if error.has_cause() {
-        tracing::warn!(request_id, %method, path, status, "{message}");
-    }
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("without a message"))
+    response
 }

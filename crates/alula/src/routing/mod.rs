@@ -4,6 +4,7 @@ mod about;
 mod deadline;
 mod detached;
 mod endpoint;
+mod errors;
 mod layers;
 mod middleware;
 mod route;
@@ -12,12 +13,13 @@ mod router;
 pub(crate) use about::{Callback, Meta};
 #[cfg(feature = "ws")]
 pub(crate) use deadline::Deadline;
+pub(crate) use endpoint::Settings;
 #[cfg(feature = "ws")]
 pub(crate) use endpoint::{PlanEndpoint, fail};
-pub(crate) use endpoint::{Settings, panic_text};
 pub(crate) use layers::Layers;
 pub use middleware::Middleware;
 #[cfg(feature = "ws")]
 pub(crate) use route::route;
 pub use route::{Endpoint, Route, delete, get, head, options, patch, post, put};
 pub use router::Router;
+pub(crate) use router::RouterParts;

@@ -8,10 +8,12 @@ use super::{
     Middleware,
     about::{Callback, Meta},
     endpoint::{PlanEndpoint, Unplanned},
+    errors::Describe,
     layers::Layers,
 };
 use crate::{
     dependency::{Dependency, PlanGuard, plan_guard},
+    error::Errors,
     handler::Handler,
     input::{FormLimits, Input},
     output::Output,
@@ -56,6 +58,9 @@ pub struct Route {
     pub(crate) layers: Layers,
     #[cfg(feature = "ws")]
     pub(crate) socket: crate::ws::SocketOptions,
+    pub(crate) errors: Errors,
+    /// What the document says beside what the types say.
+    pub(crate) describes: Vec<Describe>,
     pub(crate) endpoint: Box<dyn PlanEndpoint>,
 }
 
@@ -89,6 +94,8 @@ pub(crate) fn route(
         to_completion: false,
         guards: Vec::new(),
         layers: Layers::default(),
+        errors: Errors::default(),
+        describes: Vec::new(),
         #[cfg(feature = "ws")]
         socket: crate::ws::SocketOptions::default(),
         endpoint,

@@ -1,10 +1,13 @@
 //! Groups of routes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Middleware, layers::Layers, route::Route};
-use crate::dependency::{Dependency, PlanGuard, plan_guard};
-use crate::input::FormLimits;
+use super::{Middleware, errors::Describe, layers::Layers, route::Route};
+use crate::{
+    dependency::{Dependency, PlanGuard, plan_guard},
+    error::{AnyFormat, Area, ErrorHandlers, Errors},
+    input::FormLimits,
+};
 
 /// A group of routes with what they have in common: a prefix, tags, dependencies, middleware.
 ///
@@ -34,7 +37,19 @@ pub struct Router {
     #[cfg(feature = "ws")]
     pub(crate) socket: crate::ws::SocketOptions,
     form_limits: FormLimits,
+    pub(super) error_format: Option<Arc<dyn AnyFormat>>,
+    pub(super) handlers: ErrorHandlers,
+    pub(super) describes: Vec<Describe>,
+    /// The routers inside that say something about errors.
+    areas: Vec<Area>,
     routes: Vec<Route>,
+}
+
+/// What a router comes to.
+pub(crate) struct RouterParts {
+    pub(crate) routes: Vec<Route>,
+    pub(crate) areas: Vec<Area>,
+    pub(crate) errors: Errors,
 }
 
 impl Router {
@@ -117,13 +132,14 @@ impl Router {
     }
 
     /// Adds the routes of another router, below this one's prefix.
-    pub fn include(self, router: Self) -> Self {
-        let routes = router.into_routes();
+    pub fn include(mut self, router: Self) -> Self {
+        let RouterParts { routes, areas, .. } = router.into_parts();
+        self.areas.extend(areas);
         self.routes(routes)
     }
 
     /// The routes with everything applied that the router says of them.
-    pub(crate) fn into_routes(self) -> Vec<Route> {
+    pub(crate) fn into_parts(self) -> RouterParts {
         let Self {
             prefix,
             tags,
@@ -135,9 +151,12 @@ impl Router {
             form_limits,
             timeout,
             to_completion,
-            routes,
             ..
         } = self;
+        let mut errors = Errors { format: self.error_format, handlers: Vec::new() };
+        if !self.handlers.is_empty() {
+            errors.handlers.push(Arc::new(self.handlers));
+        }
         let apply = |mut route: Route| {
             route.path.insert_str(0, &prefix);
             route.meta.tags.splice(0..0, tags.iter().cloned());
@@ -151,9 +170,21 @@ impl Router {
             #[cfg(feature = "ws")]
             route.socket.inherit(&self.socket);
             route.form_limits = route.form_limits.or(form_limits);
+            route.errors.inherit(&errors);
+            route.describes.extend(self.describes.iter().cloned());
             route
         };
-        routes.into_iter().map(apply).collect()
+        let routes = self.routes.into_iter().map(apply).collect();
+        let mut areas = self.areas;
+        for area in &mut areas {
+            area.path.insert_str(0, &prefix);
+            area.errors.inherit(&errors);
+        }
+        // Without a prefix, paths that are no routes are those of the router around.
+        if !prefix.is_empty() && !errors.is_empty() {
+            areas.push(Area { path: prefix, is_prefix: true, errors: errors.clone() });
+        }
+        RouterParts { routes, areas, errors }
     }
 }
 

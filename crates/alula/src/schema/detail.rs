@@ -1,6 +1,6 @@
 //! One entry of a validation error.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,10 +9,21 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Loc {
-    /// A property, a parameter, a union branch, or the place (`body`, `query`, …).
+    /// A property, a parameter, or the place (`body`, `query`, …).
     Key(Cow<'static, str>),
+    /// The branch of a union, which is no step in the value.
+    Branch(Cow<'static, str>),
     /// A position in a list, or a character offset in a broken document.
     Index(usize),
+}
+
+impl fmt::Display for Loc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(name) | Self::Branch(name) => f.write_str(name),
+            Self::Index(at) => at.fmt(f),
+        }
+    }
 }
 
 impl From<&'static str> for Loc {

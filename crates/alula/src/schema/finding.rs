@@ -24,6 +24,7 @@ impl<'a> From<&'a TypedStep> for Step<'a> {
     fn from(step: &'a TypedStep) -> Self {
         match step {
             TypedStep::Part(Loc::Key(key)) => Self::Key(key),
+            TypedStep::Part(Loc::Branch(name)) => Self::Label(name),
             TypedStep::Part(Loc::Index(at)) => Self::Index(*at),
             TypedStep::Variant(name) => Self::Label(name),
         }
@@ -74,7 +75,8 @@ impl Step<'_> {
 
     pub(super) fn to_loc(self) -> Loc {
         match self {
-            Self::Key(key) | Self::Label(key) => Loc::from(key.to_owned()),
+            Self::Key(key) => Loc::from(key.to_owned()),
+            Self::Label(key) => Loc::Branch(key.to_owned().into()),
             Self::Index(at) => Loc::Index(at),
         }
     }
@@ -166,6 +168,7 @@ impl OwnedEdit {
     pub(super) fn apply(self, root: &mut Value) {
         let place = self.path.iter().try_fold(root, |value, step| match step {
             Loc::Key(key) => value.get_mut(key.as_ref()),
+            Loc::Branch(_) => Some(value),
             Loc::Index(at) => value.get_mut(at),
         });
         if let Some(place) = place {
@@ -193,6 +196,7 @@ pub(super) fn value_at<'v, 'l>(
 ) -> Option<&'v Value> {
     loc.into_iter().try_fold(root, |value, step| match step {
         Loc::Key(key) => value.get(key.as_ref()),
+        Loc::Branch(_) => Some(value),
         Loc::Index(at) => value.get(at),
     })
 }

@@ -139,11 +139,11 @@ impl Shape {
                             (None, Rest::Ignore | Rest::Forbid) => return None,
                         }
                     }
-                    Loc::Index(_) => return None,
+                    Loc::Index(_) | Loc::Branch(_) => return None,
                 },
                 Node::List(rules) => match steps.next()? {
                     Loc::Index(at) => id = *rules.prefix.get(*at).or(rules.items.as_ref())?,
-                    Loc::Key(_) => return None,
+                    Loc::Key(_) | Loc::Branch(_) => return None,
                 },
                 _ => return None,
             }

@@ -153,8 +153,8 @@ fn is_key(step: &Loc, key: &str) -> bool {
 fn with_rest(name: &str, rest: Option<&[Loc]>) -> String {
     rest.unwrap_or_default().iter().fold(name.to_owned(), |name, step| match step {
         Loc::Index(at) => format!("{name}[{at}]"),
-        Loc::Key(key) if name.is_empty() => key.to_string(),
-        Loc::Key(key) => format!("{name}.{key}"),
+        Loc::Key(key) | Loc::Branch(key) if name.is_empty() => key.to_string(),
+        Loc::Key(key) | Loc::Branch(key) => format!("{name}.{key}"),
     })
 }
 

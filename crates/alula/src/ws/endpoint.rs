@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{
     dependency::{Outcome, RequestScope},
-    error::{ApiError, HttpError, Result},
+    error::{ApiError, HttpError, Panic, Result},
     handler::Handler,
     input::{Input, Rejection, RequestContext},
     openapi::Operation,
-    routing::{Deadline, PlanEndpoint, Settings, fail, panic_text},
+    routing::{Deadline, PlanEndpoint, Settings, fail},
 };
 
 /// What a WebSocket endpoint may return: `()`, or a `Result<()>`.
@@ -109,9 +109,9 @@ where
         let (outcome, error) = match opened {
             Ok(Ok(opened)) => return self.start(opened, cx),
             Ok(Err(error)) => (Outcome::Error(error.status()), error),
-            Err(panic) => (Outcome::Panicked, HttpError::internal(panic_text(&*panic))),
+            Err(panic) => (Outcome::Panicked, HttpError::internal(Panic::of(&*panic))),
         };
-        Box::pin(fail(outcome, error, cx)).await
+        Box::pin(fail(outcome, error, cx, &self.settings.errors)).await
     }
 
     /// Everything that can still be refused with a status.
@@ -136,11 +136,12 @@ where
                 return Err(HttpError::validation(cx.take_details()));
             }
         };
-        let mut response = handshake.response();
+        let response = handshake.response();
         // What dependencies say of the answer; for the handler it is too late.
-        if let Some(head) = cx.take_head() {
-            head.apply(&mut response)?;
-        }
+        let response = match cx.take_head() {
+            Some(head) => head.apply(response)?,
+            None => response,
+        };
         Ok(Opened { response, arguments, session: Session::new(upgrade, pipe, limits) })
     }
 

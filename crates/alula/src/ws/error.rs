@@ -102,10 +102,7 @@ impl Serialize for Error {
 /// The first mistake on one line, such as `text: Field required`.
 pub(super) fn summary(details: &[Detail]) -> String {
     let Some(first) = details.first() else { return "Invalid message".to_owned() };
-    let steps = first.loc.iter().skip(1).map(|step| match step {
-        crate::schema::Loc::Key(key) => key.to_string(),
-        crate::schema::Loc::Index(index) => index.to_string(),
-    });
+    let steps = first.loc.iter().skip(1).map(ToString::to_string);
     let place = steps.collect::<Vec<_>>().join(".");
     match place.is_empty() {
         true => first.msg.clone(),

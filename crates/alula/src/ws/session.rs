@@ -15,9 +15,8 @@ use super::{
 };
 use crate::{
     dependency::{Outcome, RequestScope},
-    error::{HttpError, Result},
+    error::{HttpError, Panic, Result},
     input::{RequestContext, RequestId},
-    routing::panic_text,
     serve::Shutdown,
 };
 
@@ -142,12 +141,12 @@ fn judge(handled: Handled, pipe: &Pipe, call: &Call) -> (Outcome, CloseFrame) {
         }
         Ok(Err(error)) => error,
         Err(panic) => {
-            log(&HttpError::internal(panic_text(&*panic)), call);
+            log(&HttpError::internal(Panic::of(&*panic)), call);
             let frame = CloseFrame::new(CloseFrame::INTERNAL, "Internal Server Error");
             return (Outcome::Panicked, frame);
         }
     };
-    match error.cause::<Error>() {
+    match error.cause().and_then(|cause| cause.downcast_ref::<Error>()) {
         // The endpoint only passes on that the connection is closed already.
         Some(Error::Closed | Error::Broken { .. }) => {
             (Outcome::Disconnected, CloseFrame::new(CloseFrame::NORMAL, ""))
@@ -181,7 +180,7 @@ fn log(error: &HttpError, call: &Call) {
     let message = error.log_message();
     if error.status().is_server_error() {
         tracing::error!(request_id, path, status, "WebSocket: {message}");
-    } else if error.has_cause() {
+    } else if error.cause().is_some() {
         tracing::warn!(request_id, path, status, "WebSocket: {message}");
     }
 }

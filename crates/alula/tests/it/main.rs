@@ -15,6 +15,12 @@ mod concurrency;
 #[cfg(test)]
 mod docs_ui;
 #[cfg(test)]
+mod error_formats;
+#[cfg(test)]
+mod error_handlers;
+#[cfg(test)]
+mod error_log;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod fixture;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
-use crate::output::origin::Origin;
+use crate::output::stream_context::StreamContext;
 
 /// The most bytes of a file in memory, for each answer.
 pub(super) const CHUNK_BYTES_MAX: usize = 64 * 1024;
@@ -52,7 +52,7 @@ pub(super) struct FileBody {
     source: Source,
     segments: VecDeque<Segment>,
     left: u64,
-    origin: Origin,
+    origin: StreamContext,
 }
 
 #[derive(Debug)]
@@ -65,7 +65,11 @@ enum Source {
 }
 
 impl FileBody {
-    pub(super) fn new(content: Content, segments: VecDeque<Segment>, origin: Origin) -> Self {
+    pub(super) fn new(
+        content: Content,
+        segments: VecDeque<Segment>,
+        origin: StreamContext,
+    ) -> Self {
         let source = match content {
             Content::Memory(bytes) => Source::Memory(bytes),
             Content::Disk(file) => Source::Idle(file),

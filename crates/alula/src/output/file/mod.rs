@@ -19,7 +19,7 @@ use self::{
 use super::{
     Output, ResponseContext,
     media::{Media, binary},
-    origin::Origin,
+    stream_context::StreamContext,
 };
 use crate::{
     app::unique_text,
@@ -136,7 +136,7 @@ impl File {
 
     /// The part of the content that the request asks for, with its status and its headers.
     fn selected(self, cx: &ResponseContext<'_>) -> Result<Response<Body>> {
-        let origin = cx.origin();
+        let origin = cx.stream();
         match self.requested(cx) {
             Requested::Malformed(detail) => Err(HttpError::bad_request(detail)),
             Requested::Unsatisfiable => {
@@ -173,7 +173,7 @@ impl File {
     }
 
     /// Several parts in one body (RFC 9110, section 14.6).
-    fn multipart(self, parts: Vec<Range<u64>>, origin: Origin) -> Result<Response<Body>> {
+    fn multipart(self, parts: Vec<Range<u64>>, origin: StreamContext) -> Result<Response<Body>> {
         let boundary = unique_text();
         let content_type = self.media.content_type().to_str().unwrap_or_default().to_owned();
         let mut segments = VecDeque::with_capacity(3 * parts.len() + 1);
@@ -196,7 +196,11 @@ impl File {
     }
 
     /// A response with a body, and the headers that each answer about the file has.
-    fn response(self, segments: VecDeque<Segment>, origin: Origin) -> Result<Response<Body>> {
+    fn response(
+        self,
+        segments: VecDeque<Segment>,
+        origin: StreamContext,
+    ) -> Result<Response<Body>> {
         let body = FileBody::new(self.content, segments, origin);
         let length = body.len();
         let mut response = Response::new(Body::new(body));

@@ -40,6 +40,7 @@ fn step(step: &TypedStep) -> String {
     match step {
         TypedStep::Part(Loc::Key(key)) => key.to_string(),
         TypedStep::Part(Loc::Index(index)) => index.to_string(),
+        TypedStep::Part(Loc::Branch(name)) => name.to_string(),
         TypedStep::Variant(name) => format!("({name})"),
     }
 }

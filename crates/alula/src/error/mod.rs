@@ -1,18 +1,43 @@
 //! What an endpoint returns when it cannot answer.
 
-use std::{borrow::Cow, error::Error as StdError, fmt};
+mod api;
+mod context;
+mod format;
+mod handlers;
+mod kinds;
+mod policy;
+mod problem;
+
+use std::{
+    borrow::Cow,
+    error::Error as StdError,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use crate::{openapi::Operation, schema::Detail};
+pub use api::{ApiError, RetryAfter};
+pub use context::ErrorContext;
+pub(crate) use context::RequestHead;
+pub(crate) use format::AnyFormat;
+pub use format::{ErrorFormat, FastApi};
+pub(crate) use handlers::ErrorHandlers;
+pub use kinds::{CatchError, Panic, ValidationError};
+pub(crate) use policy::{
+    Area, Areas, ErrorPolicies, ErrorPolicy, Errors, answer_for, error_response,
+};
+pub use problem::Problem;
+
+use crate::schema::Detail;
 
 /// The result of an endpoint or a dependency.
 pub type Result<T, E = HttpError> = std::result::Result<T, E>;
 
 /// An error with a status, a body for the client and a message for the log.
 ///
-/// The client reads `{"detail": …}`; the log (of [`tracing`](https://docs.rs/tracing)) reads the
+/// The client reads `{"detail": …}`, or what another [`ErrorFormat`] makes of it; the log (of [`tracing`](https://docs.rs/tracing)) reads the
 /// cause. The two never mix: the text of an
 /// error that came in through `?` is logged and the client is told only `Internal Server Error`.
 ///
@@ -27,13 +52,28 @@ pub type Result<T, E = HttpError> = std::result::Result<T, E>;
 ///     Ok(text)
 /// }
 /// ```
-pub struct HttpError(Box<Inner>);
+///
+/// Two errors are equal if the client reads the same.
+#[derive(Clone)]
+pub struct HttpError(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     status: StatusCode,
-    detail: Value,
+    content: Content,
+    code: Option<Cow<'static, str>>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    cause: Option<Box<dyn StdError + Send + Sync>>,
+    cause: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+#[derive(Clone)]
+enum Content {
+    Detail(Value),
+    Invalid {
+        error: ValidationError,
+        /// Made for the first who asks; the default form does without.
+        detail: OnceLock<Value>,
+    },
 }
 
 impl HttpError {
@@ -48,13 +88,22 @@ impl HttpError {
                 Some(format!("an HttpError was made with status {status}").into()),
             ),
         };
-        Self(Box::new(Inner { status, detail: detail.into(), headers: Vec::new(), cause }))
+        let error = Self::of(status, Content::Detail(detail.into()));
+        match cause {
+            Some(cause) => error.because::<Box<dyn StdError + Send + Sync>>(cause),
+            None => error,
+        }
+    }
+
+    fn of(status: StatusCode, content: Content) -> Self {
+        let (code, headers, cause) = (None, Vec::new(), None);
+        Self(Arc::new(Inner { status, content, code, headers, cause }))
     }
 
     /// The answer of a foreign extractor, which may also send the client elsewhere.
     pub(crate) fn foreign(status: StatusCode, detail: Value) -> Self {
         if status.is_redirection() {
-            return Self(Box::new(Inner { status, detail, headers: Vec::new(), cause: None }));
+            return Self::of(status, Content::Detail(detail));
         }
         Self::new(status.as_u16(), detail)
     }
@@ -107,18 +156,20 @@ impl HttpError {
 
     /// 422 with the list of everything that is wrong with the request.
     pub fn validation(details: Vec<Detail>) -> Self {
-        let entries = details.into_iter().map(serde_json::to_value);
-        match entries.collect::<std::result::Result<Vec<_>, _>>() {
-            Ok(entries) => Self::new(422, entries),
-            Err(error) => Self::internal(error),
-        }
+        let (error, detail) = (ValidationError::new(details), OnceLock::new());
+        Self::of(StatusCode::UNPROCESSABLE_ENTITY, Content::Invalid { error, detail })
+    }
+
+    /// Names the error for programs, such as `card_declined`; the [`ErrorFormat`] shows it.
+    #[must_use]
+    pub fn code(self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|inner| inner.code = Some(code.into()))
     }
 
     /// Adds a header to the answer.
     #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.0.headers.push((name, value));
-        self
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.with(|inner| inner.headers.push((name, value)))
     }
 
     /// Adds `Retry-After`, in seconds.
@@ -129,8 +180,18 @@ impl HttpError {
 
     /// Adds the cause, for the log only.
     #[must_use]
-    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.cause = Some(cause.into());
+    pub fn because<E: Into<Box<dyn StdError + Send + Sync>>>(self, cause: E) -> Self {
+        self.with(|inner| inner.cause = Some(Arc::from(cause.into())))
+    }
+
+    /// Takes over the cause of another error unless it has one.
+    fn because_of(self, other: &Self) -> Self {
+        let cause = self.0.cause.as_ref().or(other.0.cause.as_ref()).cloned();
+        self.with(|inner| inner.cause = cause)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
         self
     }
 
@@ -141,7 +202,42 @@ impl HttpError {
 
     /// What the client reads under `detail`.
     pub fn detail(&self) -> &Value {
-        &self.0.detail
+        match &self.0.content {
+            Content::Detail(detail) => detail,
+            Content::Invalid { error, detail } => {
+                detail.get_or_init(|| serde_json::to_value(error.details()).unwrap_or_default())
+            }
+        }
+    }
+
+    /// The detail as one text, for formats that have no place for more.
+    ///
+    /// A list of what is wrong with a request becomes a line such as
+    /// `body.items.0.price: Input should be greater than 0`, with its parts joined by semicolons.
+    pub fn message(&self) -> String {
+        match &self.0.content {
+            Content::Invalid { error, .. } => error.to_string(),
+            Content::Detail(Value::String(text)) => text.clone(),
+            Content::Detail(detail) => detail.to_string(),
+        }
+    }
+
+    /// The name of the error for programs, if it has one.
+    pub fn error_code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// All that is wrong with the request, if that is what the error is about.
+    pub fn invalid(&self) -> Option<&ValidationError> {
+        match &self.0.content {
+            Content::Invalid { error, .. } => Some(error),
+            Content::Detail(_) => None,
+        }
+    }
+
+    /// The cause, if there is one. It is for the log; a client must not read it.
+    pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.cause.as_deref()
     }
 
     /// The headers of the answer.
@@ -149,24 +245,13 @@ impl HttpError {
         self.0.headers.iter().map(|(name, value)| (name, value))
     }
 
-    /// Whether there is a cause that only the log reads.
-    pub(crate) fn has_cause(&self) -> bool {
-        self.0.cause.is_some()
-    }
-
-    /// The cause, if it is an `E`.
-    #[cfg(feature = "ws")]
-    pub(crate) fn cause<E: StdError + 'static>(&self) -> Option<&E> {
-        self.0.cause.as_ref()?.downcast_ref()
-    }
-
     /// The cause and its sources on one line, for the log.
     pub fn log_message(&self) -> Cow<'_, str> {
         match &self.0.cause {
             Some(cause) => Cow::Owned(chain(cause.as_ref())),
-            None => match &self.0.detail {
-                Value::String(text) => Cow::Borrowed(text),
-                other => Cow::Owned(other.to_string()),
+            None => match &self.0.content {
+                Content::Detail(Value::String(text)) => Cow::Borrowed(text),
+                _ => Cow::Owned(self.message()),
             },
         }
     }
@@ -200,49 +285,21 @@ impl fmt::Debug for HttpError {
     }
 }
 
+impl PartialEq for HttpError {
+    fn eq(&self, other: &Self) -> bool {
+        self.status() == other.status()
+            && self.error_code() == other.error_code()
+            && self.0.headers == other.0.headers
+            && self.detail() == other.detail()
+    }
+}
+
 /// Any error becomes a 500 whose cause is logged, so that `?` works on everything.
 ///
 /// This is why [`HttpError`] itself does not implement [`std::error::Error`].
 impl<E: StdError + Send + Sync + 'static> From<E> for HttpError {
     fn from(error: E) -> Self {
         Self::internal(error)
-    }
-}
-
-/// An error type of your own that an endpoint may return.
-///
-/// ```
-/// use alula::{ApiError, HttpError};
-///
-/// enum PayError {
-///     Declined,
-/// }
-///
-/// impl ApiError for PayError {
-///     fn into_http(self) -> HttpError {
-///         match self {
-///             Self::Declined => HttpError::new(402, "the card was declined"),
-///         }
-///     }
-/// }
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the error of an endpoint",
-    note = "implement `alula::ApiError` for it, or return `alula::Result<T>`"
-)]
-pub trait ApiError {
-    /// What the client and the log will read.
-    fn into_http(self) -> HttpError;
-
-    /// Adds the statuses of this error to an endpoint's documentation.
-    fn describe(operation: &mut Operation<'_>) {
-        let _ = operation;
-    }
-}
-
-impl ApiError for HttpError {
-    fn into_http(self) -> HttpError {
-        self
     }
 }
 
