@@ -1,6 +1,12 @@
 //! The command line.
 
-use std::{fmt, io::Write as _, net::IpAddr, path::PathBuf};
+use std::{
+    ffi::OsString,
+    fmt,
+    io::Write as _,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use alula::{Limits, Server, Shutdown, StartError};
 use alula_llm::model::Protocol;
@@ -10,6 +16,7 @@ use crate::{
     app,
     config::{Config, ConfigError},
     dependencies::this_machine,
+    dev::{CargoOptions, Dev, DevError},
     new::{New, NewError},
     replay::{Replay, ReplayError},
     services::llm,
@@ -50,6 +57,19 @@ Examples:
 It uses the crate alula from the folder that this program was built from, if that is still there,
 and otherwise the published version.";
 
+const DEV_HELP: &str = "\
+The program has to listen where these variables say: HOST and PORT, which are also there with the
+prefixes APP_ and ALULA_. What `alula new` makes does.
+
+It watches src, templates and migrations of the package and of all that it depends on by path,
+their Cargo.toml, the files that the program was built from, *.toml and .env. The program of before
+goes on until the new one is built; then it has 5 seconds to finish.
+
+Examples:
+  alula dev
+  alula dev --port 9000 --features metrics --watch prompts
+  alula dev --bin api -- --verbose";
+
 /// One server between applications and language models.
 #[derive(Debug, Parser)]
 #[command(name = "alula", version, about, long_about = LONG_ABOUT, after_help = ENVIRONMENT)]
@@ -69,6 +89,9 @@ enum Command {
     Replay(ReplayArgs),
     /// Print the OpenAPI document.
     Openapi,
+    /// Build and run the program in this folder, and again whenever its sources change.
+    #[command(after_help = DEV_HELP)]
+    Dev(DevArgs),
     /// Make a new application in Rust: endpoints, settings, tests, a Dockerfile.
     #[command(after_help = NEW_EXAMPLES)]
     New(NewArgs),
@@ -103,6 +126,24 @@ struct ReplayArgs {
 }
 
 #[derive(Debug, Args)]
+struct DevArgs {
+    /// The address that the program shall listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// The port that the program shall listen on; 0 picks a free one.
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    #[command(flatten)]
+    cargo: CargoOptions,
+    /// A file or a folder to watch, beside the sources; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    watch: Vec<PathBuf>,
+    /// Arguments of the program.
+    #[arg(last = true)]
+    arguments: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
 struct NewArgs {
     /// Where to make it: a folder that is empty or not there yet. Its name is that of the application.
     #[arg(value_name = "NAME|PATH")]
@@ -127,6 +168,7 @@ impl Cli {
                 Command::Replay(arguments) => replay(arguments).await,
                 Command::Openapi => print_openapi(),
                 Command::New(arguments) => new(arguments),
+                Command::Dev(arguments) => dev(arguments).await,
             }
         })
     }
@@ -176,6 +218,12 @@ fn print_openapi() -> Result<(), CliError> {
     Ok(())
 }
 
+async fn dev(arguments: DevArgs) -> Result<(), CliError> {
+    let DevArgs { host, port, cargo, watch, arguments } = arguments;
+    let dev = Dev { address: SocketAddr::new(host, port), cargo, watch, arguments };
+    Ok(dev.run(say).await?)
+}
+
 fn new(arguments: NewArgs) -> Result<(), CliError> {
     let NewArgs { path, name, alula_path } = arguments;
     let shown = path.display().to_string();
@@ -192,7 +240,8 @@ fn new(arguments: NewArgs) -> Result<(), CliError> {
         "Made {name}: {files} files, with {from}.\n\n\
          {enter}\
          \x20 cargo run    serves it; then open http://127.0.0.1:8000/docs\n\
-         \x20 cargo test   tests it\n\n\
+         \x20 cargo test   tests it\n\
+         \x20 alula dev    serves it, and builds it again when its sources change\n\n\
          Its README says where things are, and .env holds its settings.",
         name = made.name,
         files = made.files,
@@ -241,13 +290,14 @@ pub(crate) enum CliError {
     Bind { host: IpAddr, port: u16, error: std::io::Error },
     Replay(ReplayError),
     New(NewError),
+    Dev(DevError),
     Start(StartError),
 }
 
 impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::New(NewError::Io(..)) | Self::Bind { .. } | Self::Start(_) => 1,
+            Self::New(NewError::Io(..)) | Self::Dev(_) | Self::Bind { .. } | Self::Start(_) => 1,
             Self::Config(_) | Self::Unauthenticated(_) | Self::Replay(_) | Self::New(_) => 2,
         }
     }
@@ -270,6 +320,7 @@ impl fmt::Display for CliError {
             }
             Self::Replay(error) => error.fmt(f),
             Self::New(error) => error.fmt(f),
+            Self::Dev(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
         }
     }
@@ -278,6 +329,12 @@ impl fmt::Display for CliError {
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<DevError> for CliError {
+    fn from(error: DevError) -> Self {
+        Self::Dev(error)
     }
 }
 

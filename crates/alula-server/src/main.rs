@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod config;
 mod dependencies;
+mod dev;
 mod error;
 mod new;
 mod replay;

@@ -17,6 +17,8 @@ mod cancellation;
 mod cli;
 mod client;
 mod demo;
+#[cfg(target_os = "linux")]
+mod dev;
 mod failures;
 mod new;
 mod process;

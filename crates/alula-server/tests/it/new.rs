@@ -25,12 +25,16 @@ pub(crate) fn make(name: &str) -> PathBuf {
     root
 }
 
-/// Cargo in the folder of an application, with its artifacts beside it.
-pub(crate) fn cargo(root: &Path) -> Command {
+/// Cargo in the folder of an application.
+fn cargo(root: &Path) -> Command {
     let mut command = Command::new(env!("CARGO"));
-    command.current_dir(root).env("CARGO_TARGET_DIR", folder().join("target"));
-    command.env("CARGO_NET_OFFLINE", "true");
+    command.current_dir(root).envs(cargo_variables());
     command
+}
+
+/// What tells cargo to put its artifacts beside the applications, and to fetch nothing.
+pub(crate) fn cargo_variables() -> [(&'static str, PathBuf); 2] {
+    [("CARGO_TARGET_DIR", folder().join("target")), ("CARGO_NET_OFFLINE", "true".into())]
 }
 
 fn run(command: &mut Command) {

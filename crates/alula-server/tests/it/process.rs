@@ -72,6 +72,17 @@ impl Start {
         alula
     }
 
+    /// With another current directory.
+    pub(crate) fn within(mut self, folder: &Path) -> Self {
+        self.0.current_dir(folder);
+        self
+    }
+
+    /// Waits for nothing.
+    pub(crate) fn spawn(self) -> Alula {
+        Alula::start(self.0)
+    }
+
     /// Waits until it ends by itself.
     pub(crate) fn end(self) -> Ended {
         let mut alula = Alula::start(self.0);
@@ -117,6 +128,12 @@ impl Alula {
         let pid = self.child.id().to_string();
         let status = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(status.expect("there is a command `kill`").success());
+    }
+
+    /// Waits for something in what it prints.
+    pub(crate) fn prints<T>(&self, patience: Duration, find: impl FnMut(&str) -> Option<T>) -> T {
+        let found = self.stdout.wait_for_within(patience, find);
+        found.expect("it is printed")
     }
 
     /// Waits until it has logged this.
@@ -191,11 +208,19 @@ impl Captured {
     }
 
     /// Waits until `find` finds something; `None` if it never will, or not soon.
-    fn wait_for<T>(&self, mut find: impl FnMut(&str) -> Option<T>) -> Option<T> {
+    fn wait_for<T>(&self, find: impl FnMut(&str) -> Option<T>) -> Option<T> {
+        self.wait_for_within(PATIENCE, find)
+    }
+
+    fn wait_for_within<T>(
+        &self,
+        patience: Duration,
+        mut find: impl FnMut(&str) -> Option<T>,
+    ) -> Option<T> {
         let (text, changed) = &*self.0;
         let mut found = None;
         let text = text.lock().unwrap();
-        let _text = changed.wait_timeout_while(text, PATIENCE, |text| {
+        let _text = changed.wait_timeout_while(text, patience, |text| {
             found = find(&String::from_utf8_lossy(&text.bytes));
             found.is_none() && !text.ended
         });
