@@ -4,6 +4,7 @@
 //! route builder that one could write by hand, and leaves the function as it is, so that
 //! a test can still call it.
 
+mod api_error;
 mod dependency;
 mod docs;
 mod endpoint;
@@ -71,6 +72,49 @@ use proc_macro::TokenStream;
 #[proc_macro_derive(Validate, attributes(validate, schemars, serde))]
 pub fn derive_validate(input: TokenStream) -> TokenStream {
     validate::derive(input.into()).into()
+}
+
+/// Answers an error type of your own, an enum or a struct.
+///
+/// Each variant says how it is answered:
+///
+/// | `#[api(…)]` | |
+/// |---|---|
+/// | `status = 402` | the status, from 400 to 599 |
+/// | `detail = "the card ends in {digits}"` | what the client reads; `{field}` or `{0}` is the value of a field, written as by `format!` |
+/// | `code = "card_declined"` | the name of the error for programs |
+/// | `retry_after = 30`, `retry_after = wait` | `Retry-After`: a number of seconds, or a field with seconds or a `Duration`; `_0` is the first field of a tuple |
+/// | `transparent` | the answer of the only field, which is another `ApiError` |
+///
+/// Without a `detail` the client reads the first paragraph of the variant's doc comment, without
+/// its last dot, or else what the status means. The OpenAPI document of each endpoint that
+/// returns the error lists its statuses, with the doc comments and an example of each.
+///
+/// # What the client never reads
+///
+/// A field that is marked `#[source]` (or `#[from]`, for thiserror), or is called `source`, is
+/// the cause: the log reads it. It goes together with `#[derive(thiserror::Error)]`: then the log
+/// reads the text of the error itself before that of its cause, also for a status of 500 or more
+/// that has none. The text in `#[error("…")]` is for the log; what the client reads is `detail`.
+///
+/// ```ignore (needs the crate alula, which needs this one)
+/// #[derive(Debug, thiserror::Error, alula::ApiError)]
+/// enum PayError {
+///     /// The card was declined.
+///     #[error("{issuer} declined the card")]
+///     #[api(status = 402, code = "card_declined")]
+///     Declined { issuer: String },
+///     #[error("too many payments")]
+///     #[api(status = 429, detail = "Wait {seconds} seconds", retry_after = seconds)]
+///     TooMany { seconds: u32 },
+///     #[error("the payment cannot be stored")]
+///     #[api(status = 500)]
+///     Storage(#[from] std::io::Error),
+/// }
+/// ```
+#[proc_macro_derive(ApiError, attributes(api, source))]
+pub fn derive_api_error(input: TokenStream) -> TokenStream {
+    api_error::derive(input.into()).into()
 }
 
 /// Provides a value to endpoints, which take it as `Depends<name_of_the_function>`.

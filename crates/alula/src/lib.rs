@@ -96,7 +96,7 @@ pub mod ws;
 #[cfg(feature = "ws")]
 pub use alula_macros::ws;
 pub use alula_macros::{
-    Validate, delete, dependency, get, head, options, patch, post, put, routes,
+    ApiError, Validate, delete, dependency, get, head, options, patch, post, put, routes,
 };
 #[cfg(feature = "docs")]
 pub use app::DocsSettings;
@@ -137,11 +137,11 @@ pub use ws::{WebSocket, ws};
 /// The derives name `serde` and `schemars`, so a program needs these crates, too.
 pub mod prelude {
     pub use crate::{
-        ApiKey, App, BackgroundTasks, Basic, Bearer, ByteStream, Bytes, Cookie, Depends, Either,
-        Event, File, Form, Header, Html, HttpError, Json, JsonLines, Multipart, Path, Query,
-        Redirect, RequestId, ResponseHead, Result, Router, Scope, SetCookie, Sse, State, Status,
-        Stream, Text, UploadFile, Validate, delete, dependency, get, head, options, patch, post,
-        put, routes,
+        ApiError, ApiKey, App, BackgroundTasks, Basic, Bearer, ByteStream, Bytes, Cookie, Depends,
+        Either, Event, File, Form, Header, Html, HttpError, Json, JsonLines, Multipart, Path,
+        Query, Redirect, RequestId, ResponseHead, Result, Router, Scope, SetCookie, Sse, State,
+        Status, Stream, Text, UploadFile, Validate, delete, dependency, get, head, options, patch,
+        post, put, routes,
     };
     #[cfg(feature = "ws")]
     pub use crate::{WebSocket, ws};

@@ -39,7 +39,7 @@ impl App {
     /// stream has its handler, too, but an answer that is not an `HttpError` comes too late then.
     ///
     /// ```
-    /// use alula::{ErrorContext, HttpError, ValidationError, prelude::*};
+    /// use alula::{ValidationError, prelude::*};
     ///
     /// #[get("/answer")]
     /// async fn answer() -> Result<Json<u8>> {
@@ -49,10 +49,10 @@ impl App {
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
     /// let app = App::new("Answers", "1.0.0")
     ///     .routes(routes![answer])
-    ///     .on_error(|error: &std::num::ParseIntError, _: &ErrorContext<'_>| {
+    ///     .on_error(|error: &std::num::ParseIntError, _| {
     ///         HttpError::new(502, format!("the oracle is no mathematician: {error}"))
     ///     })
-    ///     .on_error(|error: &ValidationError, _: &ErrorContext<'_>| {
+    ///     .on_error(|error: &ValidationError, _| {
     ///         HttpError::bad_request(error.details().len())
     ///     });
     /// let response = app.client().await.get("/answer").await;
@@ -71,11 +71,11 @@ impl App {
     /// [`on_error`](Self::on_error) does those of one type.
     ///
     /// ```
-    /// use alula::{App, ErrorContext, Html, HttpError};
+    /// use alula::{App, Html, HttpError};
     ///
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
     /// let app = App::new("Pages", "1.0.0")
-    ///     .on_status(404, |_: &HttpError, _: &ErrorContext<'_>| Html("<h1>Lost?</h1>"));
+    ///     .on_status(404, |_: &HttpError, _| Html("<h1>Lost?</h1>"));
     /// let response = app.client().await.get("/nowhere").await;
     /// assert_eq!((response.status().as_u16(), response.text()), (404, "<h1>Lost?</h1>"));
     /// # });

@@ -5,6 +5,37 @@ use crate::openapi::Operation;
 
 /// An error type of your own that an endpoint may return.
 ///
+/// [`#[derive(ApiError)]`](derive@crate::ApiError) writes it from attributes, with a status for
+/// each variant:
+///
+/// ```
+/// use alula::prelude::*;
+///
+/// #[derive(Debug, ApiError)]
+/// enum PayError {
+///     /// The card was declined.
+///     #[api(status = 402, code = "card_declined")]
+///     Declined,
+///     #[api(status = 429, detail = "Wait {seconds} seconds", retry_after = seconds)]
+///     TooMany { seconds: u32 },
+///     #[api(status = 500)]
+///     Storage { source: std::io::Error },
+/// }
+///
+/// async fn pay() -> Result<Json<u32>, PayError> {
+///     Err(PayError::TooMany { seconds: 3 })
+/// }
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let client = App::new("Shop", "1.0.0").route(alula::get("/pay", pay)).client().await;
+/// let response = client.get("/pay").await;
+/// assert_eq!((response.status().as_u16(), response.header("retry-after")), (429, "3"));
+/// assert_eq!(response.text(), r#"{"detail":"Wait 3 seconds"}"#);
+/// # });
+/// ```
+///
+/// By hand:
+///
 /// ```
 /// use alula::{ApiError, HttpError, Operation};
 ///
@@ -51,6 +82,10 @@ impl ApiError for HttpError {
 }
 
 /// What `retry_after = field` of `#[derive(ApiError)]` may name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no number of seconds",
+    note = "`retry_after` names a field of `u8` to `u64` or `Duration`, or an `Option` of one of them"
+)]
 pub trait RetryAfter {
     /// The seconds to wait, if that is known.
     fn seconds(&self) -> Option<u64>;

@@ -95,6 +95,12 @@ impl HttpError {
         }
     }
 
+    /// An error whose detail is what its status means: `Not Found` for 404.
+    pub fn of_status(status: u16) -> Self {
+        let phrase = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        Self::new(status, phrase.unwrap_or("Error"))
+    }
+
     fn of(status: StatusCode, content: Content) -> Self {
         let (code, headers, cause) = (None, Vec::new(), None);
         Self(Arc::new(Inner { status, content, code, headers, cause }))

@@ -365,12 +365,12 @@ impl<'a> Operation<'a> {
 
 /// Lets a media type have another schema beside the ones it has.
 fn add_alternative(media: &mut Value, other: &Value) {
-    if media == other {
-        return;
-    }
     let (Some(known), Some(new)) = (media.get_mut("schema"), other.get("schema").cloned()) else {
         return;
     };
+    if *known == new {
+        return;
+    }
     match known.get_mut("anyOf").and_then(Value::as_array_mut) {
         Some(schemas) if !schemas.contains(&new) => schemas.push(new),
         Some(_) => {}

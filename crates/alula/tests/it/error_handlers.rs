@@ -58,7 +58,7 @@ async fn an_error_is_answered_by_its_type() {
 
 #[tokio::test]
 async fn a_request_that_is_not_valid_is_an_error_with_details_and_a_body() {
-    let app = app().on_error(|error: &ValidationError, cx: &ErrorContext<'_>| {
+    let app = app().on_error(|error: &ValidationError, cx| {
         let body = String::from_utf8(cx.body().unwrap().to_vec()).unwrap();
         let places: Vec<_> = error.details().iter().map(|detail| json!(detail.loc)).collect();
         HttpError::new(400, json!({"places": places, "body": body, "text": error.to_string()}))
@@ -74,13 +74,9 @@ async fn panics_and_statuses_have_handlers() {
     let order = json!({"count": 1});
     let app = || {
         app()
-            .on_error(|panic: &Panic, _: &ErrorContext<'_>| {
-                HttpError::unavailable(format!("it {panic}"))
-            })
-            .on_status(409, |error: &HttpError, _: &ErrorContext<'_>| {
-                error.clone().retry_after(1).code("again")
-            })
-            .on_status(404, |_: &HttpError, cx: &ErrorContext<'_>| {
+            .on_error(|panic: &Panic, _| HttpError::unavailable(format!("it {panic}")))
+            .on_status(409, |error: &HttpError, _| error.clone().retry_after(1).code("again"))
+            .on_status(404, |_: &HttpError, cx| {
                 HttpError::not_found(format!("no {}", cx.uri().path()))
             })
     };
@@ -105,8 +101,8 @@ async fn the_nearest_and_the_most_precise_handler_answers_alone() {
             0 => app,
             1 => app.on_status(500, by("500")),
             _ => app
-                .on_error(|_: &Declined, _: &ErrorContext<'_>| HttpError::new(500, "first"))
-                .on_error(|_: &Declined, _: &ErrorContext<'_>| HttpError::new(500, "last"))
+                .on_error(|_: &Declined, _| HttpError::new(500, "first"))
+                .on_error(|_: &Declined, _| HttpError::new(500, "last"))
                 .on_status(500, by("500")),
         }
     };
@@ -125,15 +121,16 @@ async fn the_nearest_and_the_most_precise_handler_answers_alone() {
 
 #[tokio::test]
 async fn a_handler_may_answer_with_anything() {
-    let app = app()
-        .on_error(|_: &Declined, _: &ErrorContext<'_>| Redirect::see_other("/log-in"))
-        .on_status(404, |_: &HttpError, cx: &ErrorContext<'_>| {
+    let app = app().on_error(|_: &Declined, _| Redirect::see_other("/log-in")).on_status(
+        404,
+        |_: &HttpError, cx| {
             let is_browser = cx.headers().get("accept").is_some_and(|value| value == "text/html");
             match is_browser {
                 true => Either::Left(Html("<h1>Lost?</h1>")),
                 false => Either::Right(HttpError::not_found("lost")),
             }
-        });
+        },
+    );
     let client = app.error_format(Problem::new()).client().await;
     let response = client.post("/pay/7").json(&json!({"count": 1})).await;
     assert_eq!((response.status().as_u16(), response.header("location")), (303, "/log-in"));
@@ -146,9 +143,8 @@ async fn a_handler_may_answer_with_anything() {
 
 #[tokio::test]
 async fn a_handler_that_panics_is_a_500() {
-    let app = app().on_error(|error: &Declined, _: &ErrorContext<'_>| -> HttpError {
-        panic!("no idea about {error}")
-    });
+    let app =
+        app().on_error(|error: &Declined, _| -> HttpError { panic!("no idea about {error}") });
     let answer = ask(app, 7, &json!({"count": 1})).await;
     assert_eq!(answer, (500, json!("Internal Server Error")));
 }
@@ -166,9 +162,7 @@ async fn an_error_of_a_dependency_and_of_a_stream_has_its_handler() {
         Sse::fallible(futures_util::stream::iter([Err(HttpError::from(Declined(8)))]))
     }
     let app = App::new("Shop", "1.0.0").route(get("/needs", needs)).route(get("/streams", streams));
-    let app = app.on_error(|error: &Declined, _: &ErrorContext<'_>| {
-        HttpError::new(402, format!("code {}", error.0))
-    });
+    let app = app.on_error(|error: &Declined, _| HttpError::new(402, format!("code {}", error.0)));
     let client = app.client().await;
     assert_eq!(client.get("/needs").await.text(), r#"{"detail":"code 9"}"#);
     let event = "event: error\ndata: {\"detail\":\"code 8\"}\n\n";

@@ -6,6 +6,8 @@ mod about;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod api_errors;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod completion;
