@@ -25,7 +25,7 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
 
 fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let variants = variants(input)?;
-    let arms = variants.iter().map(Variant::into_http);
+    let arms = variants.iter().map(Variant::arm);
     let describe = variants.iter().map(Variant::describe);
     let operation = if variants.is_empty() { quote!(_) } else { quote!(operation) };
     let name = &input.ident;

@@ -139,7 +139,7 @@ impl Variant {
     }
 
     /// The arm of `into_http`.
-    pub(super) fn into_http(&self) -> TokenStream {
+    pub(super) fn arm(&self) -> TokenStream {
         let path = &self.path;
         let Answer::Own(own) = &self.answer else {
             // Named by its type, where the compiler shows that it is no `ApiError`.

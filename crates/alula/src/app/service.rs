@@ -13,7 +13,7 @@ use axum::{
     body::{Body, Bytes},
     routing::future::RouteFuture,
 };
-use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -22,7 +22,7 @@ use super::{
     request_id,
 };
 use crate::{
-    error::{ErrorContext, ErrorPolicies, HttpError, Panic, RequestHead},
+    error::{ErrorPolicies, HttpError, Noted, Panic, RequestHead, answer},
     input::RequestId,
     output::error_response,
 };
@@ -68,8 +68,8 @@ where
         let log = self.access_log.begin(request.method(), request.uri());
         let unusual = self.errors.as_ref().map(|errors| {
             request.extensions_mut().insert(errors.clone());
-            let (method, uri) = (request.method().clone(), request.uri().clone());
-            Box::new(Unusual { errors: errors.clone(), method, uri })
+            let request = Noted::of(RequestHead::of_request(&request));
+            Box::new(Unusual { errors: errors.clone(), request })
         });
         AppFuture { inner: self.router.call(request), id, log, unusual }
     }
@@ -78,20 +78,16 @@ where
 /// What is needed to answer the panic of a middleware, where that is not answered as usual.
 struct Unusual {
     errors: Arc<ErrorPolicies>,
-    method: Method,
-    uri: Uri,
+    request: Noted,
 }
 
 /// The answer to the panic of a middleware; endpoints answer their own.
 fn answer_panic(panic: Panic, id: &RequestId, unusual: Option<&Unusual>) -> Response<Body> {
-    let Some(Unusual { errors, method, uri }) = unusual else {
+    let Some(Unusual { errors, request }) = unusual else {
         tracing::error!(request_id = id.as_str(), "a middleware {panic}");
         return error_response(&HttpError::internal(panic));
     };
-    let (headers, mut extensions) = (HeaderMap::new(), Extensions::new());
-    extensions.insert(id.clone());
-    let head = RequestHead { method, uri, headers: &headers, extensions: &extensions };
-    errors.of(uri.path()).answer(HttpError::internal(panic), &ErrorContext::new(head, None))
+    request.with(|cx| answer(Some(errors), HttpError::internal(panic), cx))
 }
 
 pin_project! {

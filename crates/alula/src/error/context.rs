@@ -1,7 +1,7 @@
 //! What is known of a request that failed.
 
 use axum::body::Bytes;
-use http::{Extensions, HeaderMap, Method, Uri, request::Parts};
+use http::{Extensions, HeaderMap, Method, Request, Uri, request::Parts};
 
 use crate::input::RequestId;
 
@@ -15,6 +15,15 @@ pub(crate) struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
+    pub(crate) fn of_request<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+
     pub(crate) fn of(parts: &'a Parts) -> Self {
         Self {
             method: &parts.method,

@@ -120,14 +120,20 @@ impl Handled {
         self.response.as_ref().map_or(self.error.status(), Response::status)
     }
 
-    /// Logs what the client is not told. An error that is the client's own is its own business.
+    /// Logs what the client is not told.
     pub(crate) fn log(&self, cx: &ErrorContext<'_>) {
-        let (request_id, method, path) = (cx.request_id(), cx.method(), cx.uri().path());
-        let (status, message) = (self.status(), self.error.log_message());
-        if status.is_server_error() {
-            tracing::error!(request_id, %method, path, status = status.as_u16(), "{message}");
-        } else if self.error.cause().is_some() {
-            tracing::warn!(request_id, %method, path, status = status.as_u16(), "{message}");
-        }
+        log(&self.error, self.status(), cx);
+    }
+}
+
+/// Logs what the client is not told. An error that is the client's own is its own business.
+pub(super) fn log(error: &HttpError, status: StatusCode, cx: &ErrorContext<'_>) {
+    let (request_id, method, path) = (cx.request_id(), cx.method(), cx.uri().path());
+    if status.is_server_error() {
+        let message = error.log_message();
+        tracing::error!(request_id, %method, path, status = status.as_u16(), "{message}");
+    } else if error.cause().is_some() {
+        let message = error.log_message();
+        tracing::warn!(request_id, %method, path, status = status.as_u16(), "{message}");
     }
 }

@@ -5,6 +5,7 @@ mod context;
 mod format;
 mod handlers;
 mod kinds;
+mod noted;
 mod policy;
 mod problem;
 
@@ -25,8 +26,9 @@ pub(crate) use format::AnyFormat;
 pub use format::{ErrorFormat, FastApi};
 pub(crate) use handlers::ErrorHandlers;
 pub use kinds::{CatchError, Panic, ValidationError};
+pub(crate) use noted::Noted;
 pub(crate) use policy::{
-    Area, Areas, ErrorPolicies, ErrorPolicy, Errors, answer_for, error_response,
+    Area, Areas, ErrorPolicies, ErrorPolicy, Errors, answer, answer_for, error_response,
 };
 pub use problem::Problem;
 

@@ -9,7 +9,7 @@ use super::{
     ErrorContext, FastApi, HttpError,
     context::RequestHead,
     format::AnyFormat,
-    handlers::{ErrorHandlers, Handled},
+    handlers::{ErrorHandlers, Handled, log},
 };
 use crate::{output::ResponseContext, serve::Shutdown};
 
@@ -200,21 +200,21 @@ impl Areas {
 
 /// The answer to an error that a middleware finds, or that no route has.
 pub(crate) fn answer_for<B>(request: &Request<B>, error: HttpError) -> Response<Body> {
-    let head = RequestHead {
-        method: request.method(),
-        uri: request.uri(),
-        headers: request.headers(),
-        extensions: request.extensions(),
+    let cx = ErrorContext::new(RequestHead::of_request(request), None);
+    answer(request.extensions().get(), error, &cx)
+}
+
+/// Handles, logs and answers an error; without policies, as usual.
+pub(crate) fn answer(
+    policies: Option<&Arc<ErrorPolicies>>,
+    error: HttpError,
+    cx: &ErrorContext<'_>,
+) -> Response<Body> {
+    let Some(policies) = policies else {
+        log(&error, error.status(), cx);
+        return respond(&FastApi, &error, cx);
     };
-    let cx = ErrorContext::new(head, None);
-    match request.extensions().get::<Arc<ErrorPolicies>>() {
-        Some(policies) => policies.of(request.uri().path()).answer(error, &cx),
-        None => {
-            let handled = Handled::new(error, None);
-            handled.log(&cx);
-            respond(&FastApi, &handled.error, &cx)
-        }
-    }
+    policies.of(cx.uri().path()).answer(error, cx)
 }
 
 impl ErrorPolicies {

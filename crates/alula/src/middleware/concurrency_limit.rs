@@ -26,7 +26,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Checked;
-use crate::{error::HttpError, output::error_response};
+use crate::error::{HttpError, answer_for};
 
 /// Lets so many requests in at a time; others wait, and when too many wait or one waits too long,
 /// it is answered 503 with `Retry-After`.
@@ -94,10 +94,10 @@ impl ConcurrencyLimit {
         slot.ok()?.ok()
     }
 
-    fn refused(&self) -> Response<Body> {
+    fn refused(&self, request: &Request) -> Response<Body> {
         let seconds = self.wait.as_secs().max(1);
         let error = HttpError::unavailable("The server has too many requests at the moment");
-        error_response(&error.retry_after(seconds))
+        answer_for(request, error.retry_after(seconds))
     }
 }
 
@@ -164,7 +164,7 @@ where
                 Some(slot) => Some(slot),
                 None => limit.slot().await,
             };
-            let Some(slot) = slot else { return Ok(limit.refused()) };
+            let Some(slot) = slot else { return Ok(limit.refused(&request)) };
             let response = inner.call(request).await?;
             Ok(response.map(|body| Body::new(HoldingBody { body, _slot: slot })))
         })

@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     mem,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -14,11 +15,7 @@ use http::Response;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{
-    error::{ApiError, Result},
-    input::RequestId,
-    output::error_response,
-};
+use crate::error::{ApiError, ErrorPolicies, Noted, RequestHead, Result, answer};
 
 /// Makes a middleware from an async function, as FastAPI's `@app.middleware("http")`.
 ///
@@ -166,18 +163,14 @@ where
                 }
             })
         }));
-        let id = request.extensions().get::<RequestId>().cloned();
+        let noted = Noted::of(RequestHead::of_request(&request));
+        let policies = request.extensions().get::<Arc<ErrorPolicies>>().cloned();
         let work = (self.function)(request, next);
         Box::pin(async move {
-            Ok(work.await.answer().unwrap_or_else(|error| {
-                let request_id = id.as_ref().map_or("", RequestId::as_str);
-                if error.status().is_server_error() {
-                    tracing::error!(request_id, "a middleware failed: {}", error.log_message());
-                } else if error.cause().is_some() {
-                    tracing::warn!(request_id, "a middleware refused: {}", error.log_message());
-                }
-                error_response(&error)
-            }))
+            Ok(work
+                .await
+                .answer()
+                .unwrap_or_else(|error| noted.with(|cx| answer(policies.as_ref(), error, cx))))
         })
     }
 }

@@ -10,7 +10,7 @@ use super::{
     around::{Around, Heads},
     trusted_hosts::{host, split_port},
 };
-use crate::{error::HttpError, output::error_response};
+use crate::error::{HttpError, answer_for};
 
 /// Sends clients that come by `http` to the same place by `https`, with 307 as FastAPI's
 /// `HTTPSRedirectMiddleware`.
@@ -59,7 +59,7 @@ pub(super) fn location(origin: &str, request: &Request) -> Response<Body> {
             response.headers_mut().insert(header::LOCATION, target);
             response
         }
-        Err(_) => error_response(&HttpError::bad_request("Invalid host header")),
+        Err(_) => answer_for(request, HttpError::bad_request("Invalid host header")),
     }
 }
 
@@ -84,7 +84,7 @@ impl Heads for HttpsRedirect {
                 location(&format!("https://{name}"), request)
             }
             Some((name, Some(port))) => location(&format!("https://{name}:{port}"), request),
-            None => error_response(&HttpError::bad_request("Invalid host header")),
+            None => answer_for(request, HttpError::bad_request("Invalid host header")),
         })
     }
 

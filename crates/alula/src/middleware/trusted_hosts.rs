@@ -11,7 +11,7 @@ use super::{
     around::{Around, Heads},
     https_redirect::{self, location},
 };
-use crate::{error::HttpError, output::error_response};
+use crate::error::{HttpError, answer_for};
 
 /// Answers requests to the names it is told, and any other with 400.
 ///
@@ -128,7 +128,7 @@ impl Heads for TrustedHosts {
 
     fn request(&self, request: &mut Request) -> ControlFlow<Response<Body>> {
         let given = host(request).unwrap_or_default();
-        let Some((name, _)) = split_port(given) else { return refused() };
+        let Some((name, _)) = split_port(given) else { return refused(request) };
         let name = name.to_ascii_lowercase();
         if self.trusts(&name) {
             return ControlFlow::Continue(());
@@ -140,7 +140,7 @@ impl Heads for TrustedHosts {
                 let target = format!("{scheme}://www.{given}");
                 ControlFlow::Break(location(&target, request))
             }
-            false => refused(),
+            false => refused(request),
         }
     }
 
@@ -149,8 +149,8 @@ impl Heads for TrustedHosts {
     }
 }
 
-fn refused() -> ControlFlow<Response<Body>> {
-    ControlFlow::Break(error_response(&HttpError::bad_request("Invalid host header")))
+fn refused(request: &Request) -> ControlFlow<Response<Body>> {
+    ControlFlow::Break(answer_for(request, HttpError::bad_request("Invalid host header")))
 }
 
 #[cfg(test)]

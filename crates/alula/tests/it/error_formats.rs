@@ -275,3 +275,46 @@ async fn a_middleware_that_panics_is_answered_in_the_form() {
     assert_eq!((response.status().as_u16(), response.header("x-request-id")), (500, "r1"));
     assert_eq!(response.json::<Value>()["error"]["type"], "server_error");
 }
+
+#[tokio::test]
+async fn a_middleware_answers_in_the_form_of_the_path() {
+    use alula::middleware::{ConcurrencyLimit, Next, TrustedHosts, from_fn};
+
+    async fn closed(
+        request: http::Request<alula::Body>,
+        next: Next,
+    ) -> Result<http::Response<alula::Body>> {
+        match request.headers().contains_key("x-night") {
+            true => Err(HttpError::unavailable("closed at night").code("closed")),
+            false => Ok(next.run(request).await),
+        }
+    }
+    let limit = ConcurrencyLimit::new(1).queue(0);
+    let openai = Router::new().prefix("/v1").error_format(OpenAi).routes(routes![waiting]);
+    let app = App::new("Formats", "1.0.0")
+        .include(openai.layer(limit))
+        .layer(from_fn(closed))
+        .layer(TrustedHosts::new(["localhost"]));
+    let client = app.client().await;
+    let message = |response: alula::testing::TestResponse| {
+        let body: Value = response.json();
+        (response.status().as_u16(), body["error"]["message"].as_str().unwrap_or("").to_owned())
+    };
+    let refused = client.get("/v1/waiting").header("host", "elsewhere").await;
+    assert_eq!(message(refused), (400, "Invalid host header".to_owned()));
+    let night = client.get("/v1/waiting").header("host", "localhost").header("x-night", "1");
+    assert_eq!(message(night.await), (503, "closed at night".to_owned()));
+    let held = client.get("/v1/waiting").header("host", "localhost").stream().await;
+    let second = client.get("/v1/waiting").header("host", "localhost").await;
+    let busy = "The server has too many requests at the moment";
+    assert_eq!(message(second), (503, busy.to_owned()));
+    drop(held);
+    let elsewhere = client.get("/nowhere").header("host", "elsewhere").await;
+    assert_eq!(elsewhere.text(), r#"{"detail":"Invalid host header"}"#);
+}
+
+/// Begins an answer that does not end.
+#[get("/waiting")]
+async fn waiting() -> ByteStream<impl Stream<Item = Bytes>> {
+    ByteStream::new(stream::pending::<Bytes>())
+}

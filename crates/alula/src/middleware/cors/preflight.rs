@@ -1,10 +1,10 @@
 //! A browser asks before it lets a page send a request.
 
-use axum::body::Body;
+use axum::{body::Body, extract::Request};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 
 use super::policy::{PRIVATE_NETWORK, Policy};
-use crate::{error::HttpError, output::error_response};
+use crate::error::{HttpError, answer_for};
 
 const REQUEST_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
@@ -24,8 +24,9 @@ pub(super) fn asked<'a>(
 pub(super) fn answer(
     policy: &Policy,
     (origin, method): (&HeaderValue, &HeaderValue),
-    request: &HeaderMap,
+    request: &Request,
 ) -> Response<Body> {
+    let sent = request.headers();
     let mut headers = policy.preflight.clone();
     let mut refused = Vec::new();
     match policy.allows_origin(origin) {
@@ -38,14 +39,14 @@ pub(super) fn answer(
     if !policy.methods.iter().any(|known| known.as_str().as_bytes() == method.as_bytes()) {
         refused.push("method");
     }
-    if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+    if let Some(asked) = sent.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         if policy.rules.any_header {
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
         } else if !allows_headers(policy, asked) {
             refused.push("headers");
         }
     }
-    if request.contains_key(REQUEST_PRIVATE_NETWORK) {
+    if sent.contains_key(REQUEST_PRIVATE_NETWORK) {
         match policy.rules.private_network {
             true => {
                 headers.insert(PRIVATE_NETWORK, HeaderValue::from_static("true"));
@@ -57,7 +58,7 @@ pub(super) fn answer(
         true => allowed(),
         false => {
             let detail = format!("Disallowed CORS {}", refused.join(", "));
-            error_response(&HttpError::bad_request(detail))
+            answer_for(request, HttpError::bad_request(detail))
         }
     };
     response.headers_mut().extend(headers);

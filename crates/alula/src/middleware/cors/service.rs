@@ -31,7 +31,7 @@ impl CorsRules {
     /// The answer to a preflight request; nothing for any other.
     pub(crate) fn preflight(&self, request: &Request) -> Option<Response<Body>> {
         let asked = preflight::asked(request.method(), request.headers())?;
-        Some(preflight::answer(&self.0, asked, request.headers()))
+        Some(preflight::answer(&self.0, asked, request))
     }
 }
 

@@ -1,0 +1,53 @@
+//! A request that is gone when its error is answered.
+
+use http::{Extensions, HeaderMap, Method, Uri};
+
+use super::{ErrorContext, RequestHead};
+use crate::input::RequestId;
+
+/// What is noted of a request, for an error that is found when it is gone: all but its headers.
+#[derive(Debug, Clone)]
+pub(crate) struct Noted {
+    request_id: Option<RequestId>,
+    method: Method,
+    uri: Uri,
+}
+
+impl Noted {
+    pub(crate) fn of(head: RequestHead<'_>) -> Self {
+        Self {
+            request_id: head.extensions.get().cloned(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn nothing() -> Self {
+        Self { request_id: None, method: Method::GET, uri: Uri::default() }
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        self.request_id.as_ref().map_or("", RequestId::as_str)
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// Does something that needs the request.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&ErrorContext<'_>) -> T) -> T {
+        let headers = HeaderMap::new();
+        let mut extensions = Extensions::new();
+        if let Some(id) = &self.request_id {
+            extensions.insert(id.clone());
+        }
+        let (method, uri) = (&self.method, &self.uri);
+        let head = RequestHead { method, uri, headers: &headers, extensions: &extensions };
+        work(&ErrorContext::new(head, None))
+    }
+}
