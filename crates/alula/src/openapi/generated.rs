@@ -8,6 +8,8 @@ use schemars::{
 };
 use serde_json::{Map, Value};
 
+use crate::schema::natural_range;
+
 /// Whether a schema describes what is read or what is written; with serde these can differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contract {
@@ -25,6 +27,7 @@ impl Contract {
             Self::Output => settings.for_serialize(),
         }
         .with_transform(RecursiveTransform(forget_null))
+        .with_transform(RecursiveTransform(state_range))
         .into_generator()
     }
 
@@ -105,6 +108,26 @@ impl Generated {
 fn forget_null(schema: &mut Schema) {
     if schema.get("default") == Some(&Value::Null) {
         schema.remove("default");
+    }
+}
+
+/// Says which integers a type holds, where schemars says it by the `format` only. No validator or
+/// generator of values knows these formats, so a document without the limits would promise more.
+fn state_range(schema: &mut Schema) {
+    let is_integer = match schema.get("type") {
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "integer"),
+        kind => kind.is_some_and(|kind| kind == "integer"),
+    };
+    let format = schema.get("format").and_then(Value::as_str).filter(|_| is_integer);
+    let Some((least, most)) = format.and_then(natural_range) else { return };
+    let lacks = |keywords: [&str; 2]| keywords.iter().all(|keyword| schema.get(*keyword).is_none());
+    let (no_least, no_most) =
+        (lacks(["minimum", "exclusiveMinimum"]), lacks(["maximum", "exclusiveMaximum"]));
+    if no_least {
+        schema.insert("minimum".to_owned(), least.into());
+    }
+    if no_most {
+        schema.insert("maximum".to_owned(), most.into());
     }
 }
 

@@ -27,6 +27,7 @@ mod unique;
 mod walk;
 mod words;
 
+pub(crate) use compile::natural_range;
 pub use detail::{Detail, Loc};
 pub use format::Format;
 pub(crate) use settings::{SettingMistake, Teller};

@@ -78,6 +78,11 @@ impl TestClient {
     pub fn request(&self, method: Method, target: &str) -> TestRequest<'_> {
         let request = Request::builder().method(method).uri(target).body(Body::empty());
         let request = request.unwrap_or_else(|error| panic!("`{target}`: {error}"));
+        self.send(request)
+    }
+
+    /// Begins a request that was made by hand, which can be as odd as HTTP allows.
+    pub fn send(&self, request: Request<Body>) -> TestRequest<'_> {
         TestRequest { client: self, request }.from_address(Ipv4Addr::LOCALHOST)
     }
 

@@ -31,6 +31,8 @@ mod foreign;
 #[cfg(test)]
 mod forms;
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod kitchen;
 #[cfg(test)]
 mod layers;

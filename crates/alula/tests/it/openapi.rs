@@ -109,7 +109,8 @@ fn the_document_is_the_same_every_time() {
     }
 }
 
-/// A document in FastAPI's way of saying it: no formats for numbers, null in a union.
+/// A document in FastAPI's way of saying it: no formats and no limits of 64 bits for numbers, null
+/// in a union.
 fn in_fastapis_words(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -117,6 +118,8 @@ fn in_fastapis_words(value: &mut Value) {
             map.retain(|key, value| match key.as_str() {
                 "title" => !value.is_string(),
                 "format" => value != "int64" && value != "double",
+                "minimum" => *value != i64::MIN,
+                "maximum" => *value != i64::MAX,
                 _ => true,
             });
             let nullable = map.get("type").and_then(Value::as_array).cloned();

@@ -14,6 +14,7 @@ use super::text::FILE_KEYWORD;
 use super::words::one_of;
 
 pub(super) use object::properties;
+pub(crate) use rules::natural_range;
 pub(super) use rules::{integer_value, whole};
 
 /// What compiling gives.

@@ -91,7 +91,7 @@ pub(super) fn number(map: &Map<String, Value>, integer: bool) -> NumberRules {
 }
 
 /// Least and most of the integer type behind a format.
-pub(super) fn natural_range(format: &str) -> Option<(i64, u64)> {
+pub(crate) fn natural_range(format: &str) -> Option<(i64, u64)> {
     Some(match format {
         "int8" => (i64::from(i8::MIN), u64::from(i8::MAX.unsigned_abs())),
         "int16" => (i64::from(i16::MIN), u64::from(i16::MAX.unsigned_abs())),
