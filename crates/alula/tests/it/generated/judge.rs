@@ -105,20 +105,23 @@ fn well_formed(status: u16, answer: &Value) -> Result<(), String> {
         return Err("a 422 lists nothing".to_owned());
     };
     for entry in entries {
-        let text = |name: &str| entry[name].as_str().is_some_and(|text| !text.is_empty());
-        let places = ["path", "query", "header", "cookie", "body"];
-        let loc = entry["loc"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let place = loc.first().and_then(Value::as_str).is_some_and(|it| places.contains(&it));
-        let steps = loc.iter().all(|step| step.is_string() || step.is_u64());
-        let keys = entry.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-        let known = ["type", "loc", "msg", "input", "ctx"];
-        if !(text("type") && text("msg") && place && steps && entry.get("input").is_some())
-            || !keys.into_iter().all(|key| known.contains(&key))
-        {
+        if !is_well_formed(entry) {
             return Err(format!("an entry is not well-formed: {entry}"));
         }
     }
     Ok(())
+}
+
+fn is_well_formed(entry: &Value) -> bool {
+    let text = |name: &str| entry[name].as_str().is_some_and(|text| !text.is_empty());
+    let places = ["path", "query", "header", "cookie", "body"];
+    let loc = entry["loc"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let place = loc.first().and_then(Value::as_str).is_some_and(|it| places.contains(&it));
+    let steps = loc.iter().all(|step| step.is_string() || step.is_u64());
+    let known = ["type", "loc", "msg", "input", "ctx"];
+    let mut keys = entry.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let input = entry.get("input").is_some();
+    text("type") && text("msg") && place && steps && input && keys.all(|key| known.contains(&key))
 }
 
 impl fmt::Display for Tally {

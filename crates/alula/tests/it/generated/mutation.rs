@@ -234,7 +234,7 @@ fn bytes(body: &mut Vec<u8>, random: &mut Random) {
     match random.below(4) {
         0 => body.truncate(at),
         1 => body.extend(random.bytes(20)),
-        2 => body.insert(at, random.next() as u8),
+        2 => body.insert(at, random.byte()),
         _ if at < body.len() => body[at] ^= 1 << random.below(8),
         _ => body.clear(),
     }

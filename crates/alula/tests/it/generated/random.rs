@@ -1,6 +1,6 @@
 //! Random choices that a seed makes again.
 
-/// SplitMix64: small, fast, and good enough to choose with.
+/// `SplitMix64`: small, fast, and good enough to choose with.
 #[derive(Debug)]
 pub(super) struct Random(u64);
 
@@ -43,8 +43,12 @@ impl Random {
         &from[self.below(from.len())]
     }
 
+    pub(super) fn byte(&mut self) -> u8 {
+        self.next().to_le_bytes()[0]
+    }
+
     pub(super) fn bytes(&mut self, length_max: usize) -> Vec<u8> {
         let length = self.below(length_max + 1);
-        (0..length).map(|_| self.next() as u8).collect()
+        (0..length).map(|_| self.byte()).collect()
     }
 }
