@@ -18,6 +18,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) struct IdleTimer {
     limit: Duration,
     armed: Option<Armed>,
+    /// Whether nobody waits, so that the next wait counts from its own beginning.
+    paused: bool,
 }
 
 #[derive(Debug)]
@@ -29,7 +31,7 @@ struct Armed {
 impl IdleTimer {
     /// A timer that nobody waits for yet.
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { limit, armed: None }
+        Self { limit, armed: None, paused: false }
     }
 
     /// Notes activity.
@@ -37,6 +39,11 @@ impl IdleTimer {
         if let Some(armed) = &mut self.armed {
             armed.since = Instant::now();
         }
+    }
+
+    /// Counts no longer, until someone waits again.
+    pub(crate) fn pause(&mut self) {
+        self.paused = true;
     }
 
     /// Ready when it has been silent for the limit, counted anew from then on.
@@ -47,6 +54,10 @@ impl IdleTimer {
             let Some(due) = since.checked_add(limit) else { return Poll::Pending };
             self.armed = Some(Armed { since, timer: Box::pin(sleep_until(due)) });
         }
+        if let Some(armed) = self.armed.as_mut().filter(|_| self.paused) {
+            armed.since = Instant::now();
+        }
+        self.paused = false;
         while let Some(Armed { since, timer }) = &mut self.armed {
             ready!(timer.as_mut().poll(cx));
             let now = Instant::now();
@@ -82,6 +93,18 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 17);
         poll_fn(|cx| timer.poll(cx)).await;
         assert_eq!(start.elapsed().as_secs(), 27);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_not_counted() {
+        let start = Instant::now();
+        let mut timer = IdleTimer::new(Duration::from_secs(10));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(timer.poll(&mut context).is_pending());
+        timer.pause();
+        advance(Duration::from_secs(60)).await;
+        poll_fn(|cx| timer.poll(cx)).await;
+        assert_eq!(start.elapsed().as_secs(), 70);
     }
 
     #[tokio::test(start_paused = true)]

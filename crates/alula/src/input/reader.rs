@@ -85,7 +85,8 @@ impl BodyReader {
                     return Poll::Ready(Some(Err(refuse(408, "The request body stalled"))));
                 }
             };
-            self.stall.active();
+            // Whoever reads late must not count against the client.
+            self.stall.pause();
             // What is not data are trailers, which nothing here reads.
             let data = match frame.map(http_body::Frame::into_data) {
                 Ok(Ok(data)) => data,

@@ -1,6 +1,6 @@
 //! Bodies that are not looked into.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use alula::{BodyStream, prelude::*};
 use axum::body::Body;
@@ -123,4 +123,24 @@ async fn raw_bodies_are_documented() {
     let text = json!({ "required": false, "content": { "text/plain": { "schema": { "type": "string" } } } });
     assert_eq!(body("/text"), text);
     assert_eq!(body("/plain"), text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_reads_late_is_not_the_clients_fault() {
+    async fn late(mut body: BodyStream) -> Result<Json<usize>> {
+        let mut total = 0;
+        while let Some(piece) = body.try_next().await? {
+            total += piece.len();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        Ok(Json(total))
+    }
+    // Each piece is waited for, but not for long.
+    let pieces = stream::iter(["12", "345", "6"]).then(|piece| async move {
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        Ok::<_, Infallible>(piece)
+    });
+    let client = App::new("Raw", "1").route(post("/", late)).client().await;
+    let response = client.post("/").body("", Body::from_stream(pieces)).await;
+    assert_eq!(response.json::<usize>(), 6, "{}", response.text());
 }
