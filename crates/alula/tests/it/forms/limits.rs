@@ -1,6 +1,15 @@
 //! What a form may cost.
 
-use alula::{FormLimits, prelude::*, testing::TestForm};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use alula::{Body, FormLimits, prelude::*, testing::TestForm};
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 #[derive(Deserialize, JsonSchema, Validate)]
@@ -155,4 +164,68 @@ async fn uploads_may_be_larger_than_what_is_held_in_memory() {
     assert_eq!((response.status().as_u16(), response.json()), (413, error.clone()));
     let response = client.post("/files").form(&[("a", "x".repeat(2 * MIB))]).await;
     assert_eq!((response.status().as_u16(), response.json()), (413, error));
+}
+
+const MULTIPART: &str = "multipart/form-data; boundary=B";
+
+/// A form that never ends: `start`, then the same bytes again and again; and how often they were
+/// asked for.
+fn endless(start: &'static str, again: &'static [u8]) -> (Body, Arc<AtomicUsize>) {
+    let pulled = Arc::new(AtomicUsize::new(0));
+    let count = pulled.clone();
+    let pieces = stream::repeat_with(move || {
+        count.fetch_add(1, SeqCst);
+        Bytes::from_static(again)
+    });
+    let pieces = stream::iter([Bytes::from_static(start.as_bytes())]).chain(pieces);
+    (Body::from_stream(pieces.map(Ok::<_, Infallible>)), pulled)
+}
+
+#[tokio::test]
+async fn nothing_is_read_behind_a_limit() {
+    static KIB: [u8; 1024] = [b'x'; 1024];
+    const FILE: &str = "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n";
+    const TEXT: &str = "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+    const EMPTY: &[u8] = b"\r\n--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+    const URL_ENCODED: &str = "application/x-www-form-urlencoded";
+    let limits = FormLimits::default().fields(3).file_bytes(10_000).field_bytes(5_000);
+    let router = Router::new().prefix("/body").max_body(20_000);
+    let router =
+        router.route(post("/files", files).form_limits(FormLimits::default().file_bytes(1 << 40)));
+    let client = limited(limits.part_header_bytes(2_000)).include(router).client().await;
+    for (path, content_type, start, again, status, pulled_max) in [
+        ("/files", MULTIPART, FILE, &KIB[..], 413, 10),
+        ("/body/files", MULTIPART, FILE, &KIB[..], 413, 20),
+        ("/files", MULTIPART, TEXT, &KIB[..], 413, 5),
+        ("/files", MULTIPART, "--B\r\n", &KIB[..], 413, 2),
+        ("/files", MULTIPART, TEXT, EMPTY, 400, 3),
+        ("/files", MULTIPART, "--C", &KIB[..], 400, 1),
+        ("/texts", URL_ENCODED, "a=", &KIB[..], 413, 5),
+        ("/texts", URL_ENCODED, "a=1", b"&a=1", 400, 3),
+    ] {
+        let (body, pulled) = endless(start, again);
+        let response = client.post(path).body(content_type, body).await;
+        assert_eq!(response.status(), status, "{start} {}", response.text());
+        assert_eq!(response.header("connection"), "close");
+        let pulled = pulled.load(SeqCst);
+        assert!(pulled <= pulled_max, "{start}: {pulled} pieces, {}", response.text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_stalls_or_breaks_off_is_given_up() {
+    let client = limited(FormLimits::default().file_memory_bytes(1)).client().await;
+    let start = "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\nabc";
+    let first = || stream::iter([Ok(start)]);
+    let stalled = Body::from_stream(first().chain(stream::pending::<std::io::Result<&str>>()));
+    let gone = stream::iter([Err(std::io::Error::other("gone"))]);
+    let broken = Body::from_stream(first().chain(gone));
+    for (body, status, error) in [
+        (stalled, 408, "The request body stalled"),
+        (broken, 400, "The request body broke off"),
+        (start.into(), 400, "Invalid multipart data: the body ends before its last boundary"),
+    ] {
+        let response = client.post("/files").body(MULTIPART, body).await;
+        assert_eq!((response.status().as_u16(), response.json()), (status, detail(error)));
+    }
 }

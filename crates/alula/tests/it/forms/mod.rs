@@ -2,6 +2,8 @@
 
 mod fastapi;
 mod limits;
+#[cfg(target_os = "linux")]
+mod process;
 mod raw;
 mod start_up;
 mod uploads;
