@@ -160,3 +160,10 @@ pub mod __private {
     pub use crate::validate::number::{Limit, Number};
     pub use crate::validate::pattern::Pattern;
 }
+
+/// What the fuzz targets call.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod __fuzz {
+    pub use crate::input::fuzz::multipart;
+}

@@ -16,6 +16,8 @@ use std::future::Future;
 pub use body::Json;
 pub use context::RequestContext;
 pub use foreign::Axum;
+#[cfg(fuzzing)]
+pub(crate) use form::fuzz;
 pub use form::{Form, FormLimits, Multipart, UploadFile};
 pub use params::{Cookie, Header, Path, Query};
 pub use raw::BodyStream;

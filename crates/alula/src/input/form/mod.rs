@@ -2,6 +2,8 @@
 
 mod fields;
 mod file_name;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod limits;
 mod multipart;
 mod parameters;
