@@ -314,6 +314,36 @@ async fn tax_office() -> Json<Value> {
     }))
 }
 
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Booking {
+    #[schemars(length(min = 1))]
+    guest: String,
+    #[serde(default = "two")]
+    seats: u8,
+}
+
+/// Book a table, from a page.
+#[post("/bookings", tag = "Guests")]
+async fn book(Form(booking): Form<Booking>) -> Json<u8> {
+    Json(booking.seats)
+}
+
+/// What a dish looks like.
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Photos {
+    /// From above.
+    photo: UploadFile,
+    cut: Option<UploadFile>,
+    #[serde(default)]
+    details: Vec<UploadFile>,
+    side: Side,
+}
+
+#[put("/photos", tag = "Dishes")]
+async fn photograph(Multipart(photos): Multipart<Photos>) -> Json<u64> {
+    Json(photos.photo.size())
+}
+
 #[get("/health", hidden)]
 async fn health() {}
 
@@ -327,7 +357,9 @@ pub(crate) fn app() -> App {
         guest,
         file,
         order,
-        order_log
+        order_log,
+        book,
+        photograph
     ]);
     let stoves = Router::new().prefix("/stoves").tag("Stoves").route(put("/{side}", stove));
     App::new("Kitchen <sink>", "1.2.3")
