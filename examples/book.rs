@@ -11,6 +11,8 @@ macro_rules! pages {
 }
 
 pages! {
+    how_to_authentication: "how-to/authentication.md",
+    how_to_shut_down: "how-to/shut-down.md",
     tutorial_dependencies: "tutorial/dependencies.md",
     tutorial_quick_start: "tutorial/quick-start.md",
 }

@@ -7,7 +7,11 @@ mod background_tasks;
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]
+mod deployment;
+#[cfg(test)]
 mod layout;
+#[cfg(test)]
+mod middleware;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
@@ -22,3 +26,7 @@ mod settings;
 mod streaming;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod uploads;
+#[cfg(test)]
+mod websocket;
