@@ -9,6 +9,8 @@ mod dependencies;
 #[cfg(test)]
 mod deployment;
 #[cfg(test)]
+mod error_handling;
+#[cfg(test)]
 mod layout;
 #[cfg(test)]
 mod middleware;
