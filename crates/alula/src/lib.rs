@@ -55,6 +55,7 @@
 //! | set up `/docs` | [`DocsSettings`] |
 //! | share work between endpoints | [`Dependency`], [`Depends`], [`Scope`], [`BackgroundTasks`] |
 //! | configure it | [`settings`], [`Secret`] |
+//! | watch it | `App::telemetry`, with the feature `otel` |
 //! | speak WebSocket | `ws::WebSocket`, with the feature `ws` |
 //! | stand around endpoints | [`middleware`], [`App::layer`] |
 //! | limit the server | [`Limits`], [`FormLimits`], [`Shutdown`] |
@@ -69,6 +70,7 @@
 //! | `compression` | no | the middleware that makes answers smaller |
 //! | `docs` | yes | Swagger UI at `/docs`, from the binary |
 //! | `toml` | no | [`settings`] from files in TOML |
+//! | `otel` | no | spans and metrics by OpenTelemetry |
 //! | `ws` | no | WebSockets: `ws`, `#[ws]`, `WebSocket` |
 
 // The macros name this crate by its absolute path, in its own tests too.
@@ -83,6 +85,8 @@ mod idle;
 mod input;
 pub mod middleware;
 mod openapi;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod output;
 mod routing;
 pub mod schema;

@@ -93,9 +93,19 @@ pub(super) async fn start(mut app: App, shutdown: Shutdown) -> Result<Running, S
         startup = lifespan(startup).await.map_err(StartError::Lifespan)?;
     }
     app.states = startup.states;
+    #[cfg(feature = "otel")]
+    let telemetry = app.telemetry.clone();
     let access_log = std::mem::take(&mut app.access_log);
     let Planned { router, errors, mistakes, .. } = plan(app, &shutdown);
     let service = AppService::new(router, access_log, errors);
+    #[cfg(feature = "otel")]
+    let service = {
+        if let Some(telemetry) = telemetry.clone() {
+            // Last of all: what else happens at the end is told, too.
+            startup.shutdown.insert(0, Box::pin(async move { telemetry.shutdown().await }));
+        }
+        service.with_telemetry(telemetry)
+    };
     let running = Running { service, shutdown, at_end: Mutex::new(startup.shutdown) };
     if mistakes.is_empty() {
         return Ok(running);
@@ -120,6 +130,8 @@ fn plan(app: App, shutdown: &Shutdown) -> Planned {
     plan.mistakes.extend(app.mistakes);
     let mut document = app.document;
     let mut paths = Paths::default();
+    #[cfg(feature = "otel")]
+    paths.note_routes(app.telemetry.is_some());
     let RouterParts { routes, areas, errors } = app.root.into_parts();
     let mut areas = Areas::new(errors, areas);
     let named = routes.iter().chain(app.webhooks.iter().map(|(_, route)| route));

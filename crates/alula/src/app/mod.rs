@@ -81,6 +81,8 @@ pub struct App {
     lifespan: Option<lifespan::Lifespan>,
     body: BodyLimits,
     limits: Limits,
+    #[cfg(feature = "otel")]
+    pub(crate) telemetry: Option<crate::otel::Telemetry>,
 }
 
 type ChangeDocument = Box<dyn FnOnce(&mut Value) + Send>;
@@ -110,6 +112,8 @@ impl App {
             lifespan: None,
             body: BodyLimits { body_bytes_max: None, body_stall: limits.body_stall },
             limits,
+            #[cfg(feature = "otel")]
+            telemetry: None,
         }
     }
 

@@ -26,9 +26,18 @@ pub(super) struct Paths {
     known: matchit::Router<()>,
     /// By path, the methods whose layers let pages of other origins use them.
     cors: BTreeMap<String, Vec<(Method, CorsRules)>>,
+    /// Whether the traces of requests learn the path that they were routed to.
+    #[cfg(feature = "otel")]
+    notes_routes: bool,
 }
 
 impl Paths {
+    /// Sets whether requests have traces to be told.
+    #[cfg(feature = "otel")]
+    pub(super) fn note_routes(&mut self, notes_routes: bool) {
+        self.notes_routes = notes_routes;
+    }
+
     /// Checks a path and a method; notes a mistake if they cannot be routed.
     pub(super) fn admit(
         &mut self,
@@ -105,6 +114,14 @@ impl Paths {
             if let Some(handler) = self.handlers.remove(&path) {
                 self.handlers.insert(path, with_preflight(handler, methods));
             }
+        }
+        #[cfg(feature = "otel")]
+        if self.notes_routes {
+            let noted = |(path, handler): (String, MethodRouter)| {
+                let handler = crate::otel::note_route(handler, &path);
+                (path, handler)
+            };
+            self.handlers = self.handlers.into_iter().map(noted).collect();
         }
         self.handlers
             .into_iter()

@@ -37,6 +37,8 @@ pub struct AppService {
     access_log: AccessLog,
     /// Only where errors are not answered as usual.
     errors: Option<Arc<ErrorPolicies>>,
+    #[cfg(feature = "otel")]
+    telemetry: Option<crate::otel::Telemetry>,
 }
 
 impl AppService {
@@ -45,9 +47,27 @@ impl AppService {
         access_log: AccessLog,
         errors: Option<Arc<ErrorPolicies>>,
     ) -> Self {
-        Self { router, access_log, errors }
+        Self {
+            router,
+            access_log,
+            errors,
+            #[cfg(feature = "otel")]
+            telemetry: None,
+        }
+    }
+
+    #[cfg(feature = "otel")]
+    pub(super) fn with_telemetry(mut self, telemetry: Option<crate::otel::Telemetry>) -> Self {
+        self.telemetry = telemetry;
+        self
     }
 }
+
+/// The span of a request, if the application has telemetry.
+#[cfg(feature = "otel")]
+type Trace = Option<Box<crate::otel::RequestTrace>>;
+#[cfg(not(feature = "otel"))]
+type Trace = ();
 
 impl<B> Service<Request<B>> for AppService
 where
@@ -71,7 +91,13 @@ where
             let request = Noted::of(RequestHead::of_request(&request));
             Box::new(Unusual { errors: errors.clone(), request })
         });
-        AppFuture { inner: self.router.call(request), id, log, unusual }
+        #[cfg(feature = "otel")]
+        let trace = self.telemetry.as_ref().map(|telemetry| {
+            Box::new(crate::otel::RequestTrace::begin(telemetry, &mut request, &id))
+        });
+        #[cfg(not(feature = "otel"))]
+        let trace = ();
+        AppFuture { inner: self.router.call(request), id, log, unusual, trace }
     }
 }
 
@@ -98,6 +124,7 @@ pin_project! {
         id: RequestId,
         log: Option<Box<Line>>,
         unusual: Option<Box<Unusual>>,
+        trace: Trace,
     }
 }
 
@@ -107,6 +134,8 @@ impl Future for AppFuture {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let inner = this.inner;
+        #[cfg(feature = "otel")]
+        let entered = this.trace.as_ref().map(|trace| trace.span().clone().entered());
         let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(cx)));
         let mut response = match polled {
             Ok(polled) => match ready!(polled) {
@@ -118,6 +147,12 @@ impl Future for AppFuture {
         response.headers_mut().insert(request_id::HEADER, this.id.header_value());
         if let Some(line) = this.log.take() {
             line.write(response.status(), this.id);
+        }
+        #[cfg(feature = "otel")]
+        if let Some(mut trace) = this.trace.take() {
+            drop(entered);
+            trace.responded(response.status());
+            response = response.map(|body| Body::new(crate::otel::TracedBody::new(body, trace)));
         }
         Poll::Ready(Ok(response))
     }

@@ -158,7 +158,12 @@ impl<D: Dependency> Input for Depends<D> {
         }
         let resolved = match &plan.replacement {
             Some(replacement) => replacement.resolve(cx).await,
-            None => plan.call.make(cx).await,
+            None => {
+                let made = plan.call.make(cx);
+                #[cfg(feature = "otel")]
+                let made = tracing::Instrument::instrument(made, crate::otel::dependency::<D>());
+                made.await
+            }
         };
         match resolved {
             Ok(value) => {

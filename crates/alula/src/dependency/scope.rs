@@ -11,6 +11,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use http::{Extensions, StatusCode};
+use tracing::Instrument as _;
 
 use crate::{error::Panic, input::RequestId, serve::Shutdown};
 
@@ -242,7 +243,7 @@ impl RequestScope {
 
     /// Runs exits on the tracker, so that a client that leaves meanwhile does not stop them.
     async fn run_before_the_answer(&self, exits: impl Future<Output = ()> + Send + 'static) {
-        if let Err(error) = self.shutdown.spawn(exits).await {
+        if let Err(error) = self.shutdown.spawn(exits.in_current_span()).await {
             tracing::error!(%error, "the exits of a request did not finish");
         }
     }
@@ -254,7 +255,10 @@ impl RequestScope {
         };
         // A body can be dropped after its runtime is gone; nothing can run then.
         if tokio::runtime::Handle::try_current().is_ok() {
-            self.shutdown.spawn(registered.finish(outcome, run_tasks));
+            let work = registered.finish(outcome, run_tasks);
+            #[cfg(feature = "otel")]
+            let work = work.instrument(crate::otel::after_response());
+            self.shutdown.spawn(work);
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 use http::Response;
+use tracing::Instrument as _;
 
 use super::{
     handshake::Handshake,
@@ -150,7 +151,8 @@ where
         let endpoint = self.clone();
         let handler = async move { endpoint.handler.call(arguments).await.into_result() };
         let call = Call::new(cx, self.settings.shutdown.clone());
-        self.settings.shutdown.spawn_session(session.run(handler, call));
+        let session = session.run(handler, call).in_current_span();
+        self.settings.shutdown.spawn_session(session);
         response
     }
 }

@@ -58,6 +58,9 @@ mod settings;
 mod start_up;
 #[cfg(test)]
 mod streams;
+#[cfg(all(feature = "otel", feature = "ws"))]
+#[cfg(test)]
+mod telemetry;
 #[cfg(test)]
 mod timeouts;
 #[cfg(test)]
