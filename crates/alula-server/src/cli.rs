@@ -229,7 +229,11 @@ fn new(arguments: NewArgs) -> Result<(), CliError> {
     let shown = path.display().to_string();
     let made = New { path, name, alula: alula_path }.write()?;
     let from = match &made.alula {
-        Some(folder) => format!("the crate alula from {}", folder.display()),
+        Some(folder) => format!(
+            "the crate alula from {}. Docker does not reach that\n\
+             folder: for an image, name a version or a repository in Cargo.toml",
+            folder.display()
+        ),
         None => format!("alula {} as published", env!("CARGO_PKG_VERSION")),
     };
     let enter = match shown.as_str() {

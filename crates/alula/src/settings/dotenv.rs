@@ -143,7 +143,30 @@ fn unescape(quote: char, escaped: char, value: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_value_survives_quotes(value: String) {
+            let single = value.replace('\\', "\\\\").replace('\'', "\\'");
+            let double = value.replace('\\', "\\\\").replace('"', "\\\"");
+            let text = format!("A='{single}' # one\nexport B=\"{double}\"\nC=end");
+            let (variables, bad_lines) = parse(&text);
+            prop_assert_eq!(bad_lines, vec![]);
+            let values: Vec<&str> = variables.iter().map(|it| it.value.as_str()).collect();
+            prop_assert_eq!(values, [value.as_str(), value.as_str(), "end"]);
+        }
+
+        #[test]
+        fn any_text_is_read_to_its_end(text in "[A\"'#= \\\\\r\n\u{feff}é]{0,40}") {
+            let (variables, bad_lines) = parse(&format!("{text}\"'\nLAST=1"));
+            // A quote that is opened and never closed hides nothing, either.
+            let last = variables.last().is_some_and(|it| it.name == "LAST");
+            prop_assert!(last || variables.iter().any(|it| it.value.contains("LAST=1")), "{bad_lines:?}");
+        }
+    }
 
     #[track_caller]
     fn check(text: &str, expected: &[(&str, &str, usize)]) {

@@ -1,6 +1,6 @@
 //! Settings from all their sources.
 
-use std::{collections::HashMap, fs, process::Command};
+use std::{collections::HashMap, ffi::OsString, fs, process::Command};
 
 use alula::{
     Secret,
@@ -367,18 +367,18 @@ fn a_program_that_loads_or_exits() {
 #[test]
 fn a_program_with_a_mistake_says_so_and_exits_with_2() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |variables: &[(&str, &str)]| {
+    let run = |variables: &[(&str, OsString)]| {
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "settings::a_program_that_loads_or_exits", "--nocapture"])
             .current_dir(&folder)
             .env("ALULA_TEST_LOAD_OR_EXIT", "1")
-            .envs(variables.iter().copied())
+            .envs(variables.iter().cloned())
             .output()
             .unwrap();
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
-    let (code, _, stderr) = run(&[("PORT", "http"), ("DEBUG", "x")]);
+    let (code, _, stderr) = run(&[("PORT", "http".into()), ("DEBUG", "x".into())]);
     assert_eq!(code, Some(2));
     assert_eq!(
         stderr,
@@ -386,6 +386,13 @@ fn a_program_with_a_mistake_says_so_and_exits_with_2() {
          unable to parse string as an integer\n  - DEBUG (environment): Input should be a valid \
          boolean, unable to interpret input\n"
     );
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        let (code, _, stderr) = run(&[("PORT", std::ffi::OsStr::from_bytes(b"\xff").into())]);
+        assert_eq!(code, Some(2));
+        assert!(stderr.contains("PORT (environment): The value is not UTF-8"), "{stderr}");
+    }
     fs::write(folder.path().join(".env"), "PORT=8080\n").unwrap();
     let (code, stdout, _) = run(&[]);
     assert!(code == Some(0) && stdout.contains("the port is 8080"), "{stdout}");

@@ -22,6 +22,9 @@ pub struct Settings {
     /// Keys that callers send as `x-api-key`, separated by commas.
     #[schemars(length(min = 1))]
     pub api_keys: Vec<Secret<String>>,
+    /// Origins whose pages may call the API, separated by commas: `https://app.example.com`.
+    #[serde(default)]
+    pub cors_origins: Vec<String>,
     /// The most words of an answer.
     #[serde(default = "default_reply_words_max")]
     #[schemars(range(min = 1))]

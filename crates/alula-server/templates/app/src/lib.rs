@@ -10,7 +10,10 @@ pub mod services;
 
 use std::sync::Arc;
 
-use alula::{App, Router};
+use alula::{
+    App, Router,
+    middleware::{Cors, ResponseTime, SecurityHeaders},
+};
 
 use crate::{
     config::Settings,
@@ -23,6 +26,10 @@ use crate::{
 pub fn app(settings: Settings) -> App {
     let items: Arc<dyn Items> = Arc::new(MemoryItems::default());
     let model: Arc<dyn Model> = Arc::new(Echo { words_max: settings.reply_words_max });
+    let cors = Cors::new()
+        .origins(settings.cors_origins.iter().map(String::as_str))
+        .any_method()
+        .any_header();
     App::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
         .describe_tag("Items", "Things that have a name and a price.")
         .describe_tag("Chat", "Answers of a model.")
@@ -39,4 +46,8 @@ pub fn app(settings: Settings) -> App {
                 .routes(routers::items::routes()),
         )
         .include(Router::new().prefix("/chat").tag("Chat").routes(routers::chat::routes()))
+        // The last one is the outermost.
+        .layer(SecurityHeaders::new())
+        .layer(cors)
+        .layer(ResponseTime::new())
 }

@@ -6,5 +6,6 @@ use crate::test_app;
 async fn it_is_healthy_and_needs_no_key() {
     let response = test_app().client().await.get("/health").await;
     assert_eq!(response.status(), 200);
+    assert!(response.headers().contains_key("x-response-time"));
     assert_eq!(response.json::<Value>(), json!({"status": "healthy"}));
 }
