@@ -1,24 +1,17 @@
 //! What goes wrong, and what the client reads of it.
 
-use alula::{ApiError, HttpError};
+use alula::ApiError;
 
-/// An error of the application.
-#[derive(Debug)]
+/// An error of the application. Each stands in the documentation of the endpoints that return it.
+#[derive(Debug, ApiError)]
 pub enum Error {
     /// There is no item with this id.
-    NoItem(u64),
+    #[api(status = 404, detail = "There is no item {id}")]
+    NoItem { id: u64 },
     /// An item with this name is there already.
-    NameTaken(String),
-    /// The model has no answer now.
+    #[api(status = 409, detail = "There is a `{name}` already")]
+    NameTaken { name: String },
+    /// The model is busy.
+    #[api(status = 503, retry_after = 1)]
     ModelBusy,
-}
-
-impl ApiError for Error {
-    fn into_http(self) -> HttpError {
-        match self {
-            Self::NoItem(id) => HttpError::not_found(format!("There is no item {id}")),
-            Self::NameTaken(name) => HttpError::conflict(format!("There is a `{name}` already")),
-            Self::ModelBusy => HttpError::unavailable("The model is busy").retry_after(1),
-        }
-    }
 }

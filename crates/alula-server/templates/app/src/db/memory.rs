@@ -36,7 +36,7 @@ impl Items for MemoryItems {
 
     fn get(&self, id: u64) -> BoxFuture<'_, Result<Item, Error>> {
         let item = self.table().rows.get(&id).cloned();
-        future::ready(item.ok_or(Error::NoItem(id))).boxed()
+        future::ready(item.ok_or(Error::NoItem { id })).boxed()
     }
 
     fn list(&self, page: Page) -> BoxFuture<'_, Result<Vec<Item>, Error>> {
@@ -47,7 +47,7 @@ impl Items for MemoryItems {
 
     fn remove(&self, id: u64) -> BoxFuture<'_, Result<(), Error>> {
         let item = self.table().rows.remove(&id);
-        future::ready(item.map(drop).ok_or(Error::NoItem(id))).boxed()
+        future::ready(item.map(drop).ok_or(Error::NoItem { id })).boxed()
     }
 }
 
@@ -55,7 +55,7 @@ impl Table {
     fn add(&mut self, item: NewItem) -> Result<Item, Error> {
         let NewItem { name, price_cents } = item;
         if self.rows.values().any(|row| row.name == name) {
-            return Err(Error::NameTaken(name));
+            return Err(Error::NameTaken { name });
         }
         self.last_id += 1;
         let item = Item { id: self.last_id, name, price_cents };
