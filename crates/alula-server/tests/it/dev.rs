@@ -57,7 +57,7 @@ fn a_program_follows_its_sources() {
 fn a_signal_while_cargo_builds_leaves_nothing() {
     let root = new::make("dev-stopped");
     let dev = develop(&root).spawn();
-    dev.prints(PATIENCE, |text| text.contains("building dev-stopped").then_some(()));
+    dev.prints(BUILD_PATIENCE, |text| text.contains("building dev-stopped").then_some(()));
     // Cargo is there: what runs in the folder of the application is no longer only we.
     wait_until(|| running_in(&root).len() > 1);
     ends_without_a_trace(dev, &root, "TERM");
