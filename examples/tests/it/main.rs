@@ -19,6 +19,8 @@ mod models;
 #[cfg(test)]
 mod parameters;
 #[cfg(test)]
+mod quick_reference;
+#[cfg(test)]
 mod quick_start;
 #[cfg(test)]
 mod routers;
