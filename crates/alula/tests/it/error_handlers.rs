@@ -5,6 +5,8 @@ use std::fmt;
 use alula::{ErrorContext, HttpError, Panic, Problem, ValidationError, prelude::*};
 use serde_json::{Value, json};
 
+use crate::fixture;
+
 #[derive(Debug)]
 struct Declined(u8);
 
@@ -167,4 +169,52 @@ async fn an_error_of_a_dependency_and_of_a_stream_has_its_handler() {
     assert_eq!(client.get("/needs").await.text(), r#"{"detail":"code 9"}"#);
     let event = "event: error\ndata: {\"detail\":\"code 8\"}\n\n";
     assert_eq!(client.get("/streams").await.text(), event);
+}
+
+#[tokio::test]
+async fn handlers_answer_when_those_of_fastapi_do() {
+    #[derive(Deserialize, JsonSchema, Validate)]
+    struct Number {
+        q: i64,
+    }
+    async fn unicorn() -> Result<()> {
+        Err(Declined(1).into())
+    }
+    async fn other() -> Result<()> {
+        Err(std::io::Error::other("x").into())
+    }
+    async fn missing() -> Result<()> {
+        Err(HttpError::not_found("no"))
+    }
+    async fn conflict() -> Result<()> {
+        Err(HttpError::conflict("no"))
+    }
+    async fn number(Query(number): Query<Number>) -> Json<i64> {
+        Json(number.q)
+    }
+    fn by(name: &str) -> Json<Value> {
+        Json(json!({ "by": name }))
+    }
+    let app = App::new("Handlers", "1.0.0")
+        .on_error(|_: &Declined, _| Status::<418, _>(by("first")))
+        .on_error(|_: &Declined, _| Status::<418, _>(by("unicorn")))
+        .on_status(404, |_, _| by("404"))
+        .on_status(500, |_, _| by("500"))
+        .on_error(|_: &ValidationError, _| Status::<400, _>(by("invalid")))
+        .on_error(|_: &HttpError, _| by("any"))
+        .route(get("/unicorn", unicorn))
+        .route(get("/other", other))
+        .route(get("/missing", missing))
+        .route(get("/conflict", conflict))
+        .route(get("/number", number));
+    let client = app.client().await;
+    let mut compared = Vec::new();
+    for (method, target, status, body) in
+        fixture::read::<Vec<(String, String, u16, String)>>("handlers.json")
+    {
+        let response = client.request(method.parse().unwrap(), &target).await;
+        let found = format!("{} {}", response.status().as_u16(), response.text());
+        compared.push((format!("{method} {target}"), format!("{status} {body}"), found));
+    }
+    fixture::assert_same(compared);
 }

@@ -140,3 +140,38 @@ async fn a_stream_of_bytes_that_fails_breaks_off_and_runs_no_tasks() {
     client.shutdown().await;
     assert!(!ran.load(std::sync::atomic::Ordering::SeqCst));
 }
+
+#[tokio::test]
+async fn the_end_of_the_server_ends_every_stream_in_its_way() {
+    use http_body_util::BodyExt as _;
+    use tower_service::Service as _;
+
+    async fn events() -> Sse<impl Stream<Item = u8>> {
+        Sse::new(stream::iter([1]).chain(stream::pending()))
+    }
+    async fn lines() -> JsonLines<impl Stream<Item = u8>> {
+        JsonLines::new(stream::iter([1]).chain(stream::pending()))
+    }
+    async fn bytes() -> ByteStream<impl Stream<Item = &'static str>> {
+        ByteStream::new(stream::iter(["1"]).chain(stream::pending()))
+    }
+    let app = App::new("Streams", "1.0.0").route(get("/events", events));
+    let app = app.route(get("/lines", lines)).route(get("/bytes", bytes));
+    let shutdown = alula::Shutdown::new();
+    let (mut service, ending) = app.into_service(shutdown.clone()).await.unwrap();
+    let mut bodies = Vec::new();
+    for path in ["/events", "/lines", "/bytes"] {
+        let request = http::Request::get(path).body(alula::Body::empty()).unwrap();
+        let mut body = service.call(request).await.unwrap().into_body();
+        body.frame().await.unwrap().unwrap();
+        bodies.push(body);
+    }
+    shutdown.end_now();
+    let error = r#"{"detail":"The server is shutting down"}"#;
+    let [events, lines, bytes] = bodies.try_into().unwrap();
+    let last = events.collect().await.unwrap().to_bytes();
+    assert_eq!(last, format!("event: error\ndata: {error}\n\n"));
+    assert_eq!(lines.collect().await.unwrap().to_bytes(), format!("{error}\n"));
+    assert!(bytes.collect().await.is_err(), "bytes have no room for words");
+    ending.run().await;
+}
