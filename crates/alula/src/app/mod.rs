@@ -388,9 +388,8 @@ impl App {
         Ok(())
     }
 
-    /// An application is large, and this happens once: its future is boxed.
     fn start(self, shutdown: Shutdown) -> BoxFuture<'static, Result<Running, StartError>> {
-        Box::pin(build::start(self, shutdown))
+        Box::pin(build::start(self, shutdown)) // Boxed, as an application is large.
     }
 }
 
