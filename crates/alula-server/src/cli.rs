@@ -8,7 +8,10 @@ use std::{
     path::PathBuf,
 };
 
-use alula::{Limits, Server, Shutdown, StartError};
+use alula::{
+    Limits, Server, Shutdown, StartError,
+    serve::{Launch, Workers},
+};
 use alula_llm::model::Protocol;
 use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 
@@ -40,12 +43,15 @@ Environment:
   ALULA_IDLE_SECONDS                     between two signs of life of a stream (60)
   ALULA_TOTAL_SECONDS                    for a whole call (600)
   ALULA_BODY_BYTES_MAX                   the largest request body (8388608)
-  ALULA_CONNECTIONS_MAX                  connections at a time (20000)
+  ALULA_CONNECTIONS_MAX                  connections at a time, of each worker (20000)
   ALULA_HEADER_READ_SECONDS              to send the head of a request (10)
   ALULA_BODY_STALL_SECONDS               between two parts of a request body (10)
   ALULA_WRITE_STALL_SECONDS              a client may leave its response unread (30)
   ALULA_KEEP_ALIVE_SECONDS               between two requests on a connection (75)
-  ALULA_DRAIN_SECONDS                    to finish requests after SIGTERM (20)
+  ALULA_CONNECTIONS_PER_IP_MAX           the same from one address (no limit of its own)
+  ALULA_BODY_BYTES_PER_SECOND_MIN        the slowest request body, after 10 seconds (240)
+  ALULA_DRAIN_DELAY_SECONDS              to go on accepting after SIGTERM, for Kubernetes (0)
+  ALULA_DRAIN_SECONDS                    to finish requests after that (20)
   ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr";
 
 const NEW_EXAMPLES: &str = "\
@@ -105,6 +111,10 @@ struct Serve {
     /// The port to listen on; 0 picks a free one.
     #[arg(long, env = "ALULA_PORT", default_value_t = 8000)]
     port: u16,
+    /// Processes that serve. SIGHUP replaces them one by one, and loses no request.
+    #[arg(long, env = "ALULA_WORKERS", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=128))]
+    workers: u8,
     /// Answer whoever reaches the port, by whatever name: beyond this machine, or behind a proxy.
     #[arg(long, env = "ALULA_ALLOW_UNAUTHENTICATED", value_parser = FalseyValueParser::new())]
     allow_unauthenticated: bool,
@@ -181,10 +191,18 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     let config = Config::from_env()?;
     config.start_logging();
     let llm = llm::connect(&config).await?;
-    // First of all: whoever reads that the server listens may stop it.
-    let shutdown = Shutdown::on_signals()?;
-    let server = bind(arguments.host, arguments.port, config.limits.clone()).await?;
-    greet(&server, &llm);
+    let Serve { host, port, workers, .. } = arguments;
+    let launch = Workers::new(workers.into()).bind((host, port), config.limits.clone()).await;
+    let (server, shutdown) = match launch.map_err(|error| CliError::Bind { host, port, error })? {
+        Launch::Serve { server, shutdown } => (server, shutdown),
+        Launch::Supervise(supervisor) => {
+            greet(supervisor.local_addr(), &llm);
+            return Ok(supervisor.run().await?);
+        }
+    };
+    if Workers::this_worker().is_none() {
+        greet(server.local_addr(), &llm);
+    }
     let mut app = app::app(llm).limits(config.limits).max_body(config.body_bytes_max);
     if !arguments.allow_unauthenticated {
         app = app.depends::<this_machine>();
@@ -258,8 +276,7 @@ async fn bind(host: IpAddr, port: u16, limits: Limits) -> Result<Server, CliErro
     bound.map_err(|error| CliError::Bind { host, port, error })
 }
 
-fn greet(server: &Server, llm: &alula_llm::Llm) {
-    let address = server.local_addr();
+fn greet(address: SocketAddr, llm: &alula_llm::Llm) {
     let providers = llm.providers().collect::<Vec<_>>().join(", ");
     let model = llm.default_model().unwrap_or("none");
     let demo = match llm.providers().any(|name| name == "demo") {

@@ -127,8 +127,17 @@ impl Config {
             .body_stall(variables.seconds("ALULA_BODY_STALL_SECONDS", limits.body_stall))
             .write_stall(variables.seconds("ALULA_WRITE_STALL_SECONDS", limits.write_stall))
             .idle(variables.seconds("ALULA_KEEP_ALIVE_SECONDS", limits.idle))
+            .drain_delay(variables.seconds_or_none("ALULA_DRAIN_DELAY_SECONDS", limits.drain_delay))
             .drain(variables.seconds("ALULA_DRAIN_SECONDS", limits.drain))
-            .connections(variables.count("ALULA_CONNECTIONS_MAX", limits.connections));
+            .connections(variables.count("ALULA_CONNECTIONS_MAX", limits.connections))
+            .connections_per_ip(
+                variables.count("ALULA_CONNECTIONS_PER_IP_MAX", limits.connections_per_ip),
+            )
+            .body_bytes_per_second_min(
+                variables
+                    .parsed("ALULA_BODY_BYTES_PER_SECOND_MIN")
+                    .unwrap_or(limits.body_bytes_per_second_min),
+            );
         let proxies = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         let config = Self {
             proxy: proxies.into_iter().find_map(|name| variables.text(name)),
@@ -178,6 +187,14 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         let text = self.text(name)?;
         text.parse().map_err(|error| self.mistakes.push(format!("{name}={text}: {error}"))).ok()
+    }
+
+    /// A time in seconds, up to a day, or 0 for none.
+    fn seconds_or_none(&mut self, name: &str, default: Duration) -> Duration {
+        match self.text(name).as_deref() {
+            Some("0") => Duration::ZERO,
+            _ => self.seconds(name, default),
+        }
     }
 
     /// A time in seconds, up to a day.

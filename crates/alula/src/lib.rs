@@ -59,6 +59,7 @@
 //! | speak WebSocket | `ws::WebSocket`, with the feature `ws` |
 //! | stand around endpoints | [`middleware`], [`App::layer`] |
 //! | limit the server | [`Limits`], [`FormLimits`], [`Shutdown`] |
+//! | serve with several processes | [`App::workers`], [`Workers`](serve::Workers) |
 //! | test | [`App::client`], [`testing`] |
 //! | live beside axum | [`Axum`], [`App::into_service`], [`App::merge_axum`] |
 //! | extend it | [`Input`], [`Output`], [`ApiError`], [`Middleware`] |

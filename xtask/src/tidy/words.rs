@@ -191,6 +191,7 @@ mod tests {
         let text = "let home = std::env::var_os(\"HOME\");";
         check_text(LIBRARY, text, &["crates/alula/src/lib.rs:1 environment"]);
         check_text(PROGRAM, text, &[]);
+        check_text("crates/alula/src/serve/workers/role.rs", text, &[]);
         check_text(TEST, text, &[]);
         check_text("crates/alula/src/settings/mod.rs", text, &[]);
         check_text(LIBRARY, "env!(\"CARGO_PKG_VERSION\"); my_env::variable();", &[]);

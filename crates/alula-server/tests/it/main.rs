@@ -30,3 +30,5 @@ mod secrets;
 mod shutdown;
 mod streaming;
 mod upstream;
+#[cfg(target_os = "linux")]
+mod workers;

@@ -1,12 +1,15 @@
 //! `alula` as a child process.
 
 use std::{
+    collections::HashMap,
     env,
     ffi::OsStr,
+    fmt::Debug,
     io::Read,
     net::SocketAddr,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
+    str::FromStr,
     sync::{Arc, Condvar, Mutex},
     thread,
     time::{Duration, Instant},
@@ -23,7 +26,12 @@ pub(crate) struct Start(Command);
 
 /// `alula` with these arguments, and nothing of the environment of whoever runs the tests.
 pub(crate) fn alula(arguments: &[&str]) -> Start {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alula"));
+    program(env!("CARGO_BIN_EXE_alula").as_ref(), arguments)
+}
+
+/// The same from another place.
+pub(crate) fn program(path: &Path, arguments: &[&str]) -> Start {
+    let mut command = Command::new(path);
     command.args(arguments).env_clear().env("OLLAMA_HOST", NOBODY);
     #[expect(clippy::disallowed_methods, reason = "tests have no configuration to read")]
     for name in ["PATH", "HOME"] {
@@ -142,6 +150,20 @@ impl Alula {
         assert!(found.is_some(), "no {text:?} in the log");
     }
 
+    /// How often it has logged this.
+    pub(crate) fn count_logged(&self, text: &str) -> usize {
+        self.stderr.so_far().matches(text).count()
+    }
+
+    /// The process of each worker, by its number.
+    pub(crate) fn workers(&self) -> HashMap<usize, u32> {
+        let log = self.stderr.so_far();
+        let lines = log.lines().filter(|line| {
+            line.contains("worker listens worker=") || line.contains("worker replaced worker=")
+        });
+        lines.map(|line| (number_after(line, " worker="), number_after(line, " pid="))).collect()
+    }
+
     /// Waits until the process has ended.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
@@ -175,6 +197,12 @@ impl Drop for Alula {
             eprintln!("{}", self.printed());
         }
     }
+}
+
+/// The number behind a mark in a line of the log.
+fn number_after<T: FromStr<Err: Debug>>(line: &str, mark: &str) -> T {
+    let (_, rest) = line.split_once(mark).unwrap();
+    rest.split(' ').next().unwrap().parse().unwrap()
 }
 
 /// What a process prints, as it comes.

@@ -13,9 +13,10 @@ mod paths;
 mod planning;
 mod request_id;
 mod service;
+mod serving;
 mod state;
 
-use std::{fmt, future::Future, io, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -37,7 +38,7 @@ use crate::{
     input::{BodyLimits, FormLimits},
     openapi::{Document, NameOperation},
     routing::{Middleware, Route, Router},
-    serve::{Limits, Server, Shutdown},
+    serve::{Limits, Shutdown, Workers},
     testing::TestClient,
 };
 
@@ -81,6 +82,7 @@ pub struct App {
     lifespan: Option<lifespan::Lifespan>,
     body: BodyLimits,
     limits: Limits,
+    workers: Workers,
     #[cfg(feature = "otel")]
     pub(crate) telemetry: Option<crate::otel::Telemetry>,
 }
@@ -110,8 +112,9 @@ impl App {
             mistakes: Vec::new(),
             access_log: AccessLog::default(),
             lifespan: None,
-            body: BodyLimits { body_bytes_max: None, body_stall: limits.body_stall },
+            body: BodyLimits::of_server(&limits),
             limits,
+            workers: Workers::default(),
             #[cfg(feature = "otel")]
             telemetry: None,
         }
@@ -248,7 +251,8 @@ impl App {
 
     /// The limits of the server.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.body.body_stall = limits.body_stall;
+        let body = BodyLimits::of_server(&limits);
+        self.body = BodyLimits { body_bytes_max: self.body.body_bytes_max, ..body };
         self.limits = limits;
         self
     }
@@ -341,51 +345,6 @@ impl App {
             #[expect(clippy::panic, reason = "a test has no one else to tell")]
             Err(error) => panic!("{error}"),
         }
-    }
-
-    /// Serves the application at an address such as `127.0.0.1:8000`, until SIGTERM or SIGINT.
-    ///
-    /// It prints nothing by itself. The address, the access log and the causes of errors go to
-    /// [`tracing`](https://docs.rs/tracing): `tracing_subscriber::fmt::init()` shows them.
-    ///
-    /// # Errors
-    ///
-    /// If the application has a mistake, its lifespan fails, or the address cannot be bound. The
-    /// error is made to be returned from `main`; [`serve_on`](Self::serve_on) has a typed one.
-    pub async fn serve(self, address: &str) -> Result<()> {
-        let server = Server::bind(address, self.limits.clone()).await;
-        let server = server.map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-        })?;
-        Ok(self.serve_on(server, Shutdown::on_signals()?).await?)
-    }
-
-    /// Serves the application on a server that is bound already, until `shutdown`.
-    ///
-    /// The start of the lifespan ends when the shutdown begins; its end has what is left of
-    /// [`Limits::drain`], at least a second.
-    ///
-    /// # Errors
-    ///
-    /// If the application has a mistake or its lifespan fails.
-    pub async fn serve_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
-        let running = tokio::select! {
-            // What has started is also ended.
-            biased;
-            running = self.start(shutdown.clone()) => running?,
-            () = shutdown.stopping() => {
-                tracing::warn!("stopped before the lifespan had started");
-                return Ok(());
-            }
-        };
-        tracing::info!("serving on http://{}", server.local_addr());
-        let drain = server.limits().drain;
-        let summary = server.run(running.service.clone(), shutdown).await;
-        let left = drain.saturating_sub(summary.took).max(Duration::from_secs(1));
-        if tokio::time::timeout(left, running.stop()).await.is_err() {
-            tracing::warn!(?left, "the end of the lifespan did not finish in time");
-        }
-        Ok(())
     }
 
     fn start(self, shutdown: Shutdown) -> BoxFuture<'static, Result<Running, StartError>> {

@@ -106,8 +106,8 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// 413 for a body over the limit, as soon as that is known; 408 for one that stalls; 400 for
-    /// one that breaks off.
+    /// 413 for a body over the limit, as soon as that is known; 408 for one that stalls or comes
+    /// too slowly; 400 for one that breaks off.
     pub async fn bytes(&mut self) -> Result<Bytes> {
         if let Some(bytes) = &self.bytes {
             return Ok(bytes.clone());
@@ -138,7 +138,8 @@ impl RequestContext {
     /// The body as it arrives, for an input that reads it alone; nothing the second time.
     pub(super) fn reader(&mut self, bytes_max: usize) -> Result<BodyReader> {
         let body = self.body.take().unwrap_or_default();
-        BodyReader::new(body, bytes_max, self.limits.body_stall)
+        let reader = BodyReader::new(body, bytes_max, self.limits.body_stall)?;
+        Ok(reader.at_pace(self.limits.pace))
     }
 
     pub(super) fn limits(&self) -> BodyLimits {

@@ -4,6 +4,7 @@ mod body;
 mod context;
 mod foreign;
 mod form;
+mod pace;
 mod params;
 mod raw;
 mod reader;

@@ -130,7 +130,7 @@ impl Input for BodyStream {
     }
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
-        let reader = cx.reader(cx.limits().upload())?;
+        let reader = cx.reader(cx.limits().upload())?.at_any_pace();
         Ok(Self { reader: Some(reader) })
     }
 }

@@ -13,9 +13,11 @@ use http::{HeaderValue, header};
 use http_body::Body as _;
 use serde_json::Value;
 
+use super::pace::Pace;
 use crate::{
     error::{HttpError, Result},
     idle::IdleTimer,
+    serve::Limits,
 };
 
 /// The most bytes of a body that is held in memory.
@@ -31,9 +33,17 @@ pub(crate) struct BodyLimits {
     pub(crate) body_bytes_max: Option<usize>,
     /// The longest wait for the next part of a body.
     pub(crate) body_stall: Duration,
+    /// How fast a body must come that no endpoint reads piece by piece.
+    pub(crate) pace: Pace,
 }
 
 impl BodyLimits {
+    /// What a server grants.
+    pub(crate) fn of_server(limits: &Limits) -> Self {
+        let pace = Pace::new(limits.body_bytes_per_second_min, limits.body_grace);
+        Self { body_bytes_max: None, body_stall: limits.body_stall, pace }
+    }
+
     /// For a body that is held in memory.
     pub(super) fn in_memory(&self) -> usize {
         self.body_bytes_max.unwrap_or(BODY_BYTES_MAX)
@@ -53,16 +63,28 @@ pub(super) struct BodyReader {
     /// How many bytes may still come.
     left: usize,
     stall: IdleTimer,
+    pace: Option<Pace>,
 }
 
 impl BodyReader {
     /// Refuses a body that announces to be too large.
     pub(super) fn new(body: Body, bytes_max: usize, stall: Duration) -> Result<Self> {
-        let reader = Self { body, bytes_max, left: bytes_max, stall: IdleTimer::new(stall) };
+        let stall = IdleTimer::new(stall);
+        let reader = Self { body, bytes_max, left: bytes_max, stall, pace: None };
         match reader.announced() > bytes_max {
             true => Err(reader.too_large()),
             false => Ok(reader),
         }
+    }
+
+    /// Refuses a body that comes so slowly that it holds its connection for nothing.
+    pub(super) fn at_pace(self, pace: Pace) -> Self {
+        Self { pace: Some(pace), ..self }
+    }
+
+    /// Leaves the pace to the client.
+    pub(super) fn at_any_pace(self) -> Self {
+        Self { pace: None, ..self }
     }
 
     /// The least number of bytes that will come.
@@ -81,6 +103,9 @@ impl BodyReader {
                 Poll::Ready(Some(frame)) => frame,
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
+                    if let Some(pace) = &mut self.pace {
+                        pace.wait();
+                    }
                     ready!(self.stall.poll(cx));
                     return Poll::Ready(Some(Err(refuse(408, "The request body stalled"))));
                 }
@@ -96,6 +121,11 @@ impl BodyReader {
                     return Poll::Ready(Some(Err(error)));
                 }
             };
+            if let Some(pace) = &mut self.pace
+                && !pace.keeps_up_with(data.len())
+            {
+                return Poll::Ready(Some(Err(refuse(408, "The request body comes too slowly"))));
+            }
             return Poll::Ready(Some(match self.left.checked_sub(data.len()) {
                 Some(left) => {
                     self.left = left;

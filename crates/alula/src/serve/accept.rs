@@ -1,32 +1,57 @@
 //! Accepting connections when the kernel cannot always give one.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tokio::{
     net::{TcpListener, TcpStream},
     time::sleep,
 };
 
+#[cfg(unix)]
+use super::workers::Sibling;
+
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// More than the kernel lets wait. Without it a flood of clients could keep a server from closing.
+const WAITING_MAX: usize = 2 * super::listen::BACKLOG as usize;
 
 /// A listener that waits out its errors.
 #[derive(Debug)]
 pub(super) struct Acceptor {
     listener: TcpListener,
+    /// In a worker, the sockets of the others.
+    #[cfg(unix)]
+    siblings: Vec<Sibling>,
     /// Errors in a row.
     failures: u32,
 }
 
 impl Acceptor {
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, failures: 0 }
+        Self {
+            listener,
+            #[cfg(unix)]
+            siblings: Vec::new(),
+            failures: 0,
+        }
+    }
+
+    #[cfg(unix)]
+    pub(super) fn with_siblings(listener: TcpListener, siblings: Vec<Sibling>) -> Self {
+        Self { siblings, ..Self::new(listener) }
     }
 
     /// The next connection. Cancel safe.
     pub(super) async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
-            match self.listener.accept().await {
+            match poll_fn(|cx| self.poll_accept(cx)).await {
                 Ok(accepted) => {
                     self.recovered();
                     return accepted;
@@ -36,6 +61,33 @@ impl Acceptor {
                 Err(error) => sleep(self.failed(&error)).await,
             }
         }
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        if let Poll::Ready(accepted) = self.listener.poll_accept(cx) {
+            return Poll::Ready(accepted);
+        }
+        #[cfg(unix)]
+        for sibling in &mut self.siblings {
+            if let Poll::Ready(accepted) = sibling.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The connections that the kernel has accepted; then it accepts no more.
+    ///
+    /// Their clients are sending already, and to close the listener over them would reset them.
+    pub(super) fn close(self) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
+        // Asks the kernel itself: tokio may not have heard of the last ones yet.
+        let mut waiting = Vec::new();
+        take_waiting(&self.listener.into_std()?, &mut waiting)?;
+        #[cfg(unix)]
+        for sibling in self.siblings {
+            take_waiting(&sibling.into_listener(), &mut waiting)?;
+        }
+        Ok(waiting)
     }
 
     /// Out of file descriptors or memory: to try again at once would only burn the processor.
@@ -55,6 +107,24 @@ impl Acceptor {
             self.failures = 0;
         }
     }
+}
+
+fn take_waiting(
+    listener: &std::net::TcpListener,
+    waiting: &mut Vec<(TcpStream, SocketAddr)>,
+) -> io::Result<()> {
+    while waiting.len() < WAITING_MAX {
+        match listener.accept() {
+            Ok((stream, addr)) => {
+                stream.set_nonblocking(true)?;
+                waiting.push((TcpStream::from_std(stream)?, addr));
+            }
+            Err(error) if is_of_the_client(&error) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn is_of_the_client(error: &io::Error) -> bool {

@@ -46,6 +46,8 @@ pub(super) struct Activity {
     write_blocked: AtomicBool,
     /// The client may send bytes that nobody reads: the rest of a body, or another request.
     expects_more: AtomicBool,
+    /// The client is asked to use another connection from now on.
+    leaving: AtomicBool,
     /// Counts what restarts the clock of a limit.
     events: AtomicU32,
 }
@@ -87,6 +89,11 @@ impl Activity {
 
     pub(super) fn expects_more(&self) -> bool {
         self.expects_more.load(Relaxed) || self.phase.load(Relaxed) == HEAD
+    }
+
+    /// From here on each answer is the last one on its connection.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
     }
 
     /// Our side is closed, and the client's is not.
@@ -131,6 +138,13 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct InFlight {
     activity: Arc<Activity>,
+}
+
+impl InFlight {
+    /// Whether the answer to this request is the last one on its connection.
+    pub(super) fn is_last(&self) -> bool {
+        self.activity.leaving.load(Relaxed)
+    }
 }
 
 impl Drop for InFlight {

@@ -4,14 +4,13 @@ use std::{
     fmt,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
     HttpService, Limits, PeerAddr, Shutdown,
@@ -48,53 +47,58 @@ impl Protocol {
     /// Serves requests until the client, a limit or the shutdown ends it.
     ///
     /// `open` is dropped with the socket, which an upgrade takes out of this future.
-    pub(super) async fn serve<I, S>(
+    pub(super) async fn serve<I, S, T>(
         self,
         io: I,
         peer: PeerAddr,
         service: S,
         shutdown: Shutdown,
-        open: TaskTrackerToken,
+        open: T,
     ) -> End
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         S: HttpService,
+        T: Send + Unpin + 'static,
     {
         let mut connection = pin!(self.connection(io, peer, service, open));
-        let end = tokio::select! {
-            end = &mut connection => end,
-            () = shutdown.stopping() => {
-                connection.as_mut().close_when_idle();
-                tokio::select! {
-                    end = &mut connection => end,
-                    () = shutdown.ended() => End::Cut,
-                }
+        let end = async {
+            tokio::select! {
+                end = &mut connection => return end,
+                () = shutdown.stopping() => connection.leave(),
+            }
+            tokio::select! {
+                end = &mut connection => return end,
+                () = shutdown.closing() => connection.as_mut().close_when_idle(),
+            }
+            tokio::select! {
+                end = &mut connection => end,
+                () = shutdown.ended() => End::Cut,
             }
         };
+        let end = end.await;
         tracing::debug!(peer = %peer.0, %end, "connection closed");
         end
     }
 
-    fn connection<I, S>(
+    fn connection<I, S, T>(
         self,
         io: I,
         peer: PeerAddr,
         service: S,
-        open: TaskTrackerToken,
-    ) -> Connection<I, S>
+        open: T,
+    ) -> Connection<GuardedIo<I, T>, S>
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         S: HttpService,
+        T: Send + Unpin + 'static,
     {
         let activity = Arc::new(Activity::default());
         let io = GuardedIo::new(io, Arc::clone(&activity), open);
         let exchanges = Exchanges::new(service, peer, Arc::clone(&activity));
         let http = self.http1.serve_connection(TokioIo::new(io), exchanges).with_upgrades();
-        Connection { http, watchdog: Watchdog::new(self.limits, activity) }
+        Connection { http, watchdog: Watchdog::new(self.limits, activity), closed: false }
     }
 }
-
-type Socket<I> = TokioIo<GuardedIo<I, TaskTrackerToken>>;
 
 pin_project! {
     /// hyper's connection with a watchdog.
@@ -103,8 +107,10 @@ pin_project! {
         S: HttpService,
     {
         #[pin]
-        http: UpgradeableConnection<Socket<I>, Exchanges<S>>,
+        http: UpgradeableConnection<TokioIo<I>, Exchanges<S>>,
         watchdog: Watchdog,
+        // The shutdown has closed it between two requests.
+        closed: bool,
     }
 }
 
@@ -113,8 +119,18 @@ where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: HttpService,
 {
-    /// Finishes the request in flight, if there is one, and closes.
+    /// From here on each answer asks the client to use another connection.
+    fn leave(&self) {
+        self.watchdog.activity().leave();
+    }
+
+    /// Finishes the request in flight, if there is one, and closes once there is none.
     fn close_when_idle(self: Pin<&mut Self>) {
+        self.project().watchdog.close();
+    }
+
+    /// Closes between two requests.
+    fn close(self: Pin<&mut Self>) {
         let this = self.project();
         this.watchdog.activity().expect_no_more_when_idle();
         this.http.graceful_shutdown();
@@ -128,12 +144,22 @@ where
 {
     type Output = End;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
-        let this = self.project();
-        match this.http.poll(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(End::Done),
-            Poll::Ready(Err(error)) => Poll::Ready(End::Failed(error)),
-            Poll::Pending => this.watchdog.poll_expired(cx).map(End::TooSlow),
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            let this = self.as_mut().project();
+            match this.http.poll(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(End::Done),
+                Poll::Ready(Err(error)) => return Poll::Ready(End::Failed(error)),
+                Poll::Pending => {}
+            }
+            match ready!(this.watchdog.poll_expired(cx)) {
+                // Once: hyper closes now, and waits for nothing but the client's side of it.
+                WaitingFor::Request if this.watchdog.is_closing() && !*this.closed => {
+                    *this.closed = true;
+                    self.as_mut().close();
+                }
+                waiting_for => return Poll::Ready(End::TooSlow(waiting_for)),
+            }
         }
     }
 }

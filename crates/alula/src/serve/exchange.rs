@@ -11,7 +11,7 @@ use std::{
 use axum::body::Body;
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response, Version,
+    HeaderValue, Request, Response, StatusCode, Version,
     header::{CONNECTION, HOST},
 };
 use http_body::{Body as _, Frame, SizeHint};
@@ -126,7 +126,7 @@ impl<S: HttpService> Future for Exchange<S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = match this.answer.project() {
+        let mut response = match this.answer.project() {
             AnswerProjection::Service { call } => match ready!(call.poll(cx)) {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -134,6 +134,9 @@ impl<S: HttpService> Future for Exchange<S> {
             AnswerProjection::Refused { detail } => bad_request(detail),
         };
         let in_flight = this.in_flight.take();
+        if in_flight.as_ref().is_some_and(InFlight::is_last) {
+            say_goodbye(&mut response);
+        }
         Poll::Ready(Ok(response.map(|body| GuardedBody { body, _in_flight: in_flight })))
     }
 }
@@ -142,6 +145,13 @@ impl<S: HttpService> Future for Exchange<S> {
 fn bad_request(detail: &'static str) -> Response<Body> {
     let close = HeaderValue::from_static("close");
     error_response(&HttpError::bad_request(detail).header(CONNECTION, close))
+}
+
+/// Asks the client to use another connection; one that leaves HTTP is not meant.
+fn say_goodbye(response: &mut Response<Body>) {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 pin_project! {

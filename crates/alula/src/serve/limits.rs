@@ -50,9 +50,31 @@ pub struct Limits {
     pub send_buffer_bytes: u32,
     /// Number of connections at a time; one more is answered with a 503. Default: 20,000.
     pub connections: usize,
-    /// From the start of a shutdown to its end. Default: 20 s.
+    /// Number of connections at a time from one address; one more is answered with a 503. Default:
+    /// no limit but `connections`.
     ///
-    /// Less than the 30 s that Kubernetes waits before it kills.
+    /// Behind a proxy all connections come from the proxy, which then has to count. On an open
+    /// port some hundreds keep one client from taking every place. The 2^64 addresses of an IPv6
+    /// network count as one, as one client has all of them.
+    pub connections_per_ip: usize,
+    /// The slowest that a request body may come, in bytes per second; a slower one is answered with
+    /// a 408. Default: 240.
+    ///
+    /// Measured over all the time that was spent waiting for the client, after a
+    /// [grace](Self#structfield.body_grace). It holds for a body that is read as a whole; one that
+    /// an endpoint reads piece by piece ([`BodyStream`](crate::BodyStream)) may be as slow as `body_stall` lets it.
+    pub body_bytes_per_second_min: u32,
+    /// How long a body may be slower than that. Default: 10 s.
+    pub body_grace: Duration,
+    /// From the start of a shutdown to the end of accepting connections. Default: none.
+    ///
+    /// Kubernetes takes a pod out of its services while it stops it, not before: requests go on to
+    /// arrive for some seconds. 5 s suit it, with a readiness probe that asks
+    /// [`Shutdown::is_stopping`](super::Shutdown::is_stopping).
+    pub drain_delay: Duration,
+    /// From then to the end of the server. Default: 20 s.
+    ///
+    /// Together with `drain_delay` less than the 30 s that Kubernetes waits before it kills.
     pub drain: Duration,
     /// The last part of `drain`, in which endless streams say goodbye. Default: 1 s.
     pub stream_grace: Duration,
@@ -69,6 +91,10 @@ impl Default for Limits {
             write_stall: Duration::from_secs(30),
             send_buffer_bytes: 16 * 1024,
             connections: 20_000,
+            connections_per_ip: usize::MAX,
+            body_bytes_per_second_min: 240,
+            body_grace: Duration::from_secs(10),
+            drain_delay: Duration::ZERO,
             drain: Duration::from_secs(20),
             stream_grace: Duration::from_secs(1),
         }
@@ -132,6 +158,34 @@ impl Limits {
         self
     }
 
+    /// Sets [`connections_per_ip`](Self#structfield.connections_per_ip).
+    #[must_use]
+    pub fn connections_per_ip(mut self, limit: usize) -> Self {
+        self.connections_per_ip = limit;
+        self
+    }
+
+    /// Sets [`body_bytes_per_second_min`](Self#structfield.body_bytes_per_second_min).
+    #[must_use]
+    pub fn body_bytes_per_second_min(mut self, limit: u32) -> Self {
+        self.body_bytes_per_second_min = limit;
+        self
+    }
+
+    /// Sets [`body_grace`](Self#structfield.body_grace).
+    #[must_use]
+    pub fn body_grace(mut self, grace: Duration) -> Self {
+        self.body_grace = grace;
+        self
+    }
+
+    /// Sets [`drain_delay`](Self#structfield.drain_delay).
+    #[must_use]
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.drain_delay = delay;
+        self
+    }
+
     /// Sets [`drain`](Self#structfield.drain).
     #[must_use]
     pub fn drain(mut self, limit: Duration) -> Self {
@@ -144,5 +198,10 @@ impl Limits {
     pub fn stream_grace(mut self, grace: Duration) -> Self {
         self.stream_grace = grace;
         self
+    }
+
+    /// The longest time from the start of a shutdown to its end.
+    pub(crate) fn shutdown_max(&self) -> Duration {
+        self.drain_delay.saturating_add(self.drain)
     }
 }

@@ -22,11 +22,14 @@ mod connection;
 mod exchange;
 mod guarded_io;
 mod limits;
+mod listen;
+mod places;
 mod refuse;
 mod server;
 mod shutdown;
 mod signal;
 mod watchdog;
+mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -35,3 +38,4 @@ pub use exchange::{HttpService, PeerAddr};
 pub use limits::Limits;
 pub use server::{Server, Summary};
 pub use shutdown::{Shutdown, ShutdownPhase};
+pub use workers::{Launch, Supervisor, Workers};

@@ -12,20 +12,22 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host},
+    net::{TcpListener, TcpStream, ToSocketAddrs},
     time::{sleep, timeout},
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
+use tracing::{Instrument as _, Span};
 
+#[cfg(unix)]
+use super::workers::InCrew;
 use super::{
     HttpService, Limits, PeerAddr, Shutdown,
     accept::Acceptor,
     connection::{End, Protocol},
+    listen::listen,
+    places::{Place, Places},
     refuse::Refusals,
 };
-
-/// Connections that the kernel holds until they are accepted.
-const BACKLOG: u32 = 1024;
 
 /// How long dropped connections have to be gone, and then the tasks that they leave. Only a handler
 /// that blocks its thread, or an exit that waits for something, needs it.
@@ -50,6 +52,9 @@ pub struct Server {
     listener: TcpListener,
     local_addr: SocketAddr,
     limits: Limits,
+    /// In a worker, what it has of the others.
+    #[cfg(unix)]
+    crew: Option<InCrew>,
 }
 
 /// How a server ended.
@@ -75,19 +80,24 @@ impl Server {
     /// # Errors
     /// If the name does not resolve, or no address can be bound.
     pub async fn bind(addr: impl ToSocketAddrs, limits: Limits) -> io::Result<Self> {
-        let mut failure = None;
-        for addr in lookup_host(addr).await? {
-            match listen(addr, &limits) {
-                Ok(listener) => {
-                    let local_addr = listener.local_addr()?;
-                    return Ok(Self { listener, local_addr, limits });
-                }
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| {
-            io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address")
-        }))
+        let listener = listen(addr, &limits).await?;
+        Ok(Self {
+            local_addr: listener.local_addr()?,
+            listener,
+            limits,
+            #[cfg(unix)]
+            crew: None,
+        })
+    }
+
+    /// A server on sockets of its supervisor.
+    #[cfg(unix)]
+    pub(super) fn of_worker(
+        listener: TcpListener,
+        limits: Limits,
+        crew: InCrew,
+    ) -> io::Result<Self> {
+        Ok(Self { local_addr: listener.local_addr()?, listener, limits, crew: Some(crew) })
     }
 
     /// The address that the server is bound to, with its real port.
@@ -111,44 +121,86 @@ impl Server {
     /// and the open ones go on without a deadline.
     pub async fn run<S: HttpService>(self, service: S, shutdown: Shutdown) -> Summary {
         let limits = self.limits.clone();
-        let connections = Connections::new(self.limits.connections);
-        let protocol = Protocol::new(self.limits);
-        let mut acceptor = Acceptor::new(self.listener);
-        let mut stopping = pin!(shutdown.stopping());
-        loop {
-            let (stream, addr) = tokio::select! {
-                biased;
-                () = &mut stopping => break,
-                accepted = acceptor.accept() => accepted,
-            };
-            connections.start(stream, addr, &protocol, &service, &shutdown);
+        let connections = Connections::new(&limits, self.worker_span());
+        let protocol = Protocol::new(limits.clone());
+        let mut acceptor = self.into_acceptor().await;
+        let started = {
+            let mut closing = pin!(closing(limits.drain_delay, &shutdown));
+            loop {
+                let (stream, addr) = tokio::select! {
+                    biased;
+                    started = &mut closing => break started,
+                    accepted = acceptor.accept() => accepted,
+                };
+                connections.start(stream, addr, &protocol, &service, &shutdown);
+            }
+        };
+        match acceptor.close() {
+            Ok(waiting) => {
+                for (stream, addr) in waiting {
+                    connections.start(stream, addr, &protocol, &service, &shutdown);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "connections that waited are lost"),
         }
-        drop(acceptor);
-        connections.drain(&limits, &shutdown).await
+        connections.drain(&limits, &shutdown, started).await
+    }
+
+    /// What the log lines of a worker are in.
+    pub(crate) fn worker_span(&self) -> Span {
+        #[cfg(unix)]
+        if let Some(crew) = &self.crew {
+            return tracing::info_span!(parent: None, "worker", number = crew.number);
+        }
+        Span::none()
+    }
+
+    async fn into_acceptor(self) -> Acceptor {
+        #[cfg(unix)]
+        if let Some(mut crew) = self.crew {
+            crew.report_listening().await;
+            return Acceptor::with_siblings(self.listener, crew.siblings);
+        }
+        Acceptor::new(self.listener)
     }
 }
 
-fn listen(addr: SocketAddr, limits: &Limits) -> io::Result<TcpListener> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // On Windows this option lets two servers share a port.
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    // Accepted sockets inherit it.
-    socket.set_send_buffer_size(limits.send_buffer_bytes)?;
-    socket.bind(addr)?;
-    socket.listen(BACKLOG)
+/// Waits for the moment from which on no connections are accepted, and returns when the shutdown
+/// started.
+async fn closing(drain_delay: Duration, shutdown: &Shutdown) -> Instant {
+    shutdown.stopping().await;
+    let started = Instant::now();
+    if !drain_delay.is_zero() {
+        tracing::info!(?drain_delay, "stopping; still accepting");
+        tokio::select! {
+            () = sleep(drain_delay) => {}
+            () = shutdown.closing() => {}
+        }
+    }
+    shutdown.close();
+    started
 }
 
 /// The open connections of a server.
 #[derive(Debug)]
 struct Connections {
     limit: usize,
+    places: Places,
+    /// What their log lines are in.
+    span: Span,
     /// One token for each socket, also for one that has left HTTP by an upgrade.
     sockets: TaskTracker,
     /// One task for each connection that speaks HTTP.
     tasks: TaskTracker,
     tally: Arc<Tally>,
     refusals: Refusals,
+}
+
+/// Kept as long as a connection is open.
+#[derive(Debug)]
+pub(super) struct Open {
+    _socket: TaskTrackerToken,
+    _place: Place,
 }
 
 /// Counts the connections that a shutdown ended.
@@ -159,9 +211,11 @@ struct Tally {
 }
 
 impl Connections {
-    fn new(limit: usize) -> Self {
+    fn new(limits: &Limits, span: Span) -> Self {
         Self {
-            limit,
+            limit: limits.connections,
+            places: Places::new(limits.connections_per_ip),
+            span,
             sockets: TaskTracker::new(),
             tasks: TaskTracker::new(),
             tally: Arc::default(),
@@ -177,30 +231,35 @@ impl Connections {
         service: &S,
         shutdown: &Shutdown,
     ) {
-        if self.sockets.len() >= self.limit {
+        let peer = PeerAddr(SocketAddr::new(addr.ip().to_canonical(), addr.port()));
+        let place = self.places.take(peer.0.ip());
+        let (true, Some(place)) = (self.sockets.len() < self.limit, place) else {
             return self.refusals.refuse(stream);
-        }
+        };
         // A token that waits for more is a token that is late. Without the option it still works.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
-        let peer = PeerAddr(SocketAddr::new(addr.ip().to_canonical(), addr.port()));
-        let open = self.sockets.token();
+        let open = Open { _socket: self.sockets.token(), _place: place };
         let connection =
             protocol.clone().serve(stream, peer, service.clone(), shutdown.clone(), open);
         let (tally, shutdown) = (Arc::clone(&self.tally), shutdown.clone());
-        self.tasks.spawn(async move {
+        let task = async move {
             match connection.await {
                 End::Cut => tally.cut.fetch_add(1, Relaxed),
                 _ if shutdown.is_stopping() => tally.drained.fetch_add(1, Relaxed),
                 _ => 0,
             };
-        });
+        };
+        // Most servers have no span, and then nothing is paid for one.
+        match self.span.is_none() {
+            true => self.tasks.spawn(task),
+            false => self.tasks.spawn(task.instrument(self.span.clone())),
+        };
     }
 
     /// Waits for connections and tasks; at the deadline, drops what is left.
-    async fn drain(self, limits: &Limits, shutdown: &Shutdown) -> Summary {
-        let started = Instant::now();
+    async fn drain(self, limits: &Limits, shutdown: &Shutdown, started: Instant) -> Summary {
         tracing::info!(connections = self.sockets.len(), tasks = shutdown.work_left(), "draining");
         let all_done = async {
             self.sockets.close();

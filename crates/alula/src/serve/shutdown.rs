@@ -18,12 +18,15 @@ use super::signal::StopSignals;
 
 /// A handle to the shutdown of a server; clones are the same handle.
 ///
-/// A shutdown has two phases and an end:
+/// A shutdown has phases and an end:
 ///
-/// 1. [`stopping`](Self::stopping): no new connections, idle ones close, requests go on.
-/// 2. [`streams_must_end`](Self::streams_must_end): a response that would never end by itself
+/// 1. [`stopping`](Self::stopping): a readiness check says no. For the time of
+///    [`Limits::drain_delay`](super::Limits#structfield.drain_delay), which is none by default,
+///    the server goes on, but asks the clients of HTTP/1.1 to use another connection.
+/// 2. No new connections are accepted, idle ones close, requests go on.
+/// 3. [`streams_must_end`](Self::streams_must_end): a response that would never end by itself
 ///    sends its last words now.
-/// 3. The deadline of [`Limits::drain`](super::Limits#structfield.drain), or
+/// 4. The deadline of [`Limits::drain`](super::Limits#structfield.drain), or
 ///    [`end_now`](Self::end_now): what is still open is dropped.
 #[derive(Clone, Default)]
 pub struct Shutdown {
@@ -34,6 +37,8 @@ pub struct Shutdown {
 struct Inner {
     /// Cancelled first. Cancelling a later one cancels this one too.
     stopping: CancellationToken,
+    /// No new connections.
+    closing: CancellationToken,
     streams_must_end: CancellationToken,
     /// Cancelled last: whoever still works is dropped.
     end: CancellationToken,
@@ -65,7 +70,7 @@ impl Shutdown {
         let shutdown = Self::new();
         let mut signals = StopSignals::new()?;
         let handle = shutdown.clone();
-        shutdown.inner.listener.spawn(async move {
+        shutdown.listen(async move {
             let signal = signals.next().await;
             tracing::info!(signal, "stopping; a second signal ends at once");
             handle.trigger();
@@ -74,6 +79,11 @@ impl Shutdown {
             handle.end_now();
         });
         Ok(shutdown)
+    }
+
+    /// Runs what starts this shutdown. Nobody waits for it.
+    pub(super) fn listen(&self, signals: impl Future<Output = ()> + Send + 'static) {
+        self.inner.listener.spawn(signals);
     }
 
     /// Starts the shutdown. Further calls change nothing.
@@ -150,8 +160,19 @@ impl Shutdown {
         ShutdownPhase::of(&self.inner.end)
     }
 
-    pub(super) fn tell_streams(&self) {
+    /// Waits for the moment from which on nothing new is accepted.
+    pub(super) fn closing(&self) -> ShutdownPhase {
+        ShutdownPhase::of(&self.inner.closing)
+    }
+
+    /// Starts the shutdown without the delay.
+    pub(super) fn close(&self) {
         self.trigger();
+        self.inner.closing.cancel();
+    }
+
+    pub(super) fn tell_streams(&self) {
+        self.close();
         self.inner.streams_must_end.cancel();
     }
 }

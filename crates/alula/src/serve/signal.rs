@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGTERM and SIGINT.
 #[cfg(unix)]
+#[derive(Debug)]
 pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
@@ -32,6 +33,7 @@ impl StopSignals {
 
 /// Ctrl-C.
 #[cfg(not(unix))]
+#[derive(Debug)]
 pub(super) struct StopSignals;
 
 #[cfg(not(unix))]

@@ -1,6 +1,9 @@
 //! Every way a request can be wrong has a JSON answer.
 
+use std::time::Duration;
+
 use alula::{prelude::*, testing::TestResponse};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 #[derive(Deserialize, JsonSchema, Validate)]
@@ -149,6 +152,34 @@ async fn a_body_that_stalls_is_given_up() {
         alula::Body::from_stream(futures_util::stream::pending::<Result<&str, std::io::Error>>());
     let response = client.post("/small").body("application/json", body).await;
     assert_eq!(error(&response), (408, json!("The request body stalled")));
+}
+
+/// A body that is one string, of so many bytes each second.
+fn drip(bytes: usize) -> alula::Body {
+    let start = futures_util::stream::iter(["\""]);
+    let pieces = futures_util::stream::repeat("x".repeat(bytes)).then(|piece| async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        piece
+    });
+    let whole = start
+        .map(str::to_owned)
+        .chain(pieces.take(60))
+        .chain(futures_util::stream::iter(["\"".to_owned()]));
+    alula::Body::from_stream(whole.map(Ok::<_, std::io::Error>))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_comes_too_slowly_is_given_up() {
+    async fn length(Json(text): Json<String>) -> Json<usize> {
+        Json(text.len())
+    }
+    let client = App::new("Drip", "1").route(post("/", length)).client().await;
+    let slow = client.post("/").body("application/json", drip(100)).await;
+    let detail = json!("The request body comes too slowly");
+    // 100 bytes a second fall behind 240 soon after the grace of 10 s.
+    assert_eq!(error(&slow), (408, detail));
+    let enough = client.post("/").body("application/json", drip(250)).await;
+    assert_eq!(enough.json::<usize>(), 60 * 250);
 }
 
 #[tokio::test]

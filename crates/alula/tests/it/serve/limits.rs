@@ -10,7 +10,7 @@ use std::{
 
 use alula::serve::Limits;
 use axum::{Router, routing::get};
-use tokio::{io::AsyncReadExt, time::sleep};
+use tokio::{io::AsyncReadExt, net::TcpSocket, time::sleep};
 
 use super::{Client, GET, Running, flood, gate, ok, soon};
 
@@ -116,4 +116,25 @@ async fn one_connection_too_many_is_refused() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn one_address_has_its_own_limit() {
+    let limits = Limits::default().connections_per_ip(2);
+    let server = Running::start(limits, ok()).await;
+    let mut clients = [server.connect().await, server.connect().await];
+    for client in &mut clients {
+        client.send(GET).await;
+        client.receive_until("\r\n\r\nok").await;
+    }
+    let mut third = server.connect().await;
+    third.send(GET).await;
+    assert!(third.receive_all().await.starts_with("HTTP/1.1 503"));
+
+    let elsewhere = TcpSocket::new_v4().unwrap();
+    elsewhere.bind(([127, 0, 0, 2], 0).into()).unwrap();
+    let stream = elsewhere.connect(server.addr).await.unwrap();
+    let mut other = Client { stream, received: Vec::new() };
+    other.send(GET).await;
+    other.receive_until("\r\n\r\nok").await;
 }

@@ -8,7 +8,7 @@ use std::{
 use alula::serve::{Limits, Shutdown};
 use tokio::net::TcpStream;
 
-use super::{GET, Running, Signal, gate, ok, silent, soon};
+use super::{Client, GET, Running, Signal, gate, ok, silent, soon};
 
 /// Long enough that a test which runs into it fails, by the clock of [`super::PATIENCE`].
 const LONG: Duration = Duration::from_secs(600);
@@ -39,6 +39,72 @@ async fn idle_connections_are_closed() {
     assert!(summary.took < Duration::from_millis(900), "waited for clients that owe nothing");
     assert_eq!(fresh.receive_all().await, "");
     assert_eq!(used.receive_all().await, "");
+}
+
+#[tokio::test]
+async fn a_client_that_is_about_to_ask_is_answered() {
+    let mut server = Running::start(patient(), ok()).await;
+    let mut fresh = server.connect().await;
+    let mut used = server.connect().await;
+    used.send(GET).await;
+    used.receive_until("\r\n\r\nok").await;
+    // By then the server has accepted both.
+    server.shutdown.trigger();
+    server.shutdown.stopping().await;
+    for client in [&mut fresh, &mut used] {
+        client.send(GET).await;
+        let response = client.receive_all().await;
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
+    }
+    assert_eq!(server.ended().await.connections_drained, 2);
+}
+
+#[tokio::test]
+async fn connections_that_wait_to_be_accepted_are_not_lost() {
+    // On the one thread of this test the server does not come to accept any of them.
+    let mut server = Running::start(patient(), ok()).await;
+    let connect = || {
+        let client = std::net::TcpStream::connect(server.addr).unwrap();
+        client.set_nonblocking(true).unwrap();
+        let stream = TcpStream::from_std(client).unwrap();
+        Client { stream, received: Vec::new() }
+    };
+    let mut clients: Vec<_> = (0..20).map(|_| connect()).collect();
+    server.shutdown.trigger();
+    for client in &mut clients {
+        client.send(GET).await;
+        let response = client.receive_all().await;
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    }
+    assert_eq!(server.ended().await.connections_drained, 20);
+}
+
+#[tokio::test]
+async fn a_delay_goes_on_accepting_and_asks_to_leave() {
+    let delay = Duration::from_millis(400);
+    let mut server = Running::start(patient().drain_delay(delay), ok()).await;
+    let mut idle = server.connect().await;
+    let started = Instant::now();
+    server.shutdown.trigger();
+    assert!(server.shutdown.is_stopping());
+    let mut late = server.connect().await;
+    late.send(GET).await;
+    let response = late.receive_all().await;
+    assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
+    assert_eq!(idle.receive_all().await, "", "what is idle is closed after the delay");
+    let summary = server.ended().await;
+    assert!(started.elapsed() >= delay && summary.took >= delay, "{summary:?}");
+    assert!(TcpStream::connect(server.addr).await.is_err(), "still accepting");
+}
+
+#[tokio::test]
+async fn a_delay_does_not_hold_up_who_ends_at_once() {
+    let mut server = Running::start(patient().drain_delay(LONG), ok()).await;
+    server.shutdown.trigger();
+    let _client = server.connect().await;
+    server.shutdown.end_now();
+    server.ended().await;
 }
 
 #[tokio::test]

@@ -1,0 +1,90 @@
+//! From an address to a running application.
+
+use std::{io, time::Duration};
+
+use tracing::Instrument as _;
+
+use super::{App, StartError};
+use crate::{
+    error::Result,
+    serve::{Launch, Server, Shutdown, Workers},
+};
+
+impl App {
+    /// Serves with several processes, see [`Workers`]; with one by default.
+    ///
+    /// Only [`serve`](Self::serve) looks at it. It starts this program again for each worker, so
+    /// `main` runs in the supervisor and in each worker, up to there; the lifespan and all that
+    /// serves runs in the workers only. State in memory is each worker's own.
+    ///
+    /// ```no_run
+    /// # async fn example(app: alula::App) -> alula::Result<()> {
+    /// app.workers(4).serve("0.0.0.0:8000").await
+    /// # }
+    /// ```
+    pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
+        self.workers = workers.into();
+        self
+    }
+
+    /// Serves the application at an address such as `127.0.0.1:8000`, until SIGTERM or SIGINT.
+    ///
+    /// With several [`workers`](Self::workers) this process becomes their supervisor.
+    ///
+    /// It prints nothing by itself. The address, the access log and the causes of errors go to
+    /// [`tracing`](https://docs.rs/tracing): `tracing_subscriber::fmt::init()` shows them.
+    ///
+    /// # Errors
+    ///
+    /// If the application has a mistake, its lifespan fails, or the address cannot be bound. The
+    /// error is made to be returned from `main`; [`serve_on`](Self::serve_on) has a typed one.
+    pub async fn serve(self, address: &str) -> Result<()> {
+        let launch = self.workers.bind(address, self.limits.clone()).await;
+        let launch = launch.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+        })?;
+        match launch {
+            Launch::Serve { server, shutdown } => self.serve_on(server, shutdown).await?,
+            Launch::Supervise(supervisor) => {
+                // A mistake that no worker could start with is said here, once.
+                self.openapi()?;
+                supervisor.run().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves the application on a server that is bound already, until `shutdown`.
+    ///
+    /// The start of the lifespan ends when the shutdown begins; its end has what is left of
+    /// [`Limits::drain`](crate::Limits#structfield.drain), at least a second.
+    ///
+    /// # Errors
+    ///
+    /// If the application has a mistake or its lifespan fails.
+    pub async fn serve_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
+        let span = server.worker_span();
+        // Large, and started once.
+        Box::pin(self.run_on(server, shutdown)).instrument(span).await
+    }
+
+    async fn run_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
+        let running = tokio::select! {
+            // What has started is also ended.
+            biased;
+            running = self.start(shutdown.clone()) => running?,
+            () = shutdown.stopping() => {
+                tracing::warn!("stopped before the lifespan had started");
+                return Ok(());
+            }
+        };
+        tracing::info!("serving on http://{}", server.local_addr());
+        let shutdown_max = server.limits().shutdown_max();
+        let summary = server.run(running.service.clone(), shutdown).await;
+        let left = shutdown_max.saturating_sub(summary.took).max(Duration::from_secs(1));
+        if tokio::time::timeout(left, running.stop()).await.is_err() {
+            tracing::warn!(?left, "the end of the lifespan did not finish in time");
+        }
+        Ok(())
+    }
+}
