@@ -47,7 +47,7 @@ pub(crate) fn app(shutdown: Shutdown) -> App {
 async fn main() -> Result<()> {
     tracing_subscriber::fmt().json().init();
     let shutdown = Shutdown::on_signals()?;
-    let limits = Limits::default().connections(10_000).drain(Duration::from_secs(20));
+    let limits = Limits::default().drain_delay(Duration::from_secs(5));
     let server = Server::bind("0.0.0.0:8000", limits).await?;
     app(shutdown.clone()).serve_on(server, shutdown).await?;
     Ok(())

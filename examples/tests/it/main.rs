@@ -23,6 +23,8 @@ mod quick_reference;
 #[cfg(test)]
 mod quick_start;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod routers;
 #[cfg(test)]
 mod settings;

@@ -24,6 +24,7 @@ mod new;
 mod process;
 mod recorded;
 mod recordings;
+mod reference;
 mod refusals;
 mod replay;
 mod secrets;

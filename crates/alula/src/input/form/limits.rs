@@ -1,5 +1,7 @@
 //! What a form may cost.
 
+use std::fmt;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
@@ -19,7 +21,7 @@ const MIB: usize = 1024 * KIB;
 /// let limits = FormLimits::default().files(10).file_bytes(20 * 1024 * 1024);
 /// let route = post("/photos", upload).form_limits(limits);
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct FormLimits {
     fields: Option<usize>,
     files: Option<usize>,
@@ -108,6 +110,22 @@ impl FormLimits {
             file_memory_bytes_max: self.file_memory_bytes.unwrap_or(MIB),
             memory_bytes_max: self.memory_bytes.unwrap_or(8 * MIB),
         }
+    }
+}
+
+/// Shows what holds where nothing around says otherwise.
+impl fmt::Debug for FormLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bounds = self.bounds();
+        f.debug_struct("FormLimits")
+            .field("fields", &bounds.fields_max)
+            .field("files", &bounds.files_max)
+            .field("field_bytes", &bounds.field_bytes_max)
+            .field("file_bytes", &self.file_bytes)
+            .field("part_header_bytes", &bounds.part_header_bytes_max)
+            .field("file_memory_bytes", &bounds.file_memory_bytes_max)
+            .field("memory_bytes", &bounds.memory_bytes_max)
+            .finish()
     }
 }
 
