@@ -78,9 +78,11 @@
 #[cfg(test)]
 extern crate self as alula;
 
+mod accept;
 mod app;
 mod dependency;
 mod error;
+mod files;
 mod handler;
 mod idle;
 mod input;
@@ -112,6 +114,7 @@ pub use error::{
     ApiError, CatchError, ErrorContext, ErrorFormat, FastApi, HttpError, Panic, Problem, Result,
     ValidationError,
 };
+pub use files::{Fallback, Frontend, StaticFiles};
 pub use futures_util::Stream;
 pub use handler::Handler;
 pub use http;

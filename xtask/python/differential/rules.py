@@ -36,7 +36,7 @@ RULES: dict[str, Rule] = {
     "head": Rule("**A `GET` route answers `HEAD`**", ("allow", "GET", "GET, HEAD")),
     "allow": Rule("**`Allow` names all methods of a path.**"),
     "raw-path": Rule("**A path is matched as it was sent**"),
-    "trailing-slash": Rule("**A trailing slash is another path**"),
+    "trailing-slash": Rule("**A redirect for a slash too many or too few names a path.**"),
     "no-content": Rule("**`()` is 204 without a body.**"),
     "compact-events": Rule("**Events are compact JSON.**"),
     "no-transform": Rule(

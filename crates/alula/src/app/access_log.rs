@@ -4,7 +4,32 @@ use std::{sync::Arc, time::Instant};
 
 use http::{Method, StatusCode, Uri};
 
+use super::App;
 use crate::input::RequestId;
+
+impl App {
+    /// Whether each request gets a line in the access log; it does by default.
+    ///
+    /// The log is [`tracing`](https://docs.rs/tracing) with the target `alula::access`, at the
+    /// level INFO: a filter there can leave it out, too.
+    pub fn access_log(mut self, log: bool) -> Self {
+        self.access_log.set(log);
+        self
+    }
+
+    /// Leaves requests for these paths out of the access log, such as those of a health check.
+    ///
+    /// A request that is answered with a server error (500 and up) is in it all the same.
+    ///
+    /// ```
+    /// # use alula::App;
+    /// let app = App::new("Api", "1.0.0").access_log_skip(["/health", "/health/live"]);
+    /// ```
+    pub fn access_log_skip<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Self {
+        self.access_log.skip(paths);
+        self
+    }
+}
 
 /// Which requests get a line.
 #[derive(Debug, Clone, Default)]

@@ -2,9 +2,8 @@
 
 use std::{
     fmt,
-    future::{Future, ready},
+    future::ready,
     io,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,15 +12,20 @@ use axum::{
     routing::{MethodFilter, get},
 };
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{HeaderValue, Response, header};
 use serde_json::Value;
 
 use super::{
-    App, ApplyLayer, embed::fall_back, lifespan::Startup, paths::Paths, planning::Planning,
+    App,
+    lifespan::{AtEnd, Startup},
+    planning::Planning,
     service::AppService,
+    table::Table,
 };
 use crate::{
     error::{Areas, ErrorPolicies, HttpError, Result},
+    files::Files,
     openapi::{OperationIds, Plan},
     routing::RouterParts,
     serve::Shutdown,
@@ -65,22 +69,26 @@ pub(crate) struct Running {
     pub(crate) service: AppService,
     pub(crate) shutdown: Shutdown,
     /// What the lifespan left for the end. The lock only makes it shareable.
-    at_end: Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    at_end: Mutex<Vec<AtEnd>>,
 }
 
 impl Running {
     /// Ends the lifespan, after the last request.
     pub(crate) async fn stop(self) {
-        let at_end = self.at_end.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for work in at_end.into_iter().rev() {
-            work.await;
-        }
+        end(self.at_end.into_inner().unwrap_or_else(PoisonError::into_inner)).await;
+    }
+}
+
+/// Closes what lifespans have opened, the last first.
+async fn end(at_end: Vec<AtEnd>) {
+    for work in at_end.into_iter().rev() {
+        work.await;
     }
 }
 
 /// The document of an application that is not started.
 pub(super) fn document(app: App) -> Result<Value, StartError> {
-    let planned = plan(app, &Shutdown::new());
+    let planned = plan_app(app, "", &Shutdown::new());
     match planned.mistakes.is_empty() {
         true => Ok(planned.document),
         false => Err(StartError::Mistakes(planned.mistakes)),
@@ -88,122 +96,133 @@ pub(super) fn document(app: App) -> Result<Value, StartError> {
 }
 
 pub(super) async fn start(mut app: App, shutdown: Shutdown) -> Result<Running, StartError> {
-    let mut startup = Startup::new(std::mem::take(&mut app.states));
-    if let Some(lifespan) = app.lifespan.take() {
-        startup = lifespan(startup).await.map_err(StartError::Lifespan)?;
+    let mut at_end = Vec::new();
+    if let Err(error) = open(&mut app, &mut at_end).await {
+        end(at_end).await;
+        return Err(error);
     }
-    app.states = startup.states;
     #[cfg(feature = "otel")]
     let telemetry = app.telemetry.clone();
     let access_log = std::mem::take(&mut app.access_log);
-    let Planned { router, errors, mistakes, .. } = plan(app, &shutdown);
+    let Planned { router, errors, mut mistakes, files, .. } = plan_app(app, "", &shutdown);
+    let missing = |(title, files): (String, Files)| Some(format!("{title}: {}", files.mistake()?));
+    mistakes.extend(files.into_iter().filter_map(missing));
+    if !mistakes.is_empty() {
+        end(at_end).await;
+        return Err(StartError::Mistakes(mistakes));
+    }
     let service = AppService::new(router, access_log, errors);
     #[cfg(feature = "otel")]
     let service = {
         if let Some(telemetry) = telemetry.clone() {
             // Last of all: what else happens at the end is told, too.
-            startup.shutdown.insert(0, Box::pin(async move { telemetry.shutdown().await }));
+            at_end.insert(0, Box::pin(async move { telemetry.shutdown().await }));
         }
         service.with_telemetry(telemetry)
     };
-    let running = Running { service, shutdown, at_end: Mutex::new(startup.shutdown) };
-    if mistakes.is_empty() {
-        return Ok(running);
-    }
-    // What the lifespan has opened must be closed, too.
-    running.stop().await;
-    Err(StartError::Mistakes(mistakes))
+    Ok(Running { service, shutdown, at_end: Mutex::new(at_end) })
+}
+
+/// Runs the lifespan of an application, then those of the applications that are mounted in it.
+fn open<'a>(app: &'a mut App, at_end: &'a mut Vec<AtEnd>) -> BoxFuture<'a, Result<(), StartError>> {
+    Box::pin(async move {
+        let mut startup = Startup::new(std::mem::take(&mut app.states));
+        if let Some(lifespan) = app.lifespan.take() {
+            startup = lifespan(startup).await.map_err(StartError::Lifespan)?;
+        }
+        app.states = startup.states;
+        at_end.extend(startup.shutdown);
+        for (_, mounted) in &mut app.mounted {
+            // The outermost tells of requests; the others say which routes they took.
+            #[cfg(feature = "otel")]
+            mounted.telemetry.clone_from(&app.telemetry);
+            open(mounted, at_end).await?;
+        }
+        Ok(())
+    })
 }
 
 /// What an application comes to.
-struct Planned {
-    router: axum::Router,
-    errors: Option<Arc<ErrorPolicies>>,
+pub(super) struct Planned {
+    pub(super) router: axum::Router,
+    pub(super) errors: Option<Arc<ErrorPolicies>>,
     document: Value,
-    mistakes: Vec<String>,
+    pub(super) mistakes: Vec<String>,
+    /// Directories that have to be there at the start, by their routes.
+    pub(super) files: Vec<(String, Files)>,
 }
 
-fn plan(app: App, shutdown: &Shutdown) -> Planned {
+/// Plans an application that is mounted at a prefix, empty for the outermost.
+fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     // A lifespan that has not run may still bring any state.
     let may_lack_states = app.lifespan.is_some();
     let mut plan = Plan::new(app.states, app.overrides, may_lack_states);
     plan.mistakes.extend(app.mistakes);
     let mut document = app.document;
-    let mut paths = Paths::default();
+    let mut table = Table::default();
     #[cfg(feature = "otel")]
-    paths.note_routes(app.telemetry.is_some());
+    table.paths.note_routes(app.telemetry.is_some());
     let RouterParts { routes, areas, errors } = app.root.into_parts();
-    let mut areas = Areas::new(errors, areas);
+    let mut areas = Areas::new(errors, areas, prefix);
     let named = routes.iter().chain(app.webhooks.iter().map(|(_, route)| route));
     let mut ids = OperationIds::new(named, app.operation_ids);
     for mut route in routes {
         let title = format!("{} {}", route.method, route.path);
         let layers = std::mem::take(&mut route.layers);
-        let (path, method) = (route.path.clone(), route.method.clone());
-        let Some(filter) = paths.admit(&path, &method, &title, &mut plan.mistakes) else {
+        let path = route.path.clone();
+        let Some(place) = table.admit(prefix, &mut route, &title, &mut plan.mistakes) else {
             continue;
         };
-        areas.add_route(&path, &route.errors);
-        let is_hidden = route.meta.hidden;
+        areas.add_route(&format!("{prefix}{path}"), &route.errors);
+        let (is_hidden, filter) = (route.meta.hidden, place.filter());
+        let method = route.method.clone();
         let planning = |plan: &mut Plan| {
             let endpoint = Planning { filter, body: app.body, shutdown };
             endpoint.route(route, &title, &mut ids, plan)
         };
         let (handler, operation) =
             if is_hidden { plan.undocumented(planning) } else { planning(&mut plan) };
-        paths.add_layered(&path, &method, handler, &layers);
-        for mistake in layers.mistakes() {
-            // A router says it for each of its routes.
-            if !plan.mistakes.contains(mistake) {
-                plan.mistakes.push(mistake.clone());
-            }
-        }
+        table.add(place, handler, &layers);
+        plan.add_mistakes(layers.mistakes());
         if !is_hidden {
             document.add(&path, method.as_str(), operation);
         }
     }
+    let planning = Planning { filter: MethodFilter::GET, body: app.body, shutdown };
     for (name, route) in app.webhooks {
-        let title = format!("webhook `{name}`");
-        let method = route.method.clone();
-        if !route.path.is_empty() {
-            let path = &route.path;
-            plan.mistakes.push(format!("{title}: it has the path `{path}`, where `\"\"` is meant"));
+        planning.webhook(name, route, &mut ids, &mut document, &mut plan);
+    }
+    for (path, mounted) in app.mounted {
+        let path = format!("{prefix}{path}");
+        let title = format!("mounted at `{path}`");
+        if table.below.admit_mount(&path, &title, &mut plan.mistakes) {
+            let mounted = plan_app(mounted, &path, shutdown);
+            table.mount(path, &title, mounted, &mut plan.mistakes);
         }
-        let planning = Planning { filter: MethodFilter::GET, body: app.body, shutdown };
-        let operation = planning.description(route, &title, &mut ids, &mut plan);
-        if !document.add_webhook(name, method.as_str(), operation) {
-            plan.mistakes.push(format!("{title}: it is described twice"));
-        }
+    }
+    if !prefix.is_empty() {
+        document.mounted_at(prefix);
     }
     let mut document = document.finish(plan.components, plan.security_schemes);
     for change in app.customize {
         change(&mut document);
     }
     if let Some(url) = &app.openapi_url {
+        let url = format!("{prefix}{url}");
         let own = [(url.clone(), get(json_document(&document)))];
-        paths.add_own("openapi_url", own, &mut plan.mistakes);
+        table.paths.add_own("openapi_url", own, &mut plan.mistakes);
         #[cfg(feature = "docs")]
         if let Some(docs_url) = &app.docs_url {
             plan.mistakes.extend_from_slice(app.docs.mistakes());
-            let own = super::docs::routes(docs_url, url, &document, &app.docs);
-            paths.add_own("docs_url", own, &mut plan.mistakes);
+            let docs_url = format!("{prefix}{docs_url}");
+            let own = super::docs::routes(&docs_url, &url, &document, &app.docs);
+            table.paths.add_own("docs_url", own, &mut plan.mistakes);
         }
     }
-    let router = paths.into_router();
-    Planned {
-        router: finish(router, app.foreign, app.layers),
-        errors: areas.finish(shutdown),
-        document,
-        mistakes: plan.mistakes,
-    }
-}
-
-fn finish(
-    router: axum::Router,
-    foreign: Vec<axum::Router>,
-    layers: Vec<ApplyLayer>,
-) -> axum::Router {
-    layers.into_iter().fold(fall_back(router, foreign), |router, layer| layer(router))
+    let (router, files) = table.finish(app.foreign, app.redirect_slashes);
+    let router = app.layers.into_iter().fold(router, |router, layer| layer(router));
+    let errors = areas.finish(shutdown);
+    Planned { router, errors, document, mistakes: plan.mistakes, files }
 }
 
 /// Serves the document, serialized once.

@@ -2,15 +2,8 @@
 
 use std::fmt;
 
-use axum::extract::Request;
-use http::Response;
-
-use super::{App, AppService, Running, StartError, paths::method_not_allowed};
-use crate::{
-    Body,
-    error::{HttpError, answer_for},
-    serve::Shutdown,
-};
+use super::{App, AppService, Running, StartError, paths::method_not_allowed, rest::Rest};
+use crate::serve::Shutdown;
 
 impl App {
     /// Starts the application as a tower service, for a server that is not Alula's.
@@ -88,19 +81,20 @@ impl fmt::Debug for Ending {
 }
 
 /// Lets routers answer, one after the other, what a router does not.
-pub(super) fn fall_back(router: axum::Router, foreign: Vec<axum::Router>) -> axum::Router {
+pub(super) fn fall_back(
+    router: axum::Router,
+    foreign: Vec<axum::Router>,
+    rest: Rest,
+) -> axum::Router {
     // Without the others no request takes a way around them.
     let all = std::iter::once(router).chain(foreign).rev();
-    let behind = |next: Option<axum::Router>, router: axum::Router| {
+    let behind = move |next: Option<axum::Router>, router: axum::Router| {
+        let rest = rest.clone();
         let router = router.method_not_allowed_fallback(method_not_allowed);
         Some(match next {
             Some(next) => router.fallback_service(next),
-            None => router.fallback(not_found),
+            None => router.fallback(move |request| rest.answer(request)),
         })
     };
     all.fold(None, behind).unwrap_or_default()
-}
-
-async fn not_found(request: Request) -> Response<Body> {
-    answer_for(&request, HttpError::not_found("Not Found"))
 }

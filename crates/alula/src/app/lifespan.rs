@@ -6,6 +6,8 @@ use super::state::States;
 use crate::error::Result;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// What is left to do after the last request.
+pub(super) type AtEnd = BoxFuture<()>;
 pub(crate) type Lifespan = Box<dyn FnOnce(Startup) -> BoxFuture<Result<Startup>> + Send>;
 
 /// An application that is starting: takes states, and what to do at shutdown.
@@ -30,7 +32,7 @@ pub(crate) type Lifespan = Box<dyn FnOnce(Startup) -> BoxFuture<Result<Startup>>
 #[must_use = "return it from the lifespan function"]
 pub struct Startup {
     pub(super) states: States,
-    pub(super) shutdown: Vec<BoxFuture<()>>,
+    pub(super) shutdown: Vec<AtEnd>,
 }
 
 impl Startup {

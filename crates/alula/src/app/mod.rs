@@ -8,13 +8,16 @@ mod docs;
 mod embed;
 mod errors;
 mod lifespan;
+mod mount;
 mod operations;
 mod paths;
 mod planning;
 mod request_id;
+mod rest;
 mod service;
 mod serving;
 mod state;
+mod table;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -29,6 +32,7 @@ pub use docs::DocsSettings;
 pub use embed::Ending;
 pub use lifespan::Startup;
 pub(crate) use request_id::unique_text;
+pub(crate) use rest::redirect;
 pub use service::AppService;
 pub(crate) use state::{Overrides, States};
 
@@ -73,6 +77,9 @@ pub struct App {
     customize: Vec<ChangeDocument>,
     states: States,
     overrides: Overrides,
+    /// Applications below a prefix.
+    mounted: Vec<(String, Self)>,
+    redirect_slashes: bool,
     /// Routers of axum that answer what no route does.
     foreign: Vec<axum::Router>,
     layers: Vec<ApplyLayer>,
@@ -107,6 +114,8 @@ impl App {
             customize: Vec::new(),
             states: States::default(),
             overrides: Overrides::default(),
+            mounted: Vec::new(),
+            redirect_slashes: true,
             foreign: Vec::new(),
             layers: Vec::new(),
             mistakes: Vec::new(),
@@ -254,28 +263,6 @@ impl App {
         let body = BodyLimits::of_server(&limits);
         self.body = BodyLimits { body_bytes_max: self.body.body_bytes_max, ..body };
         self.limits = limits;
-        self
-    }
-
-    /// Whether each request gets a line in the access log; it does by default.
-    ///
-    /// The log is [`tracing`](https://docs.rs/tracing) with the target `alula::access`, at the
-    /// level INFO: a filter there can leave it out, too.
-    pub fn access_log(mut self, log: bool) -> Self {
-        self.access_log.set(log);
-        self
-    }
-
-    /// Leaves requests for these paths out of the access log, such as those of a health check.
-    ///
-    /// A request that is answered with a server error (500 and up) is in it all the same.
-    ///
-    /// ```
-    /// # use alula::App;
-    /// let app = App::new("Api", "1.0.0").access_log_skip(["/health", "/health/live"]);
-    /// ```
-    pub fn access_log_skip<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Self {
-        self.access_log.skip(paths);
         self
     }
 

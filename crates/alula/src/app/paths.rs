@@ -109,7 +109,8 @@ impl Paths {
         }
     }
 
-    pub(super) fn into_router(mut self) -> axum::Router {
+    /// The router, and the paths that it knows.
+    pub(super) fn into_router(mut self) -> (axum::Router, matchit::Router<()>) {
         for (path, methods) in self.cors {
             if let Some(handler) = self.handlers.remove(&path) {
                 self.handlers.insert(path, with_preflight(handler, methods));
@@ -123,9 +124,10 @@ impl Paths {
             };
             self.handlers = self.handlers.into_iter().map(noted).collect();
         }
-        self.handlers
-            .into_iter()
-            .fold(axum::Router::new(), |router, (path, handler)| router.route(&path, handler))
+        let add = |router: axum::Router, (path, handler): (String, MethodRouter)| {
+            router.route(&path, handler)
+        };
+        (self.handlers.into_iter().fold(axum::Router::new(), add), self.known)
     }
 }
 

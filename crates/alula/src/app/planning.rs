@@ -7,7 +7,7 @@ use super::operations::{describe, path_names};
 use crate::{
     error::ErrorPolicy,
     input::BodyLimits,
-    openapi::{DEFAULT, Operation, OperationIds, Plan, insert},
+    openapi::{DEFAULT, Document, Operation, OperationIds, Plan, insert},
     routing::{Callback, Route, Settings},
     serve::Shutdown,
 };
@@ -96,8 +96,29 @@ impl Planning<'_> {
         (handler, operation.finish())
     }
 
+    /// Plans a request that the server sends.
+    pub(super) fn webhook(
+        self,
+        name: String,
+        route: Route,
+        ids: &mut OperationIds,
+        document: &mut Document,
+        plan: &mut Plan,
+    ) {
+        let title = format!("webhook `{name}`");
+        let method = route.method.clone();
+        if !route.path.is_empty() {
+            let path = &route.path;
+            plan.mistakes.push(format!("{title}: it has the path `{path}`, where `\"\"` is meant"));
+        }
+        let operation = self.description(route, &title, ids, plan);
+        if !document.add_webhook(name, method.as_str(), operation) {
+            plan.mistakes.push(format!("{title}: it is described twice"));
+        }
+    }
+
     /// The operation of a route that only describes a request which the server sends.
-    pub(super) fn description(
+    fn description(
         self,
         route: Route,
         title: &str,

@@ -165,7 +165,11 @@ pub(crate) struct Areas {
 }
 
 impl Areas {
-    pub(crate) fn new(default: Errors, areas: Vec<Area>) -> Self {
+    /// Those of an application that is mounted at a prefix, empty for the outermost.
+    pub(crate) fn new(default: Errors, mut areas: Vec<Area>, prefix: &str) -> Self {
+        for area in &mut areas {
+            area.path.insert_str(0, prefix);
+        }
         let mut sorted = Self { default, areas };
         sorted.sort();
         sorted

@@ -40,6 +40,13 @@ impl Document {
         self.info.insert(what.to_owned(), value.into());
     }
 
+    /// Says where an application is that is mounted in another one, unless it knows better.
+    pub(crate) fn mounted_at(&mut self, prefix: &str) {
+        if self.servers.is_empty() {
+            self.servers.push(json!({ "url": prefix }));
+        }
+    }
+
     /// Adds an operation at a path as axum writes it.
     pub(crate) fn add(&mut self, path: &str, method: &str, operation: Map<String, Value>) {
         insert(&mut self.paths, path.replace("{*", "{"), method, operation);

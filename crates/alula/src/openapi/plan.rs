@@ -34,6 +34,15 @@ impl Plan {
         }
     }
 
+    /// Notes mistakes that may be told several times: a router says them for each of its routes.
+    pub(crate) fn add_mistakes(&mut self, mistakes: &[String]) {
+        for mistake in mistakes {
+            if !self.mistakes.contains(mistake) {
+                self.mistakes.push(mistake.clone());
+            }
+        }
+    }
+
     /// Plans something that the document does not show, nor what it is made of.
     pub(crate) fn undocumented<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         let components = mem::take(&mut self.components);

@@ -27,6 +27,7 @@ pub use cookie::{SameSite, SetCookie};
 pub use either::Either;
 pub use events::{Event, SseItem};
 pub use file::File;
+pub(crate) use file::open;
 pub use head::ResponseHead;
 pub use lines::JsonLines;
 pub use redirect::Redirect;

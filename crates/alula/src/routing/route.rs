@@ -14,6 +14,7 @@ use super::{
 use crate::{
     dependency::{Dependency, PlanGuard, plan_guard},
     error::Errors,
+    files::Files,
     handler::Handler,
     input::{FormLimits, Input},
     output::Output,
@@ -56,6 +57,8 @@ pub struct Route {
     pub(crate) to_completion: bool,
     pub(crate) guards: Vec<PlanGuard>,
     pub(crate) layers: Layers,
+    /// What it serves if it answers for all paths below its own.
+    pub(crate) below: Option<Files>,
     #[cfg(feature = "ws")]
     pub(crate) socket: crate::ws::SocketOptions,
     pub(crate) errors: Errors,
@@ -96,6 +99,7 @@ pub(crate) fn route(
         layers: Layers::default(),
         errors: Errors::default(),
         describes: Vec::new(),
+        below: None,
         #[cfg(feature = "ws")]
         socket: crate::ws::SocketOptions::default(),
         endpoint,

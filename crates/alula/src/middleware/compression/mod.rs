@@ -1,6 +1,5 @@
 //! Smaller answers.
 
-mod accept;
 mod gzip;
 
 use std::ops::ControlFlow;
@@ -10,11 +9,12 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
 use tower_layer::Layer;
 
-use self::{accept::accepts_gzip, gzip::GzipBody};
+use self::gzip::GzipBody;
 use super::{
     Checked,
     around::{Around, Heads},
 };
+use crate::accept::accepts_encoding;
 
 /// Compresses answers with gzip for clients that accept it; needs the feature `compression`.
 ///
@@ -97,7 +97,7 @@ impl Heads for Compression {
     type Memory = bool;
 
     fn request(&self, request: &mut Request) -> ControlFlow<Response<Body>, bool> {
-        ControlFlow::Continue(accepts_gzip(request.headers()))
+        ControlFlow::Continue(accepts_encoding(request.headers(), "gzip"))
     }
 
     fn response(&self, accepts_gzip: bool, mut response: Response<Body>) -> Response<Body> {

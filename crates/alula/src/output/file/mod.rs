@@ -1,7 +1,7 @@
 //! Files as answers.
 
 mod body;
-mod open;
+pub(crate) mod open;
 mod range;
 mod validators;
 
@@ -144,12 +144,7 @@ impl File {
                 let error = HttpError::new(416, "Range Not Satisfiable");
                 Err(error.header(header::CONTENT_RANGE, length))
             }
-            Requested::Whole => {
-                let whole = 0..self.length;
-                let mut response = self.response([Segment::Of(whole)].into(), origin)?;
-                *response.status_mut() = cx.status();
-                Ok(response)
-            }
+            Requested::Whole => self.whole(cx.status(), cx),
             Requested::Parts(parts) => match <[_; 1]>::try_from(parts) {
                 Ok([part]) => {
                     let range = HeaderValue::try_from(content_range(&part, self.length))?;
@@ -161,6 +156,18 @@ impl File {
                 Err(parts) => self.multipart(parts, origin),
             },
         }
+    }
+
+    /// All of it with a status, whatever the client has already.
+    pub(crate) fn whole(
+        self,
+        status: StatusCode,
+        cx: &ResponseContext<'_>,
+    ) -> Result<Response<Body>> {
+        let whole = 0..self.length;
+        let mut response = self.response([Segment::Of(whole)].into(), cx.stream())?;
+        *response.status_mut() = status;
+        Ok(response)
     }
 
     /// Only what is read, and as a whole, has parts.

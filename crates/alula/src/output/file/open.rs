@@ -53,20 +53,24 @@ impl File {
             return Ok(None);
         }
         let (directory, relative) = (directory.into(), relative.to_owned());
-        on_a_blocking_thread(move || {
-            let root = fs::canonicalize(&directory).map_err(|error| naming(&directory, &error))?;
-            let path = match fs::canonicalize(root.join(&relative)) {
-                Ok(path) if path.starts_with(&root) => path,
-                Ok(_) => return Ok(None),
-                Err(error) => return missing_is_none(Err(naming(&relative, &error))),
-            };
-            missing_is_none(open(&path))
+        on_a_blocking_thread(move || match within(&directory, &relative)? {
+            Some(path) => missing_is_none(open(&path)),
+            None => Ok(None),
         })
         .await
     }
 }
 
-fn missing_is_none(opened: io::Result<File>) -> io::Result<Option<File>> {
+/// What is at a path in a directory, as its real path; nothing if that is somewhere else.
+pub(crate) fn within(directory: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
+    let root = fs::canonicalize(directory).map_err(|error| naming(directory, &error))?;
+    match fs::canonicalize(root.join(path)) {
+        Ok(real) => Ok(real.starts_with(&root).then_some(real)),
+        Err(error) => missing_is_none(Err(naming(path, &error))),
+    }
+}
+
+pub(crate) fn missing_is_none<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
     // The last two are names that no file can have.
     let missing = [
         ErrorKind::NotFound,
@@ -83,6 +87,11 @@ fn missing_is_none(opened: io::Result<File>) -> io::Result<Option<File>> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
+    open_as(path, path)
+}
+
+/// Opens a file that is of the kind which another name has.
+pub(crate) fn open_as(path: &Path, kind: &Path) -> io::Result<File> {
     let name = |error: io::Error| naming(path, &error);
     // Asked first: to open a pipe would wait for its other end.
     if !fs::metadata(path).map_err(name)?.is_file() {
@@ -103,7 +112,7 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(File {
         content,
         length,
-        media: Media::guess(path),
+        media: Media::guess(kind),
         validators: Validators::of_file(length, metadata.modified().ok()),
         mistake: None,
     })
@@ -116,7 +125,7 @@ fn naming(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()))
 }
 
-async fn on_a_blocking_thread<T: Send + 'static>(
+pub(crate) async fn on_a_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?

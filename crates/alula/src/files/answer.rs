@@ -1,0 +1,93 @@
+//! Files as answers to requests for them.
+
+use axum::body::Body;
+use http::{HeaderValue, Response, StatusCode, Uri, header};
+
+use super::{
+    Files,
+    find::{Found, Sent},
+    request::Asked,
+};
+use crate::{
+    app::redirect,
+    error::{HttpError, Result},
+    openapi::Operation,
+    output::{Output, ResponseContext, open::on_a_blocking_thread},
+};
+
+/// What a directory answers.
+pub(super) enum Answer {
+    File(Box<Sending>),
+    Redirect(HeaderValue),
+}
+
+/// A file with what is said about it.
+pub(super) struct Sending {
+    sent: Sent,
+    status: StatusCode,
+    cache_control: Option<HeaderValue>,
+    /// Whether another client may get another form of it.
+    varies: bool,
+}
+
+impl Files {
+    pub(super) async fn answer(self, asked: Asked) -> Result<Answer> {
+        let (reads, uri, files) = (asked.reads, asked.uri.clone(), self.clone());
+        let found = on_a_blocking_thread(move || files.find(&asked)).await?;
+        // A frontend does not know of paths that it has no file for; a directory has them all.
+        let knows = !self.0.is_site || matches!(found, Found::File(_) | Found::Directory);
+        if !reads && knows {
+            let allowed = HeaderValue::from_static("GET,HEAD");
+            return Err(HttpError::new(405, "Method Not Allowed").header(header::ALLOW, allowed));
+        }
+        match found {
+            Found::Directory => Ok(Answer::Redirect(with_slash(&uri)?)),
+            Found::File(sent) => Ok(self.send(sent, StatusCode::OK)),
+            Found::Application(sent) if reads => Ok(self.send(sent, StatusCode::OK)),
+            Found::NotFoundPage(sent) if reads => Ok(self.send(sent, StatusCode::NOT_FOUND)),
+            Found::Application(_) | Found::NotFoundPage(_) | Found::Nothing => {
+                Err(HttpError::not_found("Not Found"))
+            }
+        }
+    }
+
+    fn send(&self, sent: Sent, status: StatusCode) -> Answer {
+        let cache_control = self.cache_control(sent.is_page);
+        let varies = self.0.precompressed;
+        Answer::File(Box::new(Sending { sent, status, cache_control, varies }))
+    }
+}
+
+fn with_slash(uri: &Uri) -> Result<HeaderValue> {
+    // A path that begins with two slashes would lead to another host.
+    let path = uri.path().trim_start_matches('/');
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Ok(HeaderValue::try_from(format!("/{path}/{query}"))?)
+}
+
+impl Output for Answer {
+    fn describe(_: &mut Operation<'_>, _: u16) {}
+
+    fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>> {
+        let Sending { sent, status, cache_control, varies } = match self {
+            Self::Redirect(location) => return Ok(redirect(location)),
+            Self::File(sending) => *sending,
+        };
+        let mut response = match status {
+            StatusCode::OK => sent.file.respond(cx)?,
+            other => sent.file.whole(other, cx)?,
+        };
+        let coding = sent.coding.map(HeaderValue::from_static);
+        let vary = varies.then(|| HeaderValue::from_static("Accept-Encoding"));
+        for (name, value) in [
+            (header::CONTENT_ENCODING, coding),
+            (header::VARY, vary),
+            (header::CACHE_CONTROL, cache_control),
+        ] {
+            if let Some(value) = value {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        Ok(response)
+    }
+}
