@@ -1,9 +1,9 @@
 //! Middleware that is a function.
 
 use alula::{
-    ApiError, Body,
+    ApiError, Body, Problem,
     http::{Request, Response},
-    middleware::{Next, from_fn},
+    middleware::{Cors, HttpsRedirect, Next, TrustedHosts, from_fn},
     prelude::*,
 };
 
@@ -81,4 +81,24 @@ async fn a_failure_in_it_is_a_500_that_tells_nothing() {
     let response = app.client().await.get("/").await;
     assert_eq!(response.status(), 500);
     assert_eq!(response.text(), r#"{"detail":"Internal Server Error"}"#);
+}
+
+#[tokio::test]
+async fn errors_of_middleware_have_the_form_that_errors_have() {
+    async fn refuses(_: Request<Body>, _: Next) -> Result<Response<Body>> {
+        Err(HttpError::unavailable("closed"))
+    }
+    let app = || App::new("Fn", "1.0.0").routes(routes![hello]).error_format(Problem::new());
+    for app in [
+        app().layer(from_fn(refuses)),
+        app().layer(TrustedHosts::new(["a.example"])),
+        app().layer(Cors::new().origin("https://a.example")),
+        app().layer(HttpsRedirect::new()),
+    ] {
+        let client = app.client().await;
+        let request = client.options("/").header("origin", "https://evil.example");
+        let response = request.header("access-control-request-method", "GET").await;
+        assert!(response.status().is_client_error() || response.status() == 503);
+        assert_eq!(response.header("content-type"), "application/problem+json");
+    }
 }
