@@ -1,0 +1,10 @@
+//! What the fuzz targets do with their bytes. Each module is a target.
+//!
+//! A target panics where something is wrong, which is how libFuzzer learns of it.
+
+pub mod app;
+pub mod headers;
+pub mod multipart;
+pub mod query;
+pub mod sse;
+pub mod walker;
