@@ -12,6 +12,7 @@
 mod bench;
 mod differential;
 mod features;
+mod fuzz;
 mod generated;
 mod process;
 mod python;
@@ -67,6 +68,13 @@ const TASKS: &[Task] = &[
         about: "Send N requests (1000000) made from our own OpenAPI document, in process: no panic,\n\
                 no 5xx, no status that the document lacks.",
         run: generated::run,
+    },
+    Task {
+        name: "fuzz",
+        arguments: "[--seconds N] [TARGET...]",
+        about: "Fuzz what reads bytes from the network, N seconds (60) each; on stable Rust.\n\
+                A finding is kept in fuzz/artifacts.",
+        run: fuzz::run,
     },
     Task {
         name: "bench",

@@ -27,7 +27,16 @@ SHOWN_MAX = 400
 BODY_PINNED_MAX = 600
 
 # What says nothing about the application, or is another value each time.
-IGNORED = {"connection", "content-length", "date", "server", "transfer-encoding", "x-request-id"}
+IGNORED = {
+    "connection",
+    "content-length",
+    "date",
+    "etag",
+    "last-modified",
+    "server",
+    "transfer-encoding",
+    "x-request-id",
+}
 
 
 @contextlib.contextmanager

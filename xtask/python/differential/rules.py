@@ -37,6 +37,12 @@ RULES: dict[str, Rule] = {
     "allow": Rule("**`Allow` names all methods of a path.**"),
     "raw-path": Rule("**A path is matched as it was sent**"),
     "trailing-slash": Rule("**A redirect for a slash too many or too few names a path.**"),
+    "basic-base64": Rule("**Base64 is read strictly.**"),
+    "basic": Rule("**User names and passwords of `Basic` are UTF-8**"),
+    "empty-token": Rule("**`Bearer` without a token is no credential**"),
+    "shown-file": Rule("**Where an error repeats a file**"),
+    "form-type": Rule("**Another content type is 415**, as for JSON."),
+    "broken-multipart": Rule("**A broken multipart body says what is broken**"),
     "no-content": Rule("**`()` is 204 without a body.**"),
     "compact-events": Rule("**Events are compact JSON.**"),
     "no-transform": Rule(
@@ -44,6 +50,8 @@ RULES: dict[str, Rule] = {
         ("cache-control", "no-cache", "no-cache, no-transform"),
     ),
     "schemas": Rule("**Schemas are written by schemars**"),
+    "form-described": Rule("**A form with files is described as `multipart/form-data`**"),
+    "bytes-described": Rule("**Files, streams of bytes and raw bodies are described**"),
     "key-names": Rule("**The scheme of an API key is named after the key**"),
 }
 
@@ -53,4 +61,12 @@ DOCUMENT: dict[str, str] = {
     "GET /security/query security": "key-names",
     "security schemes": "key-names",
     "POST /bodies/texts body": "schemas",
+    "GET /media/bytes responses": "bytes-described",
+    "GET /media/download responses": "bytes-described",
+    "GET /media/file responses": "bytes-described",
+    "GET /media/stream responses": "bytes-described",
+    "POST /raw/text body": "bytes-described",
+    "POST /files/many body": "form-described",
+    "POST /files/one body": "form-described",
+    "POST /files/optional body": "form-described",
 }

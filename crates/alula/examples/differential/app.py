@@ -16,12 +16,28 @@ import bodies
 import dependencies
 import errors
 import events
+import forms
+import media
 import parameters
 import routers
+import security
 import streams
 
 app = FastAPI(title="Differential", version="1.0.0")
-for module in (bodies, parameters, dependencies, errors, answers, streams, events, routers):
+MODULES = (
+    bodies,
+    parameters,
+    dependencies,
+    errors,
+    answers,
+    streams,
+    forms,
+    media,
+    security,
+    events,
+    routers,
+)
+for module in MODULES:
     app.include_router(module.router)
 errors.add_handlers(app)
 

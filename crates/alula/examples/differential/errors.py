@@ -4,6 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException
 
+from fastapi.responses import JSONResponse
+
 from bodies import Item
 
 router = APIRouter(tags=["Errors"])
@@ -49,5 +51,19 @@ def body(id: int, item: Item) -> Item:
     return item
 
 
+class Insolvency(Exception):
+    def __init__(self, missing: int):
+        self.missing = missing
+
+
+@router.get("/errors/own/{missing}")
+def own(missing: int) -> int:
+    raise Insolvency(missing)
+
+
 def add_handlers(app):
     """What only an application can have."""
+
+    @app.exception_handler(Insolvency)
+    def insolvency(request, error):
+        return JSONResponse({"missing": error.missing}, 402, {"x-pay": "now"})

@@ -1,6 +1,8 @@
 //! Errors: raised, unhandled, and with handlers of their own.
 
-use alula::prelude::*;
+use std::fmt;
+
+use alula::{Body, ErrorContext, http::Response, prelude::*};
 use serde_json::{Value, json};
 
 use crate::bodies::Item;
@@ -48,6 +50,35 @@ async fn body(Path(id): Path<i64>, Json(item): Json<Item>) -> Result<Json<Item>>
     Ok(Json(item))
 }
 
+/// An error with a handler of its own.
+#[derive(Debug)]
+pub(crate) struct Insolvency {
+    missing: i64,
+}
+
+impl fmt::Display for Insolvency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} are missing", self.missing)
+    }
+}
+
+impl std::error::Error for Insolvency {}
+
+#[get("/errors/own/{missing}")]
+async fn own_error(Path(missing): Path<i64>) -> Result<Json<i64>> {
+    Err(Insolvency { missing }.into())
+}
+
+/// The handler.
+pub(crate) fn answer_insolvency(
+    error: &Insolvency,
+    _: &ErrorContext<'_>,
+) -> Result<Response<Body>> {
+    let body = json!({ "missing": error.missing }).to_string();
+    let answer = Response::builder().status(402).header("content-type", "application/json");
+    Ok(answer.header("x-pay", "now").body(body.into())?)
+}
+
 /// The routes.
 pub(crate) fn router() -> Router {
     Router::new().tag("Errors").routes(routes![
@@ -56,6 +87,7 @@ pub(crate) fn router() -> Router {
         with_headers,
         login,
         unhandled,
-        body
+        body,
+        own_error
     ])
 }

@@ -9,8 +9,11 @@ mod bodies;
 mod dependencies;
 mod errors;
 mod events;
+mod forms;
+mod media;
 mod parameters;
 mod routers;
+mod security;
 mod streams;
 
 use alula::{App, Limits, Result, Server, Shutdown};
@@ -24,8 +27,12 @@ fn app() -> App {
         .include(errors::router())
         .include(answers::router())
         .include(streams::router())
+        .include(forms::router())
+        .include(media::router())
+        .include(security::router())
         .include(events::router())
         .include(routers::router())
+        .on_error(errors::answer_insolvency)
 }
 
 #[tokio::main]

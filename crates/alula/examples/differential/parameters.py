@@ -12,7 +12,7 @@ from bodies import Role
 router = APIRouter(tags=["Parameters"])
 
 
-class Order(str, Enum):
+class SortOrder(str, Enum):
     a = "a"
     b = "b"
 
@@ -48,7 +48,7 @@ def lists(
 class Filter(BaseModel):
     model_config = ConfigDict(extra="forbid")
     limit: int = Field(10, gt=0)
-    order: Order = Order.a
+    order: SortOrder = SortOrder.a
 
 
 @router.get("/query/filter")

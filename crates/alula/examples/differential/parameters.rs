@@ -7,7 +7,7 @@ use crate::bodies::Role;
 
 #[derive(Clone, Copy, Default, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "lowercase")]
-enum Order {
+enum SortOrder {
     #[default]
     A,
     B,
@@ -81,11 +81,11 @@ struct Filter {
     #[schemars(extend("exclusiveMinimum" = 0))]
     limit: i64,
     #[serde(default)]
-    order: Order,
+    order: SortOrder,
 }
 
 #[get("/query/filter")]
-async fn filtered(Query(filter): Query<Filter>) -> Json<(i64, Order)> {
+async fn filtered(Query(filter): Query<Filter>) -> Json<(i64, SortOrder)> {
     Json((filter.limit, filter.order))
 }
 

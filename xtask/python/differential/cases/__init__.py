@@ -4,9 +4,22 @@ from collections.abc import Iterator
 
 from case import Case
 
-from . import answers, bodies, dependencies, errors, parameters, routers, streams
+from . import answers, bodies, dependencies, errors, forms, media, parameters, routers, security, streams
+
+MODULES = (
+    bodies,
+    parameters,
+    dependencies,
+    errors,
+    answers,
+    streams,
+    forms,
+    media,
+    security,
+    routers,
+)
 
 
 def every() -> Iterator[Case]:
-    for module in (bodies, parameters, dependencies, errors, answers, streams, routers):
+    for module in MODULES:
         yield from module.cases()

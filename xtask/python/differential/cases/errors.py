@@ -17,6 +17,8 @@ def cases() -> Iterator[Case]:
     yield send("/errors/body/1", {"name": "n", "price": 1})
     yield send("/errors/body/0", {})
     yield send("/errors/body/x", {"name": 5, "price": -1})
+    yield get("/errors/own/3")
+    yield get("/errors/own/x")
     for path in ("/nope", "/query/nope", "/errors", "/errors/status", "//", "/%2F", "/nope?x=1"):
         yield get(path)
     for method in ("POST", "PUT", "DELETE", "PATCH"):
