@@ -98,6 +98,6 @@ fn fuzz(workspace: &Workspace, tool: &Path, target: &str, seconds: u64) -> Resul
     command.arg(corpus).arg(folder.join("seeds").join(target)).arg("--");
     command.arg(format!("-max_total_time={seconds}"));
     command.arg(format!("-max_len={INPUT_BYTES_MAX}")).args(["-timeout=10", "-verbosity=0"]);
-    command.args(["-print_final_stats=1"]);
+    command.args(["-print_final_stats=1", "-print_funcs=0"]);
     process::run(&mut command)
 }

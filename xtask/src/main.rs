@@ -17,6 +17,7 @@ mod generated;
 mod process;
 mod python;
 mod recordings;
+mod schemathesis;
 mod tally;
 mod test;
 mod tidy;
@@ -75,6 +76,13 @@ const TASKS: &[Task] = &[
         about: "Fuzz what reads bytes from the network, N seconds (60) each; on stable Rust.\n\
                 A finding is kept in fuzz/artifacts.",
         run: fuzz::run,
+    },
+    Task {
+        name: "schemathesis",
+        arguments: "[--cases N] [APP...]",
+        about: "Test applications (twin, server) against their OpenAPI documents, from outside:\n\
+                all phases of schemathesis, N cases (1000) for each operation.",
+        run: schemathesis::run,
     },
     Task {
         name: "bench",

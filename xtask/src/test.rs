@@ -9,8 +9,13 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    differential, features, process, tally::Tally, tidy, tools::Tools, workspace::Workspace,
+    differential, features, fuzz, process, schemathesis, tally::Tally, tidy, tools::Tools,
+    workspace::Workspace,
 };
+
+/// Cases for each operation, and seconds for each fuzz target: enough to see that both work.
+const SCHEMATHESIS_CASES: u32 = 5;
+const FUZZ_SECONDS: u64 = 5;
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = Options::parse(arguments)?;
@@ -55,6 +60,8 @@ fn check(steps: &mut Steps, workspace: &Workspace, tools: &Tools, tally: &mut Ta
 /// What `--quick` leaves out.
 fn check_thoroughly(steps: &mut Steps, workspace: &Workspace, install: bool) -> Result<()> {
     steps.run("differential", || differential::check(workspace, install))?;
+    steps.run("schemathesis", || schemathesis::check(workspace, install, SCHEMATHESIS_CASES))?;
+    steps.run("fuzz", || fuzz::check(workspace, install, FUZZ_SECONDS))?;
     steps.run("features", || features::check(workspace))?;
     steps.run("documentation", || {
         // Only libraries: the pages of the binary `alula` would replace those of the library.

@@ -261,10 +261,13 @@ async fn patch_item(Path(_): Path<i64>, Json(item): Json<Item>) -> Json<Item> {
 
 /// The routes.
 pub(crate) fn router() -> Router {
-    let lax = routes![
+    Router::new().tag("Bodies").routes(routes![
         chat, checked, messages, numbers, texts, shapes, unions, account, anything, put_item,
         patch_item
-    ];
-    let strict = Router::new().routes(routes![strict_chat]);
-    Router::new().include(Router::new().tag("Bodies").lax().routes(lax)).include(strict)
+    ])
+}
+
+/// The routes that read JSON strictly in any case.
+pub(crate) fn strict_router() -> Router {
+    Router::new().routes(routes![strict_chat])
 }

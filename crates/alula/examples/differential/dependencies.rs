@@ -129,7 +129,7 @@ async fn by_header(user: Depends<user>) -> Json<&'static str> {
     Json(*user)
 }
 
-#[post("/security/body", lax)]
+#[post("/security/body")]
 async fn key_and_body(user: Depends<user>, Json(_): Json<Item>) -> Json<&'static str> {
     Json(*user)
 }

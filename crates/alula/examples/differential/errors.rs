@@ -42,7 +42,7 @@ async fn unhandled() -> Result<Json<i64>> {
     Ok(Json("x".parse()?))
 }
 
-#[post("/errors/body/{id}", lax)]
+#[post("/errors/body/{id}")]
 async fn body(Path(id): Path<i64>, Json(item): Json<Item>) -> Result<Json<Item>> {
     if id == 0 {
         return Err(HttpError::not_found("no such item"));

@@ -213,7 +213,7 @@ struct C {
     c: i64,
 }
 
-#[post("/all/{p}", lax)]
+#[post("/all/{p}")]
 async fn everything(
     Path(path): Path<i64>,
     Query(query): Query<Q>,

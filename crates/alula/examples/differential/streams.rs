@@ -50,7 +50,7 @@ async fn events() -> Sse<impl Stream<Item = Event<Value>>> {
     ]))
 }
 
-#[post("/streams/chat", lax)]
+#[post("/streams/chat")]
 async fn stream_chat(
     user: Depends<user>,
     Json(item): Json<Item>,
