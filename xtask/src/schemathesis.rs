@@ -69,17 +69,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     apps.into_iter().try_for_each(|app| test(&workspace, &python, app, cases))
 }
 
-/// Tests every application with a few cases, if the tool is there or may be installed.
-pub(crate) fn check(workspace: &Workspace, install: bool, cases: u32) -> Result<()> {
-    let environment = Environment::new(workspace, "schemathesis");
-    let python = if install { Some(environment.install()?) } else { environment.find() };
-    let Some(python) = python else {
-        println!("skipped: schemathesis is not installed; `cargo xtask schemathesis` does it");
-        return Ok(());
-    };
-    APPS.iter().try_for_each(|app| test(workspace, &python, app, cases))
-}
-
 fn test(workspace: &Workspace, python: &Path, app: &App, cases: u32) -> Result<()> {
     let server = Server::start((app.start)(workspace)?)?;
     let folder = workspace.root.join("xtask/python/schemathesis");

@@ -9,12 +9,10 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    differential, features, fuzz, process, schemathesis, tally::Tally, tidy, tools::Tools,
-    workspace::Workspace,
+    differential, features, fuzz, process, tally::Tally, tidy, tools::Tools, workspace::Workspace,
 };
 
-/// Cases for each operation, and seconds for each fuzz target: enough to see that both work.
-const SCHEMATHESIS_CASES: u32 = 5;
+/// Seconds for each fuzz target: enough to see that it works.
 const FUZZ_SECONDS: u64 = 5;
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -60,7 +58,6 @@ fn check(steps: &mut Steps, workspace: &Workspace, tools: &Tools, tally: &mut Ta
 /// What `--quick` leaves out.
 fn check_thoroughly(steps: &mut Steps, workspace: &Workspace, install: bool) -> Result<()> {
     steps.run("differential", || differential::check(workspace, install))?;
-    steps.run("schemathesis", || schemathesis::check(workspace, install, SCHEMATHESIS_CASES))?;
     steps.run("fuzz", || fuzz::check(workspace, install, FUZZ_SECONDS))?;
     steps.run("features", || features::check(workspace))?;
     steps.run("documentation", || {
