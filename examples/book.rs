@@ -12,7 +12,12 @@ macro_rules! pages {
 
 pages! {
     how_to_authentication: "how-to/authentication.md",
+    how_to_files: "how-to/files-and-sub-applications.md",
     how_to_shut_down: "how-to/shut-down.md",
     tutorial_dependencies: "tutorial/dependencies.md",
     tutorial_quick_start: "tutorial/quick-start.md",
 }
+
+#[cfg(all(doctest, feature = "otel"))]
+#[doc = include_str!(concat!("../docs/", "how-to/observe.md"))]
+mod how_to_observe {}
