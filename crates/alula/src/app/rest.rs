@@ -65,8 +65,9 @@ impl Inner {
             same if same.len() == path.len() => format!("{path}/"),
             shorter => shorter.to_owned(),
         };
-        // Two slashes would lead to another host.
-        if other.starts_with("//") || self.known.at(&other).is_err() {
+        // Two slashes would lead to another host, and a browser takes a backslash for one.
+        let leads_away = other.starts_with("//") || other.contains('\\');
+        if leads_away || self.known.at(&other).is_err() {
             return None;
         }
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -145,7 +146,7 @@ mod tests {
 
     fn redirected(path: &str) -> Option<String> {
         let mut known = matchit::Router::new();
-        for path in ["/items", "/slash/", "/{a}/{b}"] {
+        for path in ["/items", "/slash/", "/{a}/{b}", "/{a}"] {
             known.insert(path, ()).unwrap();
         }
         let location = Inner { known, below: Vec::new() }.redirect(&path.parse().unwrap())?;
@@ -158,7 +159,16 @@ mod tests {
         assert_eq!(redirected("/items///?a=1&b=%20").unwrap(), "/items?a=1&b=%20");
         assert_eq!(redirected("/slash?a").unwrap(), "/slash/?a");
         assert_eq!(redirected("/x/y/").unwrap(), "/x/y");
-        for path in ["/", "//", "/nowhere/", "/nowhere", "//evil.example/", "//evil.example/x/"] {
+        for path in ["/", "//", "/a/b/c/", "/a/b/c", "/x"] {
+            assert_eq!(redirected(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn no_redirect_leads_to_another_host() {
+        for path in
+            ["//evil.example/", "//evil.example/x/", "/\\evil.example/", "/\\/evil.example/"]
+        {
             assert_eq!(redirected(path), None, "{path}");
         }
     }

@@ -59,8 +59,8 @@ impl Files {
 }
 
 fn with_slash(uri: &Uri) -> Result<HeaderValue> {
-    // A path that begins with two slashes would lead to another host.
-    let path = uri.path().trim_start_matches('/');
+    // Two slashes would lead to another host, and a browser takes a backslash for one.
+    let path = uri.path().trim_start_matches(['/', '\\']);
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     Ok(HeaderValue::try_from(format!("/{path}/{query}"))?)
 }

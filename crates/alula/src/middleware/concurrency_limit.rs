@@ -33,7 +33,7 @@ use crate::error::{HttpError, answer_for};
 ///
 /// A request counts until the last byte of its answer is taken, so a stream counts as long as it
 /// lasts. The limit is one for everything that this value, or a clone of it, is around: all routes
-/// of a router share it.
+/// of a router share it. Each process has its own.
 ///
 /// ```
 /// use std::time::Duration;
