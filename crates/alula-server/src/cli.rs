@@ -48,6 +48,7 @@ Environment:
   ALULA_BODY_STALL_SECONDS               between two parts of a request body (10)
   ALULA_WRITE_STALL_SECONDS              a client may leave its response unread (30)
   ALULA_KEEP_ALIVE_SECONDS               between two requests on a connection (75)
+  ALULA_H2_STREAMS_MAX                   requests at a time on a connection of HTTP/2 (128)
   ALULA_CONNECTIONS_PER_IP_MAX           the same from one address (no limit of its own)
   ALULA_BODY_BYTES_PER_SECOND_MIN        the slowest request body, after 10 seconds (240)
   ALULA_DRAIN_DELAY_SECONDS              to go on accepting after SIGTERM, for Kubernetes (0)

@@ -1,6 +1,12 @@
 //! What the environment says. It is read once, here.
 
-use std::{fmt, io::IsTerminal as _, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    io::IsTerminal as _,
+    num::{NonZeroU32, NonZeroUsize},
+    str::FromStr,
+    time::Duration,
+};
 
 use alula::Limits;
 use alula_llm::{ApiKey, Deadlines};
@@ -130,6 +136,11 @@ impl Config {
             .drain_delay(variables.seconds_or_none("ALULA_DRAIN_DELAY_SECONDS", limits.drain_delay))
             .drain(variables.seconds("ALULA_DRAIN_SECONDS", limits.drain))
             .connections(variables.count("ALULA_CONNECTIONS_MAX", limits.connections))
+            .h2_streams(
+                variables
+                    .parsed::<NonZeroU32>("ALULA_H2_STREAMS_MAX")
+                    .map_or(limits.h2_streams, NonZeroU32::get),
+            )
             .connections_per_ip(
                 variables.count("ALULA_CONNECTIONS_PER_IP_MAX", limits.connections_per_ip),
             )

@@ -37,8 +37,9 @@ const CLOSING: u8 = 3;
 
 /// Shared by the parts of one connection.
 ///
-/// All of them run in the connection's own task, one after the other; the atomics are there
-/// because the parts must be `Send`, so relaxed ordering is enough.
+/// With HTTP/1.1 all of them run in the connection's own task, one after the other; the atomics are
+/// there because the parts must be `Send`. The streams of HTTP/2 have tasks of their own, and only
+/// count here. So relaxed ordering is enough.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     phase: AtomicU8,
@@ -48,26 +49,44 @@ pub(super) struct Activity {
     expects_more: AtomicBool,
     /// The client is asked to use another connection from now on.
     leaving: AtomicBool,
+    /// Several requests at a time: `phase` means nothing, and bytes come in for many reasons.
+    multiplexed: AtomicBool,
+    /// Requests in flight, if there may be several.
+    streams: AtomicU32,
     /// Counts what restarts the clock of a limit.
     events: AtomicU32,
 }
 
 impl Activity {
+    /// That of one stream, whose request is in flight.
+    pub(super) fn of_stream() -> Self {
+        Self { phase: AtomicU8::new(BUSY), ..Self::default() }
+    }
+
+    /// From here on there are several requests at a time.
+    pub(super) fn multiplex(&self) {
+        self.multiplexed.store(true, Relaxed);
+        self.count();
+    }
+
     /// Bytes came in. While a request is in flight they belong to its body; else to a head.
     ///
     /// More bytes of a head are no event: its limit runs from the first byte. One case looks
     /// different from here than it is: the start of a head that came in behind a request in
     /// flight counts as idle until more of it comes.
     pub(super) fn received(&self) {
-        if self.phase.load(Relaxed) == IDLE {
+        if !self.multiplexed.load(Relaxed) && self.phase.load(Relaxed) == IDLE {
             self.enter(HEAD);
         }
     }
 
     /// Bytes went out.
     pub(super) fn wrote(&self) {
-        self.write_blocked.store(false, Relaxed);
-        self.count();
+        let was_blocked = self.write_blocked.swap(false, Relaxed);
+        // The answer to a ping does not make a connection busy.
+        if was_blocked || !self.multiplexed.load(Relaxed) {
+            self.count();
+        }
     }
 
     /// A write found no room. Trying again is no event.
@@ -98,6 +117,7 @@ impl Activity {
 
     /// Our side is closed, and the client's is not.
     pub(super) fn closing(&self) {
+        self.multiplexed.store(false, Relaxed);
         if self.phase.load(Relaxed) != CLOSING {
             self.enter(CLOSING);
         }
@@ -105,8 +125,13 @@ impl Activity {
 
     /// A request is complete up to its body. It is in flight until the guard is dropped.
     pub(super) fn request(self: &Arc<Self>, has_body: bool) -> InFlight {
-        self.expects_more.store(has_body, Relaxed);
-        self.enter(BUSY);
+        if self.multiplexed.load(Relaxed) {
+            self.streams.fetch_add(1, Relaxed);
+            self.count_stream();
+        } else {
+            self.expects_more.store(has_body, Relaxed);
+            self.enter(BUSY);
+        }
         InFlight { activity: Arc::clone(self) }
     }
 
@@ -114,7 +139,7 @@ impl Activity {
         let waiting_for = if self.write_blocked.load(Relaxed) {
             Some(WaitingFor::Reader)
         } else {
-            match self.phase.load(Relaxed) {
+            match self.phase() {
                 IDLE => Some(WaitingFor::Request),
                 HEAD => Some(WaitingFor::Head),
                 CLOSING => Some(WaitingFor::Close),
@@ -124,9 +149,24 @@ impl Activity {
         Moment { waiting_for, event: self.events.load(Relaxed) }
     }
 
+    fn phase(&self) -> u8 {
+        match self.multiplexed.load(Relaxed) {
+            false => self.phase.load(Relaxed),
+            true if self.streams.load(Relaxed) > 0 => BUSY,
+            true => IDLE,
+        }
+    }
+
     fn enter(&self, phase: u8) {
         self.phase.store(phase, Relaxed);
         self.count();
+    }
+
+    /// A stream began or ended. To ask for more is not to read what one is owed.
+    fn count_stream(&self) {
+        if !self.write_blocked.load(Relaxed) {
+            self.count();
+        }
     }
 
     fn count(&self) {
@@ -149,6 +189,11 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.activity.enter(IDLE);
+        if self.activity.multiplexed.load(Relaxed) {
+            self.activity.streams.fetch_sub(1, Relaxed);
+            self.activity.count_stream();
+        } else {
+            self.activity.enter(IDLE);
+        }
     }
 }

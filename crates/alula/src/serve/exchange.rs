@@ -70,6 +70,35 @@ impl<S> Exchanges<S> {
     }
 }
 
+impl<S: HttpService> Exchanges<S> {
+    /// Answers a request that the application is not to see.
+    pub(super) fn refuse(&self, request: &Request<Incoming>, refusal: Refusal) -> Exchange<S> {
+        let in_flight = Some(self.activity.request(!request.body().is_end_stream()));
+        Exchange { answer: Answer::Refused { refusal }, in_flight }
+    }
+}
+
+/// What is wrong with a request that the application does not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    NoHost,
+    TwoHosts,
+    TooManyHeaders,
+}
+
+impl Refusal {
+    /// The answer, which ends the connection where there is one request at a time.
+    fn response(self) -> Response<Body> {
+        let (status, detail) = match self {
+            Self::NoHost => (400, "No Host header"),
+            Self::TwoHosts => (400, "More than one Host header"),
+            Self::TooManyHeaders => (431, "Too many headers"),
+        };
+        let close = HeaderValue::from_static("close");
+        error_response(&HttpError::new(status, detail).header(CONNECTION, close))
+    }
+}
+
 impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Exchanges<S> {
     type Response = Response<GuardedBody>;
     type Error = Infallible;
@@ -77,8 +106,8 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Exchanges<S>
 
     fn call(&self, mut request: Request<Incoming>) -> Exchange<S> {
         let in_flight = Some(self.activity.request(!request.body().is_end_stream()));
-        if let Err(detail) = check_host(&request) {
-            return Exchange { answer: Answer::Refused { detail }, in_flight };
+        if let Err(refusal) = check_host(&request) {
+            return Exchange { answer: Answer::Refused { refusal }, in_flight };
         }
         request.extensions_mut().insert(self.peer);
         Exchange { answer: Answer::Service { call: self.service.call(request) }, in_flight }
@@ -88,11 +117,11 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Exchanges<S>
 /// RFC 9112, section 3.2: a 400 to a request without `Host`, or with more than one.
 ///
 /// Two readers of a request that disagree on its host is how caches are poisoned.
-fn check_host<B>(request: &Request<B>) -> Result<(), &'static str> {
+fn check_host<B>(request: &Request<B>) -> Result<(), Refusal> {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => Err("More than one Host header"),
-        (None, None) if request.version() == Version::HTTP_11 => Err("No Host header"),
+        (_, Some(_)) => Err(Refusal::TwoHosts),
+        (None, None) if request.version() >= Version::HTTP_11 => Err(Refusal::NoHost),
         (_, None) => Ok(()),
     }
 }
@@ -117,7 +146,7 @@ pin_project! {
         S: HttpService,
     {
         Service { #[pin] call: TowerToHyperServiceFuture<S, Request<Incoming>> },
-        Refused { detail: &'static str },
+        Refused { refusal: Refusal },
     }
 }
 
@@ -131,7 +160,7 @@ impl<S: HttpService> Future for Exchange<S> {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
-            AnswerProjection::Refused { detail } => bad_request(detail),
+            AnswerProjection::Refused { refusal } => refusal.response(),
         };
         let in_flight = this.in_flight.take();
         if in_flight.as_ref().is_some_and(InFlight::is_last) {
@@ -139,12 +168,6 @@ impl<S: HttpService> Future for Exchange<S> {
         }
         Poll::Ready(Ok(response.map(|body| GuardedBody { body, _in_flight: in_flight })))
     }
-}
-
-/// The answer to a request that the application never sees; it ends the connection.
-fn bad_request(detail: &'static str) -> Response<Body> {
-    let close = HeaderValue::from_static("close");
-    error_response(&HttpError::bad_request(detail).header(CONNECTION, close))
 }
 
 /// Asks the client to use another connection; one that leaves HTTP is not meant.

@@ -24,6 +24,8 @@ pin_project! {
         #[pin]
         io: I,
         activity: Arc<Activity>,
+        // Read before, to be read again.
+        unread: Vec<u8>,
         // Our side is closed.
         shut_down: bool,
         _open: T,
@@ -32,7 +34,12 @@ pin_project! {
 
 impl<I, T> GuardedIo<I, T> {
     pub(super) fn new(io: I, activity: Arc<Activity>, open: T) -> Self {
-        Self { io, activity, shut_down: false, _open: open }
+        Self { io, activity, unread: Vec::new(), shut_down: false, _open: open }
+    }
+
+    /// Gives bytes back that were read, and are for somebody else to read.
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        self.unread.splice(..0, bytes.iter().copied());
     }
 }
 
@@ -43,6 +50,13 @@ impl<I: AsyncRead, T> AsyncRead for GuardedIo<I, T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.project();
+        if !this.unread.is_empty() {
+            let given = this.unread.len().min(buf.remaining());
+            let rest = this.unread.split_off(given);
+            buf.put_slice(this.unread);
+            *this.unread = rest;
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         ready!(this.io.poll_read(cx, buf))?;
         if buf.filled().len() > before {

@@ -48,6 +48,11 @@ pub struct Limits {
     /// The kernel may round it. With its own default a reader that never reads costs 2 to 4 MiB
     /// of kernel memory; with 16 KiB, some tens of KiB.
     pub send_buffer_bytes: u32,
+    /// Number of requests at a time on one connection of HTTP/2. Default: 128.
+    ///
+    /// A client is told so, and waits. One that takes back more than four times as many within a
+    /// second, before they are answered, loses its connection.
+    pub h2_streams: u32,
     /// Number of connections at a time; one more is answered with a 503. Default: 20,000.
     pub connections: usize,
     /// Number of connections at a time from one address; one more is answered with a 503. Default:
@@ -90,6 +95,7 @@ impl Default for Limits {
             idle: Duration::from_secs(75),
             write_stall: Duration::from_secs(30),
             send_buffer_bytes: 16 * 1024,
+            h2_streams: 128,
             connections: 20_000,
             connections_per_ip: usize::MAX,
             body_bytes_per_second_min: 240,
@@ -148,6 +154,13 @@ impl Limits {
     #[must_use]
     pub fn send_buffer_bytes(mut self, bytes: u32) -> Self {
         self.send_buffer_bytes = bytes;
+        self
+    }
+
+    /// Sets [`h2_streams`](Self#structfield.h2_streams).
+    #[must_use]
+    pub fn h2_streams(mut self, limit: u32) -> Self {
+        self.h2_streams = limit;
         self
     }
 

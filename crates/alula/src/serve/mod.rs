@@ -1,4 +1,4 @@
-//! The serve loop: HTTP/1.1 on an open port.
+//! The serve loop: HTTP/1.1 and HTTP/2 on an open port.
 //!
 //! A server on the internet meets clients that send half a request, never read their response,
 //! never leave, and deployments that stop it while it streams. [`Server`] holds every client to
@@ -10,17 +10,30 @@
 //! - A client that hangs up cancels its handler at once.
 //! - One connection too many is answered with a 503, a head too large with a 431, a request
 //!   without exactly one `Host` with a 400.
-//! - A shutdown lets requests finish, tells endless streams to say goodbye, and then ends.
+//! - A shutdown lets requests finish, tells endless streams to say goodbye, and then ends. Who is
+//!   about to ask when it begins is answered.
+//! - [`Workers`] are several processes on one port, of which one may crash, and all of which can
+//!   be replaced, without a request that is lost.
 //!
-//! What it does not do: TLS and HTTP/2; and hyper accepts a request with both `Content-Length`
-//! and `Transfer-Encoding` (the latter wins) and bare line feeds, which a proxy in front may read
-//! in another way.
+//! HTTP/2 is spoken to clients that begin with it (`h2c` with prior knowledge); there is no
+//! upgrade from HTTP/1.1. All limits hold for it. Its streams do not wait for each other: one that
+//! its client does not read, or takes back, is dropped alone. A client that opens streams only to
+//! reset them loses its connection, and one that is silent is asked whether it is there. A
+//! connection holds at most 1 MiB of request bodies that nobody has read, and 16 KiB of each
+//! response.
+//!
+//! What it does not do: hyper accepts a request of HTTP/1.1 with both `Content-Length` and
+//! `Transfer-Encoding` (the latter wins) and bare line feeds, which a proxy in front may read in
+//! another way; and it does not notice that a client left while more requests of it wait in its
+//! buffer. Neither can be seen from outside of its parser: a guard over the bytes would have to
+//! find the end of each body as hyper does, and be wrong in other cases.
 
 mod accept;
 mod activity;
 mod connection;
 mod exchange;
 mod guarded_io;
+mod http2;
 mod limits;
 mod listen;
 mod places;
@@ -28,6 +41,7 @@ mod refuse;
 mod server;
 mod shutdown;
 mod signal;
+mod spawner;
 mod watchdog;
 mod workers;
 

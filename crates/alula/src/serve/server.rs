@@ -16,17 +16,18 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
-use tracing::{Instrument as _, Span};
+use tracing::Span;
 
 #[cfg(unix)]
 use super::workers::InCrew;
 use super::{
     HttpService, Limits, PeerAddr, Shutdown,
     accept::Acceptor,
-    connection::{End, Protocol},
+    connection::{Arrival, End, Protocol},
     listen::listen,
     places::{Place, Places},
     refuse::Refusals,
+    spawner::Spawner,
 };
 
 /// How long dropped connections have to be gone, and then the tasks that they leave. Only a handler
@@ -186,12 +187,10 @@ async fn closing(drain_delay: Duration, shutdown: &Shutdown) -> Instant {
 struct Connections {
     limit: usize,
     places: Places,
-    /// What their log lines are in.
-    span: Span,
     /// One token for each socket, also for one that has left HTTP by an upgrade.
     sockets: TaskTracker,
-    /// One task for each connection that speaks HTTP.
-    tasks: TaskTracker,
+    /// Starts one task for each connection that speaks HTTP, and more for one of HTTP/2.
+    spawner: Spawner,
     tally: Arc<Tally>,
     refusals: Refusals,
 }
@@ -215,9 +214,8 @@ impl Connections {
         Self {
             limit: limits.connections,
             places: Places::new(limits.connections_per_ip),
-            span,
             sockets: TaskTracker::new(),
-            tasks: TaskTracker::new(),
+            spawner: Spawner::new(TaskTracker::new(), span),
             tally: Arc::default(),
             refusals: Refusals::default(),
         }
@@ -240,22 +238,22 @@ impl Connections {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
-        let open = Open { _socket: self.sockets.token(), _place: place };
-        let connection =
-            protocol.clone().serve(stream, peer, service.clone(), shutdown.clone(), open);
+        let arrival = Arrival {
+            io: stream,
+            peer,
+            shutdown: shutdown.clone(),
+            spawner: self.spawner.clone(),
+            open: Open { _socket: self.sockets.token(), _place: place },
+        };
+        let connection = protocol.clone().serve(arrival, service.clone());
         let (tally, shutdown) = (Arc::clone(&self.tally), shutdown.clone());
-        let task = async move {
+        self.spawner.spawn(async move {
             match connection.await {
                 End::Cut => tally.cut.fetch_add(1, Relaxed),
                 _ if shutdown.is_stopping() => tally.drained.fetch_add(1, Relaxed),
                 _ => 0,
             };
-        };
-        // Most servers have no span, and then nothing is paid for one.
-        match self.span.is_none() {
-            true => self.tasks.spawn(task),
-            false => self.tasks.spawn(task.instrument(self.span.clone())),
-        };
+        });
     }
 
     /// Waits for connections and tasks; at the deadline, drops what is left.
@@ -264,8 +262,8 @@ impl Connections {
         let all_done = async {
             self.sockets.close();
             self.sockets.wait().await;
-            self.tasks.close();
-            self.tasks.wait().await;
+            self.spawner.tasks().close();
+            self.spawner.tasks().wait().await;
             shutdown.wait_for_work().await;
         };
         tokio::select! {
@@ -275,9 +273,9 @@ impl Connections {
         }
         if !self.sockets.is_empty() {
             shutdown.end_now();
-            self.tasks.close();
+            self.spawner.tasks().close();
             // A handler that blocks its thread is not waited for.
-            let _ = timeout(CUT_TIME, self.tasks.wait()).await;
+            let _ = timeout(CUT_TIME, self.spawner.tasks().wait()).await;
             // What was cut may have left work to do: a transaction to roll back.
             let _ = timeout(CUT_TIME, shutdown.wait_for_work()).await;
         }

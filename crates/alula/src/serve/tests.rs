@@ -18,7 +18,8 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Limits, PeerAddr, Shutdown,
-    connection::{End, Protocol},
+    connection::{Arrival, End, Protocol},
+    spawner::Spawner,
 };
 
 /// Far less than a response, so that a client has to read for the server to write.
@@ -39,15 +40,15 @@ impl Client {
     fn connect(app: Router) -> Self {
         let (pipe, server_pipe) = duplex(PIPE_BYTES);
         let peer = PeerAddr(([127, 0, 0, 1], 1).into());
-        let open = TaskTracker::new().token();
-        let mut server = JoinSet::new();
-        server.spawn(Protocol::new(Limits::default()).serve(
-            server_pipe,
+        let arrival = Arrival {
+            io: server_pipe,
             peer,
-            app,
-            Shutdown::new(),
-            open,
-        ));
+            shutdown: Shutdown::new(),
+            spawner: Spawner::new(TaskTracker::new(), tracing::Span::none()),
+            open: (),
+        };
+        let mut server = JoinSet::new();
+        server.spawn(Protocol::new(Limits::default()).serve(arrival, app));
         Self { pipe, _server: server }
     }
 

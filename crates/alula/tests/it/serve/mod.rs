@@ -1,6 +1,7 @@
 //! The serve loop over real sockets.
 
 mod cancellation;
+mod http2;
 mod limits;
 mod protocol;
 mod shutdown;
