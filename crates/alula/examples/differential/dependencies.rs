@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alula::{ApiKeyLocation, KeyPlace, http::HeaderValue, prelude::*};
 
-use crate::{bodies::Item, events::Events};
+use crate::{bodies::Item, events::Events, list::List};
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema, Validate)]
 struct Page {
@@ -50,8 +50,8 @@ async fn siblings(
     trace: Depends<trace>,
     Path(id): Path<i64>,
     Query(query): Query<Own>,
-) -> Json<(i64, i64, Page, i64)> {
-    Json((id, query.own, Page::clone(&page), *trace))
+) -> Json<List<(i64, i64, Page, i64)>> {
+    Json(List((id, query.own, Page::clone(&page), *trace)))
 }
 
 #[dependency]
@@ -183,8 +183,8 @@ async fn by_both(
     token: Bearer,
     key: ApiKey,
     Query(query): Query<N>,
-) -> Json<(String, String, i64)> {
-    Json((token.into_inner(), key.into_inner(), query.n))
+) -> Json<List<(String, String, i64)>> {
+    Json(List((token.into_inner(), key.into_inner(), query.n)))
 }
 
 /// The routes.

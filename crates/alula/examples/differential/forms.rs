@@ -3,7 +3,7 @@
 use alula::{Form, Multipart, UploadFile, prelude::*};
 use serde_json::{Value, json};
 
-use crate::bodies::Role;
+use crate::{bodies::Role, list::List};
 
 #[derive(Serialize, Deserialize, JsonSchema, Validate)]
 struct Order {
@@ -28,8 +28,8 @@ fn first() -> i64 {
 type Told = (String, i64, Option<f64>, Vec<i64>, Role, bool);
 
 #[post("/forms/order")]
-async fn order(Form(order): Form<Order>) -> Json<Told> {
-    Json((order.item, order.count, order.price, order.tags, order.role, order.gift))
+async fn order(Form(order): Form<Order>) -> Json<List<Told>> {
+    Json(List((order.item, order.count, order.price, order.tags, order.role, order.gift)))
 }
 
 #[derive(Deserialize, JsonSchema, Validate)]

@@ -11,6 +11,7 @@ mod dependencies;
 mod errors;
 mod events;
 mod forms;
+mod list;
 mod media;
 mod parameters;
 mod routers;

@@ -3,7 +3,7 @@
 use alula::prelude::*;
 use uuid::Uuid;
 
-use crate::bodies::Role;
+use crate::{bodies::Role, list::List};
 
 #[derive(Clone, Copy, Default, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "lowercase")]
@@ -45,9 +45,9 @@ fn one_and_a_half() -> f64 {
 type Answer = (i64, i64, Role, bool, Vec<i64>, Option<String>, Option<String>, f64, Option<Uuid>);
 
 #[get("/query")]
-async fn query(Query(query): Query<Everything>) -> Json<Answer> {
+async fn query(Query(query): Query<Everything>) -> Json<List<Answer>> {
     let Everything { skip, limit, role, flag, tags, name, code, ratio, id } = query;
-    Json((skip, limit, role, flag, tags, name, code, ratio, id))
+    Json(List((skip, limit, role, flag, tags, name, code, ratio, id)))
 }
 
 #[derive(Deserialize, JsonSchema, Validate)]
@@ -70,8 +70,8 @@ struct Lists {
 }
 
 #[get("/query/lists")]
-async fn lists(Query(lists): Query<Lists>) -> Json<(Vec<i64>, Option<Vec<String>>)> {
-    Json((lists.tags, lists.more))
+async fn lists(Query(lists): Query<Lists>) -> Json<List<(Vec<i64>, Option<Vec<String>>)>> {
+    Json(List((lists.tags, lists.more)))
 }
 
 #[derive(Deserialize, JsonSchema, Validate)]
@@ -85,8 +85,8 @@ struct Filter {
 }
 
 #[get("/query/filter")]
-async fn filtered(Query(filter): Query<Filter>) -> Json<(i64, SortOrder)> {
-    Json((filter.limit, filter.order))
+async fn filtered(Query(filter): Query<Filter>) -> Json<List<(i64, SortOrder)>> {
+    Json(List((filter.limit, filter.order)))
 }
 
 #[derive(Deserialize, JsonSchema, Validate)]
@@ -96,8 +96,8 @@ struct Point {
 }
 
 #[get("/query/model")]
-async fn point(Query(point): Query<Point>) -> Json<(i64, i64)> {
-    Json((point.x, point.y))
+async fn point(Query(point): Query<Point>) -> Json<List<(i64, i64)>> {
+    Json(List((point.x, point.y)))
 }
 
 #[get("/path/int/{id}")]
@@ -131,8 +131,8 @@ async fn path_role(Path(role): Path<Role>) -> Json<Role> {
 }
 
 #[get("/path/pair/{a}/{b}")]
-async fn path_pair(Path(pair): Path<(i64, bool)>) -> Json<(i64, bool)> {
-    Json(pair)
+async fn path_pair(Path(pair): Path<(i64, bool)>) -> Json<List<(i64, bool)>> {
+    Json(List(pair))
 }
 
 #[derive(Deserialize, JsonSchema, Validate)]
@@ -144,8 +144,8 @@ struct Table {
 }
 
 #[get("/path/table/{room}/{table}")]
-async fn path_table(Path(at): Path<Table>) -> Json<(String, i64)> {
-    Json((at.room, at.table))
+async fn path_table(Path(at): Path<Table>) -> Json<List<(String, i64)>> {
+    Json(List((at.room, at.table)))
 }
 
 #[get("/path/file/{*path}")]
@@ -162,8 +162,8 @@ struct Headers {
 }
 
 #[get("/header")]
-async fn header(Header(headers): Header<Headers>) -> Json<(String, Option<i64>, Vec<i64>)> {
-    Json((headers.x_token, headers.n, headers.x_tags))
+async fn header(Header(headers): Header<Headers>) -> Json<List<(String, Option<i64>, Vec<i64>)>> {
+    Json(List((headers.x_token, headers.n, headers.x_tags)))
 }
 
 #[derive(Deserialize, JsonSchema, Validate)]
@@ -189,8 +189,8 @@ fn one() -> i64 {
 }
 
 #[get("/cookie")]
-async fn cookie(Cookie(cookies): Cookie<Cookies>) -> Json<(String, i64)> {
-    Json((cookies.session, cookies.n))
+async fn cookie(Cookie(cookies): Cookie<Cookies>) -> Json<List<(String, i64)>> {
+    Json(List((cookies.session, cookies.n)))
 }
 
 #[derive(Deserialize, JsonSchema, Validate)]

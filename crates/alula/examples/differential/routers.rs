@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use alula::prelude::*;
 
+use crate::list::List;
+
 #[get("/me")]
 async fn me() -> Json<&'static str> {
     Json("me")
@@ -23,8 +25,8 @@ async fn add(Path(name): Path<String>) -> Json<String> {
 async fn remove(Path(_): Path<String>) {}
 
 #[get("/{name}/items/{item}")]
-async fn item_of(Path(item): Path<(String, i64)>) -> Json<(String, i64)> {
-    Json(item)
+async fn item_of(Path(item): Path<(String, i64)>) -> Json<List<(String, i64)>> {
+    Json(List(item))
 }
 
 #[derive(Deserialize, JsonSchema, Validate)]

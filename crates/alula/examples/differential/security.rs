@@ -2,9 +2,11 @@
 
 use alula::{OAuth2, OAuth2Bearer, OAuth2Scheme, SecurityScopes, prelude::*};
 
+use crate::list::List;
+
 #[get("/login/basic")]
-async fn by_basic(login: Basic) -> Json<(String, String)> {
-    Json((login.user().to_owned(), login.password().to_owned()))
+async fn by_basic(login: Basic) -> Json<List<(String, String)>> {
+    Json(List((login.user().to_owned(), login.password().to_owned())))
 }
 
 #[get("/login/optional-basic")]

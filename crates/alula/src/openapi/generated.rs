@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 
 use schemars::{
-    JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema,
-    transform::RecursiveTransform,
+    JsonSchema, Schema, SchemaGenerator,
+    generate::SchemaSettings,
+    json_schema,
+    transform::{RecursiveTransform, Transform as _},
 };
 use serde_json::{Map, Value};
 
@@ -72,7 +74,11 @@ pub(crate) struct Generated {
 impl Generated {
     pub(crate) fn of<T: JsonSchema>(contract: Contract) -> Self {
         let mut generator = contract.generator();
-        let schema = generator.subschema_for::<T>().to_value();
+        let mut schema = generator.subschema_for::<T>();
+        // The generator transforms definitions only.
+        RecursiveTransform(forget_null).transform(&mut schema);
+        RecursiveTransform(state_range).transform(&mut schema);
+        let schema = schema.to_value();
         Self { schema, definitions: generator.take_definitions(true) }
     }
 

@@ -27,7 +27,7 @@ pub enum Refused {
 /// Reads a body as `T`, of which `shape` is the schema.
 ///
 /// A good body is parsed once, straight into `T`. The schema is read only after a refusal, to list
-/// every error; in `lax` mode also to coerce, so that `"4"` is taken for 4 as FastAPI does.
+/// every error and to take `4.0` for 4; in `lax` mode also `"4"`, as FastAPI does.
 ///
 /// # Errors
 /// [`Refused`] says what is wrong with the body.
@@ -36,7 +36,8 @@ pub enum Refused {
 /// - a custom check needs the typed value, so it is silent while any field has the wrong type;
 /// - a custom check inside an untagged enum is reported without the refusals of other branches;
 /// - defaults are checked like values of the body, which does not show them;
-/// - a repeated key is an error (`value_error`), unless coercion made a second reading necessary;
+/// - a repeated key is an error (`value_error`), unless a conversion made a second reading
+///   necessary;
 /// - dates given as numbers are refused; dates and URLs that only the Rust type refuses are
 ///   reported with its words;
 /// - a repeated item of a set is accepted, as in FastAPI, but listed where something else is wrong;
@@ -74,20 +75,16 @@ where
     T: DeserializeOwned + Validate,
 {
     let body = read(bytes)?;
-    if lax {
-        let coerced =
-            shape.coerce(PLACE, body.clone(), Report::default()).map_err(Refused::Invalid)?;
+    let converted = shape.convert(mode(lax), PLACE, body.clone(), &[]);
+    let (coerced, converted) = converted.map_err(Refused::Invalid)?;
+    if lax || converted {
         return match serde_path_to_error::deserialize::<_, T>(&coerced) {
             Ok(value) if value.is_valid() => Ok(value),
             Ok(value) => {
-                Err(Refused::Invalid(broken_constraints(shape, &body, &coerced, true, &value)))
+                Err(Refused::Invalid(broken_constraints(shape, &body, &coerced, lax, &value)))
             }
             Err(error) => Err(Refused::Invalid(vec![refused_by_serde(shape, &body, &error)])),
         };
-    }
-    let details = shape.explain(PLACE, &body, Report::default());
-    if !details.is_empty() {
-        return Err(Refused::Invalid(details));
     }
     // From the bytes: a repeated key is no longer visible in the parsed body.
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -95,6 +92,10 @@ where
         Ok(_) => Err(Refused::Invalid(vec![unnamed(PLACE, body)])),
         Err(error) => Err(Refused::Invalid(vec![refused_by_serde(shape, &body, &error)])),
     }
+}
+
+fn mode(lax: bool) -> Mode {
+    if lax { Mode::Lax } else { Mode::Strict }
 }
 
 /// The details of a value that its type took but its constraints did not.
@@ -105,10 +106,9 @@ fn broken_constraints<T: Validate>(
     lax: bool,
     value: &T,
 ) -> Vec<Detail> {
-    let mode = if lax { Mode::Lax } else { Mode::Strict };
     let mut report = Report::default();
     value.report(&mut report);
-    let details = shape.walk(mode, body, &report.into_failures()).details(PLACE);
+    let details = shape.walk(mode(lax), body, &report.into_failures()).details(PLACE);
     if !details.is_empty() {
         return details;
     }

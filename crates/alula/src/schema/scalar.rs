@@ -36,7 +36,7 @@ impl<'a> Walk<'a> {
             Value::Number(number) => match (number.as_i64(), number.as_u64()) {
                 (Some(whole), _) => Ok((i128::from(whole), false)),
                 (None, Some(whole)) => Ok((i128::from(whole), false)),
-                (None, None) => self.integer_of_float(rules, number.as_f64().unwrap_or(f64::NAN)),
+                (None, None) => Self::integer_of_float(rules, number.as_f64().unwrap_or(f64::NAN)),
             },
             Value::String(text) if self.is_lax() => match parse_int(text) {
                 Ok(whole) => Ok((whole, true)),
@@ -59,7 +59,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A number with a point or an exponent, or with too many digits for 64 bits.
-    fn integer_of_float(&self, rules: &NumberRules, float: f64) -> Result<(i128, bool), Words> {
+    fn integer_of_float(rules: &NumberRules, float: f64) -> Result<(i128, bool), Words> {
         if float.fract() != 0.0 {
             return Err(words::INT_FROM_FLOAT);
         }
@@ -67,10 +67,8 @@ impl<'a> Walk<'a> {
             rules.check_float(float)?;
             return Err(words::INT_PARSING_SIZE);
         }
-        match whole(float) {
-            Some(whole) if self.is_lax() => Ok((whole, true)),
-            _ => Err(words::INT_TYPE),
-        }
+        // For JSON Schema, as for JavaScript, 4.0 is an integer; only serde tells it from 4.
+        whole(float).map(|whole| (whole, true)).ok_or(words::INT_TYPE)
     }
 
     pub(super) fn float(&mut self, rules: &'a NumberRules, input: &'a Value) {

@@ -51,7 +51,7 @@ impl Shape {
         &self.warnings
     }
 
-    /// Every error of `input`, read strictly: `"4"` is not 4.
+    /// Every error of `input`, read strictly: `"4"` is not 4, but `4.0` is, as in JSON Schema.
     ///
     /// The order is that of the declarations. `custom` holds the failures of custom checks, with
     /// places relative to `input`; each appears where the walk leaves its place, unless something
@@ -71,15 +71,26 @@ impl Shape {
     pub fn coerce(
         &self,
         place: &'static str,
-        mut input: Value,
+        input: Value,
         custom: Report,
     ) -> Result<Value, Vec<Detail>> {
-        let custom = custom.into_failures();
-        let edits = self.walk(Mode::Lax, &input, &custom).edits(place)?;
+        self.convert(Mode::Lax, place, input, &custom.into_failures()).map(|(value, _)| value)
+    }
+
+    /// Reads `input` as the mode does, and says whether anything had to be converted.
+    pub(super) fn convert(
+        &self,
+        mode: Mode,
+        place: &'static str,
+        mut input: Value,
+        custom: &[Failure],
+    ) -> Result<(Value, bool), Vec<Detail>> {
+        let edits = self.walk(mode, &input, custom).edits(place)?;
+        let converted = !edits.is_empty();
         for edit in edits {
             edit.apply(&mut input);
         }
-        Ok(input)
+        Ok((input, converted))
     }
 
     pub(super) fn walk<'a>(

@@ -144,7 +144,8 @@ impl<'t> Cursor<'t> {
             if second > 59 {
                 return Err("second value is outside expected range of 0-59");
             }
-            midnight &= second == 0 && self.fraction()?;
+            let no_fraction = self.fraction()?;
+            midnight &= second == 0 && no_fraction;
         }
         Ok(midnight)
     }
@@ -210,4 +211,24 @@ fn days_in(year: u32, month: u32) -> u32 {
 
 fn is_leap(year: u32) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fraction_may_follow_any_second() {
+        for zone in ["", "Z", "+03:39", "-0030"] {
+            for second in ["00.5", "35.286451", "59,000000001"] {
+                let text = format!("12:58:{second}{zone}");
+                assert_eq!(time(&text), Ok(()), "{text}");
+                let text = format!("2024-02-29T{text}");
+                assert_eq!(datetime(&text), Ok(()), "{text}");
+                assert_eq!(date(&text), Ok(false), "{text}");
+            }
+        }
+        assert_eq!(date("2024-02-29T00:00:00.000"), Ok(true));
+        assert_eq!(date("2024-02-29T00:00:01.000"), Ok(false));
+    }
 }
