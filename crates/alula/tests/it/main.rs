@@ -43,6 +43,8 @@ mod lifespan;
 #[cfg(test)]
 mod middleware;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod order;

@@ -123,9 +123,7 @@ impl TextShape {
                 let fields = shape.parameters.iter().map(expects).collect();
                 Self { form_fields: Some(fields), ..shape }
             }
-            Names::Header => {
-                Self::named(root, |name| name.replace('_', "-").to_ascii_lowercase(), true)
-            }
+            Names::Header => Self::named(root, |name| name.replace('_', "-"), true),
         }
     }
 
