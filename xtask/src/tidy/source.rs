@@ -25,8 +25,14 @@ pub(super) struct Line<'a> {
 }
 
 /// Folders of what others wrote and what was recorded: it stays as it is.
-const FOREIGN: &[&str] =
-    &["assets/swagger-ui/", "fuzz/seeds/", "/fixtures/", "/recordings/", "/cassettes/"];
+const FOREIGN: &[&str] = &[
+    "assets/swagger-ui/",
+    "assets/redoc/",
+    "fuzz/seeds/",
+    "/fixtures/",
+    "/recordings/",
+    "/cassettes/",
+];
 
 impl Source {
     /// All text files that git tracks or would add, without what others wrote.

@@ -218,6 +218,11 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
             let own = super::docs::routes(&docs_url, &url, &document, &app.docs);
             table.paths.add_own("docs_url", own, &mut plan.mistakes);
         }
+        #[cfg(feature = "redoc")]
+        if let Some(redoc_url) = &app.redoc_url {
+            let own = super::docs::redoc::routes(redoc_url, url, super::docs::title(&document));
+            paths.add_own("redoc_url", own, &mut plan.mistakes);
+        }
     }
     let (router, files) = table.finish(app.foreign, app.redirect_slashes);
     let router = app.layers.into_iter().fold(router, |router, layer| layer(router));

@@ -71,6 +71,8 @@ pub struct App {
     docs_url: Option<String>,
     #[cfg(feature = "docs")]
     docs: DocsSettings,
+    #[cfg(feature = "redoc")]
+    redoc_url: Option<String>,
     pub(crate) root: Router,
     webhooks: Vec<(String, Route)>,
     operation_ids: Option<NameOperation>,
@@ -108,6 +110,8 @@ impl App {
             docs_url: Some("/docs".to_owned()),
             #[cfg(feature = "docs")]
             docs: DocsSettings::new(),
+            #[cfg(feature = "redoc")]
+            redoc_url: Some("/redoc".to_owned()),
             root: Router::new(),
             webhooks: Vec::new(),
             operation_ids: None,
@@ -140,6 +144,13 @@ impl App {
     #[cfg(feature = "docs")]
     pub fn docs_url(mut self, url: impl Into<Option<&'static str>>) -> Self {
         self.docs_url = url.into().map(str::to_owned);
+        self
+    }
+
+    /// Where Redoc is served; `/redoc` by default, `None` for nowhere.
+    #[cfg(feature = "redoc")]
+    pub fn redoc_url(mut self, url: impl Into<Option<&'static str>>) -> Self {
+        self.redoc_url = url.into().map(str::to_owned);
         self
     }
 

@@ -1,6 +1,8 @@
 //! Swagger UI, from the binary.
 
 mod policy;
+#[cfg(feature = "redoc")]
+pub(super) mod redoc;
 mod settings;
 
 use axum::{
@@ -29,7 +31,7 @@ pub(super) fn routes(
     document: &Value,
     settings: &DocsSettings,
 ) -> [(String, MethodRouter); 7] {
-    let title = document.pointer("/info/title").and_then(Value::as_str).unwrap_or_default();
+    let title = title(document);
     let policy = policy::header(document, settings.origins());
     let page = Page { url, openapi_url, title, settings: &settings.to_json() }.to_html();
     let redirect = redirect_page(url);
@@ -47,6 +49,11 @@ pub(super) fn routes(
         (file("start.js"), get(|| async { asset("text/javascript", START) })),
         (file("favicon.png"), get(|| async { asset("image/png", ICON) })),
     ]
+}
+
+/// What the document calls the API.
+pub(super) fn title(document: &Value) -> &str {
+    document.pointer("/info/title").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// What the page is made of.

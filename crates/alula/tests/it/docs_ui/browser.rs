@@ -68,6 +68,8 @@ async fn visit(chromium: &FilePath, url: &str) -> Visit {
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .args(["--disable-dev-shm-usage", "--no-proxy-server", "--disable-popup-blocking"])
+        // Else the browser asks its maker about the fields of a page.
+        .arg("--disable-features=AutofillServerCommunication")
         .arg("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
         .args(["--window-size=1200,3000", "--virtual-time-budget=20000", "--dump-dom"])
         .arg("--enable-logging=stderr")

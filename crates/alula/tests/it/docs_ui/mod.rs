@@ -2,6 +2,8 @@
 
 mod browser;
 mod login;
+#[cfg(feature = "redoc")]
+mod redoc;
 
 use alula::{Body, http::Response, prelude::*};
 use serde_json::Value;
