@@ -46,7 +46,7 @@
 //! |---|---|
 //! | build and serve an application | [`App`], [`Router`], [`Route`], [`get()`], [`post()`], … |
 //! | read a request | [`Json`], [`Form`], [`Multipart`], [`BodyStream`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`] |
-//! | know who asks | [`Bearer`], [`ApiKey`], [`Basic`], [`OAuth2Bearer`], [`OpenIdConnect`], [`SecurityScopes`], [`Credential`] |
+//! | know who asks | [`Bearer`], [`ApiKey`], [`Basic`], [`OAuth2Bearer`], [`OpenIdConnect`], [`PasswordForm`], [`SecurityScopes`], [`Credential`] |
 //! | answer it | [`Json`], [`Text`], [`Html`], [`File`], [`Redirect`], [`Status`], [`Either`], [`ResponseHead`], [`SetCookie`] |
 //! | answer errors | [`HttpError`], [`ApiError`], [`ErrorFormat`], [`Problem`], [`App::on_error`] |
 //! | stream an answer | [`Sse`], [`JsonLines`], [`ByteStream`] |
@@ -61,7 +61,7 @@
 //! | limit the server | [`Limits`], [`FormLimits`], [`Shutdown`] |
 //! | serve with several processes | [`App::workers`], [`Workers`](serve::Workers) |
 //! | test | [`App::client`], [`testing`] |
-//! | live beside axum | [`Axum`], [`App::into_service`], [`App::merge_axum`] |
+//! | live beside axum | [`Axum`], [`AxumBody`], [`App::into_service`], [`App::merge_axum`] |
 //! | extend it | [`Input`], [`Output`], [`ApiError`], [`Middleware`] |
 //!
 //! # Features
@@ -120,10 +120,11 @@ pub use futures_util::Stream;
 pub use handler::Handler;
 pub use http;
 pub use input::{
-    ApiKey, ApiKeyLocation, Axum, Basic, Bearer, BodyStream, Challenge, Cookie, Credential, Form,
-    FormLimits, Header, Input, Json, KeyPlace, Multipart, NoRealm, OAuth2, OAuth2Bearer,
-    OAuth2Scheme, OpenIdConnect, OpenIdScheme, Path, Query, Realm, Rejection, RequestContext,
-    RequestId, SecurityScheme, SecurityScopes, Stage, State, UploadFile, XApiKey, constant_time_eq,
+    ApiKey, ApiKeyLocation, Axum, AxumBody, Basic, Bearer, BodyStream, Challenge, Cookie,
+    Credential, Form, FormLimits, Header, Input, Json, KeyPlace, Multipart, NoRealm, OAuth2,
+    OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, PasswordForm, Path, Query, Realm,
+    Rejection, RequestContext, RequestId, SecurityScheme, SecurityScopes, Stage, State,
+    StrictPasswordForm, UploadFile, XApiKey, constant_time_eq,
 };
 pub use middleware::ClientAddr;
 pub use openapi::{Contact, Example, License, Operation, OperationName, Place, Root};

@@ -1,19 +1,12 @@
 //! From an [`App`] to what runs.
 
 use std::{
-    fmt,
-    future::ready,
-    io,
+    fmt, io,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::{
-    body::Body,
-    routing::{MethodFilter, get},
-};
-use bytes::Bytes;
+use axum::routing::MethodFilter;
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Response, header};
 use serde_json::Value;
 
 use super::{
@@ -207,38 +200,9 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     for change in app.customize {
         change(&mut document);
     }
-    if let Some(url) = &app.openapi_url {
-        let url = format!("{prefix}{url}");
-        let own = [(url.clone(), get(json_document(&document)))];
-        table.paths.add_own("openapi_url", own, &mut plan.mistakes);
-        #[cfg(feature = "docs")]
-        if let Some(docs_url) = &app.docs_url {
-            plan.mistakes.extend_from_slice(app.docs.mistakes());
-            let docs_url = format!("{prefix}{docs_url}");
-            let own = super::docs::routes(&docs_url, &url, &document, &app.docs);
-            table.paths.add_own("docs_url", own, &mut plan.mistakes);
-        }
-        #[cfg(feature = "redoc")]
-        if let Some(redoc_url) = &app.redoc_url {
-            let own = super::docs::redoc::routes(redoc_url, url, super::docs::title(&document));
-            paths.add_own("redoc_url", own, &mut plan.mistakes);
-        }
-    }
+    app.viewers.add_to(prefix, &document, &mut table.paths, &mut plan.mistakes);
     let (router, files) = table.finish(app.foreign, app.redirect_slashes);
     let router = app.layers.into_iter().fold(router, |router, layer| layer(router));
     let errors = areas.finish(shutdown);
     Planned { router, errors, document, mistakes: plan.mistakes, files }
-}
-
-/// Serves the document, serialized once.
-fn json_document(
-    document: &Value,
-) -> impl Fn() -> std::future::Ready<Response<Body>> + Clone + Send + Sync + 'static {
-    let text = Bytes::from(document.to_string());
-    move || {
-        let mut response = Response::new(Body::from(text.clone()));
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
-        ready(response)
-    }
 }

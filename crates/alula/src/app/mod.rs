@@ -18,6 +18,7 @@ mod service;
 mod serving;
 mod state;
 mod table;
+mod viewers;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -36,6 +37,7 @@ pub(crate) use rest::redirect;
 pub use service::AppService;
 pub(crate) use state::{Overrides, States};
 
+use self::viewers::Viewers;
 use crate::{
     dependency::Dependency,
     error::Result,
@@ -66,13 +68,7 @@ use crate::{
 #[must_use = "an app does nothing until it is served"]
 pub struct App {
     document: Document,
-    openapi_url: Option<String>,
-    #[cfg(feature = "docs")]
-    docs_url: Option<String>,
-    #[cfg(feature = "docs")]
-    docs: DocsSettings,
-    #[cfg(feature = "redoc")]
-    redoc_url: Option<String>,
+    viewers: Viewers,
     pub(crate) root: Router,
     webhooks: Vec<(String, Route)>,
     operation_ids: Option<NameOperation>,
@@ -105,13 +101,7 @@ impl App {
         let limits = Limits::default();
         Self {
             document: Document::new(title.into(), version.into()),
-            openapi_url: Some("/openapi.json".to_owned()),
-            #[cfg(feature = "docs")]
-            docs_url: Some("/docs".to_owned()),
-            #[cfg(feature = "docs")]
-            docs: DocsSettings::new(),
-            #[cfg(feature = "redoc")]
-            redoc_url: Some("/redoc".to_owned()),
+            viewers: Viewers::default(),
             root: Router::new(),
             webhooks: Vec::new(),
             operation_ids: None,
@@ -131,34 +121,6 @@ impl App {
             #[cfg(feature = "otel")]
             telemetry: None,
         }
-    }
-
-    /// Where the OpenAPI document is served; `/openapi.json` by default. `None` serves neither it
-    /// nor the documentation.
-    pub fn openapi_url(mut self, url: impl Into<Option<&'static str>>) -> Self {
-        self.openapi_url = url.into().map(str::to_owned);
-        self
-    }
-
-    /// Where Swagger UI is served; `/docs` by default, `None` for nowhere.
-    #[cfg(feature = "docs")]
-    pub fn docs_url(mut self, url: impl Into<Option<&'static str>>) -> Self {
-        self.docs_url = url.into().map(str::to_owned);
-        self
-    }
-
-    /// Where Redoc is served; `/redoc` by default, `None` for nowhere.
-    #[cfg(feature = "redoc")]
-    pub fn redoc_url(mut self, url: impl Into<Option<&'static str>>) -> Self {
-        self.redoc_url = url.into().map(str::to_owned);
-        self
-    }
-
-    /// Sets how Swagger UI looks and logs in; see [`DocsSettings`].
-    #[cfg(feature = "docs")]
-    pub fn docs(mut self, settings: DocsSettings) -> Self {
-        self.docs = settings;
-        self
     }
 
     /// Adds a singleton that endpoints get as [`State<T>`](crate::State).

@@ -163,11 +163,14 @@ impl RequestContext {
         self.details.len()
     }
 
+    /// The mistakes found since `mark`.
+    pub(crate) fn details_since(&mut self, mark: usize) -> &mut [Detail] {
+        self.details.get_mut(mark..).unwrap_or_default()
+    }
+
     /// Puts the mistakes found since `mark` into FastAPI's order of places.
     pub(crate) fn sort_details_since(&mut self, mark: usize) {
-        if let Some(own) = self.details.get_mut(mark..) {
-            own.sort_by_key(|detail| place_rank(detail.loc.first()));
-        }
+        self.details_since(mark).sort_by_key(|detail| place_rank(detail.loc.first()));
     }
 
     pub(crate) fn take_details(&mut self) -> Vec<Detail> {

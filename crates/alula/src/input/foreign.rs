@@ -1,14 +1,17 @@
 //! Extractors of axum as inputs.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::{
-    extract::FromRequestParts,
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request},
     response::{IntoResponse, Response},
 };
+use futures_util::TryStreamExt as _;
 use http::{HeaderName, header};
 use http_body_util::BodyExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Input, Rejection, RequestContext, Stage};
+use super::{BodyStream, Input, Rejection, RequestContext, Stage};
 use crate::{Body, error::HttpError, openapi::Operation};
 
 /// How many bytes of a refusal the client is told, at most.
@@ -53,8 +56,62 @@ impl<E: FromRequestParts<()> + Send + 'static> Input for Axum<E> {
     }
 }
 
+/// Any extractor of axum 0.8 that reads the body: `E: FromRequest<()>`.
+///
+/// It has the body to itself, as it arrives, of at most 2 MiB unless
+/// [`max_body`](crate::Route::max_body) says otherwise; axum's own limit is not asked. What it
+/// refuses becomes an error as with [`Axum`]. If the body is the reason, that is said instead: 413,
+/// 408 or 400. The document says that there is a body, of any content type.
+///
+/// ```
+/// use alula::{AxumBody, prelude::*};
+///
+/// #[post("/count")]
+/// async fn count(AxumBody(text): AxumBody<String>) -> Json<usize> {
+///     Json(text.chars().count())
+/// }
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let client = App::new("Count", "1.0.0").routes(routes![count]).client().await;
+/// assert_eq!(client.post("/count").body("text/plain", "wing").await.json::<usize>(), 4);
+/// # });
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AxumBody<E>(pub E);
+
+impl<E: FromRequest<()> + Send + 'static> Input for AxumBody<E> {
+    type Plan = ();
+
+    fn plan(operation: &mut Operation<'_>) -> Self::Plan {
+        operation.streamed_body::<Self>("*/*", json!({}));
+    }
+
+    async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
+        let stream = BodyStream::new(cx.reader(cx.limits().in_memory())?.at_any_pace());
+        // A refusal says only that the body could not be read; this is why.
+        let cause = Arc::new(Mutex::new(None));
+        let cause_of = cause.clone();
+        let body = Body::from_stream(stream.map_err(move |error: HttpError| {
+            let text = error.to_string();
+            cause_of.lock().unwrap_or_else(PoisonError::into_inner).replace(error);
+            text
+        }));
+        let mut request = Request::from_parts(cx.parts().clone(), body);
+        DefaultBodyLimit::disable().apply(&mut request);
+        let refusal = match E::from_request(request, &()).await {
+            Ok(value) => return Ok(Self(value)),
+            Err(rejection) => rejection.into_response(),
+        };
+        let cause = cause.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match cause {
+            Some(cause) => Err(cause.into()),
+            None => Err(error_of(refusal).await.into()),
+        }
+    }
+}
+
 /// An error that says what a foreign refusal says.
-pub(super) async fn error_of(refusal: Response) -> HttpError {
+async fn error_of(refusal: Response) -> HttpError {
     /// What describes the body, which is another one in the error.
     const OF_THE_BODY: [HeaderName; 4] = [
         header::CONTENT_TYPE,

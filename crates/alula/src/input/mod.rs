@@ -16,7 +16,7 @@ use std::future::Future;
 
 pub use body::Json;
 pub use context::RequestContext;
-pub use foreign::Axum;
+pub use foreign::{Axum, AxumBody};
 #[cfg(fuzzing)]
 pub(crate) use form::fuzz;
 pub use form::{Form, FormLimits, Multipart, UploadFile};
@@ -26,8 +26,8 @@ pub(crate) use reader::BodyLimits;
 pub(crate) use security::DemandedScopes;
 pub use security::{
     ApiKey, ApiKeyLocation, Basic, Bearer, Challenge, Credential, KeyPlace, NoRealm, OAuth2,
-    OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, Realm, SecurityScheme, SecurityScopes,
-    XApiKey, constant_time_eq,
+    OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, PasswordForm, Realm, SecurityScheme,
+    SecurityScopes, StrictPasswordForm, XApiKey, constant_time_eq,
 };
 pub use state::{RequestId, State};
 
@@ -61,7 +61,7 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as an endpoint argument",
-    note = "use `Json<T>`, `Form<T>`, `Multipart<T>`, `Bytes`, `String`, `BodyStream`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `SecurityScopes`, `Axum<E>`, `BackgroundTasks`, `ResponseHead`, `Scope`, `RequestId`, `ClientAddr`, or `WebSocket` on a `ws` route",
+    note = "use `Json<T>`, `Form<T>`, `Multipart<T>`, `Bytes`, `String`, `BodyStream`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `PasswordForm`, `SecurityScopes`, `Axum<E>`, `AxumBody<E>`, `BackgroundTasks`, `ResponseHead`, `Scope`, `RequestId`, `ClientAddr`, or `WebSocket` on a `ws` route",
     note = "`T` needs `#[derive(Deserialize, JsonSchema, Validate)]`"
 )]
 pub trait Input: Sized + Send + 'static {

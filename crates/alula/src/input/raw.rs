@@ -109,6 +109,12 @@ pub struct BodyStream {
     reader: Option<BodyReader>,
 }
 
+impl BodyStream {
+    pub(super) fn new(reader: BodyReader) -> Self {
+        Self { reader: Some(reader) }
+    }
+}
+
 impl Stream for BodyStream {
     type Item = Result<Bytes>;
 
@@ -130,8 +136,7 @@ impl Input for BodyStream {
     }
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
-        let reader = cx.reader(cx.limits().upload())?.at_any_pace();
-        Ok(Self { reader: Some(reader) })
+        Ok(Self::new(cx.reader(cx.limits().upload())?.at_any_pace()))
     }
 }
 

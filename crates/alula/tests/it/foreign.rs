@@ -5,13 +5,15 @@ use std::sync::{
     atomic::{AtomicU8, Ordering::SeqCst},
 };
 
-use alula::{Axum, Body, Shutdown, http::Response, prelude::*};
+use alula::{Axum, AxumBody, Body, Shutdown, http::Response, prelude::*};
 use axum::{
-    extract::{Extension, FromRequestParts, RawQuery},
+    extract::{Extension, FromRequest, FromRequestParts, RawQuery, Request},
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Redirect},
 };
+use futures_util::stream;
 use http_body_util::BodyExt as _;
+use serde_json::json;
 use tower_service::Service as _;
 
 /// Refuses as the header `x-how` says.
@@ -83,6 +85,64 @@ async fn extractors_of_axum_see_its_router_and_the_layers() {
     assert_eq!(app().client().await.get("/items/3").await.status(), 500);
 }
 
+/// What refuses every body that it can read.
+struct Unread;
+
+impl FromRequest<()> for Unread {
+    type Rejection = (StatusCode, &'static str);
+
+    async fn from_request(_: Request, (): &()) -> Result<Self, Self::Rejection> {
+        Err((StatusCode::CONFLICT, "not this one"))
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_read_by_axum_under_the_limits_of_the_route() {
+    async fn count(AxumBody(body): AxumBody<String>) -> Json<usize> {
+        Json(body.len())
+    }
+    async fn unread(_: AxumBody<Unread>) {}
+    const MEBIBYTE: usize = 1 << 20;
+    let app = || {
+        App::new("Bodies", "1.0.0").routes([
+            post("/usual", count),
+            post("/small", count).max_body(4),
+            post("/large", count).max_body(4 * MEBIBYTE),
+            post("/unread", unread),
+        ])
+    };
+    let client = app().client().await;
+    let large = "x".repeat(3 * MEBIBYTE);
+    let send =
+        |path: &'static str, body: &str| client.post(path).body("text/plain", body.to_owned());
+    assert_eq!(send("/small", "wing").await.text(), "4");
+    // Beyond what axum would take by itself.
+    assert_eq!(send("/large", &large).await.json::<usize>(), large.len());
+    for (path, body) in [("/small", "wings"), ("/usual", &large)] {
+        let refused = send(path, body).await;
+        assert_eq!(refused.status(), 413, "{path}");
+        assert!(refused.text().contains("larger than"), "{}", refused.text());
+    }
+    // One that does not say how large it is.
+    let pieces = stream::iter(["wi", "ng", "s"].map(Ok::<_, std::io::Error>));
+    let request = client.post("/small").body("text/plain", Body::from_stream(pieces));
+    assert_eq!(request.await.status(), 413);
+    let refused = send("/usual", "").body("text/plain", vec![0xff]).await;
+    assert_eq!(refused.status(), 400);
+    let refused = send("/unread", "x").await;
+    assert_eq!((refused.status().as_u16(), refused.text()), (409, r#"{"detail":"not this one"}"#));
+
+    let body = &app().openapi().unwrap()["paths"]["/usual"]["post"]["requestBody"];
+    assert_eq!(*body, json!({"required": false, "content": {"*/*": {"schema": {}}}}));
+}
+
+#[test]
+fn a_body_that_axum_reads_is_read_by_nobody_else() {
+    async fn both(_: AxumBody<String>, _: Json<u8>) {}
+    let error = App::new("Both", "1.0.0").route(post("/", both)).openapi().unwrap_err();
+    assert!(error.to_string().contains("two inputs"), "{error}");
+}
+
 /// Axum routes, with a fallback that gives way.
 fn old() -> axum::Router {
     let read = axum::routing::get(|| async { "old" });
@@ -141,7 +201,7 @@ async fn an_application_is_a_service_whose_lifespan_ends_when_it_is_told() {
         .nest_service("/inner", service);
 
     let ask = |path: &'static str| {
-        let request = axum::extract::Request::get(path).body(Body::empty()).unwrap();
+        let request = Request::get(path).body(Body::empty()).unwrap();
         let mut outer = outer.clone();
         async move {
             let response: Response<Body> = outer.call(request).await.unwrap();

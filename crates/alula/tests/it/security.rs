@@ -2,7 +2,7 @@
 
 use alula::{
     ApiKeyLocation, KeyPlace, OAuth2, OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme,
-    Realm, SecurityScopes, prelude::*,
+    PasswordForm, Realm, SecurityScopes, StrictPasswordForm, prelude::*,
 };
 use serde_json::{Value, json};
 
@@ -396,4 +396,79 @@ fn secrets_are_compared_and_never_shown() {
     assert!(!caller.matches("u", "P") && !caller.matches("U", "p") && !caller.matches("u:p", ""));
     assert_eq!(format!("{caller:?}"), "Basic(…)");
     assert_eq!(format!("{:?}", OAuth2Bearer::<Login>::new("t")), "OAuth2Bearer(…)");
+}
+
+type Sent = Json<(String, String, Vec<String>, Option<String>, Option<String>)>;
+
+async fn token(form: PasswordForm) -> Sent {
+    assert!(form.password_matches(&form.password));
+    Json((form.username, form.password, form.scopes, form.client_id, form.client_secret))
+}
+
+async fn strict_token(form: StrictPasswordForm) -> Sent {
+    Json((form.username, form.password, form.scopes, form.client_id, form.client_secret))
+}
+
+fn token_app() -> App {
+    App::new("Token", "1.0.0").routes([post("/token", token), post("/strict", strict_token)])
+}
+
+fn missing(names: &[&str]) -> String {
+    let entry = |name| json!({"type": "missing", "loc": ["body", name], "msg": "Field required", "input": null});
+    let entries: Vec<_> = names.iter().map(entry).collect();
+    json!({ "detail": entries }).to_string()
+}
+
+#[tokio::test]
+async fn the_form_for_a_token_is_read_as_in_fastapi() {
+    let client = token_app().client().await;
+    let wrong = r#"{"detail":[{"type":"string_pattern_mismatch","loc":["body","grant_type"],"msg":"String should match pattern '^password$'","input":"xpassword","ctx":{"pattern":"^password$"}}]}"#;
+    let known = r#"["u","p",[],null,null]"#;
+    let all = r#"["u","p",["a","b","c"],"i","s"]"#;
+    let lax = missing(&["username", "password"]);
+    let strict = missing(&["grant_type", "username", "password"]);
+    let grant = missing(&["grant_type"]);
+    for (body, expected, of_strict) in [
+        ("", &*lax, &*strict),
+        ("username=u&password=p", known, &grant),
+        ("grant_type=&username=u&password=p", known, &grant),
+        ("grant_type=password&username=u&password=p&extra=1", known, known),
+        (
+            "grant_type=password&username=u&password=p&scope=a+b++c&client_id=i&client_secret=s",
+            all,
+            all,
+        ),
+        ("grant_type=xpassword&username=u&password=p", wrong, wrong),
+        ("grant_type=password&username=&password=", &lax, &lax),
+    ] {
+        for (path, expected) in [("/token", expected), ("/strict", of_strict)] {
+            let request = client.post(path).body("application/x-www-form-urlencoded", body);
+            assert_eq!(request.await.text(), expected, "{path} {body}");
+        }
+    }
+}
+
+#[test]
+fn the_form_for_a_token_is_described_as_in_fastapi() {
+    let document = document(token_app());
+    let schema = |path: &str| {
+        let body = &document["paths"][path]["post"]["requestBody"];
+        body["content"]["application/x-www-form-urlencoded"]["schema"].clone()
+    };
+    let properties = schema("/token")["properties"].clone();
+    assert_eq!(schema("/token")["required"], json!(["username", "password"]));
+    assert_eq!(properties["password"], json!({"type": "string", "format": "password"}));
+    assert_eq!(properties["grant_type"]["pattern"], "^password$");
+    assert_eq!(properties["client_secret"]["format"], "password");
+    assert_eq!(properties["scope"]["default"], "");
+    assert_eq!(schema("/strict")["required"], json!(["grant_type", "username", "password"]));
+}
+
+#[test]
+fn a_form_for_a_token_shows_no_secret() {
+    let mut form: PasswordForm = PasswordForm::default();
+    form.password = "lovelace".to_owned();
+    form.client_secret = Some("lovelace".to_owned());
+    assert!(!format!("{form:?}").contains("lovelace"));
+    assert!(form.password_matches("lovelace") && !form.password_matches("Lovelace"));
 }

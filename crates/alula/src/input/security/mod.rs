@@ -7,6 +7,7 @@ mod compare;
 mod either;
 mod oauth2;
 mod openid;
+mod password_form;
 mod scopes;
 
 use http::{HeaderValue, header};
@@ -18,6 +19,7 @@ pub use bearer::Bearer;
 pub use compare::constant_time_eq;
 pub use oauth2::{OAuth2, OAuth2Bearer, OAuth2Scheme};
 pub use openid::{OpenIdConnect, OpenIdScheme};
+pub use password_form::{PasswordForm, StrictPasswordForm};
 pub(crate) use scopes::DemandedScopes;
 pub use scopes::SecurityScopes;
 

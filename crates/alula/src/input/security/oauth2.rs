@@ -37,7 +37,7 @@ pub struct OAuth2 {
 
 impl OAuth2 {
     /// The client sends user name and password to `token_url`, which reads a
-    /// `PasswordForm`.
+    /// [`PasswordForm`](crate::PasswordForm).
     pub fn password(token_url: &str) -> Self {
         Self::flow("OAuth2PasswordBearer", "password", &[("tokenUrl", token_url)])
     }

@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use alula::{
-    Body, DocsSettings, Input, OAuth2, OAuth2Bearer, OAuth2Scheme, Operation, Rejection,
-    RequestContext,
+    Body, DocsSettings, OAuth2, OAuth2Bearer, OAuth2Scheme, StrictPasswordForm,
     http::Response,
     prelude::*,
     serve::{Limits, Server, Shutdown},
@@ -47,25 +46,6 @@ fn title(dom: &str) -> &str {
     title.map_or("", |(title, _)| title)
 }
 
-/// The fields of a form.
-struct Form(Vec<(String, String)>);
-
-impl Form {
-    fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
-    }
-}
-
-impl Input for Form {
-    type Plan = ();
-
-    fn plan(_: &mut Operation<'_>) {}
-
-    async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
-        Ok(Self(form_urlencoded::parse(&cx.bytes().await?).into_owned().collect()))
-    }
-}
-
 struct Login;
 
 impl OAuth2Scheme for Login {
@@ -75,9 +55,9 @@ impl OAuth2Scheme for Login {
 }
 
 #[post("/token", hidden)]
-async fn token(form: Form) -> Result<Json<Value>> {
-    let sent = ["grant_type", "username", "password", "scope"].map(|name| form.get(name));
-    assert_eq!(sent, ["password", "ada", "lovelace", "items:read"]);
+async fn token(form: StrictPasswordForm) -> Result<Json<Value>> {
+    assert_eq!((&*form.username, &*form.password), ("ada", "lovelace"));
+    assert_eq!(form.scopes, ["items:read"]);
     Ok(Json(json!({"access_token": "token-of-ada", "token_type": "bearer"})))
 }
 
@@ -129,11 +109,20 @@ async fn authorize(Query(query): Query<BTreeMap<String, String>>) -> Response<Bo
     Response::builder().status(303).header("location", back).body(Body::empty()).unwrap()
 }
 
+/// What the page sends for a token.
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Exchange {
+    grant_type: String,
+    redirect_uri: String,
+    code: String,
+    code_verifier: String,
+}
+
 #[post("/token")]
-async fn exchange(form: Form) -> Response<Body> {
-    assert_eq!(form.get("grant_type"), "authorization_code");
-    assert!(form.get("redirect_uri").ends_with("/docs/oauth2-redirect"));
-    assert!(!form.get("code").is_empty() && form.get("code_verifier").len() >= 43);
+async fn exchange(Form(form): Form<Exchange>) -> Response<Body> {
+    assert_eq!(form.grant_type, "authorization_code");
+    assert!(form.redirect_uri.ends_with("/docs/oauth2-redirect"));
+    assert!(!form.code.is_empty() && form.code_verifier.len() >= 43);
     let body = json!({"access_token": "token-of-bob", "token_type": "bearer"}).to_string();
     let response = Response::builder().header("access-control-allow-origin", "*");
     response.header("content-type", "application/json").body(Body::from(body)).unwrap()
