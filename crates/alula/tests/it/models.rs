@@ -126,7 +126,7 @@ fn the_document_shows_defaults_examples_and_what_is_deprecated() {
             "name": "limit", "in": "query", "required": false,
             "description": "How many", "deprecated": true,
             "schema": {
-                "type": "integer", "format": "int64", "maximum": 100,
+                "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": 100,
                 "examples": [20], "default": 10,
             },
         })
