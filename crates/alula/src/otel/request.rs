@@ -179,7 +179,7 @@ impl RequestTrace {
         for KeyValue { key, value, .. } in attributes.iter().filter(is_known) {
             self.span.set_attribute(key.clone(), value.clone());
         }
-        let client = routed.and_then(|routed| routed.client).or(self.peer);
+        let client = routed.map_or(self.peer, |routed| routed.client);
         if let Some(ClientAddr(client)) = client {
             self.span.set_attribute("client.address", client.to_string());
         }

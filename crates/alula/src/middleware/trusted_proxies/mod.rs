@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use tower_layer::Layer;
 
 use self::{
-    forwarded::{Hop, hops, values},
+    forwarded::{Hop, address, hops, values},
     network::Network,
 };
 use super::{
@@ -53,6 +53,11 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// It reads `X-Forwarded-For` and `X-Forwarded-Proto`, or, if told so, `Forwarded` of RFC 7239;
 /// never both, as a client could send the one that the proxy does not know. The address in a list
 /// that is no address of the internet or of a network is a mistake: the application does not start.
+///
+/// The lists are read from the right, where the nearest proxy writes. A hop that cannot be read,
+/// or that tells no address (`unknown`), ends the search: the client behind it is unknown, and so
+/// is [`ClientAddr`]. A listed proxy that sends no such header at all is taken for the client
+/// itself, as it is where it asks for your health; so every proxy has to add its header.
 #[derive(Debug, Clone)]
 #[must_use = "a middleware does nothing until it is a `.layer(…)`"]
 pub struct TrustedProxies {
@@ -99,44 +104,53 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(address))
     }
 
-    /// What is said of the client: its hop in a list whose last entry the nearest proxy wrote.
-    /// Where nobody can tell an address, what is behind it is unknown.
-    fn client<'a>(&self, peer: IpAddr, hops: &[Hop<'a>]) -> Option<(IpAddr, Hop<'a>)> {
+    /// What is said of the client, by hops of which that of the nearest proxy comes first: the
+    /// first one that is no proxy of ours. Nobody vouches for what is behind it, nor for what is
+    /// behind one that cannot be told.
+    fn client<'a>(&self, hops: impl Iterator<Item = Hop<'a>>) -> Option<Hop<'a>> {
         let mut client = None;
-        for hop in hops.iter().rev() {
-            let Some(address) = hop.address else { break };
-            client = Some((address, *hop));
-            if !self.trusts(address) {
+        for hop in hops {
+            client = Some(hop);
+            if !hop.address.is_some_and(|address| self.trusts(address)) {
                 break;
             }
         }
-        // A proxy may tell the scheme and leave the address out.
-        client.or_else(|| Some((peer, *hops.last()?)))
+        client
     }
 
-    fn hops<'a>(&self, headers: &'a HeaderMap) -> Vec<Hop<'a>> {
-        if self.standard {
-            return hops(headers);
-        }
-        let addresses = values(headers, &FORWARDED_FOR);
-        let (schemes, hosts) =
-            (values(headers, &FORWARDED_PROTO), values(headers, &FORWARDED_HOST));
-        let count = addresses.len().max(1);
-        // Proxies that pass a list on tell one for each hop; others tell what they know.
-        let at = |list: &[&'a str], index: usize| match list.len() == count {
-            true => list.get(index).copied(),
-            false => list.last().copied(),
-        };
-        let hop = |index| Hop {
-            address: addresses.get(index).copied().and_then(forwarded::address),
-            scheme: at(&schemes, index),
-            host: at(&hosts, index),
-        };
-        match addresses.is_empty() && schemes.is_empty() && hosts.is_empty() {
-            true => Vec::new(),
-            false => (0..count).map(hop).collect(),
+    fn find<'a>(&self, headers: &'a HeaderMap) -> Option<Hop<'a>> {
+        match self.standard {
+            true => self.client(hops(headers)),
+            false => self.client(listed_hops(headers)),
         }
     }
+}
+
+/// The hops that the `X-Forwarded-` headers tell of, that of the nearest proxy first.
+fn listed_hops(headers: &HeaderMap) -> impl Iterator<Item = Hop<'_>> {
+    let addresses = values(headers, &FORWARDED_FOR).map(address);
+    let count = values(headers, &FORWARDED_FOR).count();
+    // A proxy may tell the scheme or the host and leave the address out.
+    let tells_else =
+        [FORWARDED_PROTO, FORWARDED_HOST].iter().any(|name| headers.contains_key(name));
+    let without = (count == 0 && tells_else).then_some(None);
+    let schemes = for_each_hop(headers, &FORWARDED_PROTO, count.max(1));
+    let hosts = for_each_hop(headers, &FORWARDED_HOST, count.max(1));
+    let hops = addresses.chain(without).zip(schemes).zip(hosts);
+    hops.map(|((address, scheme), host)| Hop { address, scheme, host })
+}
+
+/// What is told of each hop. Proxies that pass a list on tell one thing for each; others tell what
+/// they know.
+fn for_each_hop<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    count: usize,
+) -> impl Iterator<Item = Option<&'a [u8]>> + use<'a> {
+    let mut told = values(headers, name);
+    let is_list = values(headers, name).count() == count;
+    let nearest = values(headers, name).next();
+    std::iter::repeat_with(move || if is_list { told.next() } else { nearest })
 }
 
 impl Checked for TrustedProxies {
@@ -158,16 +172,16 @@ impl Heads for TrustedProxies {
 
     fn request(&self, request: &mut Request) -> ControlFlow<Response<Body>> {
         let peer = request.extensions().get::<PeerAddr>().map(|peer| peer.0.ip());
-        let Some(peer) = peer.filter(|peer| self.trusts(*peer)) else {
+        if !peer.is_some_and(|peer| self.trusts(peer)) {
+            return ControlFlow::Continue(());
+        }
+        let Some(Hop { address, scheme, host }) = self.find(request.headers()) else {
             return ControlFlow::Continue(());
         };
-        let hops = self.hops(request.headers());
-        let Some((address, hop)) = self.client(peer, &hops) else {
-            return ControlFlow::Continue(());
-        };
-        let is_https = hop.scheme.and_then(is_https);
-        let host = hop.host.filter(|_| self.host).and_then(|host| HeaderValue::from_str(host).ok());
-        request.extensions_mut().insert(ClientAddr(address));
+        let is_https = scheme.and_then(is_https);
+        let host = host.filter(|_| self.host).and_then(|host| str::from_utf8(host).ok());
+        let host = host.and_then(|host| HeaderValue::from_str(host).ok());
+        ClientAddr::note(address, request.extensions_mut());
         if let Some(is_https) = is_https {
             request.extensions_mut().insert(IsHttps(is_https));
         }
@@ -182,9 +196,9 @@ impl Heads for TrustedProxies {
     }
 }
 
-fn is_https(scheme: &str) -> Option<bool> {
-    let is = |known: &str| scheme.eq_ignore_ascii_case(known);
-    match (is("https") || is("wss"), is("http") || is("ws")) {
+fn is_https(scheme: &[u8]) -> Option<bool> {
+    let is = |known: &[u8]| scheme.eq_ignore_ascii_case(known);
+    match (is(b"https") || is(b"wss"), is(b"http") || is(b"ws")) {
         (true, _) => Some(true),
         (false, true) => Some(false),
         (false, false) => None,
@@ -199,15 +213,20 @@ mod tests {
 
     /// The address, the scheme and the host of the client.
     fn client(proxies: &TrustedProxies, headers: &[(&HeaderName, &str)]) -> String {
-        let pair = |(name, value): &(&HeaderName, &str)| ((*name).clone(), value.parse().unwrap());
+        let pair = |(name, value): &(&HeaderName, &str)| {
+            ((*name).clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        };
         let mut map = HeaderMap::new();
         for (name, value) in headers.iter().map(pair) {
             map.append(name, value);
         }
-        let peer = "10.0.0.1".parse().unwrap();
-        match proxies.client(peer, &proxies.hops(&map)) {
-            Some((address, Hop { scheme, host, .. })) => {
-                format!("{address} {} {}", scheme.unwrap_or("-"), host.unwrap_or("-"))
+        let text = |told: Option<&[u8]>| {
+            told.map_or_else(|| "-".to_owned(), |told| String::from_utf8_lossy(told).into_owned())
+        };
+        match proxies.find(&map) {
+            Some(Hop { address, scheme, host }) => {
+                let address = address.map_or_else(|| "?".to_owned(), |known| known.to_string());
+                format!("{address} {} {}", text(scheme), text(host))
             }
             None => "nobody".to_owned(),
         }
@@ -222,17 +241,23 @@ mod tests {
             ("6.6.6.6, 203.0.113.5", "203.0.113.5 - -"),
             ("6.6.6.6, 203.0.113.5, 192.0.2.7, 10.1.2.3", "203.0.113.5 - -"),
             ("10.0.0.9, 10.0.0.8", "10.0.0.9 - -"),
-            ("6.6.6.6, junk, 10.0.0.8", "10.0.0.8 - -"),
+            ("6.6.6.6, junk, 10.0.0.8", "? - -"),
+            ("6.6.6.6, , 10.0.0.8", "? - -"),
+            ("6.6.6.6, \u{e9}, 203.0.113.5", "203.0.113.5 - -"),
+            ("6.6.6.6, \u{e9}", "? - -"),
             ("203.0.113.5:4711", "203.0.113.5 - -"),
             ("[2001:db8::1]:4711", "2001:db8::1 - -"),
             ("2001:db8::1", "2001:db8::1 - -"),
             ("::ffff:203.0.113.5", "203.0.113.5 - -"),
-            ("junk", "10.0.0.1 - -"),
+            ("junk", "? - -"),
+            ("", "? - -"),
         ] {
             assert_eq!(client(&proxies, &[(address, list)]), expected, "{list}");
         }
-        let several = [(address, "6.6.6.6"), (address, "203.0.113.5"), (address, "10.0.0.2")];
-        assert_eq!(client(&proxies, &several), "203.0.113.5 - -");
+        for last in ["10.0.0.2", "10.0.0.3, 10.0.0.2"] {
+            let several = [(address, "6.6.6.6"), (address, "203.0.113.5"), (address, last)];
+            assert_eq!(client(&proxies, &several), "203.0.113.5 - -");
+        }
         assert_eq!(client(&proxies, &[]), "nobody");
     }
 
@@ -245,7 +270,10 @@ mod tests {
         assert_eq!(one, "203.0.113.5 https a.example");
         let each = client(&proxies, &[list, (scheme, "https, http"), (host, "a, b")]);
         assert_eq!(each, "203.0.113.5 https a");
-        assert_eq!(client(&proxies, &[(scheme, "https")]), "10.0.0.1 https -");
+        let few = client(&proxies, &[list, (scheme, "https, \u{e9}, http"), (host, "a, b")]);
+        assert_eq!(few, "203.0.113.5 http a");
+        assert_eq!(client(&proxies, &[(scheme, "https")]), "? https -");
+        assert_eq!(client(&proxies, &[(host, "a, b")]), "? - b");
     }
 
     #[test]
@@ -258,7 +286,35 @@ mod tests {
         assert_eq!(client(&proxies, &both), "2001:db8::1 https a.example");
         assert_eq!(client(&proxies, &[(address, "6.6.6.6")]), "nobody");
         for hidden in ["for=unknown;proto=https", "for=_hidden;proto=https", "proto=https"] {
-            assert_eq!(client(&proxies, &[(&header::FORWARDED, hidden)]), "10.0.0.1 https -");
+            assert_eq!(client(&proxies, &[(&header::FORWARDED, hidden)]), "? https -");
+        }
+    }
+
+    #[test]
+    fn a_client_cannot_hide_or_change_what_a_proxy_adds() {
+        let proxies = TrustedProxies::new(["10.0.0.0/8"]).standard_header();
+        for sent in [
+            r#"for=6.6.6.6;x=""#,
+            r#"for=6.6.6.6;x="\"#,
+            r#"for=6.6.6.6, """#,
+            r#"for=6.6.6.6, ,"#,
+            "for=6.6.6.6;x=\u{e9}",
+        ] {
+            for (added, expected) in [
+                ("for=203.0.113.5;proto=https", "203.0.113.5 https -"),
+                (r#"for="[2001:db8::1]:80""#, "2001:db8::1 - -"),
+                ("for=203.0.113.5, for=10.0.0.2", "203.0.113.5 - -"),
+                // What is broken hides all that is further left.
+                ("for=10.0.0.2", "? - -"),
+                (r#"for=10.0.0.3, for="10.0.0.2"#, "? - -"),
+                ("for=203.0.113.5;for=10.0.0.2", "? - -"),
+            ] {
+                let in_one_line = format!("{sent}, {added}");
+                let one = client(&proxies, &[(&header::FORWARDED, &in_one_line)]);
+                assert_eq!(one, expected, "{in_one_line}");
+                let two = [(&header::FORWARDED, sent), (&header::FORWARDED, added)];
+                assert_eq!(client(&proxies, &two), expected, "{two:?}");
+            }
         }
     }
 }

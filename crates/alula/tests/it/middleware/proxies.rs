@@ -1,7 +1,8 @@
 //! Who the client is, behind proxies.
 
 use alula::{
-    App, Json, get,
+    App, Body, Json, get,
+    http::{HeaderValue, Request},
     middleware::{ClientAddr, HttpsRedirect, TrustedHosts, TrustedProxies},
     testing::TestClient,
 };
@@ -33,11 +34,48 @@ async fn only_those_that_are_listed_are_believed() {
 }
 
 #[tokio::test]
+async fn who_sends_nonsense_does_not_pass_for_the_proxy() {
+    let app = |proxies| app().layer(proxies);
+    let listed = app(TrustedProxies::new(["10.0.0.0/8"])).client().await;
+    let standard = app(TrustedProxies::new(["10.0.0.0/8"]).standard_header()).client().await;
+    for (client, name, sent) in [
+        (&listed, "x-forwarded-for", &b"\xff, 203.0.113.5"[..]),
+        (&standard, "forwarded", b"for=\xff, for=203.0.113.5"),
+        (&standard, "forwarded", b"for=6.6.6.6;x=\", for=203.0.113.5"),
+    ] {
+        let mut request = Request::new(Body::empty());
+        request.headers_mut().insert(name, HeaderValue::from_bytes(sent).unwrap());
+        let response = client.send(request).from_address(PROXY).await;
+        assert_eq!(response.json::<String>(), "203.0.113.5", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_the_proxy_does_not_tell_is_unknown() {
+    async fn perhaps(address: Option<ClientAddr>) -> Json<Option<String>> {
+        Json(address.map(|ClientAddr(address)| address.to_string()))
+    }
+    let app = app().route(get("/perhaps", perhaps));
+    let client = app.layer(TrustedProxies::new(["10.0.0.0/8"])).client().await;
+    for hidden in ["unknown", "", "203.0.113.5, unknown, 10.0.0.2"] {
+        let ask = |path| client.get(path).from_address(PROXY).header("x-forwarded-for", hidden);
+        let refused = ask("/").await;
+        assert_eq!(refused.status(), 400, "{hidden}");
+        assert_eq!(refused.text(), r#"{"detail":"The address of the client is unknown"}"#);
+        assert_eq!(ask("/perhaps").await.text(), "null", "{hidden}");
+    }
+    let told = client.get("/perhaps").from_address(PROXY).header("x-forwarded-for", "192.0.2.1");
+    assert_eq!(told.await.text(), "\"192.0.2.1\"");
+    assert_eq!(client.get("/perhaps").await.text(), "\"127.0.0.1\"");
+}
+
+#[tokio::test]
 async fn a_redirect_to_https_believes_them_too() {
     let app = app().layer(HttpsRedirect::new()).layer(TrustedProxies::new(["10.0.0.1"]));
     let client = app.client().await;
     let status = async |from: [u8; 4], scheme: &str| {
         let request = client.get("/").header("host", "a.example").from_address(from);
+        let request = request.header("x-forwarded-for", "203.0.113.5");
         request.header("x-forwarded-proto", scheme).await.status().as_u16()
     };
     assert_eq!(status(PROXY, "https").await, 200);
