@@ -90,6 +90,8 @@ impl Assembly {
     }
 
     fn begin(&mut self, head: &[u8]) -> Result<()> {
+        // Before any work for it.
+        self.take_memory(head.len())?;
         let Head { name, kind } = Head::parse(head).map_err(|refused| match refused {
             Refused::Malformed(malformed) => refusal::malformed(malformed),
             Refused::Nameless => refusal::nameless(),
@@ -109,7 +111,7 @@ impl Assembly {
             return Err(refusal::too_many(what, max));
         }
         self.part = Some(Part { name, file, buffer: Vec::new() });
-        self.take_memory(head.len())
+        Ok(())
     }
 
     fn data(&mut self, data: &[u8]) -> Result<()> {

@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode;
+
+/// The most parameters that a header may have; real ones have three.
+const PARAMETERS_MAX: usize = 16;
 
 /// A header value with parameters.
 #[derive(Debug)]
@@ -15,19 +18,23 @@ pub(super) struct Parameters<'h> {
 
 impl<'h> Parameters<'h> {
     /// `None` for what has a parameter twice or a quote that does not end: two readers could take
-    /// it for two things.
+    /// it for two things. Nor may there be too many.
     pub(super) fn parse(header: &'h [u8]) -> Option<Self> {
         let (essence, mut rest) = split(header, b';');
         let mut entries: Vec<(&[u8], Cow<'_, [u8]>)> = Vec::new();
+        let mut count = 0;
         while !rest.is_empty() {
-            let (name, after_name) = match memchr(b'=', rest) {
-                Some(at) if !rest.get(..at)?.contains(&b';') => split(rest, b'='),
-                // A name alone says nothing.
-                _ => {
-                    rest = split(rest, b';').1;
-                    continue;
-                }
-            };
+            count += 1;
+            if count > PARAMETERS_MAX {
+                return None;
+            }
+            let end = memchr2(b'=', b';', rest).unwrap_or(rest.len());
+            let (name, after_name) = split_at(rest, end);
+            // A name alone says nothing.
+            if rest.get(end) != Some(&b'=') {
+                rest = after_name;
+                continue;
+            }
             let (name, value_on) = (name.trim_ascii(), after_name.trim_ascii_start());
             let (value, after) = match value_on.strip_prefix(b"\"") {
                 Some(quoted) => unquote(quoted)?,
@@ -55,7 +62,11 @@ impl<'h> Parameters<'h> {
 
 /// What stands before and after a byte; all and nothing without it.
 fn split(bytes: &[u8], at: u8) -> (&[u8], &[u8]) {
-    let end = memchr(at, bytes).unwrap_or(bytes.len());
+    split_at(bytes, memchr(at, bytes).unwrap_or(bytes.len()))
+}
+
+/// What stands before and after the byte at a place.
+fn split_at(bytes: &[u8], end: usize) -> (&[u8], &[u8]) {
     let (before, after) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
     (before, after.get(1..).unwrap_or_default())
 }
@@ -177,6 +188,18 @@ mod tests {
             r#"f; name="a" b"#,
             r#"f; name="a"b; x=y"#,
         ] {
+            assert!(Parameters::parse(header.as_bytes()).is_none(), "{header}");
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_than_any_real_header_has() {
+        let many = |count: usize| (0..count).map(|at| format!("; x{at}=y")).collect::<String>();
+        let header = format!("form-data{}", many(PARAMETERS_MAX));
+        assert_eq!(get(&header, "x15").as_deref(), Some("y"));
+        let nothing = ["; flag", ";", "; ="].map(|one| one.repeat(PARAMETERS_MAX + 1));
+        for list in [many(PARAMETERS_MAX + 1)].iter().chain(&nothing) {
+            let header = format!("form-data{list}; x=y");
             assert!(Parameters::parse(header.as_bytes()).is_none(), "{header}");
         }
     }

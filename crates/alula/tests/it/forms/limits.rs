@@ -118,6 +118,16 @@ async fn texts_have_a_limit_together() {
 }
 
 #[tokio::test]
+async fn a_head_is_not_read_where_there_is_no_memory_for_it() {
+    let client = limited(FormLimits::default().memory_bytes(20)).client().await;
+    for (header, status) in [("this is none", 400), ("nor is this, and it is long", 413)] {
+        let body = format!("--B\r\n{header}\r\n\r\n\r\n--B--");
+        let response = client.post("/files").body("multipart/form-data; boundary=B", body).await;
+        assert_eq!(response.status(), status, "{header}");
+    }
+}
+
+#[tokio::test]
 async fn the_innermost_limit_counts_each_for_itself() {
     let route = post("/files", files).form_limits(FormLimits::default().fields(1));
     let router = Router::new().form_limits(FormLimits::default().fields(0).files(1)).route(route);
