@@ -1,8 +1,9 @@
 //! The command line.
 
+mod error;
+
 use std::{
     ffi::OsString,
-    fmt,
     io::Write as _,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -10,18 +11,19 @@ use std::{
 
 use alula::{
     Limits, Server, Shutdown, StartError,
-    serve::{Launch, Workers},
+    serve::{Launch, Tls, Workers},
 };
 use alula_llm::model::Protocol;
 use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 
+pub(crate) use self::error::CliError;
 use crate::{
     app,
     config::{Config, ConfigError},
     dependencies::this_machine,
-    dev::{CargoOptions, Dev, DevError},
-    new::{New, NewError},
-    replay::{Replay, ReplayError},
+    dev::{CargoOptions, Dev},
+    new::New,
+    replay::Replay,
     services::llm,
 };
 
@@ -116,6 +118,12 @@ struct Serve {
     #[arg(long, env = "ALULA_WORKERS", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=128))]
     workers: u8,
+    /// Speak HTTPS, with the certificate in this file of PEM, and those up to its root.
+    #[arg(long, env = "ALULA_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, in PEM. SIGHUP reads both files again.
+    #[arg(long, env = "ALULA_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Answer whoever reaches the port, by whatever name: beyond this machine, or behind a proxy.
     #[arg(long, env = "ALULA_ALLOW_UNAUTHENTICATED", value_parser = FalseyValueParser::new())]
     allow_unauthenticated: bool,
@@ -191,21 +199,29 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     }
     let config = Config::from_env()?;
     config.start_logging();
+    let Serve { host, port, workers, allow_unauthenticated, tls_cert, tls_key } = arguments;
+    let tls = match tls_cert.zip(tls_key) {
+        Some((certificate, key)) => Some(Tls::from_pem_files(certificate, key)?),
+        None => None,
+    };
     let llm = llm::connect(&config).await?;
-    let Serve { host, port, workers, .. } = arguments;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let launch = Workers::new(workers.into()).bind((host, port), config.limits.clone()).await;
     let (server, shutdown) = match launch.map_err(|error| CliError::Bind { host, port, error })? {
         Launch::Serve { server, shutdown } => (server, shutdown),
         Launch::Supervise(supervisor) => {
-            greet(supervisor.local_addr(), &llm);
+            greet(scheme, supervisor.local_addr(), &llm);
             return Ok(supervisor.run().await?);
         }
     };
     if Workers::this_worker().is_none() {
-        greet(server.local_addr(), &llm);
+        greet(scheme, server.local_addr(), &llm);
     }
     let mut app = app::app(llm).limits(config.limits).max_body(config.body_bytes_max);
-    if !arguments.allow_unauthenticated {
+    if let Some(tls) = tls {
+        app = app.tls(tls);
+    }
+    if !allow_unauthenticated {
         app = app.depends::<this_machine>();
     }
     app.serve_on(server, shutdown).await?;
@@ -277,7 +293,7 @@ async fn bind(host: IpAddr, port: u16, limits: Limits) -> Result<Server, CliErro
     bound.map_err(|error| CliError::Bind { host, port, error })
 }
 
-fn greet(address: SocketAddr, llm: &alula_llm::Llm) {
+fn greet(scheme: &str, address: SocketAddr, llm: &alula_llm::Llm) {
     let providers = llm.providers().collect::<Vec<_>>().join(", ");
     let model = llm.default_model().unwrap_or("none");
     let demo = match llm.providers().any(|name| name == "demo") {
@@ -291,8 +307,8 @@ fn greet(address: SocketAddr, llm: &alula_llm::Llm) {
         false => "Requests need no key: ANYONE who reaches this address can use your providers.",
     };
     say(&format!(
-        "Alula {version} on http://{address}\n\
-         \x20 Docs       http://{address}/docs\n\
+        "Alula {version} on {scheme}://{address}\n\
+         \x20 Docs       {scheme}://{address}/docs\n\
          \x20 Providers  {providers} (default model {model}){demo}\n\
          \x20 {open}",
         version = env!("CARGO_PKG_VERSION"),
@@ -302,84 +318,4 @@ fn greet(address: SocketAddr, llm: &alula_llm::Llm) {
 /// Prints for the person at the terminal, who may have closed it.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// Why a command failed.
-#[derive(Debug)]
-pub(crate) enum CliError {
-    Config(ConfigError),
-    Unauthenticated(IpAddr),
-    Bind { host: IpAddr, port: u16, error: std::io::Error },
-    Replay(ReplayError),
-    New(NewError),
-    Dev(DevError),
-    Start(StartError),
-}
-
-impl CliError {
-    pub(crate) fn exit_code(&self) -> u8 {
-        match self {
-            Self::New(NewError::Io(..)) | Self::Dev(_) | Self::Bind { .. } | Self::Start(_) => 1,
-            Self::Config(_) | Self::Unauthenticated(_) | Self::Replay(_) | Self::New(_) => 2,
-        }
-    }
-}
-
-impl fmt::Display for CliError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::Unauthenticated(host) => write!(
-                f,
-                "{host} can be reached from other machines, and requests need no key: anyone could \
-                 use your providers. Listen on 127.0.0.1, or say --allow-unauthenticated"
-            ),
-            Self::Bind { host, port, error } => {
-                write!(
-                    f,
-                    "cannot listen on {host} port {port}: {error}; choose another with --port"
-                )
-            }
-            Self::Replay(error) => error.fmt(f),
-            Self::New(error) => error.fmt(f),
-            Self::Dev(error) => error.fmt(f),
-            Self::Start(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<ConfigError> for CliError {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl From<DevError> for CliError {
-    fn from(error: DevError) -> Self {
-        Self::Dev(error)
-    }
-}
-
-impl From<NewError> for CliError {
-    fn from(error: NewError) -> Self {
-        Self::New(error)
-    }
-}
-
-impl From<ReplayError> for CliError {
-    fn from(error: ReplayError) -> Self {
-        Self::Replay(error)
-    }
-}
-
-impl From<StartError> for CliError {
-    fn from(error: StartError) -> Self {
-        Self::Start(error)
-    }
-}
-
-impl From<std::io::Error> for CliError {
-    fn from(error: std::io::Error) -> Self {
-        Self::Start(StartError::Io(error))
-    }
 }

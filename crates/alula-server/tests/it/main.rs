@@ -20,6 +20,7 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod dev;
 mod failures;
+mod https;
 mod new;
 mod process;
 mod recorded;

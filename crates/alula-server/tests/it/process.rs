@@ -70,7 +70,8 @@ impl Start {
     pub(crate) fn listen(self) -> Alula {
         let mut alula = Alula::start(self.0);
         let address = alula.stdout.wait_for(|text| {
-            let (_, rest) = text.split_once(" on http://")?;
+            let (_, rest) = text.split_once(" on http")?;
+            let rest = rest.trim_start_matches('s').strip_prefix("://")?;
             rest.split_once('\n')?.0.parse().ok()
         });
         match address {

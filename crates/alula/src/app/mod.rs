@@ -88,6 +88,8 @@ pub struct App {
     body: BodyLimits,
     limits: Limits,
     workers: Workers,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::serve::Tls>,
     #[cfg(feature = "otel")]
     pub(crate) telemetry: Option<crate::otel::Telemetry>,
 }
@@ -118,6 +120,8 @@ impl App {
             body: BodyLimits::of_server(&limits),
             limits,
             workers: Workers::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             #[cfg(feature = "otel")]
             telemetry: None,
         }

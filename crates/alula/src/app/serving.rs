@@ -27,6 +27,13 @@ impl App {
         self
     }
 
+    /// Speaks HTTPS where it is served; see [`Tls`](crate::serve::Tls).
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::serve::Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Serves the application at an address such as `127.0.0.1:8000`, until SIGTERM or SIGINT.
     ///
     /// With several [`workers`](Self::workers) this process becomes their supervisor.
@@ -63,6 +70,11 @@ impl App {
     ///
     /// If the application has a mistake or its lifespan fails.
     pub async fn serve_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
+        #[cfg(feature = "tls")]
+        let server = match &self.tls {
+            Some(tls) => server.tls(tls.clone()),
+            None => server,
+        };
         let span = server.worker_span();
         // Large, and started once.
         Box::pin(self.run_on(server, shutdown)).instrument(span).await
@@ -78,7 +90,7 @@ impl App {
                 return Ok(());
             }
         };
-        tracing::info!("serving on http://{}", server.local_addr());
+        tracing::info!("serving on {}://{}", server.scheme(), server.local_addr());
         let shutdown_max = server.limits().shutdown_max();
         let summary = server.run(running.service.clone(), shutdown).await;
         let left = shutdown_max.saturating_sub(summary.took).max(Duration::from_secs(1));

@@ -61,7 +61,6 @@ pub use cors::Cors;
 pub(crate) use cors::CorsRules;
 pub use from_fn::{Answer, FromFn, Next, from_fn};
 pub use https_redirect::HttpsRedirect;
-#[cfg(feature = "otel")]
 pub(crate) use https_redirect::IsHttps;
 pub use response_time::ResponseTime;
 pub use security_headers::SecurityHeaders;

@@ -82,10 +82,9 @@ impl Protocol {
         S: HttpService,
         T: Send + Unpin + 'static,
     {
-        let Arrival { io, peer, spawner, open, .. } = arrival;
-        let activity = Arc::new(Activity::default());
+        let Arrival { io, activity, peer, https, spawner, open, .. } = arrival;
         let io = GuardedIo::new(io, Arc::clone(&activity), open);
-        let exchanges = Exchanges::new(service, peer, Arc::clone(&activity));
+        let exchanges = Exchanges::new(service, peer, https, Arc::clone(&activity));
         let watchdog = Watchdog::new(Arc::clone(&self.limits), activity);
         let start = Start { io, exchanges, spawner, protocol: self, preface: Preface::default() };
         Connection {
@@ -96,10 +95,14 @@ impl Protocol {
     }
 }
 
-/// A connection that was accepted.
+/// A connection that was accepted, and with TLS its handshake made.
 pub(super) struct Arrival<I, T> {
     pub(super) io: I,
+    /// That of the socket below.
+    pub(super) activity: Arc<Activity>,
     pub(super) peer: PeerAddr,
+    /// The connection is encrypted.
+    pub(super) https: bool,
     pub(super) shutdown: Shutdown,
     /// Starts the tasks of its streams.
     pub(super) spawner: Spawner,
@@ -275,7 +278,7 @@ pub(super) enum End {
     Failed(hyper::Error),
     /// The client took back too many requests.
     Resets,
-    /// The client was gone before it said anything.
+    /// The client was gone before it said anything, or made no handshake.
     Broken(io::Error),
     /// The client took longer than its limit.
     TooSlow(WaitingFor),

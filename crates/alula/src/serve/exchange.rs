@@ -20,7 +20,7 @@ use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 use pin_project_lite::pin_project;
 
 use super::activity::{Activity, InFlight};
-use crate::{error::HttpError, output::error_response};
+use crate::{error::HttpError, middleware::IsHttps, output::error_response};
 
 /// The address that a request came from, in the request's extensions.
 ///
@@ -61,12 +61,14 @@ impl<S> HttpService for S where
 pub(super) struct Exchanges<S> {
     service: TowerToHyperService<S>,
     peer: PeerAddr,
+    /// The connection is encrypted.
+    https: bool,
     activity: Arc<Activity>,
 }
 
 impl<S> Exchanges<S> {
-    pub(super) fn new(service: S, peer: PeerAddr, activity: Arc<Activity>) -> Self {
-        Self { service: TowerToHyperService::new(service), peer, activity }
+    pub(super) fn new(service: S, peer: PeerAddr, https: bool, activity: Arc<Activity>) -> Self {
+        Self { service: TowerToHyperService::new(service), peer, https, activity }
     }
 }
 
@@ -110,6 +112,9 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Exchanges<S>
             return Exchange { answer: Answer::Refused { refusal }, in_flight };
         }
         request.extensions_mut().insert(self.peer);
+        if self.https {
+            request.extensions_mut().insert(IsHttps(true));
+        }
         Exchange { answer: Answer::Service { call: self.service.call(request) }, in_flight }
     }
 }

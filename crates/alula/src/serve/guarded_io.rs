@@ -1,4 +1,5 @@
-//! The socket of a connection, observed.
+//! The socket of a connection, observed: what goes out at its lower end, what comes in at the
+//! upper one. Between the two there may be TLS, which has buffers of its own.
 
 use std::{
     io::{self, IoSlice},
@@ -9,6 +10,8 @@ use std::{
 
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+#[cfg(feature = "tls")]
+use tokio::net::TcpStream;
 
 use super::activity::Activity;
 
@@ -16,7 +19,83 @@ use super::activity::Activity;
 const DISCARD_BYTES: usize = 4 * 1024;
 
 pin_project! {
-    /// Passes bytes on and tells the [`Activity`] about them.
+    /// The socket itself, which tells the [`Activity`] whether the client takes its bytes.
+    #[derive(Debug)]
+    pub(super) struct Socket<I> {
+        #[pin]
+        io: I,
+        activity: Arc<Activity>,
+    }
+}
+
+impl<I> Socket<I> {
+    pub(super) fn new(io: I, activity: Arc<Activity>) -> Self {
+        Self { io, activity }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Socket<TcpStream> {
+    /// What the client says first, which stays to be read; nothing if it leaves without a word.
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut first = [0];
+        let count = self.io.peek(&mut first).await?;
+        Ok((count > 0).then_some(first[0]))
+    }
+}
+
+impl<I: AsyncRead> AsyncRead for Socket<I> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.project().io.poll_read(cx, buf)
+    }
+}
+
+impl<I: AsyncWrite> AsyncWrite for Socket<I> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        observe(this.activity, this.io.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        observe(this.activity, this.io.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_shutdown(cx)
+    }
+}
+
+fn observe(activity: &Activity, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    match &written {
+        Poll::Pending => activity.write_blocked(),
+        Poll::Ready(_) => activity.wrote(),
+    }
+    written
+}
+
+pin_project! {
+    /// Passes bytes on and tells the [`Activity`] about those that come in.
     ///
     /// `T` is a stored value that lives as long as the socket, also after an upgrade.
     #[derive(Debug)]
@@ -72,8 +151,7 @@ impl<I: AsyncRead + AsyncWrite, T> AsyncWrite for GuardedIo<I, T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        observe(this.activity, this.io.poll_write(cx, buf))
+        self.project().io.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -81,8 +159,7 @@ impl<I: AsyncRead + AsyncWrite, T> AsyncWrite for GuardedIo<I, T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        observe(this.activity, this.io.poll_write_vectored(cx, bufs))
+        self.project().io.poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -118,12 +195,4 @@ impl<I: AsyncRead + AsyncWrite, T> AsyncWrite for GuardedIo<I, T> {
             }
         }
     }
-}
-
-fn observe(activity: &Activity, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-    match &written {
-        Poll::Pending => activity.write_blocked(),
-        Poll::Ready(_) => activity.wrote(),
-    }
-    written
 }

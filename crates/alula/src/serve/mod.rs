@@ -42,6 +42,8 @@ mod server;
 mod shutdown;
 mod signal;
 mod spawner;
+#[cfg(feature = "tls")]
+mod tls;
 mod watchdog;
 mod workers;
 
@@ -52,4 +54,6 @@ pub use exchange::{HttpService, PeerAddr};
 pub use limits::Limits;
 pub use server::{Server, Summary};
 pub use shutdown::{Shutdown, ShutdownPhase};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 pub use workers::{Launch, Supervisor, Workers};

@@ -18,12 +18,16 @@ use tokio::{
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tracing::Span;
 
+#[cfg(feature = "tls")]
+use super::tls::{Handshakes, Tls};
 #[cfg(unix)]
 use super::workers::InCrew;
 use super::{
     HttpService, Limits, PeerAddr, Shutdown,
     accept::Acceptor,
+    activity::Activity,
     connection::{Arrival, End, Protocol},
+    guarded_io::Socket,
     listen::listen,
     places::{Place, Places},
     refuse::Refusals,
@@ -53,6 +57,8 @@ pub struct Server {
     listener: TcpListener,
     local_addr: SocketAddr,
     limits: Limits,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
     /// In a worker, what it has of the others.
     #[cfg(unix)]
     crew: Option<InCrew>,
@@ -86,9 +92,29 @@ impl Server {
             local_addr: listener.local_addr()?,
             listener,
             limits,
+            #[cfg(feature = "tls")]
+            tls: None,
             #[cfg(unix)]
             crew: None,
         })
+    }
+
+    /// Speaks HTTPS, and nothing else.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// What a client that wants to come here has to begin its URL with.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return "https";
+        }
+        "http"
     }
 
     /// A server on sockets of its supervisor.
@@ -98,7 +124,14 @@ impl Server {
         limits: Limits,
         crew: InCrew,
     ) -> io::Result<Self> {
-        Ok(Self { local_addr: listener.local_addr()?, listener, limits, crew: Some(crew) })
+        Ok(Self {
+            local_addr: listener.local_addr()?,
+            listener,
+            limits,
+            #[cfg(feature = "tls")]
+            tls: None,
+            crew: Some(crew),
+        })
     }
 
     /// The address that the server is bound to, with its real port.
@@ -122,7 +155,9 @@ impl Server {
     /// and the open ones go on without a deadline.
     pub async fn run<S: HttpService>(self, service: S, shutdown: Shutdown) -> Summary {
         let limits = self.limits.clone();
-        let connections = Connections::new(&limits, self.worker_span());
+        let connections = Connections::new(&self);
+        #[cfg(feature = "tls")]
+        self.reload_on_hangup(&shutdown);
         let protocol = Protocol::new(limits.clone());
         let mut acceptor = self.into_acceptor().await;
         let started = {
@@ -156,6 +191,15 @@ impl Server {
         Span::none()
     }
 
+    /// As the supervisor does by replacing its workers, if there is one.
+    #[cfg(feature = "tls")]
+    fn reload_on_hangup(&self, shutdown: &Shutdown) {
+        #[cfg(unix)]
+        if let Some(tls) = &self.tls {
+            shutdown.listen(tls.clone().reload_on_hangup());
+        }
+    }
+
     async fn into_acceptor(self) -> Acceptor {
         #[cfg(unix)]
         if let Some(mut crew) = self.crew {
@@ -186,6 +230,8 @@ async fn closing(drain_delay: Duration, shutdown: &Shutdown) -> Instant {
 #[derive(Debug)]
 struct Connections {
     limit: usize,
+    #[cfg(feature = "tls")]
+    tls: Option<Handshakes>,
     places: Places,
     /// One token for each socket, also for one that has left HTTP by an upgrade.
     sockets: TaskTracker,
@@ -210,12 +256,15 @@ struct Tally {
 }
 
 impl Connections {
-    fn new(limits: &Limits, span: Span) -> Self {
+    fn new(server: &Server) -> Self {
+        let limits = &server.limits;
         Self {
             limit: limits.connections,
+            #[cfg(feature = "tls")]
+            tls: server.tls.clone().map(|tls| Handshakes::new(tls, limits)),
             places: Places::new(limits.connections_per_ip),
             sockets: TaskTracker::new(),
-            spawner: Spawner::new(TaskTracker::new(), span),
+            spawner: Spawner::new(TaskTracker::new(), server.worker_span()),
             tally: Arc::default(),
             refusals: Refusals::default(),
         }
@@ -232,20 +281,37 @@ impl Connections {
         let peer = PeerAddr(SocketAddr::new(addr.ip().to_canonical(), addr.port()));
         let place = self.places.take(peer.0.ip());
         let (true, Some(place)) = (self.sockets.len() < self.limit, place) else {
-            return self.refusals.refuse(stream);
+            return self.refuse(stream);
         };
         // A token that waits for more is a token that is late. Without the option it still works.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
+        let activity = Arc::new(Activity::default());
         let arrival = Arrival {
-            io: stream,
+            io: Socket::new(stream, Arc::clone(&activity)),
+            activity,
             peer,
+            https: false,
             shutdown: shutdown.clone(),
             spawner: self.spawner.clone(),
             open: Open { _socket: self.sockets.token(), _place: place },
         };
-        let connection = protocol.clone().serve(arrival, service.clone());
+        let (protocol, service) = (protocol.clone(), service.clone());
+        #[cfg(feature = "tls")]
+        if let Some(handshakes) = &self.tls {
+            let handshakes = handshakes.clone();
+            return self.run(shutdown, async move {
+                match handshakes.make(arrival).await {
+                    Ok(arrival) => protocol.serve(arrival, service).await,
+                    Err(end) => end,
+                }
+            });
+        }
+        self.run(shutdown, protocol.serve(arrival, service));
+    }
+
+    fn run(&self, shutdown: &Shutdown, connection: impl Future<Output = End> + Send + 'static) {
         let (tally, shutdown) = (Arc::clone(&self.tally), shutdown.clone());
         self.spawner.spawn(async move {
             match connection.await {
@@ -254,6 +320,15 @@ impl Connections {
                 _ => 0,
             };
         });
+    }
+
+    /// Says that there is no place; with TLS that would take a handshake, so it is not said.
+    fn refuse(&self, stream: TcpStream) {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return;
+        }
+        self.refusals.refuse(stream);
     }
 
     /// Waits for connections and tasks; at the deadline, drops what is left.

@@ -18,7 +18,9 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Limits, PeerAddr, Shutdown,
+    activity::Activity,
     connection::{Arrival, End, Protocol},
+    guarded_io::Socket,
     spawner::Spawner,
 };
 
@@ -40,9 +42,12 @@ impl Client {
     fn connect(app: Router) -> Self {
         let (pipe, server_pipe) = duplex(PIPE_BYTES);
         let peer = PeerAddr(([127, 0, 0, 1], 1).into());
+        let activity = Arc::new(Activity::default());
         let arrival = Arrival {
-            io: server_pipe,
+            io: Socket::new(server_pipe, Arc::clone(&activity)),
+            activity,
             peer,
+            https: false,
             shutdown: Shutdown::new(),
             spawner: Spawner::new(TaskTracker::new(), tracing::Span::none()),
             open: (),

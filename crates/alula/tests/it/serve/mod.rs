@@ -5,6 +5,8 @@ mod http2;
 mod limits;
 mod protocol;
 mod shutdown;
+#[cfg(feature = "tls")]
+mod tls;
 mod upgrade;
 
 use std::{

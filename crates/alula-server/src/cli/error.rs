@@ -1,0 +1,99 @@
+//! What a command may fail with.
+
+use std::{fmt, net::IpAddr};
+
+use alula::{StartError, serve::TlsError};
+
+use crate::{config::ConfigError, dev::DevError, new::NewError, replay::ReplayError};
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum CliError {
+    Config(ConfigError),
+    Unauthenticated(IpAddr),
+    Bind { host: IpAddr, port: u16, error: std::io::Error },
+    Tls(TlsError),
+    Replay(ReplayError),
+    New(NewError),
+    Dev(DevError),
+    Start(StartError),
+}
+
+impl CliError {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::New(NewError::Io(..)) | Self::Dev(_) | Self::Bind { .. } | Self::Start(_) => 1,
+            Self::Config(_)
+            | Self::Unauthenticated(_)
+            | Self::Tls(_)
+            | Self::Replay(_)
+            | Self::New(_) => 2,
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Unauthenticated(host) => write!(
+                f,
+                "{host} can be reached from other machines, and requests need no key: anyone could \
+                 use your providers. Listen on 127.0.0.1, or say --allow-unauthenticated"
+            ),
+            Self::Bind { host, port, error } => {
+                write!(
+                    f,
+                    "cannot listen on {host} port {port}: {error}; choose another with --port"
+                )
+            }
+            Self::Tls(error) => error.fmt(f),
+            Self::Replay(error) => error.fmt(f),
+            Self::New(error) => error.fmt(f),
+            Self::Dev(error) => error.fmt(f),
+            Self::Start(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<DevError> for CliError {
+    fn from(error: DevError) -> Self {
+        Self::Dev(error)
+    }
+}
+
+impl From<NewError> for CliError {
+    fn from(error: NewError) -> Self {
+        Self::New(error)
+    }
+}
+
+impl From<TlsError> for CliError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
+impl From<ReplayError> for CliError {
+    fn from(error: ReplayError) -> Self {
+        Self::Replay(error)
+    }
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Start(StartError::Io(error))
+    }
+}
