@@ -161,7 +161,10 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     let mut ids = OperationIds::new(named, app.operation_ids);
     for mut route in routes {
         let title = format!("{} {}", route.method, route.path);
-        let layers = std::mem::take(&mut route.layers);
+        let mut layers = std::mem::take(&mut route.layers);
+        if route.is_detached() {
+            layers.detach(shutdown);
+        }
         let path = route.path.clone();
         let Some(place) = table.admit(prefix, &mut route, &title, &mut plan.mistakes) else {
             continue;

@@ -7,14 +7,11 @@ use axum::{
     extract::Request,
     routing::{MethodFilter, MethodRouter, on},
 };
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::FutureExt as _;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 
-use super::{
-    deadline::Deadline,
-    detached::{Detachable, detached},
-};
+use super::deadline::Deadline;
 use crate::{
     dependency::{Guard, Outcome, RequestScope, finish_with},
     error::{ErrorContext, ErrorPolicy, HttpError, Panic, RequestHead, Result},
@@ -82,9 +79,6 @@ where
         let plan = A::plan(operation);
         H::Output::describe(operation, settings.status.as_u16());
         let endpoint = Arc::new(Endpoint { handler: self.handler, plan, settings });
-        if endpoint.settings.to_completion {
-            return detached(filter, endpoint.settings.shutdown.clone(), endpoint);
-        }
         on(filter, move |request: Request| endpoint.clone().run(request))
     }
 }
@@ -150,16 +144,6 @@ where
             Some(head) => head.apply(response),
             None => Ok(response),
         }
-    }
-}
-
-impl<A, H> Detachable for Endpoint<A, H>
-where
-    A: Input,
-    H: Handler<A, Output: Output>,
-{
-    fn run(self: Arc<Self>, request: Request) -> BoxFuture<'static, Response<Body>> {
-        Box::pin(self.run(request))
     }
 }
 

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 
-use super::Middleware;
-use crate::middleware::{self, Cors};
+use super::{Middleware, detached::Detach};
+use crate::{
+    middleware::{self, Cors},
+    serve::Shutdown,
+};
 
 /// Puts one middleware around the handlers of a route.
 type ApplyLayer = Arc<dyn Fn(MethodRouter) -> MethodRouter + Send + Sync>;
@@ -31,6 +34,12 @@ impl Layers {
         self.apply.extend(outer.apply.iter().cloned());
         self.cors = outer.cors.clone().or(self.cors.take());
         self.mistakes.extend(outer.mistakes.iter().cloned());
+    }
+
+    /// Lets the handlers and all that stands around them go on when the client leaves.
+    pub(crate) fn detach(&mut self, shutdown: &Shutdown) {
+        let detach = Detach::new(shutdown.clone());
+        self.apply.push(Arc::new(move |router: MethodRouter| router.layer(detach.clone())));
     }
 
     pub(crate) fn apply(&self, handler: MethodRouter) -> MethodRouter {

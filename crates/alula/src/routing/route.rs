@@ -238,7 +238,8 @@ impl Route {
 
     /// Lets the endpoint go on when its client leaves, as FastAPI does.
     ///
-    /// It runs in a task of its own, for which the shutdown waits. Its background tasks and exits
+    /// It runs in a task of its own, for which the shutdown waits, with the layers of the route and
+    /// of its routers; those of the application end with the client. Its background tasks and exits
     /// then run as for a client that has read the answer. A [`timeout`](Self::timeout) still ends
     /// it, and a stream that it has returned still ends with its client.
     pub fn run_to_completion(mut self) -> Self {
@@ -263,6 +264,16 @@ impl Route {
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes.extend(scopes.into_iter().map(Into::into));
         self
+    }
+
+    /// Whether it goes on when its client leaves, with all that stands around it.
+    pub(crate) fn is_detached(&self) -> bool {
+        // The handler of a WebSocket runs in a task of its own anyway, once the client is answered.
+        #[cfg(feature = "ws")]
+        if self.endpoint.is_socket() {
+            return false;
+        }
+        self.to_completion
     }
 
     /// Puts a tower middleware around this route; the last one added is the outermost.

@@ -6,7 +6,13 @@ use std::{
     time::Duration,
 };
 
-use alula::{Limits, Outcome, Server, Shutdown, prelude::*};
+use alula::{
+    Body, Limits, Outcome, Problem, Server, Shutdown,
+    http::{Request, Response},
+    middleware::{ConcurrencyLimit, Next, from_fn},
+    prelude::*,
+    testing::TestClient,
+};
 use futures_util::stream;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -128,12 +134,75 @@ async fn without_it_the_endpoint_is_cancelled() {
     let stage = Stage::new();
     let app = App::new("Shop", "1.0.0").state(stage.clone()).route(post("/pay", pay));
     let client = app.client().await;
+    come_and_go(&client, &stage).await;
+    client.shutdown().await;
+    assert_eq!(stage.take(), "exit Disconnected");
+}
+
+/// Sends a request, and leaves once its endpoint runs.
+async fn come_and_go(client: &TestClient, stage: &Stage) {
     tokio::select! {
         _ = client.post("/pay").stream() => panic!("answered"),
         () = stage.started() => {}
     }
+}
+
+#[tokio::test]
+async fn a_limit_counts_it_until_it_is_over() {
+    let stage = Stage::new();
+    let limit = ConcurrencyLimit::new(1).queue(0);
+    let router = Router::new().routes(routes![pay]).layer(limit);
+    let client = App::new("Shop", "1.0.0").state(stage.clone()).include(router).client().await;
+    come_and_go(&client, &stage).await;
+    assert_eq!(client.post("/pay").stream().await.status(), 503, "it goes on");
+    stage.go.add_permits(2);
+    let again = async {
+        while client.post("/pay").stream().await.status() == 503 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(again).await;
     client.shutdown().await;
-    assert_eq!(stage.take(), "exit Disconnected");
+    assert_eq!(stage.take().matches("paid").count(), 2);
+}
+
+#[tokio::test]
+async fn what_stands_around_it_goes_on_too() {
+    let stage = Stage::new();
+    let noting = |name: &'static str| {
+        let stage = stage.clone();
+        from_fn(move |request: Request<Body>, next: Next| {
+            let stage = stage.clone();
+            async move {
+                let response = next.run(request).await;
+                stage.note(format!("{name} {}", response.status()));
+                response
+            }
+        })
+    };
+    let route = post("/pay", pay).layer(noting("route")).run_to_completion();
+    let router = Router::new().layer(noting("router")).route(route);
+    let app = App::new("Shop", "1.0.0").state(stage.clone()).include(router);
+    let client = app.layer(noting("app")).client().await;
+    come_and_go(&client, &stage).await;
+    stage.go.add_permits(1);
+    client.shutdown().await;
+    let log = stage.take();
+    assert!(log.starts_with("paid > ") && log.contains("route 200 OK > router 200 OK"), "{log}");
+    assert!(!log.contains("app"), "{log}");
+}
+
+#[tokio::test]
+async fn a_panic_around_it_is_answered_as_ever() {
+    async fn panics(_: Request<Body>, _: Next) -> Response<Body> {
+        panic!("at the disco");
+    }
+    let route = post("/pay", pay).layer(from_fn(panics)).run_to_completion();
+    let app = App::new("Shop", "1.0.0").state(Stage::new()).route(route);
+    let client = app.error_format(Problem::new()).client().await;
+    let response = client.post("/pay").await;
+    assert_eq!(response.status(), 500);
+    assert_eq!(response.header("content-type"), "application/problem+json");
 }
 
 #[tokio::test]
