@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use axum::{body::Body, extract::Request};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Extensions, HeaderValue, Response, StatusCode, header};
 use tower_layer::Layer;
 
 use super::{
@@ -15,9 +15,10 @@ use crate::error::{HttpError, answer_for};
 /// Sends clients that come by `http` to the same place by `https`, with 307 as FastAPI's
 /// `HTTPSRedirectMiddleware`.
 ///
-/// A request came by `https` if the server itself speaks TLS, or if a proxy says so that
-/// [`TrustedProxies`](super::TrustedProxies) believes; behind a proxy that layer has to be further
-/// out.
+/// A request came by `https` if [`IsHttps`] says so, which a client cannot write: the server does
+/// where it speaks TLS itself, and [`TrustedProxies`](super::TrustedProxies), which has to be
+/// further out, where a proxy that it believes does. Behind anything else that ends TLS, every
+/// request is sent to where it came from, again and again, until that is noted.
 ///
 /// ```
 /// use alula::{
@@ -41,12 +42,33 @@ impl HttpsRedirect {
     }
 }
 
-/// Whether the client's side of the connection is encrypted, in a request's extensions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct IsHttps(pub(crate) bool);
+/// Whether the client's side of the connection is encrypted, in the extensions of a request.
+///
+/// A server that speaks TLS notes it, and [`TrustedProxies`](super::TrustedProxies) notes what a
+/// proxy says. Where an application is inside another server that ends TLS, that server has to do
+/// it, for [`HttpsRedirect`] and whoever else asks:
+///
+/// ```no_run
+/// use alula::{App, Shutdown, middleware::{HttpsRedirect, IsHttps}};
+///
+/// # async fn serve_with_tls(_: axum::Router) {}
+/// # async fn run() -> alula::Result<()> {
+/// let app = App::new("Inner", "1.0.0").layer(HttpsRedirect::new());
+/// let (service, ending) = app.into_service(Shutdown::new()).await?;
+/// let router = axum::Router::new().fallback_service(service);
+/// serve_with_tls(router.layer(axum::Extension(IsHttps(true)))).await;
+/// ending.run().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IsHttps(pub bool);
 
-pub(super) fn is_https(request: &Request) -> bool {
-    request.extensions().get::<IsHttps>().is_some_and(|is_https| is_https.0)
+impl IsHttps {
+    /// What is noted in these extensions; not encrypted if nothing is.
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions.get().copied().unwrap_or(Self(false))
+    }
 }
 
 /// A redirect to the same path at another origin.
@@ -75,7 +97,7 @@ impl Heads for HttpsRedirect {
     type Memory = ();
 
     fn request(&self, request: &mut Request) -> ControlFlow<Response<Body>> {
-        if is_https(request) {
+        if IsHttps::of(request.extensions()).0 {
             return ControlFlow::Continue(());
         }
         ControlFlow::Break(match host(request).and_then(split_port) {

@@ -27,7 +27,7 @@
 //! | [`Cors`] | lets pages of other origins use the API |
 //! | [`TrustedHosts`] | answers to its own names only |
 //! | [`TrustedProxies`] | believes proxies about clients; see [`ClientAddr`] |
-//! | [`HttpsRedirect`] | sends clients to `https` |
+//! | [`HttpsRedirect`] | sends clients to `https`; see [`IsHttps`] |
 //! | [`SecurityHeaders`] | tells browsers to be careful |
 //! | [`ConcurrencyLimit`] | lets so many requests in at a time |
 //! | [`ResponseTime`] | tells how long an answer took |
@@ -60,8 +60,7 @@ pub use concurrency_limit::ConcurrencyLimit;
 pub use cors::Cors;
 pub(crate) use cors::CorsRules;
 pub use from_fn::{Answer, FromFn, Next, from_fn};
-pub use https_redirect::HttpsRedirect;
-pub(crate) use https_redirect::IsHttps;
+pub use https_redirect::{HttpsRedirect, IsHttps};
 pub use response_time::ResponseTime;
 pub use security_headers::SecurityHeaders;
 pub use trusted_hosts::TrustedHosts;

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use super::{
     Checked,
     around::{Around, Heads},
-    https_redirect::{self, location},
+    https_redirect::{IsHttps, location},
 };
 use crate::error::{HttpError, answer_for};
 
@@ -136,7 +136,8 @@ impl Heads for TrustedHosts {
         let with_www = format!("www.{name}");
         match self.www_redirect && self.patterns.contains(&with_www) {
             true => {
-                let scheme = if https_redirect::is_https(request) { "https" } else { "http" };
+                let IsHttps(is_https) = IsHttps::of(request.extensions());
+                let scheme = if is_https { "https" } else { "http" };
                 let target = format!("{scheme}://www.{given}");
                 ControlFlow::Break(location(&target, request))
             }

@@ -5,7 +5,12 @@ use std::sync::{
     atomic::{AtomicU8, Ordering::SeqCst},
 };
 
-use alula::{Axum, AxumBody, Body, Shutdown, http::Response, prelude::*};
+use alula::{
+    Axum, AxumBody, Body, Shutdown,
+    http::Response,
+    middleware::{HttpsRedirect, IsHttps},
+    prelude::*,
+};
 use axum::{
     extract::{Extension, FromRequest, FromRequestParts, RawQuery, Request},
     http::{StatusCode, header, request::Parts},
@@ -214,6 +219,24 @@ async fn an_application_is_a_service_whose_lifespan_ends_when_it_is_told() {
     assert_eq!(ask("/inner/missing").await.0, 404);
     ending.run().await;
     assert_eq!(count.load(SeqCst), 11);
+}
+
+#[tokio::test]
+async fn a_server_around_an_application_tells_it_of_tls() {
+    let app =
+        || App::new("Inner", "1.0.0").route(get("/", async || ())).layer(HttpsRedirect::new());
+    for (noted, status) in [(None, 307), (Some(false), 307), (Some(true), 204)] {
+        let (service, ending) = app().into_service(Shutdown::new()).await.unwrap();
+        let outer = axum::Router::new().fallback_service(service);
+        let mut outer = match noted {
+            Some(noted) => outer.layer(Extension(IsHttps(noted))),
+            None => outer,
+        };
+        let request = Request::get("https://a.example/").body(Body::empty());
+        let response: Response<Body> = outer.call(request.unwrap()).await.unwrap();
+        assert_eq!(response.status(), status, "{noted:?}");
+        ending.run().await;
+    }
 }
 
 #[tokio::test]
