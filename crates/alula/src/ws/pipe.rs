@@ -86,8 +86,9 @@ impl Pipe {
         Self {
             state: Mutex::default(),
             over: CancellationToken::new(),
-            read_buffer_bytes: limits.read_buffer_bytes,
-            write_buffer_bytes: limits.write_buffer_bytes,
+            // A buffer without room for anything would never be found empty enough.
+            read_buffer_bytes: limits.read_buffer_bytes.max(1),
+            write_buffer_bytes: limits.write_buffer_bytes.max(1),
         }
     }
 
@@ -126,7 +127,7 @@ impl Pipe {
         if state.output_ended {
             return Poll::Ready(Err(Error::Closed));
         }
-        if state.outbox.bytes < self.write_buffer_bytes.max(1) {
+        if state.outbox.bytes < self.write_buffer_bytes {
             return Poll::Ready(Ok(()));
         }
         remember(&mut state.writer, cx);
@@ -225,7 +226,7 @@ impl Pipe {
     /// Whether the next message may be read; if not, the driver is woken when it may.
     pub(super) fn wants_input(&self) -> bool {
         let mut state = self.lock();
-        let wants = state.input_unwanted || state.inbox.bytes < self.read_buffer_bytes.max(1);
+        let wants = state.input_unwanted || state.inbox.bytes < self.read_buffer_bytes;
         state.input_blocked = !wants;
         wants
     }

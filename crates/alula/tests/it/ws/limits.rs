@@ -170,3 +170,17 @@ async fn a_close_that_is_not_answered_is_cut() {
     socket.vanish().await;
     assert_eq!(log.take(), ["5 s", "exit Ok"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn without_buffers_one_message_goes_after_the_other() {
+    let limits = Limits::default().read_buffer_bytes(0).write_buffer_bytes(0);
+    let client = App::new("T", "1").websocket_limits(limits).routes(routes![echo]).client().await;
+    let mut socket = client.websocket("/echo").connect().await.unwrap();
+    for text in ["one", "two", "three"] {
+        socket.send_text(text).await;
+    }
+    for text in ["one", "two", "three"] {
+        assert_eq!(socket.recv_text().await, text);
+    }
+    socket.close().await;
+}
