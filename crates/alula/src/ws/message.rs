@@ -39,6 +39,9 @@ impl From<Vec<u8>> for Message {
     }
 }
 
+/// From this size on, a message may share the memory that it was read into: it is at least half.
+const SHARED_BYTES_MIN: usize = 4 * 1024;
+
 /// A message as the protocol's library holds it: text that shares its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Raw {
@@ -51,6 +54,20 @@ impl Raw {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The same message, in memory of its own if it is small.
+    ///
+    /// It shares what it was read into, with everything else that came at the time. Many small
+    /// messages could hold a multiple of their size, of pongs that nobody asked for.
+    pub(super) fn compact(self) -> Self {
+        match self {
+            Self::Text(text) if text.len() < SHARED_BYTES_MIN => Self::Text(text.as_str().into()),
+            Self::Binary(bytes) if bytes.len() < SHARED_BYTES_MIN => {
+                Self::Binary(Bytes::copy_from_slice(&bytes))
+            }
+            large => large,
         }
     }
 }

@@ -237,6 +237,11 @@ impl Pipe {
         if state.input_unwanted || state.input_ended {
             return;
         }
+        // Who keeps up pays for no copy; the memory that one message shares is little.
+        let message = match state.inbox.messages.is_empty() {
+            true => message,
+            false => message.compact(),
+        };
         state.inbox.push(message);
         let reader = state.reader.take();
         drop(state);
@@ -303,5 +308,33 @@ fn remember(slot: &mut Option<Waker>, cx: &Context<'_>) {
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn received(pipe: &Pipe) -> Raw {
+        match pipe.poll_recv(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Ok(message))) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_message_that_waits_does_not_keep_what_it_was_read_into() {
+        let pipe = Pipe::new(&Limits::default());
+        let read = Bytes::from(vec![b'x'; 8192]);
+        for length in [1, 1, 4096] {
+            pipe.deliver(Raw::Binary(read.slice(..length)));
+        }
+        drop(received(&pipe));
+        let (small, large) = (received(&pipe), received(&pipe));
+        assert_eq!((small.as_bytes().len(), large.as_bytes().len()), (1, 4096));
+        drop(large);
+        assert!(read.is_unique(), "the small one is a copy");
     }
 }
