@@ -32,6 +32,8 @@ use crate::serve::ShutdownPhase;
 const READ_BYTES: usize = 8 * 1024;
 /// What is gathered before it is written, unless nothing more is to be sent.
 const WRITE_BYTES: usize = 16 * 1024;
+/// Pings whose answers may wait for the network at a time, of 127 bytes each at most.
+const PONGS_MAX: usize = 32;
 
 type Socket = WebSocketStream<CountedIo>;
 
@@ -48,13 +50,16 @@ enum Phase {
 /// The connection as a future, ready when it is over.
 ///
 /// It goes on by itself while the endpoint does something else: pings are answered and sent, and
-/// a client that leaves is noticed. It never reads more than the pipe has room for.
+/// a client that leaves is noticed. It never reads more than there is room for: messages in the
+/// pipe, and answers to pings in the socket.
 pub(super) struct Driver {
     socket: Socket,
     pipe: Arc<Pipe>,
     must_end: Pin<Box<ShutdownPhase>>,
     phase: Phase,
     clock: Clock,
+    /// Pings since the network has last taken everything.
+    pongs: usize,
 }
 
 impl Driver {
@@ -72,7 +77,7 @@ impl Driver {
         let io = CountedIo::new(io);
         let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
         let clock = Clock::new(limits);
-        Self { socket, pipe, must_end: Box::pin(must_end), phase: Phase::Open, clock }
+        Self { socket, pipe, must_end: Box::pin(must_end), phase: Phase::Open, clock, pongs: 0 }
     }
 
     fn socket(&mut self) -> Pin<&mut Socket> {
@@ -100,7 +105,7 @@ impl Driver {
     fn receive(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             // A client that is not read while the connection closes could never answer.
-            if self.phase == Phase::Open && !self.pipe.wants_input() {
+            if self.phase == Phase::Open && !(self.pipe.wants_input() && self.may_be_pinged(cx)) {
                 return false;
             }
             match self.socket().poll_next(cx) {
@@ -119,6 +124,19 @@ impl Driver {
         }
     }
 
+    /// Whether there is room for the answer to a ping; if not, the driver is woken when there is.
+    ///
+    /// Every ping that is read adds its answer to what is to be written, whether the client takes
+    /// any of it or not. Anything else is heard while the client does not read, such as a wish to
+    /// stop.
+    fn may_be_pinged(&mut self, cx: &mut Context<'_>) -> bool {
+        // An error is found again by whoever reads or writes next.
+        if self.pongs >= PONGS_MAX && self.socket().poll_flush(cx).is_ready() {
+            self.pongs = 0;
+        }
+        self.pongs < PONGS_MAX
+    }
+
     fn take(&mut self, message: Message) {
         match message {
             Message::Text(text) => self.pipe.deliver(Raw::Text(text)),
@@ -128,7 +146,8 @@ impl Driver {
                 self.phase = Phase::Closing;
                 self.pipe.end(frame.into(), None);
             }
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            Message::Ping(_) => self.pongs += 1,
+            Message::Pong(_) | Message::Frame(_) => {}
         }
     }
 
@@ -238,5 +257,90 @@ fn verdict(error: &tungstenite::Error) -> CloseFrame {
             CloseFrame::new(CloseFrame::PROTOCOL, &error.to_string())
         }
         _ => CloseFrame::lost(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, time::Duration};
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+        time::{Instant, timeout},
+    };
+
+    use super::*;
+    use crate::serve::Shutdown;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    /// A masked ping of 125 bytes, and the size of its answer.
+    const PING: [u8; 131] = {
+        let mut frame = [0; 131];
+        (frame[0], frame[1]) = (0x89, 0x80 | 125);
+        frame
+    };
+    const PONG_BYTES: usize = 127;
+
+    async fn connection() -> (DuplexStream, Arc<Pipe>, Pin<Box<Driver>>) {
+        let (client, server) = duplex(1024);
+        let pipe = Arc::new(Pipe::new(&Limits::default()));
+        let must_end = Shutdown::new().streams_must_end();
+        let driver =
+            Driver::new(Box::new(server), pipe.clone(), Limits::default(), must_end).await;
+        (client, pipe, Box::pin(driver))
+    }
+
+    /// What the client does while the connection goes on.
+    async fn beside<T>(driver: &mut Pin<Box<Driver>>, client: impl Future<Output = T>) -> T {
+        tokio::select! {
+            () = driver => panic!("the connection is over"),
+            done = client => done,
+        }
+    }
+
+    /// Sends pings until none is taken for ten seconds; returns how many were.
+    async fn flood(driver: &mut Pin<Box<Driver>>, client: &mut DuplexStream) -> usize {
+        let mut count = 0;
+        let pings = async {
+            while count < 10_000 {
+                client.write_all(&PING).await.unwrap();
+                count += 1;
+            }
+        };
+        let stalled = beside(driver, timeout(10 * SECOND, pings)).await;
+        assert!(stalled.is_err(), "everything was taken");
+        count
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_are_not_read_while_their_answers_are_not() {
+        let (mut client, _pipe, mut driver) = connection().await;
+        let count = flood(&mut driver, &mut client).await;
+        // Two full pipes, what is read at a time, and the answers that wait.
+        let most = (1024 + READ_BYTES) / PING.len() + 1024 / PONG_BYTES + PONGS_MAX + 2;
+        assert!((PONGS_MAX..=most).contains(&count), "{count} pings of {most}");
+        // Whoever reads on loses no answer.
+        let mut answers = vec![0; count * PONG_BYTES];
+        beside(&mut driver, client.read_exact(&mut answers)).await.unwrap();
+        assert!(answers.chunks(PONG_BYTES).all(|frame| frame.starts_with(&[0x8a, 125])));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_pings_and_reads_no_answer_is_cut() {
+        let (mut client, _pipe, mut driver) = connection().await;
+        let start = Instant::now();
+        flood(&mut driver, &mut client).await;
+        timeout(60 * SECOND, driver).await.unwrap();
+        assert_eq!(start.elapsed(), Limits::default().write_stall);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_is_heard() {
+        let (mut client, pipe, mut driver) = connection().await;
+        pipe.send(Raw::Binary(vec![0; 100_000].into())).unwrap();
+        beside(&mut driver, timeout(10 * SECOND, std::future::pending::<()>())).await.unwrap_err();
+        client.write_all(&[0x81, 0x84, 0, 0, 0, 0, b's', b't', b'o', b'p']).await.unwrap();
+        let message = beside(&mut driver, poll_fn(|cx| pipe.poll_recv(cx))).await;
+        assert_eq!(message.unwrap().unwrap(), Raw::Text("stop".into()));
     }
 }

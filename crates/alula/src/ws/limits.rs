@@ -4,8 +4,9 @@ use std::time::Duration;
 
 /// The limits of a WebSocket, set on a route, a router or an app; the innermost wins.
 ///
-/// What one connection holds at most is the sum of `read_buffer_bytes`, `write_buffer_bytes` and
-/// one message in each direction, plus about 50 KiB. How many connections there may be is
+/// What one connection holds at most is the sum of `read_buffer_bytes`, `write_buffer_bytes`, one
+/// message and one frame that come in, two messages that go out, and about 50 KiB. Buffers grow by
+/// doubling, so the memory for it may be twice that. How many connections there may be is
 /// [`serve::Limits::connections`](crate::serve::Limits#structfield.connections).
 ///
 /// ```
@@ -39,7 +40,8 @@ pub struct Limits {
     pub ping_interval: Duration,
     /// Silence after a ping with which the client counts as gone. Default: 20 s.
     ///
-    /// Not counted while the endpoint does not take messages, as the answer may wait behind them.
+    /// Not counted while the client is not read, as its answer may wait behind what is not: while
+    /// the endpoint takes no messages, and while the client takes no answers to its own pings.
     pub pong_timeout: Duration,
     /// The longest time in which a client that is owed data takes none of it. Default: 30 s.
     pub write_stall: Duration,
