@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::Limits;
+use super::limits::Bounds;
 
 /// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Mark {
 /// Watches one connection. Polled after every exchange with the client.
 #[derive(Debug)]
 pub(super) struct Clock {
-    limits: Limits,
+    limits: Bounds,
     heard: Mark,
     wrote: Mark,
     /// Since when a ping has had no answer.
@@ -63,7 +63,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Bounds) -> Self {
         let now = Instant::now();
         let mark = Mark { count: 0, at: now };
         let situation = Situation { is_closing: false, is_listening: true, is_blocked: false };
@@ -138,6 +138,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+    use crate::ws::Limits;
 
     const OPEN: Situation = Situation { is_closing: false, is_listening: true, is_blocked: false };
 
@@ -149,14 +150,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_asked_and_then_ends() {
-        let mut clock = Clock::new(Limits::default());
+        let mut clock = Clock::new(Limits::default().bounds());
         assert_eq!(due(&mut clock).await, (Due::Ping, 20));
         assert_eq!(due(&mut clock).await, (Due::Over("a ping was not answered"), 20));
     }
 
     #[tokio::test(start_paused = true)]
     async fn any_byte_is_an_answer() {
-        let mut clock = Clock::new(Limits::default());
+        let mut clock = Clock::new(Limits::default().bounds());
         assert_eq!(due(&mut clock).await, (Due::Ping, 20));
         advance(Duration::from_secs(10)).await;
         clock.note(1, 0, OPEN);
@@ -165,7 +166,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_is_not_listened_to_is_not_silent() {
-        let mut clock = Clock::new(Limits::default());
+        let mut clock = Clock::new(Limits::default().bounds());
         assert_eq!(due(&mut clock).await.0, Due::Ping);
         clock.note(0, 0, Situation { is_listening: false, ..OPEN });
         assert!(poll_fn(|cx| Poll::Ready(clock.poll_due(cx))).await.is_pending());
@@ -176,7 +177,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_something_has_new_time() {
-        let mut clock = Clock::new(Limits::default().ping_interval(Duration::MAX));
+        let mut clock = Clock::new(Limits::default().ping_interval(Duration::MAX).bounds());
         let blocked = Situation { is_blocked: true, ..OPEN };
         clock.note(0, 1, blocked);
         advance(Duration::from_secs(20)).await;
@@ -186,7 +187,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_close_has_its_own_limit() {
-        let mut clock = Clock::new(Limits::default());
+        let mut clock = Clock::new(Limits::default().bounds());
         advance(Duration::from_secs(15)).await;
         clock.note(0, 0, Situation { is_closing: true, ..OPEN });
         assert_eq!(due(&mut clock).await, (Due::Over("the close was not answered"), 5));

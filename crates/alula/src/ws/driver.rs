@@ -19,10 +19,10 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    Limits,
     clock::{Clock, Due, Situation},
     error::Error,
     io::{CountedIo, Io},
+    limits::Bounds,
     message::{CloseFrame, Raw},
     pipe::{Outgoing, Pipe},
 };
@@ -66,14 +66,14 @@ impl Driver {
     pub(super) async fn new(
         io: Box<dyn Io>,
         pipe: Arc<Pipe>,
-        limits: Limits,
+        limits: Bounds,
         must_end: ShutdownPhase,
     ) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
             .write_buffer_size(WRITE_BYTES)
-            .max_message_size(Some(limits.message_bytes))
-            .max_frame_size(Some(limits.frame_bytes));
+            .max_message_size(Some(limits.message_bytes_max))
+            .max_frame_size(Some(limits.frame_bytes_max));
         let io = CountedIo::new(io);
         let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
         let clock = Clock::new(limits);
@@ -270,7 +270,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::serve::Shutdown;
+    use crate::{serve::Shutdown, ws::Limits};
 
     const SECOND: Duration = Duration::from_secs(1);
     /// A masked ping of 125 bytes, and the size of its answer.
@@ -283,10 +283,10 @@ mod tests {
 
     async fn connection() -> (DuplexStream, Arc<Pipe>, Pin<Box<Driver>>) {
         let (client, server) = duplex(1024);
-        let pipe = Arc::new(Pipe::new(&Limits::default()));
+        let limits = Limits::default().bounds();
+        let pipe = Arc::new(Pipe::new(&limits));
         let must_end = Shutdown::new().streams_must_end();
-        let driver =
-            Driver::new(Box::new(server), pipe.clone(), Limits::default(), must_end).await;
+        let driver = Driver::new(Box::new(server), pipe.clone(), limits, must_end).await;
         (client, pipe, Box::pin(driver))
     }
 
@@ -331,7 +331,7 @@ mod tests {
         let start = Instant::now();
         flood(&mut driver, &mut client).await;
         timeout(60 * SECOND, driver).await.unwrap();
-        assert_eq!(start.elapsed(), Limits::default().write_stall);
+        assert_eq!(start.elapsed(), Limits::default().bounds().write_stall);
     }
 
     #[tokio::test(start_paused = true)]

@@ -121,7 +121,7 @@ where
         let upgrade = upgrade.ok_or_else(|| {
             HttpError::internal("the connection cannot be upgraded; a middleware took it away")
         })?;
-        let limits = self.settings.socket.limits.clone().unwrap_or_default();
+        let limits = self.settings.socket.limits.bounds();
         let pipe = Arc::new(Pipe::new(&limits));
         let opening = Opening { pipe: pipe.clone(), protocol: handshake.protocol.clone() };
         cx.parts_mut().extensions.insert(opening);

@@ -9,10 +9,10 @@ use crate::{
     routing::{Route, Router},
 };
 
-/// What is said in one place; the innermost place wins.
+/// What is said in one place; the innermost place wins, limit by limit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SocketOptions {
-    pub(super) limits: Option<Limits>,
+    pub(super) limits: Limits,
     pub(super) origins: Option<Arc<[String]>>,
     pub(super) protocols: Vec<Arc<str>>,
 }
@@ -20,7 +20,7 @@ pub(crate) struct SocketOptions {
 impl SocketOptions {
     /// Takes what is not said here from further out.
     pub(crate) fn inherit(&mut self, outer: &Self) {
-        self.limits = self.limits.take().or_else(|| outer.limits.clone());
+        self.limits = self.limits.or(outer.limits);
         self.origins = self.origins.take().or_else(|| outer.origins.clone());
     }
 
@@ -46,7 +46,7 @@ fn owned<S: Into<String>>(origins: impl IntoIterator<Item = S>) -> Option<Arc<[S
 impl Route {
     /// The limits of the WebSocket; see [`ws::Limits`](Limits).
     pub fn websocket_limits(mut self, limits: Limits) -> Self {
-        self.socket.limits = Some(limits);
+        self.socket.limits = limits.or(self.socket.limits);
         self
     }
 
@@ -76,9 +76,9 @@ impl Route {
 }
 
 impl Router {
-    /// The limits of its WebSockets, where a route does not say otherwise.
+    /// The limits of its WebSockets; a route may set each of them anew.
     pub fn websocket_limits(mut self, limits: Limits) -> Self {
-        self.socket.limits = Some(limits);
+        self.socket.limits = limits.or(self.socket.limits);
         self
     }
 
@@ -94,7 +94,7 @@ impl Router {
 }
 
 impl App {
-    /// The limits of WebSockets, where no router or route says otherwise.
+    /// The limits of WebSockets; a router or a route may set each of them anew.
     pub fn websocket_limits(mut self, limits: Limits) -> Self {
         self.root = self.root.websocket_limits(limits);
         self

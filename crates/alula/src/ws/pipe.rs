@@ -10,8 +10,8 @@ use std::{
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
-    Limits,
     error::Error,
+    limits::Bounds,
     message::{CloseFrame, Raw},
 };
 
@@ -82,13 +82,13 @@ pub(super) enum Outgoing {
 }
 
 impl Pipe {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Bounds) -> Self {
         Self {
             state: Mutex::default(),
             over: CancellationToken::new(),
             // A buffer without room for anything would never be found empty enough.
-            read_buffer_bytes: limits.read_buffer_bytes.max(1),
-            write_buffer_bytes: limits.write_buffer_bytes.max(1),
+            read_buffer_bytes: limits.read_buffer_bytes_max.max(1),
+            write_buffer_bytes: limits.write_buffer_bytes_max.max(1),
         }
     }
 
@@ -316,6 +316,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::ws::Limits;
 
     fn received(pipe: &Pipe) -> Raw {
         match pipe.poll_recv(&mut Context::from_waker(Waker::noop())) {
@@ -326,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_message_that_waits_does_not_keep_what_it_was_read_into() {
-        let pipe = Pipe::new(&Limits::default());
+        let pipe = Pipe::new(&Limits::default().bounds());
         let read = Bytes::from(vec![b'x'; 8192]);
         for length in [1, 1, 4096] {
             pipe.deliver(Raw::Binary(read.slice(..length)));

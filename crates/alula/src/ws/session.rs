@@ -11,7 +11,7 @@ use tokio::io::DuplexStream;
 use tokio_util::sync::DropGuard;
 
 use super::{
-    Error, Limits, driver::Driver, error::summary, io::Io, message::CloseFrame, pipe::Pipe,
+    Error, driver::Driver, error::summary, io::Io, limits::Bounds, message::CloseFrame, pipe::Pipe,
 };
 use crate::{
     dependency::{Outcome, RequestScope},
@@ -59,7 +59,7 @@ impl Upgrade {
 pub(super) struct Session {
     upgrade: Upgrade,
     pipe: Arc<Pipe>,
-    limits: Limits,
+    limits: Bounds,
 }
 
 /// The request that opened the connection.
@@ -85,7 +85,7 @@ impl Call {
 type Handled = Result<Result<()>, Box<dyn Any + Send>>;
 
 impl Session {
-    pub(super) fn new(upgrade: Upgrade, pipe: Arc<Pipe>, limits: Limits) -> Self {
+    pub(super) fn new(upgrade: Upgrade, pipe: Arc<Pipe>, limits: Bounds) -> Self {
         Self { upgrade, pipe, limits }
     }
 

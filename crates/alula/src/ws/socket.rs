@@ -128,8 +128,8 @@ impl WebSocket {
     ///
     /// Codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999; another one is a mistake in the
     /// program, which is logged, and 1011 is sent. A reason longer than 123 bytes is cut. If the
-    /// client does not answer within [`Limits::close_timeout`](super::Limits), the connection is
-    /// cut.
+    /// client does not answer within [`close_timeout`](super::Limits::close_timeout), the
+    /// connection is cut.
     pub async fn close(self, code: u16, reason: &str) {
         self.sender.close(code, reason).await;
     }

@@ -26,14 +26,23 @@ async fn a_message_over_the_limit_closes_with_1009() {
 }
 
 #[tokio::test]
-async fn the_innermost_limits_count() {
-    let router = Router::new().websocket_limits(small()).route(ws("/small", echo));
-    let own = ws("/own", echo).websocket_limits(Limits::default());
-    let client = App::new("T", "1").include(router.route(own)).client().await;
-    for (path, code) in [("/small", 1009), ("/own", 1000)] {
+async fn each_limit_is_that_of_the_innermost_place_that_sets_it() {
+    let limits = Limits::default();
+    let route = |path, limits| ws(path, echo).websocket_limits(limits);
+    let router = Router::new()
+        .websocket_limits(limits.frame_bytes(80))
+        .route(route("/pings", limits.ping_interval(Duration::from_secs(1))))
+        .route(route("/frames", limits.frame_bytes(500)))
+        .route(route("/both", limits.frame_bytes(500)).websocket_limits(limits.message_bytes(300)));
+    let app = App::new("T", "1").websocket_limits(limits.message_bytes(100).frame_bytes(1000));
+    let client = app.include(router).client().await;
+    for (path, most) in [("/pings", 80), ("/frames", 100), ("/both", 300)] {
         let mut socket = client.websocket(path).connect().await.unwrap();
-        socket.send_text("x".repeat(200)).await;
-        assert_eq!(socket.close().await.code, code, "{path}");
+        socket.send_text("x".repeat(most)).await;
+        assert_eq!(socket.recv_text().await.len(), most);
+        socket.send_text("x".repeat(most + 1)).await;
+        let reason = format!("A message or frame is larger than {most} bytes");
+        assert_eq!(socket.closed().await, CloseFrame { code: 1009, reason }, "{path}");
     }
 }
 
