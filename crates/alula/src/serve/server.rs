@@ -341,12 +341,13 @@ impl Connections {
             self.spawner.tasks().wait().await;
             shutdown.wait_for_work().await;
         };
-        tokio::select! {
+        let is_done = tokio::select! {
             biased;
-            () = all_done => {}
-            () = deadline(limits, shutdown) => {}
-        }
-        if !self.sockets.is_empty() {
+            () = all_done => true,
+            () = deadline(limits, shutdown) => false,
+        };
+        // Also without sockets: who has left HTTP may go on when its client is gone.
+        if !is_done {
             shutdown.end_now();
             self.spawner.tasks().close();
             // A handler that blocks its thread is not waited for.

@@ -154,6 +154,25 @@ async fn an_endpoint_that_does_not_end_is_cut_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn an_endpoint_whose_client_is_gone_is_cut_at_the_deadline() {
+    async fn stuck(socket: WebSocket, log: Depends<noted>, alone: State<Notify>) {
+        let _log = log;
+        socket.closed().await;
+        alone.notify_one();
+        std::future::pending::<()>().await;
+    }
+    let (log, alone) = (Log::default(), Arc::new(Notify::new()));
+    let app = App::new("T", "1").state(log.clone()).shared_state(alone.clone());
+    let limits = Limits::default().drain(Duration::from_millis(200)).stream_grace(Duration::ZERO);
+    let running = Running::start(app.route(ws("/", stuck)), limits).await;
+    drop(running.open("/").await);
+    soon("the client is gone", alone.notified()).await;
+    running.shutdown.trigger();
+    running.stopped().await;
+    assert_eq!(log.take(), ["exit Disconnected"]);
+}
+
+#[tokio::test]
 async fn a_connection_counts_until_it_is_closed() {
     let running = Running::start(app(&Log::default()), Limits::default().connections(1)).await;
     let mut first = running.open("/echo").await;
