@@ -10,7 +10,7 @@ impl App {
     ///
     /// Requests reach it as they are; limits on connections, heads and unread answers are then that
     /// server's business. What is left to do at its end is the second part of the answer. Streams
-    /// end on [`Shutdown::end_now`].
+    /// and WebSockets end when that runs, or on [`Shutdown::end_now`].
     ///
     /// # Errors
     ///
@@ -63,13 +63,15 @@ impl App {
 pub struct Ending(Running);
 
 impl Ending {
-    /// Waits for background tasks and exits, then runs what the lifespan left for the end.
+    /// Waits for WebSockets, background tasks and exits, then runs what the lifespan left for the
+    /// end.
     ///
-    /// It waits as long as they take: put a timeout around it.
+    /// Streams and WebSockets that are open are told to end, as at the end of Alula's own server.
+    /// It waits as long as they take: put a timeout around it, or call [`Shutdown::end_now`].
     pub async fn run(self) {
-        let tasks = self.0.shutdown.tasks();
-        tasks.close();
-        tasks.wait().await;
+        let shutdown = &self.0.shutdown;
+        shutdown.tell_streams();
+        shutdown.wait_for_work().await;
         self.0.stop().await;
     }
 }

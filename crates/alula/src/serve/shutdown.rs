@@ -138,7 +138,7 @@ impl Shutdown {
     }
 
     /// Waits for sessions, then for the tasks that they and others have left.
-    pub(super) async fn wait_for_work(&self) {
+    pub(crate) async fn wait_for_work(&self) {
         self.inner.sessions.close();
         self.inner.sessions.wait().await;
         self.inner.tasks.close();
@@ -171,7 +171,8 @@ impl Shutdown {
         self.inner.closing.cancel();
     }
 
-    pub(super) fn tell_streams(&self) {
+    /// Has what would never end by itself end now.
+    pub(crate) fn tell_streams(&self) {
         self.close();
         self.inner.streams_must_end.cancel();
     }

@@ -3,6 +3,7 @@
 use std::{process::Stdio, sync::Arc, time::Duration};
 
 use alula::{Limits, Server, Shutdown, prelude::*};
+use futures_util::FutureExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -208,6 +209,40 @@ async fn a_client_that_is_reset_ends_the_endpoint() {
     running.shutdown.trigger();
     running.stopped().await;
     assert_eq!(log.take(), ["1006", "exit Disconnected"]);
+}
+
+#[tokio::test]
+async fn inside_another_server_the_lifespan_ends_after_the_endpoints() {
+    let (log, left) = (Log::default(), Arc::new(Notify::new()));
+    async fn slow(mut socket: WebSocket, log: Depends<noted>, left: State<Notify>) {
+        while socket.recv().await.is_some() {}
+        // The socket is closed, and there is something to be done yet.
+        left.notified().await;
+        log.note(socket.close_frame().unwrap().code.to_string());
+    }
+    let at_end = log.clone();
+    let app = App::new("Inner", "1.0.0").state(log.clone()).shared_state(left.clone());
+    let app = app.route(ws("/", slow)).lifespan(|startup| async move {
+        Ok(startup.on_shutdown(async move { at_end.note("lifespan") }))
+    });
+    let (service, ending) = app.into_service(Shutdown::new()).await.unwrap();
+    let server = Server::bind("127.0.0.1:0", Limits::default()).await.unwrap();
+    let (address, shutdown) = (server.local_addr(), Shutdown::new());
+    let mut tasks = JoinSet::new();
+    let outer = axum::Router::new().fallback_service(service);
+    tasks.spawn(server.run(outer, shutdown.clone()).map(drop));
+    let running = Running { address, shutdown, server: tasks };
+    let mut stream = running.open("/").await;
+    let at_client = async {
+        assert_eq!(closed_with(&mut stream).await, 1001);
+        stream.write_all(&frame(0x88, &1001_u16.to_be_bytes())).await.unwrap();
+        assert_eq!(soon("the end", stream.read(&mut [0; 8])).await.unwrap(), 0);
+        left.notify_one();
+    };
+    tokio::join!(soon("the end of all", ending.run()), at_client);
+    assert_eq!(log.take(), ["1001", "exit Ok", "lifespan"]);
+    running.shutdown.trigger();
+    running.stopped().await;
 }
 
 /// Talks to a server in a language and with a library that are not ours.
