@@ -32,7 +32,7 @@ use crate::error::{HttpError, answer_for};
 /// it is answered 503 with `Retry-After`.
 ///
 /// A request counts until the last byte of its answer is taken, so a stream counts as long as it
-/// lasts. The limit is one for everything that this value, or a clone of it, is around: all routes
+/// lasts, and a WebSocket until its endpoint has returned and it is closed. The limit is one for everything that this value, or a clone of it, is around: all routes
 /// of a router share it. Each process has its own.
 ///
 /// ```
@@ -165,6 +165,10 @@ where
                 None => limit.slot().await,
             };
             let Some(slot) = slot else { return Ok(limit.refused(&request)) };
+            let slot = Arc::new(slot);
+            // The answer that opens a WebSocket is over at once; the session goes on.
+            #[cfg(feature = "ws")]
+            let request = crate::ws::Held::lend(request, slot.clone());
             let response = inner.call(request).await?;
             Ok(response.map(|body| Body::new(HoldingBody { body, _slot: slot })))
         })
@@ -174,7 +178,7 @@ where
 /// A body that holds its slot until it is dropped.
 struct HoldingBody {
     body: Body,
-    _slot: OwnedSemaphorePermit,
+    _slot: Arc<OwnedSemaphorePermit>,
 }
 
 impl HttpBody for HoldingBody {

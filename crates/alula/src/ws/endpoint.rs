@@ -12,6 +12,7 @@ use http::Response;
 use tracing::Instrument as _;
 
 use super::{
+    Held,
     handshake::Handshake,
     pipe::Pipe,
     session::{Call, Session, Upgrade},
@@ -143,7 +144,8 @@ where
             Some(head) => head.apply(response)?,
             None => response,
         };
-        Ok(Opened { response, arguments, session: Session::new(upgrade, pipe, limits) })
+        let held = cx.parts_mut().extensions.remove::<Held>().unwrap_or_default();
+        Ok(Opened { response, arguments, session: Session::new(upgrade, pipe, limits, held) })
     }
 
     fn start(self: Arc<Self>, opened: Opened<A>, cx: RequestContext) -> Response<Body> {

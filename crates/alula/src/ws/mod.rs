@@ -61,6 +61,7 @@ mod driver;
 mod endpoint;
 mod error;
 mod handshake;
+mod held;
 mod io;
 mod json;
 mod limits;
@@ -76,6 +77,7 @@ use http::Method;
 
 pub use endpoint::WebSocketOutput;
 pub use error::Error;
+pub(crate) use held::Held;
 pub use json::JsonSocket;
 pub use limits::Limits;
 pub use message::{CloseFrame, Message};

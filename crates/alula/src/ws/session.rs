@@ -4,6 +4,7 @@ use std::{any::Any, io, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use axum::extract::Request;
 use futures_util::FutureExt as _;
+use http::Extensions;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -11,7 +12,8 @@ use tokio::io::DuplexStream;
 use tokio_util::sync::DropGuard;
 
 use super::{
-    Error, driver::Driver, error::summary, io::Io, limits::Bounds, message::CloseFrame, pipe::Pipe,
+    Error, Held, driver::Driver, error::summary, io::Io, limits::Bounds, message::CloseFrame,
+    pipe::Pipe,
 };
 use crate::{
     dependency::{Outcome, RequestScope},
@@ -32,6 +34,11 @@ pub(super) enum Upgrade {
 pub(crate) struct TestUpgrade(pub(crate) Arc<std::sync::Mutex<Option<(DuplexStream, DropGuard)>>>);
 
 impl Upgrade {
+    /// Whether the server lets the request have its byte stream.
+    pub(super) fn is_offered(extensions: &Extensions) -> bool {
+        extensions.get::<OnUpgrade>().is_some() || extensions.get::<TestUpgrade>().is_some()
+    }
+
     /// Takes what the server put into the request.
     pub(super) fn take(request: &mut Request) -> Option<Self> {
         let extensions = request.extensions_mut();
@@ -60,6 +67,7 @@ pub(super) struct Session {
     upgrade: Upgrade,
     pipe: Arc<Pipe>,
     limits: Bounds,
+    held: Held,
 }
 
 /// The request that opened the connection.
@@ -85,8 +93,8 @@ impl Call {
 type Handled = Result<Result<()>, Box<dyn Any + Send>>;
 
 impl Session {
-    pub(super) fn new(upgrade: Upgrade, pipe: Arc<Pipe>, limits: Bounds) -> Self {
-        Self { upgrade, pipe, limits }
+    pub(super) fn new(upgrade: Upgrade, pipe: Arc<Pipe>, limits: Bounds, held: Held) -> Self {
+        Self { upgrade, pipe, limits, held }
     }
 
     /// Runs the handler until it returns, and the connection until it is closed.
@@ -102,7 +110,7 @@ impl Session {
     }
 
     async fn serve(self, handler: impl Future<Output = Result<()>> + Send, mut call: Call) {
-        let Self { upgrade, pipe, limits } = self;
+        let Self { upgrade, pipe, limits, held } = self;
         let (io, _alive) = match upgrade.upgraded().await {
             Ok(upgraded) => upgraded,
             Err(error) => {
@@ -110,6 +118,8 @@ impl Session {
                 return;
             }
         };
+        // Given back before a test learns that the session is over.
+        let _held = held;
         let must_end = call.shutdown.streams_must_end();
         let driven = pipe.clone();
         // Its socket is dropped as soon as it is done, however long the handler goes on.

@@ -51,6 +51,41 @@ async fn a_stream_counts_until_it_ends_and_the_wait_is_bounded() {
     assert_eq!(client.get("/").stream().await.status(), 200, "who leaves makes room");
 }
 
+#[cfg(feature = "ws")]
+#[tokio::test]
+async fn a_websocket_counts_until_it_is_over() {
+    use alula::{WebSocket, ws};
+
+    async fn echo(mut socket: WebSocket) -> alula::Result<()> {
+        while let Some(message) = socket.recv().await {
+            socket.send(message?).await?;
+        }
+        Ok(())
+    }
+    async fn quick() {}
+    let (inner, outer) = (ConcurrencyLimit::new(1), ConcurrencyLimit::new(2));
+    let router = Router::new().layer(inner.queue(0)).route(ws("/ws", echo)).route(get("/1", quick));
+    let app = App::new("Busy", "1.0.0").include(router).route(get("/2", quick));
+    let client = app.layer(outer.queue(0)).client().await;
+    for _ in 0..2 {
+        let mut socket = client.websocket("/ws").connect().await.unwrap();
+        socket.send_text("still there").await;
+        assert_eq!(socket.recv_text().await, "still there");
+        let refused = client.websocket("/ws").connect().await.unwrap_err();
+        assert_eq!(
+            (refused.status().as_u16(), client.get("/1").await.status().as_u16()),
+            (503, 503)
+        );
+        // The outer limit has one more place, which the refused ones have given back.
+        assert_eq!(client.get("/2").await.status(), 204);
+        let stream = client.get("/2").stream().await;
+        assert_eq!(client.get("/2").await.status(), 503, "one socket and one answer");
+        drop(stream);
+        socket.close().await;
+    }
+    assert_eq!(client.get("/1").await.status(), 204);
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_leaves_the_queue_makes_room_in_it() {
     let limit = ConcurrencyLimit::new(1).queue(1).wait(60 * SECOND);
