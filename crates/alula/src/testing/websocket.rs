@@ -6,10 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::DuplexStream;
 use tokio_tungstenite::{
@@ -120,9 +119,10 @@ impl<'a> TestWebSocketRequest<'a> {
         if stream.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(stream.collect().await);
         }
-        let response = stream.response;
+        // A server is done with the answer now, too.
+        let headers = stream.response.into_parts().0.headers;
         let socket = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
-        Ok(TestWebSocket { client, response, socket, session_over, closed: None })
+        Ok(TestWebSocket { client, headers, socket, session_over, closed: None })
     }
 }
 
@@ -134,7 +134,7 @@ impl<'a> TestWebSocketRequest<'a> {
 /// connection that is closed, and on a message that has not come after ten seconds.
 pub struct TestWebSocket<'a> {
     client: &'a TestClient,
-    response: Response<Body>,
+    headers: HeaderMap,
     socket: WebSocketStream<DuplexStream>,
     session_over: CancellationToken,
     closed: Option<CloseFrame>,
@@ -143,7 +143,7 @@ pub struct TestWebSocket<'a> {
 impl TestWebSocket<'_> {
     /// The headers of the handshake's answer.
     pub fn headers(&self) -> &HeaderMap {
-        self.response.headers()
+        &self.headers
     }
 
     /// The subprotocol that was agreed on.

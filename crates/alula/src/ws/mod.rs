@@ -44,10 +44,10 @@
 //! # What a slow or absent client costs
 //!
 //! [`Limits`] bounds what is buffered in each direction. Who does not read blocks [`WebSocket::send`]
-//! of its own connection, and who is not read is not read from the network either. A client that
-//! answers no ping, or takes nothing of what it is owed, is gone after a while; then
-//! [`WebSocket::recv`] returns `None`, sending fails, and [`WebSocket::closed`] is ready. The
-//! function is not cancelled, so that it can clean up.
+//! of its own connection, and who is not read is not read from the network either; nor is who sends
+//! pings and takes no answers. A client that answers no ping, or takes nothing of what it is owed,
+//! is gone after a while; then [`WebSocket::recv`] returns `None`, sending fails, and
+//! [`WebSocket::closed`] is ready. The function is not cancelled, so that it can clean up.
 //!
 //! # Pages of other sites
 //!

@@ -41,6 +41,7 @@ async fn each_limit_is_that_of_the_innermost_place_that_sets_it() {
         socket.send_text("x".repeat(most)).await;
         assert_eq!(socket.recv_text().await.len(), most);
         socket.send_text("x".repeat(most + 1)).await;
+        assert_eq!(socket.recv().await, None, "{path}");
         let reason = format!("A message or frame is larger than {most} bytes");
         assert_eq!(socket.closed().await, CloseFrame { code: 1009, reason }, "{path}");
     }
@@ -182,14 +183,25 @@ async fn a_close_that_is_not_answered_is_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn without_buffers_one_message_goes_after_the_other() {
+    async fn repeat(mut socket: WebSocket) -> Result<()> {
+        let mut texts = Vec::new();
+        while texts.len() < 3 {
+            texts.push(socket.recv_text().await.unwrap()?);
+        }
+        for text in texts {
+            socket.send_text(text).await?;
+        }
+        Ok(())
+    }
     let limits = Limits::default().read_buffer_bytes(0).write_buffer_bytes(0);
-    let client = App::new("T", "1").websocket_limits(limits).routes(routes![echo]).client().await;
-    let mut socket = client.websocket("/echo").connect().await.unwrap();
+    let app = App::new("T", "1").websocket_limits(limits);
+    let client = app.route(ws("/", repeat)).client().await;
+    let mut socket = client.websocket("/").connect().await.unwrap();
     for text in ["one", "two", "three"] {
         socket.send_text(text).await;
     }
     for text in ["one", "two", "three"] {
         assert_eq!(socket.recv_text().await, text);
     }
-    socket.close().await;
+    assert_eq!(socket.closed().await.code, 1000);
 }
