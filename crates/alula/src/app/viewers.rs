@@ -77,8 +77,6 @@ impl Viewers {
     ) {
         let Some(url) = &self.openapi_url else { return };
         let url = format!("{prefix}{url}");
-        let own = [(url.clone(), get(json_document(document)))];
-        paths.add_own("openapi_url", own, mistakes);
         #[cfg(feature = "docs")]
         if let Some(docs_url) = &self.docs_url {
             mistakes.extend_from_slice(self.docs.mistakes());
@@ -92,6 +90,8 @@ impl Viewers {
             let own = docs::redoc::routes(&redoc_url, &url, docs::title(document));
             paths.add_own("redoc_url", own, mistakes);
         }
+        let own = [(url, get(json_document(document)))];
+        paths.add_own("openapi_url", own, mistakes);
     }
 }
 
