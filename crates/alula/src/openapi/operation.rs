@@ -260,8 +260,11 @@ impl<'a> Operation<'a> {
     }
 
     /// Describes an answer that is a stream of items.
+    ///
+    /// There is no `schema`: in OpenAPI 3.1 it would be of the whole stream, and tools take it for
+    /// that of an item.
     pub(crate) fn stream_response(&mut self, status: u16, media_type: &str, item: &Value) {
-        let content = json!({ "schema": { "type": "string" }, "x-item-schema": item });
+        let content = json!({ "x-item-schema": item });
         self.add_response(status, "Successful Response", Some((media_type, content)));
     }
 
