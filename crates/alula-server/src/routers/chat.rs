@@ -3,6 +3,7 @@
 use alula::{ApiError as _, Route, prelude::*};
 use alula_llm::Llm;
 use futures_util::{StreamExt as _, stream};
+use serde_json::{Value, json};
 
 use crate::{
     error::ProviderError,
@@ -16,7 +17,41 @@ const BATCH_CONCURRENCY: usize = 16;
 
 /// The routes of this module.
 pub(crate) fn routes() -> Vec<Route> {
-    routes![chat, chat_stream, batch]
+    let one = body_schema(a_question());
+    let many = body_schema(json!({ "items": a_question() }));
+    let asking_one = routes![chat, chat_stream].into_iter();
+    let mut routes: Vec<_> = asking_one.map(|route| route.openapi_extra(one.clone())).collect();
+    routes.extend(routes![batch].into_iter().map(|route| route.openapi_extra(many.clone())));
+    routes
+}
+
+/// What [`ChatRequest`] checks by a function, in the words of JSON Schema: for the document alone,
+/// as the function says it better to whoever forgets both.
+fn a_question() -> Value {
+    let message = json!({
+        "properties": { "message": { "type": "string" } },
+        "required": ["message"],
+    });
+    let turn = json!({
+        "type": "object",
+        "properties": { "role": { "type": "string" } },
+        "required": ["role"],
+    });
+    let conversation = json!({
+        "properties": {
+            "options": {
+                "type": "object",
+                "properties": { "messages": { "type": "array", "items": turn } },
+                "required": ["messages"],
+            },
+        },
+        "required": ["options"],
+    });
+    json!({ "anyOf": [message, conversation] })
+}
+
+fn body_schema(schema: Value) -> Value {
+    json!({ "requestBody": { "content": { "application/json": { "schema": schema } } } })
 }
 
 /// Ask a model and wait for the whole answer.
@@ -96,7 +131,7 @@ struct BatchError {
     /// The status that the question alone would have had.
     status: u16,
     /// What is wrong.
-    detail: serde_json::Value,
+    detail: Value,
 }
 
 /// Ask many questions at once.
