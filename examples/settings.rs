@@ -7,39 +7,39 @@ use alula::{
 
 /// The settings of this application.
 #[derive(Debug, Deserialize, JsonSchema, Validate)]
+#[serde(default)]
 pub(crate) struct Settings {
     /// The address to listen on.
-    #[serde(default = "default_address")]
     address: String,
     /// The model of requests that name none.
-    #[serde(default = "default_model")]
     #[schemars(length(min = 1))]
     model: String,
     /// The key of the provider; never printed.
     pub(crate) provider_key: Option<Secret<String>>,
     /// Requests that a caller may make in a minute.
-    #[serde(default = "default_requests")]
     #[schemars(range(min = 1, max = 10_000))]
     requests_per_minute: u32,
 }
 
-fn default_address() -> String {
-    "127.0.0.1:8000".to_owned()
-}
-
-fn default_model() -> String {
-    "small".to_owned()
-}
-
-fn default_requests() -> u32 {
-    60
+impl Default for Settings {
+    fn default() -> Self {
+        let (address, model) = ("127.0.0.1:8000".to_owned(), "small".to_owned());
+        Self { address, model, provider_key: None, requests_per_minute: 60 }
+    }
 }
 
 /// What a client may know of the settings.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Info {
+    pub(crate) model: String,
+    pub(crate) requests_per_minute: u32,
+}
+
+/// The settings in use.
 #[get("/info")]
-async fn info(settings: State<Settings>) -> Json<(String, u32, bool)> {
-    let has_key = settings.provider_key.is_some();
-    Json((settings.model.clone(), settings.requests_per_minute, has_key))
+async fn info(settings: State<Settings>) -> Json<Info> {
+    let Settings { model, requests_per_minute, .. } = &*settings;
+    Json(Info { model: model.clone(), requests_per_minute: *requests_per_minute })
 }
 
 /// Where the settings are: `APP_MODEL` in the environment, in `.env`, or `model` in `app.toml`.

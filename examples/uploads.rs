@@ -20,6 +20,7 @@ struct Uploads {
 
 #[derive(Serialize, JsonSchema)]
 struct Stored {
+    title: Option<String>,
     name: String,
     bytes: u64,
     words: usize,
@@ -31,13 +32,14 @@ async fn store(file: &UploadFile) -> Result<Stored> {
         return Err(HttpError::new(415, "Only plain text is read here"));
     }
     let words = file.text().await?.split_whitespace().count();
-    Ok(Stored { name: file.safe_file_name().into_owned(), bytes: file.size(), words })
+    Ok(Stored { title: None, name: file.safe_file_name().into_owned(), bytes: file.size(), words })
 }
 
 /// Upload one document with what is known about it.
 #[post("/documents/upload", tag = "Documents", status = 201)]
-async fn upload(Multipart(upload): Multipart<Upload>) -> Result<Json<(String, usize, Stored)>> {
-    Ok(Json((upload.title, upload.tags.len(), store(&upload.file).await?)))
+async fn upload(Multipart(upload): Multipart<Upload>) -> Result<Json<Stored>> {
+    let title = Some(format!("{} ({})", upload.title, upload.tags.join(", ")));
+    Ok(Json(Stored { title, ..store(&upload.file).await? }))
 }
 
 /// Upload several documents at once.

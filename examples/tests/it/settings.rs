@@ -3,7 +3,7 @@
 mod program;
 
 use alula::settings::Loader;
-use program::{Settings, app};
+use program::{Info, Settings, app};
 
 fn loader(variables: &[(&'static str, &'static str)]) -> Loader {
     Loader::new().prefix("APP_").variables(variables.iter().copied())
@@ -15,7 +15,8 @@ async fn variables_become_settings() {
     let settings: Settings = loader(&variables).load().unwrap();
     assert!(!format!("{settings:?}").contains("sk-123"));
     let client = app(settings).client().await;
-    assert_eq!(client.get("/info").await.json::<(String, u32, bool)>(), ("large".into(), 60, true));
+    let info = Info { model: "large".to_owned(), requests_per_minute: 60 };
+    assert_eq!(client.get("/info").await.json::<Info>(), info);
 }
 
 #[test]

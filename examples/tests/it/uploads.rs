@@ -15,7 +15,12 @@ async fn a_file_with_its_fields() {
     let form = document().file("file", "../../wing.txt", "text/plain", "A small feather");
     let stored = client.post("/documents/upload").multipart(form).await;
     assert_eq!(stored.status(), 201);
-    let expected = json!(["Wings", 2, { "name": "wing.txt", "bytes": 15, "words": 3 }]);
+    let expected = json!({
+        "title": "Wings (birds, flight)",
+        "name": "wing.txt",
+        "bytes": 15,
+        "words": 3,
+    });
     assert_eq!(stored.json::<Value>(), expected);
 }
 
