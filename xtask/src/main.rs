@@ -80,7 +80,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "schemathesis",
         arguments: "[--cases N] [APP...]",
-        about: "Test applications (twin, server) against their OpenAPI documents, from outside:\n\
+        about: "Test applications (examples, twin, server) against their OpenAPI documents, from outside:\n\
                 all phases of schemathesis, N cases (1000) for each operation.",
         run: schemathesis::run,
     },

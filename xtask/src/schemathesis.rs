@@ -22,9 +22,40 @@ struct App {
     name: &'static str,
     /// Starts it on a free port that it prints.
     start: fn(&Workspace) -> Result<Command>,
+    /// The paths below which it has documents.
+    below: &'static [&'static str],
 }
 
-const APPS: &[App] = &[App { name: "twin", start: twin }, App { name: "server", start: server }];
+const APPS: &[App] = &[
+    App { name: "examples", start: examples, below: EXAMPLES },
+    App { name: "twin", start: twin, below: &[""] },
+    App { name: "server", start: server, below: &[""] },
+];
+
+/// The programs of the folder `examples`.
+const EXAMPLES: &[&str] = &[
+    "/async_operations",
+    "/background_tasks",
+    "/dependencies",
+    "/deployment",
+    "/error_handling",
+    "/middleware",
+    "/models",
+    "/parameters",
+    "/quick_start",
+    "/routers",
+    "/settings",
+    "/streaming",
+    "/testing",
+    "/uploads",
+];
+
+/// All of them behind one address.
+fn examples(workspace: &Workspace) -> Result<Command> {
+    let gallery = ["build", "--package", "examples", "--bin", "gallery"];
+    process::run(process::cargo(&workspace.root).args(gallery))?;
+    Ok(Command::new(workspace.target.join("debug/gallery")))
+}
 
 /// The twin of a FastAPI application, with one of everything; JSON is strict, as the document says.
 fn twin(workspace: &Workspace) -> Result<Command> {
@@ -61,7 +92,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let known = |name: &&str| APPS.iter().any(|app| app.name == *name);
     if let Some(unknown) = chosen.iter().find(|name| !known(name)) {
-        bail!("no application is called `{unknown}`; there are twin and server");
+        bail!("no application is called `{unknown}`; there are examples, twin and server");
     }
     let workspace = Workspace::load()?;
     let python = Environment::new(&workspace, "schemathesis").install()?;
@@ -71,17 +102,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 fn test(workspace: &Workspace, python: &Path, app: &App, cases: u32) -> Result<()> {
     let server = Server::start((app.start)(workspace)?)?;
-    let folder = workspace.root.join("xtask/python/schemathesis");
-    let mut command = Command::new(python.with_file_name("st"));
+    let config = format!("xtask/python/schemathesis/{}.toml", app.name);
     // It keeps a database of examples where it runs.
     let work = workspace.target.join("schemathesis");
     std::fs::create_dir_all(&work).context("cannot make a directory")?;
-    command.current_dir(work).arg("--config-file").arg(folder.join(format!("{}.toml", app.name)));
-    command.arg("run").arg(format!("{}/openapi.json", server.url));
-    command.args(["--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"]);
-    command.args(["--seed", SEED, "--workers", "2", "--max-examples"]).arg(cases.to_string());
-    println!("{}: {} cases for each operation", app.name, cases);
-    process::run(&mut command)
+    for below in app.below {
+        println!("{}{below}: {cases} cases for each operation", app.name);
+        let mut command = Command::new(python.with_file_name("st"));
+        command.current_dir(&work).arg("--config-file").arg(workspace.root.join(&config));
+        command.arg("run").arg(format!("{}{below}/openapi.json", server.url));
+        command.args(["--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"]);
+        command.args(["--seed", SEED, "--max-examples"]).arg(cases.to_string());
+        process::run(&mut command)?;
+    }
+    Ok(())
 }
 
 /// A program that serves; it is stopped when it is dropped.

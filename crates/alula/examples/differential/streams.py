@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, Iterable
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends
+from fastapi import APIRouter, BackgroundTasks, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
@@ -20,7 +20,7 @@ class Token(BaseModel):
 
 
 @router.get("/streams/tokens", response_class=EventSourceResponse)
-async def tokens(count: int = 3) -> AsyncIterable[Token]:
+async def tokens(count: Annotated[int, Query(le=100)] = 3) -> AsyncIterable[Token]:
     for index in range(count):
         yield Token(token=f"é {index}", index=index)
 
@@ -45,7 +45,7 @@ async def chat(user: Annotated[str, Depends(user)], item: Item) -> AsyncIterable
 
 
 @router.get("/streams/lines")
-async def lines(count: int = 3) -> AsyncIterable[Token]:
+async def lines(count: Annotated[int, Query(le=100)] = 3) -> AsyncIterable[Token]:
     for index in range(count):
         yield Token(token="t", index=index)
 

@@ -21,6 +21,7 @@ struct Token {
 #[derive(Deserialize, JsonSchema, Validate)]
 struct Count {
     #[serde(default = "three")]
+    #[schemars(range(max = 100))]
     count: i64,
 }
 
