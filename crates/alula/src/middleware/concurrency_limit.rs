@@ -25,15 +25,16 @@ use tokio::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Checked;
+use super::{Checked, lent::Lent};
 use crate::error::{HttpError, answer_for};
 
 /// Lets so many requests in at a time; others wait, and when too many wait or one waits too long,
 /// it is answered 503 with `Retry-After`.
 ///
 /// A request counts until the last byte of its answer is taken, so a stream counts as long as it
-/// lasts, and a WebSocket until its endpoint has returned and it is closed. The limit is one for everything that this value, or a clone of it, is around: all routes
-/// of a router share it. Each process has its own.
+/// lasts, and a WebSocket until its endpoint has returned and it is closed. The limit is one for
+/// everything that this value, or a clone of it, is around: all routes of a router share it. Each
+/// process has its own.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +46,9 @@ use crate::error::{HttpError, answer_for};
 /// assert!(app.openapi().is_ok());
 /// ```
 ///
-/// A client that leaves gives up its place. For what one dependency allows, such as a GPU, see
+/// A client that leaves gives up its place, or, where its endpoint goes on
+/// ([`run_to_completion`](crate::Route::run_to_completion)), the endpoint does once it is over. For
+/// what one dependency allows, such as a GPU, see
 /// [`Dependency::MAX_CONCURRENCY`](crate::Dependency::MAX_CONCURRENCY).
 #[derive(Debug, Clone)]
 #[must_use = "a middleware does nothing until it is a `.layer(…)`"]
@@ -154,7 +157,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         let free = self.limit.gate.slots.clone().try_acquire_owned().ok();
@@ -166,9 +169,8 @@ where
             };
             let Some(slot) = slot else { return Ok(limit.refused(&request)) };
             let slot = Arc::new(slot);
-            // The answer that opens a WebSocket is over at once; the session goes on.
-            #[cfg(feature = "ws")]
-            let request = crate::ws::Held::lend(request, slot.clone());
+            // This future ends with the client; a WebSocket and some endpoints go on.
+            Lent::lend(&slot, request.extensions_mut());
             let response = inner.call(request).await?;
             Ok(response.map(|body| Body::new(HoldingBody { body, _slot: slot })))
         })

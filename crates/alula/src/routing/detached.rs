@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use crate::{
     error::{HttpError, Panic},
     input::RequestId,
+    middleware::Held,
     output::error_response,
     serve::Shutdown,
 };
@@ -24,7 +25,8 @@ use crate::{
 /// Runs what it is around in a task of its own, for which the shutdown waits.
 ///
 /// It is around the middleware of the route, too: a limit that let the request in has to count it
-/// until it is over, and what a middleware does after the endpoint belongs to it.
+/// until it is over, and what a middleware does after the endpoint belongs to it. The middleware of
+/// the application is further out, and cannot go on; what it lends is held here.
 #[derive(Debug, Clone)]
 pub(super) struct Detach(Shutdown);
 
@@ -62,6 +64,7 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let id = request.extensions().get::<RequestId>().cloned();
+        let held = Held::of(request.extensions());
         let work = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let (answer, answered) = oneshot::channel();
         let work = async move {
@@ -70,6 +73,7 @@ where
                 let (panic, request_id) = (Panic::of(&*panic), id.as_ref().map(RequestId::as_str));
                 tracing::error!(request_id, "a middleware {panic}");
             }
+            drop(held);
         };
         self.shutdown.spawn(work.in_current_span());
         Box::pin(async {

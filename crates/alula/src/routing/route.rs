@@ -239,9 +239,11 @@ impl Route {
     /// Lets the endpoint go on when its client leaves, as FastAPI does.
     ///
     /// It runs in a task of its own, for which the shutdown waits, with the layers of the route and
-    /// of its routers; those of the application end with the client. Its background tasks and exits
-    /// then run as for a client that has read the answer. A [`timeout`](Self::timeout) still ends
-    /// it, and a stream that it has returned still ends with its client.
+    /// of its routers; those of the application end with the client. A
+    /// [`ConcurrencyLimit`](crate::middleware::ConcurrencyLimit) counts it to its end all the same,
+    /// wherever it stands. Its background tasks and exits then run as for a client that has read the
+    /// answer. A [`timeout`](Self::timeout) still ends it, and a stream that it has returned still
+    /// ends with its client.
     pub fn run_to_completion(mut self) -> Self {
         self.to_completion = true;
         self

@@ -12,7 +12,6 @@ use http::Response;
 use tracing::Instrument as _;
 
 use super::{
-    Held,
     handshake::Handshake,
     pipe::Pipe,
     session::{Call, Session, Upgrade},
@@ -23,6 +22,7 @@ use crate::{
     error::{ApiError, HttpError, Panic, Result},
     handler::Handler,
     input::{Input, Rejection, RequestContext},
+    middleware::Held,
     openapi::Operation,
     routing::{Deadline, PlanEndpoint, Settings, fail},
 };
@@ -144,7 +144,7 @@ where
             Some(head) => head.apply(response)?,
             None => response,
         };
-        let held = cx.parts_mut().extensions.remove::<Held>().unwrap_or_default();
+        let held = Held::of(cx.extensions());
         Ok(Opened { response, arguments, session: Session::new(upgrade, pipe, limits, held) })
     }
 

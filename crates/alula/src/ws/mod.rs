@@ -61,7 +61,6 @@ mod driver;
 mod endpoint;
 mod error;
 mod handshake;
-mod held;
 mod io;
 mod json;
 mod limits;
@@ -77,7 +76,6 @@ use http::Method;
 
 pub use endpoint::WebSocketOutput;
 pub use error::Error;
-pub(crate) use held::Held;
 pub use json::JsonSocket;
 pub use limits::Limits;
 pub use message::{CloseFrame, Message};

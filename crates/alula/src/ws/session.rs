@@ -4,7 +4,6 @@ use std::{any::Any, io, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use axum::extract::Request;
 use futures_util::FutureExt as _;
-use http::Extensions;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -12,13 +11,13 @@ use tokio::io::DuplexStream;
 use tokio_util::sync::DropGuard;
 
 use super::{
-    Error, Held, driver::Driver, error::summary, io::Io, limits::Bounds, message::CloseFrame,
-    pipe::Pipe,
+    Error, driver::Driver, error::summary, io::Io, limits::Bounds, message::CloseFrame, pipe::Pipe,
 };
 use crate::{
     dependency::{Outcome, RequestScope},
     error::{HttpError, Panic, Result},
     input::{RequestContext, RequestId},
+    middleware::Held,
     serve::Shutdown,
 };
 
@@ -34,11 +33,6 @@ pub(super) enum Upgrade {
 pub(crate) struct TestUpgrade(pub(crate) Arc<std::sync::Mutex<Option<(DuplexStream, DropGuard)>>>);
 
 impl Upgrade {
-    /// Whether the server lets the request have its byte stream.
-    pub(super) fn is_offered(extensions: &Extensions) -> bool {
-        extensions.get::<OnUpgrade>().is_some() || extensions.get::<TestUpgrade>().is_some()
-    }
-
     /// Takes what the server put into the request.
     pub(super) fn take(request: &mut Request) -> Option<Self> {
         let extensions = request.extensions_mut();

@@ -147,14 +147,14 @@ async fn come_and_go(client: &TestClient, stage: &Stage) {
     }
 }
 
-#[tokio::test]
-async fn a_limit_counts_it_until_it_is_over() {
+/// An application with room for one request at a time.
+async fn a_limit_counts_it_until_it_is_over(limited: impl FnOnce(App, ConcurrencyLimit) -> App) {
     let stage = Stage::new();
-    let limit = ConcurrencyLimit::new(1).queue(0);
-    let router = Router::new().routes(routes![pay]).layer(limit);
-    let client = App::new("Shop", "1.0.0").state(stage.clone()).include(router).client().await;
+    let app = App::new("Shop", "1.0.0").state(stage.clone());
+    let client = limited(app, ConcurrencyLimit::new(1).queue(0)).client().await;
     come_and_go(&client, &stage).await;
-    assert_eq!(client.post("/pay").stream().await.status(), 503, "it goes on");
+    let second = soon(client.post("/pay").stream()).await;
+    assert_eq!(second.status(), 503, "it goes on");
     stage.go.add_permits(2);
     let again = async {
         while client.post("/pay").stream().await.status() == 503 {
@@ -164,6 +164,63 @@ async fn a_limit_counts_it_until_it_is_over() {
     soon(again).await;
     client.shutdown().await;
     assert_eq!(stage.take().matches("paid").count(), 2);
+}
+
+#[tokio::test]
+async fn a_limit_of_its_route_counts_it_until_it_is_over() {
+    let limited = |app: App, limit| app.route(post("/pay", pay).run_to_completion().layer(limit));
+    a_limit_counts_it_until_it_is_over(limited).await;
+}
+
+#[tokio::test]
+async fn a_limit_of_its_router_counts_it_until_it_is_over() {
+    let limited = |app: App, limit| app.include(Router::new().routes(routes![pay]).layer(limit));
+    a_limit_counts_it_until_it_is_over(limited).await;
+}
+
+#[tokio::test]
+async fn a_limit_of_its_application_counts_it_until_it_is_over() {
+    let limited = |app: App, limit| app.routes(routes![pay]).layer(limit);
+    a_limit_counts_it_until_it_is_over(limited).await;
+}
+
+#[tokio::test]
+async fn each_of_several_limits_counts_it_until_it_is_over() {
+    let few = |app: App, limit| {
+        let many = ConcurrencyLimit::new(9);
+        app.routes(routes![pay]).layer(many.clone()).layer(limit).layer(many)
+    };
+    a_limit_counts_it_until_it_is_over(few).await;
+}
+
+#[dependency(max_concurrency = 1)]
+async fn alone() {}
+
+#[post("/pay", run_to_completion)]
+async fn pay_alone(stage: State<Stage>, _alone: Depends<alone>) {
+    stage.note("begun");
+    stage.started.add_permits(1);
+    stage.go.acquire().await.unwrap().forget();
+    stage.note("paid");
+}
+
+#[tokio::test]
+async fn a_dependency_that_is_alone_stays_so() {
+    let stage = Stage::new();
+    let app = App::new("Shop", "1.0.0").state(stage.clone()).routes(routes![pay_alone]);
+    let client = app.client().await;
+    come_and_go(&client, &stage).await;
+    let next = async {
+        // Time enough for the other to begin, if it may.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        stage.go.add_permits(2);
+    };
+    let (answer, ()) = soon(async { tokio::join!(client.post("/pay").stream(), next) }).await;
+    assert_eq!(answer.status(), 204);
+    client.shutdown().await;
+    assert_eq!(stage.take(), "begun > paid > begun > paid");
 }
 
 #[tokio::test]
