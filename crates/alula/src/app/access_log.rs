@@ -51,28 +51,25 @@ impl AccessLog {
     }
 
     /// Begins the line of a request, if anyone reads it.
-    pub(super) fn begin(&self, method: &Method, uri: &Uri) -> Option<Box<Line>> {
+    pub(super) fn begin(&self, uri: &Uri) -> Option<Line> {
         if self.off || !tracing::enabled!(target: "alula::access", tracing::Level::INFO) {
             return None;
         }
         let is_skipped = |paths: &Arc<[String]>| paths.iter().any(|path| path == uri.path());
         let only_failures = self.skipped.as_ref().is_some_and(is_skipped);
-        let (method, uri, start) = (method.clone(), uri.clone(), Instant::now());
-        Some(Box::new(Line { method, uri, start, only_failures }))
+        Some(Line { start: Instant::now(), only_failures })
     }
 }
 
 /// What the log will say of a request.
 pub(super) struct Line {
-    method: Method,
-    uri: Uri,
     start: Instant,
     only_failures: bool,
 }
 
 impl Line {
-    pub(super) fn write(self, status: StatusCode, id: &RequestId) {
-        let Self { method, uri, start, only_failures } = self;
+    pub(super) fn write(self, method: &Method, uri: &Uri, id: &RequestId, status: StatusCode) {
+        let Self { start, only_failures } = self;
         if only_failures && !status.is_server_error() {
             return;
         }

@@ -9,6 +9,7 @@ use tower_service::Service as _;
 use crate::{
     error::{ErrorPolicies, HttpError, answer_for},
     files::Below,
+    input::RequestId,
 };
 
 /// Redirects between paths with and without a slash at their end, then what is mounted below a
@@ -40,14 +41,8 @@ impl Rest {
         };
         let extensions = request.extensions_mut();
         extensions.insert(Below::new(entry.prefix.len()));
-        match &entry.errors {
-            Some(Some(errors)) => {
-                extensions.insert(errors.clone());
-            }
-            Some(None) => {
-                extensions.remove::<Arc<ErrorPolicies>>();
-            }
-            None => {}
+        if let (Some(errors), Some(id)) = (&entry.errors, extensions.get_mut::<RequestId>()) {
+            id.set_errors(errors.clone());
         }
         match entry.router.clone().call(request).await {
             Ok(response) => response,

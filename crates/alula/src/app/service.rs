@@ -13,7 +13,7 @@ use axum::{
     body::{Body, Bytes},
     routing::future::RouteFuture,
 };
-use http::{Request, Response};
+use http::{Method, Request, Response, Uri};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -22,7 +22,7 @@ use super::{
     request_id,
 };
 use crate::{
-    error::{ErrorPolicies, HttpError, Noted, Panic, RequestHead, answer},
+    error::{ErrorPolicies, HttpError, Noted, Panic, answer},
     input::RequestId,
     output::error_response,
 };
@@ -83,13 +83,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> AppFuture {
-        let id = request_id::accept(request.headers());
+        let mut id = request_id::accept(request.headers());
+        id.set_errors(self.errors.clone());
         request.extensions_mut().insert(id.clone());
-        let log = self.access_log.begin(request.method(), request.uri());
-        let unusual = self.errors.as_ref().map(|errors| {
-            request.extensions_mut().insert(errors.clone());
-            let request = Noted::of(RequestHead::of_request(&request));
-            Box::new(Unusual { errors: errors.clone(), request })
+        let line = self.access_log.begin(request.uri());
+        let is_kept = line.is_some() || self.errors.is_some();
+        let kept = is_kept.then(|| Kept {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            line,
         });
         #[cfg(feature = "otel")]
         let trace = self.telemetry.as_ref().map(|telemetry| {
@@ -97,23 +99,29 @@ where
         });
         #[cfg(not(feature = "otel"))]
         let trace = ();
-        AppFuture { inner: self.router.call(request), id, log, unusual, trace }
+        AppFuture { inner: self.router.call(request), id, kept, trace }
     }
 }
 
-/// What is needed to answer the panic of a middleware, where that is not answered as usual.
-struct Unusual {
-    errors: Arc<ErrorPolicies>,
-    request: Noted,
+/// What the access log and the handlers of errors may ask of a request that is gone.
+struct Kept {
+    method: Method,
+    uri: Uri,
+    line: Option<Line>,
 }
 
 /// The answer to the panic of a middleware; endpoints answer their own.
-fn answer_panic(panic: Panic, id: &RequestId, unusual: Option<&Unusual>) -> Response<Body> {
-    let Some(Unusual { errors, request }) = unusual else {
-        tracing::error!(request_id = id.as_str(), "a middleware {panic}");
-        return error_response(&HttpError::internal(panic));
-    };
-    request.with(|cx| answer(Some(errors), HttpError::internal(panic), cx))
+fn answer_panic(panic: Panic, id: &RequestId, kept: Option<&Kept>) -> Response<Body> {
+    match kept {
+        Some(Kept { method, uri, .. }) if id.errors().is_some() => {
+            let request = Noted::new(id.clone(), method.clone(), uri.clone());
+            request.with(|cx| answer(HttpError::internal(panic), cx))
+        }
+        _ => {
+            tracing::error!(request_id = id.as_str(), "a middleware {panic}");
+            error_response(&HttpError::internal(panic))
+        }
+    }
 }
 
 pin_project! {
@@ -122,8 +130,7 @@ pin_project! {
         #[pin]
         inner: RouteFuture<Infallible>,
         id: RequestId,
-        log: Option<Box<Line>>,
-        unusual: Option<Box<Unusual>>,
+        kept: Option<Kept>,
         trace: Trace,
     }
 }
@@ -142,11 +149,11 @@ impl Future for AppFuture {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
-            Err(panic) => answer_panic(Panic::of(&*panic), this.id, this.unusual.as_deref()),
+            Err(panic) => answer_panic(Panic::of(&*panic), this.id, this.kept.as_ref()),
         };
         response.headers_mut().insert(request_id::HEADER, this.id.header_value());
-        if let Some(line) = this.log.take() {
-            line.write(response.status(), this.id);
+        if let Some(Kept { method, uri, line: Some(line) }) = this.kept.take() {
+            line.write(&method, &uri, this.id, response.status());
         }
         #[cfg(feature = "otel")]
         if let Some(mut trace) = this.trace.take() {

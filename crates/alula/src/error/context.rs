@@ -1,8 +1,11 @@
 //! What is known of a request that failed.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use http::{Extensions, HeaderMap, Method, Request, Uri, request::Parts};
 
+use super::ErrorPolicies;
 use crate::input::RequestId;
 
 /// The head of a request, wherever its parts are kept.
@@ -31,6 +34,11 @@ impl<'a> RequestHead<'a> {
             headers: &parts.headers,
             extensions: &parts.extensions,
         }
+    }
+
+    /// How the application answers errors, if not as usual.
+    pub(super) fn policies(&self) -> Option<&'a Arc<ErrorPolicies>> {
+        self.extensions.get::<RequestId>().and_then(RequestId::errors)
     }
 
     pub(crate) fn request_id(&self) -> &'a str {

@@ -14,6 +14,10 @@ pub(crate) struct Noted {
 }
 
 impl Noted {
+    pub(crate) fn new(request_id: RequestId, method: Method, uri: Uri) -> Self {
+        Self { request_id: Some(request_id), method, uri }
+    }
+
     pub(crate) fn of(head: RequestHead<'_>) -> Self {
         Self {
             request_id: head.extensions.get().cloned(),

@@ -204,17 +204,12 @@ impl Areas {
 
 /// The answer to an error that a middleware finds, or that no route has.
 pub(crate) fn answer_for<B>(request: &Request<B>, error: HttpError) -> Response<Body> {
-    let cx = ErrorContext::new(RequestHead::of_request(request), None);
-    answer(request.extensions().get(), error, &cx)
+    answer(error, &ErrorContext::new(RequestHead::of_request(request), None))
 }
 
-/// Handles, logs and answers an error; without policies, as usual.
-pub(crate) fn answer(
-    policies: Option<&Arc<ErrorPolicies>>,
-    error: HttpError,
-    cx: &ErrorContext<'_>,
-) -> Response<Body> {
-    let Some(policies) = policies else {
+/// Handles, logs and answers an error as the application of the request does.
+pub(crate) fn answer(error: HttpError, cx: &ErrorContext<'_>) -> Response<Body> {
+    let Some(policies) = cx.head().policies() else {
         log(&error, error.status(), cx);
         return respond(&FastApi, &error, cx);
     };

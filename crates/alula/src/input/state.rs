@@ -7,7 +7,7 @@ use http::HeaderValue;
 use super::{Input, Rejection, RequestContext};
 use crate::{
     dependency::{BackgroundTasks, Scope},
-    error::{HttpError, Result},
+    error::{ErrorPolicies, HttpError, Result},
     openapi::Operation,
 };
 
@@ -87,8 +87,13 @@ impl<T: ?Sized + Send + Sync + 'static> Input for State<T> {
 /// The id of the request: the client's `x-request-id`, or one made here.
 ///
 /// It is in the `x-request-id` header of every answer and in every line of the access log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(Id);
+#[derive(Clone)]
+pub struct RequestId {
+    id: Id,
+    /// How the application answers errors, if not as usual. It goes with the id, as every request
+    /// has that and further extensions cost each of them.
+    errors: Option<Arc<ErrorPolicies>>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Id {
@@ -99,28 +104,51 @@ enum Id {
 
 impl RequestId {
     pub(crate) fn given(value: HeaderValue) -> Self {
-        Self(Id::Given(value))
+        Self { id: Id::Given(value), errors: None }
     }
 
     pub(crate) fn made(text: [u8; 32]) -> Self {
-        Self(Id::Made(text))
+        Self { id: Id::Made(text), errors: None }
+    }
+
+    /// How errors of the request are answered, if not as usual.
+    pub(crate) fn errors(&self) -> Option<&Arc<ErrorPolicies>> {
+        self.errors.as_ref()
+    }
+
+    pub(crate) fn set_errors(&mut self, errors: Option<Arc<ErrorPolicies>>) {
+        self.errors = errors;
     }
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        match &self.0 {
+        match &self.id {
             Id::Given(value) => value.to_str().unwrap_or_default(),
             Id::Made(text) => str::from_utf8(text).unwrap_or_default(),
         }
     }
 
     pub(crate) fn header_value(&self) -> HeaderValue {
-        match &self.0 {
+        match &self.id {
             Id::Given(value) => value.clone(),
             Id::Made(text) => {
                 HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static("0"))
             }
         }
+    }
+}
+
+impl PartialEq for RequestId {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for RequestId {}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestId").field(&self.as_str()).finish()
     }
 }
 
@@ -136,7 +164,8 @@ impl Input for RequestId {
     fn plan(_: &mut Operation<'_>) -> Self::Plan {}
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
-        let id = cx.extensions().get::<Self>().cloned();
+        // An endpoint may keep it for long: the id only.
+        let id = cx.extensions().get().map(|Self { id, .. }| Self { id: id.clone(), errors: None });
         Ok(id.ok_or_else(|| HttpError::internal("the request has no id"))?)
     }
 }

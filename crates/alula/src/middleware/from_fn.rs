@@ -5,7 +5,6 @@ use std::{
     fmt,
     future::Future,
     mem,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -15,7 +14,7 @@ use http::Response;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::error::{ApiError, ErrorPolicies, Noted, RequestHead, Result, answer};
+use crate::error::{ApiError, Noted, RequestHead, Result, answer};
 
 /// Makes a middleware from an async function, as FastAPI's `@app.middleware("http")`.
 ///
@@ -164,13 +163,9 @@ where
             })
         }));
         let noted = Noted::of(RequestHead::of_request(&request));
-        let policies = request.extensions().get::<Arc<ErrorPolicies>>().cloned();
         let work = (self.function)(request, next);
         Box::pin(async move {
-            Ok(work
-                .await
-                .answer()
-                .unwrap_or_else(|error| noted.with(|cx| answer(policies.as_ref(), error, cx))))
+            Ok(work.await.answer().unwrap_or_else(|error| noted.with(|cx| answer(error, cx))))
         })
     }
 }
