@@ -225,7 +225,7 @@ async fn an_application_is_a_service_whose_lifespan_ends_when_it_is_told() {
 async fn a_server_around_an_application_tells_it_of_tls() {
     let app =
         || App::new("Inner", "1.0.0").route(get("/", async || ())).layer(HttpsRedirect::new());
-    for (noted, status) in [(None, 307), (Some(false), 307), (Some(true), 204)] {
+    for (noted, status) in [(None, 500), (Some(false), 307), (Some(true), 204)] {
         let (service, ending) = app().into_service(Shutdown::new()).await.unwrap();
         let outer = axum::Router::new().fallback_service(service);
         let mut outer = match noted {

@@ -196,6 +196,13 @@ impl Heads for TrustedProxies {
     }
 }
 
+/// Whether anything says that the client came by `https`, whoever wrote it.
+pub(super) fn claims_https(headers: &HeaderMap) -> bool {
+    let listed = values(headers, &FORWARDED_PROTO);
+    let told = hops(headers).filter_map(|hop| hop.scheme);
+    listed.chain(told).any(|scheme| is_https(scheme) == Some(true))
+}
+
 fn is_https(scheme: &[u8]) -> Option<bool> {
     let is = |known: &[u8]| scheme.eq_ignore_ascii_case(known);
     match (is(b"https") || is(b"wss"), is(b"http") || is(b"ws")) {

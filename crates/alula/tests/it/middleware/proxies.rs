@@ -81,7 +81,30 @@ async fn a_redirect_to_https_believes_them_too() {
     assert_eq!(status(PROXY, "https").await, 200);
     assert_eq!(status(PROXY, "HTTPS").await, 200);
     assert_eq!(status(PROXY, "http").await, 307);
-    assert_eq!(status([192, 0, 2, 1], "https").await, 307);
+    assert_eq!(status([192, 0, 2, 1], "http").await, 307);
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_sends_no_client_round_in_circles() {
+    for app in [app(), app().layer(TrustedProxies::new(["10.0.0.9"]))] {
+        let client = app.layer(HttpsRedirect::new()).client().await;
+        let ask = |name, value| {
+            let request = client.get("/").header("host", "a.example").from_address(PROXY);
+            request.header(name, value)
+        };
+        for (name, value) in [
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-proto", "http, HTTPS"),
+            ("forwarded", "for=203.0.113.5;proto=https"),
+        ] {
+            let response = ask(name, value).await;
+            assert_eq!(response.status(), 400, "{name}: {value}");
+            assert!(response.text().contains("no trusted proxy"), "{}", response.text());
+        }
+        for (name, value) in [("x-forwarded-proto", "http"), ("forwarded", "for=203.0.113.5")] {
+            assert_eq!(ask(name, value).await.status(), 307, "{name}: {value}");
+        }
+    }
 }
 
 #[tokio::test]

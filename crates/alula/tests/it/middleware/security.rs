@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alula::{
     App, Html, Json, ResponseHead, get,
-    middleware::{ResponseTime, SecurityHeaders},
+    middleware::{HttpsRedirect, ResponseTime, SecurityHeaders},
 };
 
 async fn handler() -> Json<u8> {
@@ -53,4 +53,18 @@ async fn the_time_of_an_answer_is_told() {
     let response = app.client().await.get("/").await;
     let time = response.header("x-response-time").strip_suffix("ms").unwrap();
     assert!(time.parse::<f64>().unwrap() >= 0.0 && time.split_once('.').unwrap().1.len() == 3);
+}
+
+#[tokio::test]
+async fn a_redirect_keeps_the_path_and_the_query() {
+    let app = App::new("Safe", "1.0.0").route(get("/", handler)).layer(HttpsRedirect::new());
+    let client = app.client().await;
+    for (target, location) in [
+        ("/a/b?c=d", "https://a.example/a/b?c=d"),
+        ("/?c", "https://a.example/?c"),
+        ("*", "https://a.example/"),
+    ] {
+        let response = client.options(target).header("host", "a.example:80").await;
+        assert_eq!(response.header("location"), location);
+    }
 }
