@@ -8,7 +8,10 @@ fn entries(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (Strin
     lists.flat_map(|list| list.split(',')).map(|entry| {
         let mut parts = entry.split(';');
         let name = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-        let weight = parts.find_map(|part| part.trim().strip_prefix("q=")?.parse().ok());
+        let weight = parts.find_map(|part| {
+            let (name, weight) = part.trim().split_once('=')?;
+            weight.parse().ok().filter(|_| name.eq_ignore_ascii_case("q"))
+        });
         (name, weight.unwrap_or(1.0))
     })
 }
@@ -50,7 +53,9 @@ mod tests {
         for list in fitting {
             assert!(accepts(list), "{list}");
         }
-        for list in ["", "br", "gzip;q=0", "gzip; q=0.000, *", "*;q=0", "identity, gzip;q=0.5"] {
+        for list in
+            ["", "br", "gzip;q=0", "gzip; q=0.000, *", "gzip;Q=0", "*;q=0", "identity, gzip;q=0.5"]
+        {
             assert!(!accepts(list), "{list}");
         }
         assert!(!accepts_encoding(&HeaderMap::new(), "gzip"));

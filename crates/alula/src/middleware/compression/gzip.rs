@@ -55,6 +55,11 @@ impl HttpBody for GzipBody {
                 if !output.is_empty() {
                     return Poll::Ready(Some(Ok(Frame::data(output.into()))));
                 }
+                if this.input.has_remaining() {
+                    // Long and monotonous: nothing comes out for a while.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 continue;
             }
             match ready!(Pin::new(&mut this.body).poll_frame(cx)).transpose()? {
@@ -74,5 +79,33 @@ impl HttpBody for GzipBody {
 
     fn is_end_stream(&self) -> bool {
         self.encoder.is_none() && self.trailers.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read as _, task::Waker};
+
+    use super::*;
+
+    #[test]
+    fn others_have_their_turn_after_each_step() {
+        const LENGTH: usize = 64 * STEP_BYTES;
+        let mut body = GzipBody::new(Body::from(vec![b'a'; LENGTH]), 6);
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut compressed, mut left, mut waits) = (Vec::new(), LENGTH, 0);
+        loop {
+            match Pin::new(&mut body).poll_frame(&mut cx) {
+                Poll::Ready(Some(frame)) => compressed.extend(frame.unwrap().into_data().unwrap()),
+                Poll::Ready(None) => break,
+                Poll::Pending => waits += 1,
+            }
+            assert!(left - body.input.len() <= STEP_BYTES);
+            left = body.input.len();
+        }
+        assert!(waits > 0, "so little comes out that some steps end without");
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(&*compressed).read_to_end(&mut text).unwrap();
+        assert_eq!(text, vec![b'a'; LENGTH]);
     }
 }

@@ -5,7 +5,7 @@ mod gzip;
 use std::ops::ControlFlow;
 
 use axum::{body::Body, extract::Request};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
 use tower_layer::Layer;
 
@@ -20,7 +20,7 @@ use crate::accept::accepts_encoding;
 ///
 /// Left alone are answers of fewer than 500 bytes, those that are compressed already by their
 /// nature (images, audio, video, archives) or by a `Content-Encoding`, parts of a content (206),
-/// and those that say `Cache-Control: no-transform`. So are **streams**, that is everything whose
+/// those with a digest of their bytes, and those that say `Cache-Control: no-transform`. So are **streams**, that is everything whose
 /// length is not known at its start: a compressor holds back the tokens that a client waits for.
 ///
 /// ```
@@ -30,7 +30,8 @@ use crate::accept::accepts_encoding;
 /// assert!(app.openapi().is_ok());
 /// ```
 ///
-/// The compressed form is not the same bytes, so a strong `ETag` becomes a weak one.
+/// The compressed form is not the same bytes, so a strong `ETag` becomes a weak one; also in the 304
+/// to a client that has the compressed form.
 #[derive(Debug, Clone, Copy)]
 #[must_use = "a middleware does nothing until it is a `.layer(…)`"]
 pub struct Compression {
@@ -50,7 +51,7 @@ impl Compression {
         Self { bytes_min: 500, level: 6 }
     }
 
-    /// The fewest bytes that are worth it.
+    /// The fewest bytes that are worth it; no bytes at all never are.
     pub fn min_size(mut self, bytes: u64) -> Self {
         self.bytes_min = bytes;
         self
@@ -64,12 +65,10 @@ impl Compression {
 
     fn fits(&self, response: &Response<Body>) -> bool {
         let headers = response.headers();
-        let is_long = length(response).is_some_and(|length| length >= self.bytes_min);
+        let is_long = length(response).is_some_and(|length| length >= self.bytes_min.max(1));
         is_long
             && response.status() != StatusCode::PARTIAL_CONTENT
-            && ![header::CONTENT_ENCODING, header::CONTENT_RANGE]
-                .iter()
-                .any(|name| headers.contains_key(name))
+            && !FINAL.iter().any(|name| headers.contains_key(name))
             && !has_word(headers, &header::CACHE_CONTROL, "no-transform")
             && is_compressible(headers)
     }
@@ -92,23 +91,60 @@ impl<S> Layer<S> for Compression {
     }
 }
 
-impl Heads for Compression {
-    /// Whether the client takes gzip.
-    type Memory = bool;
+/// What says that the bytes are to stay as they are.
+const FINAL: [HeaderName; 6] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
+];
 
-    fn request(&self, request: &mut Request) -> ControlFlow<Response<Body>, bool> {
-        ControlFlow::Continue(accepts_encoding(request.headers(), "gzip"))
+/// What a client says of itself.
+#[derive(Debug)]
+pub struct Client {
+    takes_gzip: bool,
+    /// The tags of what it has, if one of them is weak.
+    weak_tags: Option<HeaderValue>,
+}
+
+impl Client {
+    /// Whether it has the compressed form of what has this tag.
+    fn has_weak(&self, etag: &HeaderValue) -> bool {
+        let weak = [b"W/", etag.as_bytes()].concat();
+        let tags = self.weak_tags.as_ref();
+        tags.is_some_and(|tags| tags.as_bytes().windows(weak.len()).any(|part| part == weak))
+    }
+}
+
+impl Heads for Compression {
+    type Memory = Client;
+
+    fn request(&self, request: &mut Request) -> ControlFlow<Response<Body>, Client> {
+        let headers = request.headers();
+        let is_weak = |tags: &&HeaderValue| tags.as_bytes().windows(2).any(|part| part == b"W/");
+        let weak_tags = headers.get_all(header::IF_NONE_MATCH).iter().find(is_weak).cloned();
+        let takes_gzip = accepts_encoding(headers, "gzip");
+        ControlFlow::Continue(Client { takes_gzip, weak_tags })
     }
 
-    fn response(&self, accepts_gzip: bool, mut response: Response<Body>) -> Response<Body> {
+    fn response(&self, client: Client, mut response: Response<Body>) -> Response<Body> {
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // A strong tag would not be that of any answer that the client or a cache has.
+            let etag = response.headers().get(header::ETAG);
+            if etag.is_some_and(|etag| client.has_weak(etag)) {
+                vary(response.headers_mut());
+                weaken(response.headers_mut());
+            }
+            return response;
+        }
         if !self.fits(&response) {
             return response;
         }
         let headers = response.headers_mut();
-        if !has_word(headers, &header::VARY, "accept-encoding") {
-            headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-        }
-        if !accepts_gzip {
+        vary(headers);
+        if !client.takes_gzip {
             return response;
         }
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -131,7 +167,7 @@ fn length(response: &Response<Body>) -> Option<u64> {
 }
 
 /// Whether a list in a header has a word.
-fn has_word(headers: &HeaderMap, name: &header::HeaderName, word: &str) -> bool {
+fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     let lists = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).any(|one| one.trim().eq_ignore_ascii_case(word))
 }
@@ -162,6 +198,12 @@ fn is_compressible(headers: &HeaderMap) -> bool {
         true => media_type.starts_with(compressed),
         false => media_type == *compressed,
     })
+}
+
+fn vary(headers: &mut HeaderMap) {
+    if !has_word(headers, &header::VARY, "accept-encoding") {
+        headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
 }
 
 fn weaken(headers: &mut HeaderMap) {

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use alula::{App, File, Json, Router, get, middleware::Compression};
+use alula::{App, File, Json, ResponseHead, Router, Text, get, middleware::Compression};
 use flate2::read::GzDecoder;
 
 fn unzip(bytes: &[u8]) -> String {
@@ -44,6 +44,37 @@ async fn a_tag_becomes_weak_and_still_works() {
     let known = client.get("/file").header("if-none-match", "W/\"v1\"");
     assert_eq!(known.header("accept-encoding", "gzip").await.status(), 304);
     assert_eq!(client.get("/file").await.header("etag"), "\"v1\"");
+}
+
+#[tokio::test]
+async fn who_has_the_compressed_form_is_told_that_it_is_fresh() {
+    let client = app().client().await;
+    let known = async |tag| {
+        let request = client.get("/file").header("if-none-match", tag);
+        let response = request.header("accept-encoding", "gzip").await;
+        assert_eq!(response.status(), 304);
+        (response.header("etag").to_owned(), response.header("vary").to_owned())
+    };
+    let weak = ("W/\"v1\"".to_owned(), "Accept-Encoding".to_owned());
+    assert_eq!(known("W/\"v0\", W/\"v1\"").await, weak);
+    assert_eq!(known("\"v1\"").await.0, "\"v1\"", "it has the other");
+}
+
+#[tokio::test]
+async fn nothing_and_what_has_a_digest_are_left_alone() {
+    let sealed = async |head: ResponseHead| {
+        head.header("content-digest", "sha-256=:AA==:");
+        Text(text())
+    };
+    let routes = Router::new()
+        .route(get("/sealed", sealed))
+        .route(get("/empty", async || Text("")))
+        .layer(Compression::new().min_size(0));
+    let client = App::new("Small", "1.0.0").include(routes).client().await;
+    for path in ["/sealed", "/empty"] {
+        let response = client.get(path).header("accept-encoding", "gzip").await;
+        assert_eq!((response.status().as_u16(), response.header("content-encoding")), (200, ""));
+    }
 }
 
 #[tokio::test]
