@@ -70,8 +70,18 @@ impl SetCookie {
     }
 
     /// A cookie that has the client forget the one of this name, path and domain.
+    ///
+    /// A name that begins with `__Secure-` or `__Host-` makes it [`secure`](Self::secure), or
+    /// browsers would not listen.
     pub fn removal(name: impl Into<String>) -> Self {
-        Self::new(name, "").expires(SystemTime::UNIX_EPOCH).max_age(Duration::ZERO)
+        let mut cookie =
+            Self::new(name, "").expires(SystemTime::UNIX_EPOCH).max_age(Duration::ZERO);
+        let begins_with = |prefix: &str| {
+            let start = cookie.name.get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        cookie.secure = begins_with("__Secure-") || begins_with("__Host-");
+        cookie
     }
 
     /// Hides it from the scripts of the page.
@@ -247,6 +257,14 @@ mod tests {
             text(&SetCookie::removal("old")),
             "old=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/; SameSite=lax"
         );
+    }
+
+    #[test]
+    fn browsers_listen_to_a_removal() {
+        for (name, secure) in [("__Host-a", true), ("__secure-a", true), ("__Hosta", false)] {
+            let removal = text(&SetCookie::removal(name));
+            assert_eq!(removal.ends_with("; Path=/; SameSite=lax; Secure"), secure, "{removal}");
+        }
     }
 
     #[test]
