@@ -26,8 +26,8 @@ pub(super) struct Sending {
     sent: Sent,
     status: StatusCode,
     cache_control: Option<HeaderValue>,
-    /// Whether another client may get another form of it.
-    varies: bool,
+    /// The headers of a request that choose what is sent.
+    vary: Option<&'static str>,
 }
 
 impl Files {
@@ -42,19 +42,25 @@ impl Files {
         }
         match found {
             Found::Directory => Ok(Answer::Redirect(with_slash(&uri)?)),
-            Found::File(sent) => Ok(self.send(sent, StatusCode::OK)),
-            Found::Application(sent) if reads => Ok(self.send(sent, StatusCode::OK)),
-            Found::NotFoundPage(sent) if reads => Ok(self.send(sent, StatusCode::NOT_FOUND)),
+            Found::File(sent) => Ok(self.send(sent, StatusCode::OK, false)),
+            Found::Application(sent) if reads => Ok(self.send(sent, StatusCode::OK, true)),
+            Found::NotFoundPage(sent) if reads => Ok(self.send(sent, StatusCode::NOT_FOUND, false)),
             Found::Application(_) | Found::NotFoundPage(_) | Found::Nothing => {
                 Err(HttpError::not_found("Not Found"))
             }
         }
     }
 
-    fn send(&self, sent: Sent, status: StatusCode) -> Answer {
+    /// `navigates` says that only a browser that navigates is sent it.
+    fn send(&self, sent: Sent, status: StatusCode, navigates: bool) -> Answer {
         let cache_control = self.cache_control(sent.is_page);
-        let varies = self.0.precompressed;
-        Answer::File(Box::new(Sending { sent, status, cache_control, varies }))
+        let vary = match (self.0.precompressed, navigates) {
+            (true, true) => Some("Accept, Accept-Encoding"),
+            (true, false) => Some("Accept-Encoding"),
+            (false, true) => Some("Accept"),
+            (false, false) => None,
+        };
+        Answer::File(Box::new(Sending { sent, status, cache_control, vary }))
     }
 }
 
@@ -69,7 +75,7 @@ impl Output for Answer {
     fn describe(_: &mut Operation<'_>, _: u16) {}
 
     fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>> {
-        let Sending { sent, status, cache_control, varies } = match self {
+        let Sending { sent, status, cache_control, vary } = match self {
             Self::Redirect(location) => return Ok(redirect(location)),
             Self::File(sending) => *sending,
         };
@@ -78,7 +84,7 @@ impl Output for Answer {
             other => sent.file.whole(other, cx)?,
         };
         let coding = sent.coding.map(HeaderValue::from_static);
-        let vary = varies.then(|| HeaderValue::from_static("Accept-Encoding"));
+        let vary = vary.map(HeaderValue::from_static);
         for (name, value) in [
             (header::CONTENT_ENCODING, coding),
             (header::VARY, vary),

@@ -105,6 +105,22 @@ async fn pages_of_a_frontend_are_asked_for_anew_and_assets_are_kept() {
 }
 
 #[tokio::test]
+async fn a_cache_is_told_that_only_those_who_navigate_get_the_page() {
+    let files = directory(&[("index.html", "index"), ("app.js", "js")]);
+    let plain = Frontend::new(files.path());
+    let client = app().frontend("/a", plain.clone()).frontend("/b", plain.precompressed());
+    let client = client.client().await;
+    let vary = async |path: &str| {
+        let response = client.get(path).header("accept", "text/html").await;
+        response.header("vary").to_owned()
+    };
+    assert_eq!(vary("/a/some/view").await, "Accept");
+    assert_eq!(vary("/b/some/view").await, "Accept, Accept-Encoding");
+    assert_eq!((vary("/a/").await, vary("/a/app.js").await), (String::new(), String::new()));
+    assert_eq!(vary("/b/app.js").await, "Accept-Encoding");
+}
+
+#[tokio::test]
 async fn files_that_are_compressed_already_are_sent_to_those_who_accept_them() {
     let files = directory(&[
         ("app.js", "plain"),
