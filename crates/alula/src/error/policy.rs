@@ -187,7 +187,11 @@ impl Areas {
     }
 
     fn sort(&mut self) {
-        self.areas.sort_by_key(|area| (Reverse(area.path.split('/').count()), area.is_prefix));
+        self.areas.sort_by_key(|area| {
+            let (parts, names) = (area.path.split('/').count(), area.path.matches('{').count());
+            // As a router does, what is written out before what is a parameter.
+            (Reverse(parts), area.is_prefix, names)
+        });
     }
 
     /// The policies; none where all errors are answered as usual.

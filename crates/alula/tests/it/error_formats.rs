@@ -313,6 +313,17 @@ async fn a_middleware_answers_in_the_form_of_the_path() {
     assert_eq!(elsewhere.text(), r#"{"detail":"Invalid host header"}"#);
 }
 
+#[tokio::test]
+async fn a_path_that_is_written_out_has_its_own_form() {
+    let app = App::new("Formats", "1.0.0")
+        .route(get("/items/{id}", async || ()).error_format(OpenAi))
+        .route(get("/items/me", async || ()).error_format(Problem::new()));
+    let client = app.client().await;
+    let refused = async |path| client.post(path).await.json::<Value>();
+    assert_eq!(refused("/items/me").await["title"], "Method Not Allowed");
+    assert_eq!(refused("/items/7").await["error"]["message"], "Method Not Allowed");
+}
+
 /// Begins an answer that does not end.
 #[get("/waiting")]
 async fn waiting() -> ByteStream<impl Stream<Item = Bytes>> {
