@@ -70,8 +70,9 @@ impl<'a> ErrorContext<'a> {
         self.head.uri
     }
 
-    /// The headers of the request. There are none where a stream fails after it has begun or a
-    /// middleware panics, as nobody has kept them.
+    /// The headers of the request. There are none where a stream fails after it has begun, a
+    /// middleware panics, or one by [`from_fn`](crate::middleware::from_fn) returns an error, as
+    /// nobody has kept them.
     pub fn headers(&self) -> &'a HeaderMap {
         self.head.headers
     }
