@@ -39,9 +39,9 @@ pub type Result<T, E = HttpError> = std::result::Result<T, E>;
 
 /// An error with a status, a body for the client and a message for the log.
 ///
-/// The client reads `{"detail": …}`, or what another [`ErrorFormat`] makes of it; the log (of [`tracing`](https://docs.rs/tracing)) reads the
-/// cause. The two never mix: the text of an
-/// error that came in through `?` is logged and the client is told only `Internal Server Error`.
+/// The client reads `{"detail": …}`, or what another [`ErrorFormat`] makes of it; the log (of
+/// [`tracing`](https://docs.rs/tracing)) reads the cause. The two never mix: the text of an error
+/// that came in through `?` is logged and the client is told only `Internal Server Error`.
 ///
 /// ```
 /// use alula::{HttpError, Result};
@@ -175,6 +175,9 @@ impl HttpError {
     }
 
     /// Adds a header to the answer.
+    ///
+    /// A `content-type` takes the place of the format's. The length and the framing of the body are
+    /// the server's business: `content-length` and `transfer-encoding` are left out.
     #[must_use]
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.with(|inner| inner.headers.push((name, value)))

@@ -95,7 +95,14 @@ fn respond(format: &dyn AnyFormat, error: &HttpError, cx: &ErrorContext<'_>) -> 
     let media_type = HeaderValue::from_static(format.media_type());
     headers.insert(header::CONTENT_TYPE, media_type);
     for (name, value) in error.headers() {
-        headers.append(name, value.clone());
+        // As an answer of another server has them, whose headers are passed on.
+        if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(name) {
+            continue;
+        }
+        match *name == header::CONTENT_TYPE {
+            true => drop(headers.insert(name, value.clone())),
+            false => drop(headers.append(name, value.clone())),
+        }
     }
     response
 }

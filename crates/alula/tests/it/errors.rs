@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use alula::{prelude::*, testing::TestResponse};
+use alula::{
+    http::{HeaderValue, header},
+    prelude::*,
+    testing::TestResponse,
+};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
@@ -245,4 +249,24 @@ async fn text_that_is_not_utf8_is_answered_in_every_place() {
     assert_eq!(client.get("/path/%C3%A9").await.json::<String>(), "é");
     // As in FastAPI, a query has replacement characters instead.
     assert_eq!(client.get("/query?name=%FF").await.json::<String>(), "\u{fffd}");
+}
+
+#[tokio::test]
+async fn headers_of_an_error_do_not_contradict_its_body() {
+    async fn passes_on() -> Result<()> {
+        Err(HttpError::new(502, "upstream")
+            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.a+json"))
+            .header(header::CONTENT_LENGTH, HeaderValue::from_static("7"))
+            .header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))
+            .header(header::SET_COOKIE, HeaderValue::from_static("a=1"))
+            .header(header::SET_COOKIE, HeaderValue::from_static("b=2")))
+    }
+    let client = App::new("Errors", "1.0.0").route(get("/", passes_on)).client().await;
+    let response = client.get("/").await;
+    assert_eq!(response.text(), r#"{"detail":"upstream"}"#);
+    let all = |name: &str| -> Vec<_> { response.headers().get_all(name).iter().collect() };
+    assert_eq!(all("content-type"), ["application/vnd.a+json"]);
+    assert_eq!(all("set-cookie"), ["a=1", "b=2"]);
+    assert_ne!(response.header("content-length"), "7");
+    assert!(all("transfer-encoding").is_empty());
 }
