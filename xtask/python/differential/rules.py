@@ -49,6 +49,7 @@ RULES: dict[str, Rule] = {
         "**Events are sent with `Cache-Control: no-cache, no-transform`**",
         ("cache-control", "no-cache", "no-cache, no-transform"),
     ),
+    "lines-unbuffered": Rule("**JSON Lines are sent with `X-Accel-Buffering: no`**"),
     "schemas": Rule("**Schemas are written by schemars**"),
     "form-described": Rule("**A form with files is described as `multipart/form-data`**"),
     "bytes-described": Rule("**Files, streams of bytes and raw bodies are described**"),

@@ -17,8 +17,8 @@ const BATCH_CONCURRENCY: usize = 16;
 
 /// The routes of this module.
 pub(crate) fn routes() -> Vec<Route> {
-    let one = body_schema(a_question());
-    let many = body_schema(json!({ "items": a_question() }));
+    let one = body_schema(&a_question());
+    let many = body_schema(&json!({ "items": a_question() }));
     let asking_one = routes![chat, chat_stream].into_iter();
     let mut routes: Vec<_> = asking_one.map(|route| route.openapi_extra(one.clone())).collect();
     routes.extend(routes![batch].into_iter().map(|route| route.openapi_extra(many.clone())));
@@ -50,7 +50,7 @@ fn a_question() -> Value {
     json!({ "anyOf": [message, conversation] })
 }
 
-fn body_schema(schema: Value) -> Value {
+fn body_schema(schema: &Value) -> Value {
     json!({ "requestBody": { "content": { "application/json": { "schema": schema } } } })
 }
 

@@ -107,11 +107,17 @@ pub(super) fn split_port(host: &str) -> Option<(&str, Option<&str>)> {
     is_valid.then_some((name, port))
 }
 
-/// The `Host` header, or what takes its place in HTTP/2.
+/// The host and the port that a request is for.
+///
+/// That is what stands in its target, as HTTP/2 has it, whatever `Host` says beside it (RFC 9112,
+/// section 3.2.2); else it is `Host`.
 pub(super) fn host(request: &Request) -> Option<&str> {
-    match request.headers().get(header::HOST) {
-        Some(host) => host.to_str().ok(),
-        None => request.uri().authority().map(http::uri::Authority::as_str),
+    match request.uri().authority() {
+        Some(authority) => {
+            let authority = authority.as_str();
+            Some(authority.rsplit_once('@').map_or(authority, |(_user, host)| host))
+        }
+        None => request.headers().get(header::HOST)?.to_str().ok(),
     }
 }
 
@@ -157,6 +163,16 @@ fn refused(request: &Request) -> ControlFlow<Response<Body>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_with_a_host_counts_before_the_header() {
+        let to = |target: &str| {
+            let request = Request::builder().uri(target).header(header::HOST, "evil.example");
+            request.body(Body::empty()).unwrap()
+        };
+        assert_eq!(host(&to("http://ada@a.example:80/x")), Some("a.example:80"));
+        assert_eq!(host(&to("/x")), Some("evil.example"));
+    }
 
     #[test]
     fn a_host_header_is_a_name_or_an_address_and_perhaps_a_port() {

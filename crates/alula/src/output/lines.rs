@@ -5,13 +5,13 @@ use std::fmt;
 use axum::body::Body;
 use bytes::{BufMut as _, BytesMut};
 use futures_util::Stream;
-use http::Response;
+use http::{HeaderValue, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
     Output, ResponseContext, StreamContext,
-    stream::{Encoder, StreamBody},
+    stream::{ACCEL_BUFFERING, Encoder, StreamBody},
 };
 use crate::{error::Result, openapi::Operation};
 
@@ -59,7 +59,9 @@ where
 
     fn respond(self, cx: &ResponseContext<'_>) -> Result<Response<Body>> {
         let body = StreamBody::<_, Lines>::new(self.0, None, cx);
-        Ok(cx.response("application/jsonl", Body::new(body)))
+        let mut response = cx.response("application/jsonl", Body::new(body));
+        response.headers_mut().insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        Ok(response)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use axum::body::Body;
 use bytes::BytesMut;
 use futures_util::{Stream, StreamExt as _};
-use http::{HeaderName, HeaderValue, Response, header};
+use http::{HeaderValue, Response, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     Event, Output, ResponseContext, SseItem, StreamContext,
     events::write_data,
-    stream::{Encoder, StreamBody},
+    stream::{ACCEL_BUFFERING, Encoder, StreamBody},
 };
 use crate::{
     error::{ApiError, Result},
@@ -141,9 +141,7 @@ where
         let mut response = cx.response("text/event-stream; charset=utf-8", Body::new(body));
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-        // nginx buffers a response unless it is told not to.
-        let accel_buffering = HeaderName::from_static("x-accel-buffering");
-        headers.insert(accel_buffering, HeaderValue::from_static("no"));
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
         Ok(response)
     }
 }

@@ -11,6 +11,7 @@ use std::{
 use axum::body::Bytes;
 use bytes::BytesMut;
 use futures_util::Stream;
+use http::HeaderName;
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
@@ -20,6 +21,9 @@ use crate::{
     idle::IdleTimer,
     serve::ShutdownPhase,
 };
+
+/// nginx buffers a response unless it is told not to.
+pub(super) const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// How items become bytes.
 pub(super) trait Encoder<T> {

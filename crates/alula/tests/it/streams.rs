@@ -28,6 +28,7 @@ async fn events_and_lines_have_their_headers_and_forms() {
 
     let response = serve(get("/", lines)).await.get("/").await;
     assert_eq!(response.header("content-type"), "application/jsonl");
+    assert_eq!(response.header("x-accel-buffering"), "no");
     assert_eq!(response.text(), "[1,2]\n[3,4]\n");
 }
 

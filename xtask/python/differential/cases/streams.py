@@ -6,8 +6,10 @@ from case import Case, call, get, send
 
 
 def cases() -> Iterator[Case]:
-    for path in ("tokens", "tokens?count=0", "tokens?count=1", "tokens?count=x", "texts", "lines", "lines?count=0", "lines?count=x"):
+    for path in ("tokens", "tokens?count=0", "tokens?count=1", "tokens?count=101", "tokens?count=x", "texts", "lines?count=x"):
         yield get(f"/streams/{path}")
+    for path in ("lines", "lines?count=0"):
+        yield get(f"/streams/{path}", differs="lines-unbuffered")
     yield get("/streams/events", differs="compact-events")
     key = {"x-api-key": "secret"}
     yield send("/streams/chat", {"name": "n", "price": 1}, headers=key)

@@ -20,8 +20,9 @@ use crate::accept::accepts_encoding;
 ///
 /// Left alone are answers of fewer than 500 bytes, those that are compressed already by their
 /// nature (images, audio, video, archives) or by a `Content-Encoding`, parts of a content (206),
-/// those with a digest of their bytes, and those that say `Cache-Control: no-transform`. So are **streams**, that is everything whose
-/// length is not known at its start: a compressor holds back the tokens that a client waits for.
+/// those with a digest of their bytes, and those that say `Cache-Control: no-transform`. So are
+/// **streams**, that is everything whose length is not known at its start: a compressor holds back
+/// the tokens that a client waits for.
 ///
 /// ```
 /// use alula::{App, middleware::Compression};
