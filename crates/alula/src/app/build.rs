@@ -1,9 +1,6 @@
 //! From an [`App`] to what runs.
 
-use std::{
-    fmt, io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, io, sync::Arc};
 
 use axum::routing::MethodFilter;
 use futures_util::future::BoxFuture;
@@ -11,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     App,
-    lifespan::{AtEnd, Startup},
+    lifespan::{Closing, Startup},
     planning::Planning,
     service::AppService,
     table::Table,
@@ -61,21 +58,13 @@ impl From<io::Error> for StartError {
 pub(crate) struct Running {
     pub(crate) service: AppService,
     pub(crate) shutdown: Shutdown,
-    /// What the lifespan left for the end. The lock only makes it shareable.
-    at_end: Mutex<Vec<AtEnd>>,
+    closing: Closing,
 }
 
 impl Running {
     /// Ends the lifespan, after the last request.
     pub(crate) async fn stop(self) {
-        end(self.at_end.into_inner().unwrap_or_else(PoisonError::into_inner)).await;
-    }
-}
-
-/// Closes what lifespans have opened, the last first.
-async fn end(at_end: Vec<AtEnd>) {
-    for work in at_end.into_iter().rev() {
-        work.await;
+        self.closing.run().await;
     }
 }
 
@@ -88,12 +77,14 @@ pub(super) fn document(app: App) -> Result<Value, StartError> {
     }
 }
 
-pub(super) async fn start(mut app: App, shutdown: Shutdown) -> Result<Running, StartError> {
-    let mut at_end = Vec::new();
-    if let Err(error) = open(&mut app, &mut at_end).await {
-        end(at_end).await;
-        return Err(error);
-    }
+/// Starts an application. What its lifespans leave for the end is in `closing`, which the caller
+/// has to run, also after an error.
+pub(super) async fn start(
+    mut app: App,
+    shutdown: Shutdown,
+    closing: Closing,
+) -> Result<Running, StartError> {
+    open(&mut app, &closing).await?;
     #[cfg(feature = "otel")]
     let telemetry = app.telemetry.clone();
     let access_log = std::mem::take(&mut app.access_log);
@@ -101,7 +92,6 @@ pub(super) async fn start(mut app: App, shutdown: Shutdown) -> Result<Running, S
     let missing = |(title, files): (String, Files)| Some(format!("{title}: {}", files.mistake()?));
     mistakes.extend(files.into_iter().filter_map(missing));
     if !mistakes.is_empty() {
-        end(at_end).await;
         return Err(StartError::Mistakes(mistakes));
     }
     let service = AppService::new(router, access_log, errors);
@@ -109,27 +99,26 @@ pub(super) async fn start(mut app: App, shutdown: Shutdown) -> Result<Running, S
     let service = {
         if let Some(telemetry) = telemetry.clone() {
             // Last of all: what else happens at the end is told, too.
-            at_end.insert(0, Box::pin(async move { telemetry.shutdown().await }));
+            closing.push_last(async move { telemetry.shutdown().await });
         }
         service.with_telemetry(telemetry)
     };
-    Ok(Running { service, shutdown, at_end: Mutex::new(at_end) })
+    Ok(Running { service, shutdown, closing })
 }
 
 /// Runs the lifespan of an application, then those of the applications that are mounted in it.
-fn open<'a>(app: &'a mut App, at_end: &'a mut Vec<AtEnd>) -> BoxFuture<'a, Result<(), StartError>> {
+fn open<'a>(app: &'a mut App, closing: &'a Closing) -> BoxFuture<'a, Result<(), StartError>> {
     Box::pin(async move {
-        let mut startup = Startup::new(std::mem::take(&mut app.states));
+        let mut startup = Startup::new(std::mem::take(&mut app.states), closing.clone());
         if let Some(lifespan) = app.lifespan.take() {
             startup = lifespan(startup).await.map_err(StartError::Lifespan)?;
         }
         app.states = startup.states;
-        at_end.extend(startup.shutdown);
         for (_, mounted) in &mut app.mounted {
             // The outermost tells of requests; the others say which routes they took.
             #[cfg(feature = "otel")]
             mounted.telemetry.clone_from(&app.telemetry);
-            open(mounted, at_end).await?;
+            open(mounted, closing).await?;
         }
         Ok(())
     })

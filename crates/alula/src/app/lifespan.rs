@@ -1,13 +1,17 @@
 //! What happens before the first request and after the last.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use super::state::States;
-use crate::error::Result;
+use crate::{error::Result, serve::Shutdown};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-/// What is left to do after the last request.
-pub(super) type AtEnd = BoxFuture<()>;
 pub(crate) type Lifespan = Box<dyn FnOnce(Startup) -> BoxFuture<Result<Startup>> + Send>;
 
 /// An application that is starting: takes states, and what to do at shutdown.
@@ -32,12 +36,12 @@ pub(crate) type Lifespan = Box<dyn FnOnce(Startup) -> BoxFuture<Result<Startup>>
 #[must_use = "return it from the lifespan function"]
 pub struct Startup {
     pub(super) states: States,
-    pub(super) shutdown: Vec<AtEnd>,
+    closing: Closing,
 }
 
 impl Startup {
-    pub(super) fn new(states: States) -> Self {
-        Self { states, shutdown: Vec::new() }
+    pub(super) fn new(states: States, closing: Closing) -> Self {
+        Self { states, closing }
     }
 
     /// Adds a singleton that endpoints get as [`State<T>`](crate::State).
@@ -53,8 +57,12 @@ impl Startup {
     }
 
     /// Does this after the last request, its tasks and its exits; last added first.
-    pub fn on_shutdown(mut self, work: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.shutdown.push(Box::pin(work));
+    ///
+    /// It is also done if the start is broken off after this: by an error here, in the lifespan of
+    /// a mounted application or in the routes, or by a shutdown. So add it as soon as there is
+    /// something to close.
+    pub fn on_shutdown(self, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.closing.push(work);
         self
     }
 }
@@ -62,5 +70,53 @@ impl Startup {
 impl fmt::Debug for Startup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Startup").field("states", &self.states).finish_non_exhaustive()
+    }
+}
+
+/// What is left to do after the last request. Clones are the same list.
+///
+/// It is kept outside of the start, which a shutdown drops where it stands.
+#[derive(Clone, Default)]
+pub(crate) struct Closing(Arc<Mutex<Vec<BoxFuture<()>>>>);
+
+/// What the end of a lifespan has at least, also after a drain that took all of its time.
+const END_MIN: Duration = Duration::from_secs(1);
+
+impl Closing {
+    fn push(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(work));
+    }
+
+    /// Does this last of all.
+    #[cfg(feature = "otel")]
+    pub(super) fn push_last(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(0, Box::pin(work));
+    }
+
+    /// Closes what lifespans have opened, the last first.
+    pub(super) async fn run(&self) {
+        while let Some(work) = self.pop() {
+            work.await;
+        }
+    }
+
+    fn pop(&self) -> Option<BoxFuture<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// The same in the time that a shutdown has left, or soon after it was told to end at once.
+    pub(super) async fn run_within(&self, left: Duration, shutdown: &Shutdown) {
+        let left = left.max(END_MIN);
+        let at_once = async {
+            shutdown.ended().await;
+            tokio::time::sleep(END_MIN).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.run() => return,
+            () = tokio::time::sleep(left) => {}
+            () = at_once => {}
+        }
+        tracing::warn!("the end of the lifespan did not finish in time");
     }
 }

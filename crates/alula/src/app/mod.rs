@@ -166,7 +166,8 @@ impl App {
         self
     }
 
-    /// Runs before the first request; see [`Startup`]. An error stops the start.
+    /// Runs before the first request; see [`Startup`]. An error stops the start, and what has been
+    /// opened by then is closed.
     pub fn lifespan<F, Fut>(mut self, lifespan: F) -> Self
     where
         F: FnOnce(Startup) -> Fut + Send + 'static,
@@ -311,8 +312,17 @@ impl App {
         }
     }
 
+    /// Starts the application; what has started before an error is ended.
     fn start(self, shutdown: Shutdown) -> BoxFuture<'static, Result<Running, StartError>> {
-        Box::pin(build::start(self, shutdown)) // Boxed, as an application is large.
+        // Boxed, as an application is large.
+        Box::pin(async move {
+            let closing = lifespan::Closing::default();
+            let started = build::start(self, shutdown, closing.clone()).await;
+            if started.is_err() {
+                closing.run().await;
+            }
+            started
+        })
     }
 }
 

@@ -1,10 +1,10 @@
 //! From an address to a running application.
 
-use std::{io, time::Duration};
+use std::io;
 
 use tracing::Instrument as _;
 
-use super::{App, StartError};
+use super::{App, Running, StartError, build, lifespan::Closing};
 use crate::{
     error::Result,
     serve::{Launch, Server, Shutdown, Workers},
@@ -64,7 +64,9 @@ impl App {
     /// Serves the application on a server that is bound already, until `shutdown`.
     ///
     /// The start of the lifespan ends when the shutdown begins; its end has what is left of
-    /// [`Limits::drain`](crate::Limits#structfield.drain), at least a second.
+    /// [`Limits::drain`](crate::Limits#structfield.drain), at least a second, and at most a second
+    /// after [`Shutdown::end_now`]. A start that is broken off, by a shutdown or an error, ends what
+    /// has started, in the same time.
     ///
     /// # Errors
     ///
@@ -81,22 +83,29 @@ impl App {
     }
 
     async fn run_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
-        let running = tokio::select! {
-            // What has started is also ended.
+        let closing = Closing::default();
+        let mut left = server.limits().shutdown_max();
+        // An application is large.
+        let starting = Box::pin(build::start(self, shutdown.clone(), closing.clone()));
+        let started = tokio::select! {
             biased;
-            running = self.start(shutdown.clone()) => running?,
+            started = starting => started,
             () = shutdown.stopping() => {
                 tracing::warn!("stopped before the lifespan had started");
+                closing.run_within(left, &shutdown).await;
                 return Ok(());
             }
         };
-        tracing::info!("serving on {}://{}", server.scheme(), server.local_addr());
-        let shutdown_max = server.limits().shutdown_max();
-        let summary = server.run(running.service.clone(), shutdown).await;
-        let left = shutdown_max.saturating_sub(summary.took).max(Duration::from_secs(1));
-        if tokio::time::timeout(left, running.stop()).await.is_err() {
-            tracing::warn!(?left, "the end of the lifespan did not finish in time");
-        }
-        Ok(())
+        let served = match started {
+            Ok(Running { service, .. }) => {
+                tracing::info!("serving on {}://{}", server.scheme(), server.local_addr());
+                let summary = server.run(service, shutdown.clone()).await;
+                left = left.saturating_sub(summary.took);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        closing.run_within(left, &shutdown).await;
+        served
     }
 }
