@@ -35,7 +35,8 @@ use crate::{
 ///
 /// Clients get `ETag` and `Last-Modified`, and what they can do with them: a condition that says
 /// they have the file is answered 304, `Range` is answered 206 with the parts they lack (several
-/// as `multipart/byteranges`) or 416. A route with another status than 200 sends the whole file.
+/// as `multipart/byteranges`) or 416. That is for GET and HEAD, for conditions with a status of 2xx
+/// and for ranges with 200; an answer to another method, or with another status, is the whole file.
 /// A file that becomes shorter while it is sent breaks the answer off.
 ///
 /// ```
@@ -170,11 +171,10 @@ impl File {
         Ok(response)
     }
 
-    /// Only what is read, and as a whole, has parts.
+    /// Only what is answered as it is, and with 200, has parts.
     fn requested(&self, cx: &ResponseContext<'_>) -> Requested {
-        let reads = matches!(*cx.method(), Method::GET | Method::HEAD);
         match cx.status() {
-            StatusCode::OK if reads => requested(cx.headers(), self.length, &self.validators),
+            StatusCode::OK => requested(cx.headers(), self.length, &self.validators),
             _ => Requested::Whole,
         }
     }
@@ -243,7 +243,13 @@ impl Output for File {
         if let Some(mistake) = self.mistake.take() {
             return Err(HttpError::internal(mistake));
         }
-        match self.validators.judge(cx.method(), cx.headers()) {
+        // Conditions are about what is read (RFC 9110, section 13.2.1). Another method has done its
+        // work by now, and to say that it did not happen would be a lie.
+        let reads = matches!(*cx.method(), Method::GET | Method::HEAD);
+        if !reads || !cx.status().is_success() {
+            return self.whole(cx.status(), cx);
+        }
+        match self.validators.judge(cx.headers()) {
             Verdict::Send => self.selected(cx),
             Verdict::NotModified => Ok(self.not_modified()),
             Verdict::PreconditionFailed => Err(HttpError::new(412, "Precondition Failed")),

@@ -1,5 +1,6 @@
 //! Directories of files, web frontends, slashes and mounts.
 
+mod conditions;
 mod disk;
 mod fastapi;
 mod mounts;
