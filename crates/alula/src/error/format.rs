@@ -1,11 +1,13 @@
 //! What the body of an error looks like.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use axum::body::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ErrorContext, HttpError, Result};
+use super::{ErrorContext, HttpError, Panic, Result};
 use crate::{openapi::Operation, output::to_json};
 
 /// The form of every error: what an endpoint returns, and what the framework itself answers.
@@ -16,6 +18,9 @@ use crate::{openapi::Operation, output::to_json};
 ///
 /// The status and the headers are those of the [`HttpError`]; the format makes the body. It also
 /// makes the last event of a stream that fails.
+///
+/// A format that panics, or whose body or media type cannot be sent, is logged, and the client is
+/// answered a 500 in the form of [`FastApi`].
 ///
 /// ```
 /// use alula::{ErrorContext, ErrorFormat, HttpError, prelude::*};
@@ -126,7 +131,8 @@ impl ErrorFormat for FastApi {
 pub(crate) trait AnyFormat: Send + Sync {
     fn media_type(&self) -> &'static str;
     fn write(&self, error: &HttpError, cx: &ErrorContext<'_>) -> Result<Bytes>;
-    fn example(&self, error: &HttpError, cx: &ErrorContext<'_>) -> Value;
+    /// The body of an example.
+    fn example(&self, error: &HttpError, cx: &ErrorContext<'_>) -> Result<Value>;
     fn schema(&self, operation: &mut Operation<'_>, is_validation: bool) -> Value;
 }
 
@@ -139,8 +145,10 @@ impl<F: ErrorFormat> AnyFormat for F {
         to_json(&self.body(error, cx))
     }
 
-    fn example(&self, error: &HttpError, cx: &ErrorContext<'_>) -> Value {
-        serde_json::to_value(self.body(error, cx)).unwrap_or_default()
+    fn example(&self, error: &HttpError, cx: &ErrorContext<'_>) -> Result<Value> {
+        let value = || Ok(serde_json::to_value(self.body(error, cx))?);
+        catch_unwind(AssertUnwindSafe(value))
+            .unwrap_or_else(|panic| Err(HttpError::internal(Panic::of(&*panic))))
     }
 
     fn schema(&self, operation: &mut Operation<'_>, is_validation: bool) -> Value {

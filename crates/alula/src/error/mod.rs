@@ -13,6 +13,7 @@ use std::{
     borrow::Cow,
     error::Error as StdError,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock},
 };
 
@@ -268,8 +269,14 @@ impl HttpError {
     }
 }
 
-/// An error and its sources, joined by colons.
+/// An error and its sources, joined by colons. The types are the program's own: one that panics
+/// must not take the answer with it.
 fn chain(error: &dyn StdError) -> String {
+    catch_unwind(AssertUnwindSafe(|| joined(error)))
+        .unwrap_or_else(|panic| format!("an error whose text {}", Panic::of(&*panic)))
+}
+
+fn joined(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -1,12 +1,17 @@
 //! How errors are answered: by which handlers, in which form, below which path.
 
-use std::{cmp::Reverse, fmt, sync::Arc};
+use std::{
+    cmp::Reverse,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use axum::body::{Body, Bytes};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 
 use super::{
-    ErrorContext, FastApi, HttpError,
+    ErrorContext, ErrorFormat as _, FastApi, HttpError, Panic,
     context::RequestHead,
     format::AnyFormat,
     handlers::{ErrorHandlers, Handled, log},
@@ -57,7 +62,7 @@ impl ErrorPolicy {
     pub(crate) fn last_words(self: &Arc<Self>, error: HttpError, cx: &ErrorContext<'_>) -> Bytes {
         let handled = self.handle(error, cx);
         handled.log(cx);
-        write(&*self.format, &handled.error, cx)
+        words(&*self.format, &handled.error, cx)
     }
 
     /// The same for what the log need not know.
@@ -66,7 +71,7 @@ impl ErrorPolicy {
         error: HttpError,
         cx: &ErrorContext<'_>,
     ) -> Bytes {
-        write(&*self.format, &self.handle(error, cx).error, cx)
+        words(&*self.format, &self.handle(error, cx).error, cx)
     }
 }
 
@@ -89,10 +94,10 @@ pub(crate) fn error_response(error: &HttpError) -> Response<Body> {
 }
 
 fn respond(format: &dyn AnyFormat, error: &HttpError, cx: &ErrorContext<'_>) -> Response<Body> {
-    let mut response = Response::new(Body::from(write(format, error, cx)));
+    let Some((media_type, body)) = written(format, error, cx) else { return plain() };
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = error.status();
     let headers = response.headers_mut();
-    let media_type = HeaderValue::from_static(format.media_type());
     headers.insert(header::CONTENT_TYPE, media_type);
     for (name, value) in error.headers() {
         // As an answer of another server has them, whose headers are passed on.
@@ -107,12 +112,38 @@ fn respond(format: &dyn AnyFormat, error: &HttpError, cx: &ErrorContext<'_>) -> 
     response
 }
 
-fn write(format: &dyn AnyFormat, error: &HttpError, cx: &ErrorContext<'_>) -> Bytes {
-    format.write(error, cx).unwrap_or_else(|failure| {
-        let request_id = cx.request_id();
-        tracing::error!(request_id, %failure, "the body of an error cannot be written");
-        Bytes::new()
-    })
+/// What is answered where a format fails. It is not asked again, and neither is a handler: they
+/// would fail for this error, too.
+const PLAIN: &[u8] = br#"{"detail":"Internal Server Error"}"#;
+
+fn plain() -> Response<Body> {
+    let mut response = Response::new(Body::from(PLAIN));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let media_type = HeaderValue::from_static(FastApi::MEDIA_TYPE);
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response
+}
+
+/// The body of an error where its answer has begun.
+fn words(format: &dyn AnyFormat, error: &HttpError, cx: &ErrorContext<'_>) -> Bytes {
+    written(format, error, cx).map_or(Bytes::from_static(PLAIN), |(_, body)| body)
+}
+
+/// What a format makes of an error. It is the program's own, so it may panic or make nonsense;
+/// that is logged.
+fn written(
+    format: &dyn AnyFormat,
+    error: &HttpError,
+    cx: &ErrorContext<'_>,
+) -> Option<(HeaderValue, Bytes)> {
+    let write = || Ok((HeaderValue::try_from(format.media_type())?, format.write(error, cx)?));
+    let written = catch_unwind(AssertUnwindSafe(write))
+        .unwrap_or_else(|panic| Err(HttpError::internal(Panic::of(&*panic))));
+    let logged = written.inspect_err(|failure: &HttpError| {
+        let (request_id, path) = (cx.request_id(), cx.uri().path());
+        tracing::error!(request_id, path, %failure, "the form of errors failed; answering in the default one");
+    });
+    logged.ok()
 }
 
 /// What a route, a router or the application says about errors.

@@ -18,7 +18,12 @@ impl Operation<'_> {
         let known = self.response_mut(status).and_then(|response| response.remove("description"));
         self.failure(status, description);
         let format = self.error_format();
-        let value = format.example(example, &self.example_request().context());
+        let value = match format.example(example, &self.example_request().context()) {
+            Ok(value) => value,
+            Err(error) => {
+                return self.mistake(format_args!("the form of errors has no example: {error}"));
+            }
+        };
         let Some(response) = self.response_mut(status) else { return };
         let description = description.trim();
         let text = match known.as_ref().and_then(Value::as_str) {

@@ -89,13 +89,17 @@ impl<S: Stream, E: Encoder<S::Item>> Body for StreamBody<S, E> {
             return Poll::Ready(Some(Ok(Frame::data(buffer.freeze()))));
         }
         // After a panic nobody polls the stream again.
-        let polled = catch_unwind(AssertUnwindSafe(|| this.stream.poll_next(cx)));
+        let poll = || {
+            let polled = this.stream.poll_next(cx);
+            polled.map(|item| item.map(|item| E::write(item, &mut buffer, this.context)))
+        };
+        let polled = catch_unwind(AssertUnwindSafe(poll));
         let written = match polled {
-            Ok(Poll::Ready(Some(item))) => {
+            Ok(Poll::Ready(Some(written))) => {
                 if let Some(ping) = this.ping {
                     ping.active();
                 }
-                E::write(item, &mut buffer, this.context)
+                written
             }
             Ok(Poll::Ready(None)) => {
                 *this.ended = true;

@@ -7,11 +7,12 @@ use std::{
 
 use alula::{Event, prelude::*};
 use futures_util::{StreamExt as _, stream};
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The log of one test.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -32,8 +33,18 @@ impl MakeWriter<'_> for Log {
 }
 
 impl Log {
+    /// Writes down what this thread logs until the guard is dropped.
+    pub(crate) fn start(&self) -> DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(self.clone())
+            .with_max_level(tracing::Level::WARN)
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
     /// The lines of warnings and errors.
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         text.lines().map(str::to_owned).collect()
     }
@@ -83,12 +94,7 @@ async fn task_panics(tasks: BackgroundTasks, scope: Scope) {
 #[tokio::test]
 async fn every_line_about_an_error_has_the_id_of_its_request() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(log.clone())
-        .with_max_level(tracing::Level::WARN)
-        .with_ansi(false)
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _logging = log.start();
     let app = App::new("Log", "1.0.0")
         .routes(routes![handled, failed, clients_own, panics, stream_fails, stream_panics])
         .routes(routes![bytes_fail, task_panics]);

@@ -17,6 +17,8 @@ mod concurrency;
 #[cfg(test)]
 mod docs_ui;
 #[cfg(test)]
+mod error_format_failures;
+#[cfg(test)]
 mod error_formats;
 #[cfg(test)]
 mod error_handlers;
