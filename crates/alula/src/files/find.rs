@@ -1,15 +1,9 @@
 //! Which file a request is for; all this visits the disk.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use super::{Fallback, Files, request::Asked};
-use crate::output::{
-    File,
-    open::{missing_is_none, open_as, within},
-};
+use crate::output::{File, inside::Inside};
 
 /// What there is for a request.
 #[derive(Debug)]
@@ -36,8 +30,8 @@ pub(super) struct Sent {
 impl Files {
     pub(super) fn find(&self, asked: &Asked) -> io::Result<Found> {
         let relative = asked.relative.as_deref();
-        if let Some(path) = relative.map(|path| self.within(path)).transpose()?.flatten()
-            && let Some(found) = self.at(&path, asked)?
+        if let Some(inside) = relative.map(|path| self.within(path)).transpose()?.flatten()
+            && let Some(found) = self.at(&inside, asked)?
         {
             return Ok(found);
         }
@@ -45,14 +39,15 @@ impl Files {
     }
 
     /// The file at a path, or the page of a directory.
-    fn at(&self, path: &Path, asked: &Asked) -> io::Result<Option<Found>> {
-        if !path.is_dir() {
-            return Ok(self.open(path, asked)?.map(Found::File));
+    fn at(&self, inside: &Inside, asked: &Asked) -> io::Result<Option<Found>> {
+        if !inside.is_dir() {
+            return Ok(self.open(inside, asked)?.map(Found::File));
         }
         if !self.0.is_site {
             return Ok(None);
         }
-        let Some(index) = self.within(&path.join("index.html"))? else { return Ok(None) };
+        let index = self.within(&inside.path().join("index.html"))?;
+        let Some(index) = index else { return Ok(None) };
         match asked.uri.path().ends_with('/') {
             true => Ok(self.open(&index, asked)?.map(Found::File)),
             false => Ok(index.is_file().then_some(Found::Directory)),
@@ -62,7 +57,7 @@ impl Files {
     /// What is answered in place of a file that is not there.
     fn instead(&self, asked: &Asked) -> io::Result<Found> {
         let page = |name: &str| match self.within(Path::new(name))? {
-            Some(path) => self.open(&path, asked),
+            Some(inside) => self.open(&inside, asked),
             None => Ok(None),
         };
         let fallback = self.0.fallback;
@@ -80,12 +75,13 @@ impl Files {
         Ok(Found::Nothing)
     }
 
-    fn within(&self, path: &Path) -> io::Result<Option<PathBuf>> {
-        within(&self.0.directory, path)
+    fn within(&self, path: &Path) -> io::Result<Option<Inside>> {
+        Inside::find(&self.0.directory, path)
     }
 
     /// Opens a file, or the best form of it that is compressed already.
-    fn open(&self, path: &Path, asked: &Asked) -> io::Result<Option<Sent>> {
+    fn open(&self, inside: &Inside, asked: &Asked) -> io::Result<Option<Sent>> {
+        let path = inside.path();
         let is_page = path.extension().is_some_and(|end| end == "html" || end == "htm");
         let sent = |file, coding| Sent { file, coding, is_page };
         let codings = asked.codings.iter().filter(|_| self.0.precompressed);
@@ -93,11 +89,11 @@ impl Files {
             let mut compressed = path.as_os_str().to_owned();
             compressed.push(end);
             if let Some(compressed) = self.within(Path::new(&compressed))?
-                && let Some(file) = missing_is_none(open_as(&compressed, path))?
+                && let Some(file) = compressed.open_as(path)?
             {
                 return Ok(Some(sent(file, Some(*coding))));
             }
         }
-        Ok(missing_is_none(open_as(path, path))?.map(|file| sent(file, None)))
+        Ok(inside.open_as(path)?.map(|file| sent(file, None)))
     }
 }

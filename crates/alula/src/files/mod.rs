@@ -23,7 +23,8 @@ use crate::routing::{Route, get};
 /// and conditional requests. What is not there is 404, a directory too: none is listed.
 ///
 /// A path cannot lead out of the directory, neither by `..` nor by a symbolic link; a link that
-/// stays inside is followed. Files and directories whose names begin with a dot are not there,
+/// stays inside is followed. On Unix that holds also for a link that takes the place of a file or a
+/// directory while a request is answered. Files and directories whose names begin with a dot are not there,
 /// except for `.well-known`. The directory has to exist when the application starts.
 ///
 /// ```

@@ -27,7 +27,7 @@ pub use cookie::{SameSite, SetCookie};
 pub use either::Either;
 pub use events::{Event, SseItem};
 pub use file::File;
-pub(crate) use file::open;
+pub(crate) use file::{inside, open};
 pub use head::ResponseHead;
 pub use lines::JsonLines;
 pub use redirect::Redirect;

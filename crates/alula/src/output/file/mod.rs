@@ -1,6 +1,7 @@
 //! Files as answers.
 
 mod body;
+pub(crate) mod inside;
 pub(crate) mod open;
 mod range;
 mod validators;

@@ -9,6 +9,7 @@ use std::{
 use super::{
     CHUNK_BYTES_MAX, File,
     body::{Content, read_up_to},
+    inside::Inside,
     validators::Validators,
 };
 use crate::output::media::Media;
@@ -38,7 +39,7 @@ impl File {
     /// Opens a file in a directory whose relative path a client may choose.
     ///
     /// A path that leads out of the directory, by `..`, from the root or over a symbolic link,
-    /// leads to nothing.
+    /// leads to nothing; on Unix also if the link appears while the file is opened.
     ///
     /// # Errors
     ///
@@ -53,24 +54,15 @@ impl File {
             return Ok(None);
         }
         let (directory, relative) = (directory.into(), relative.to_owned());
-        on_a_blocking_thread(move || match within(&directory, &relative)? {
-            Some(path) => missing_is_none(open(&path)),
+        on_a_blocking_thread(move || match Inside::find(&directory, &relative)? {
+            Some(found) => found.open_as(found.path()),
             None => Ok(None),
         })
         .await
     }
 }
 
-/// What is at a path in a directory, as its real path; nothing if that is somewhere else.
-pub(crate) fn within(directory: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
-    let root = fs::canonicalize(directory).map_err(|error| naming(directory, &error))?;
-    match fs::canonicalize(root.join(path)) {
-        Ok(real) => Ok(real.starts_with(&root).then_some(real)),
-        Err(error) => missing_is_none(Err(naming(path, &error))),
-    }
-}
-
-pub(crate) fn missing_is_none<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn missing_is_none<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
     // The last two are names that no file can have.
     let missing = [
         ErrorKind::NotFound,
@@ -87,11 +79,6 @@ pub(crate) fn missing_is_none<T>(opened: io::Result<T>) -> io::Result<Option<T>>
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    open_as(path, path)
-}
-
-/// Opens a file that is of the kind which another name has.
-pub(crate) fn open_as(path: &Path, kind: &Path) -> io::Result<File> {
     let name = |error: io::Error| naming(path, &error);
     // Asked first: to open a pipe would wait for its other end.
     if !fs::metadata(path).map_err(name)?.is_file() {
@@ -99,10 +86,15 @@ pub(crate) fn open_as(path: &Path, kind: &Path) -> io::Result<File> {
     }
     let file = fs::File::open(path).map_err(name)?;
     let metadata = file.metadata().map_err(name)?;
+    describe(file, &metadata, path).map_err(name)
+}
+
+/// A file that is open and of the kind which a name has.
+pub(super) fn describe(file: fs::File, metadata: &fs::Metadata, kind: &Path) -> io::Result<File> {
     let length = metadata.len();
     let content = match length {
         // One visit to the disk is enough for a small file.
-        0..=SMALL => Content::Memory(read_up_to(&file, length).map_err(name)?),
+        0..=SMALL => Content::Memory(read_up_to(&file, length)?),
         _ => Content::Disk(file),
     };
     let length = match &content {
@@ -121,7 +113,7 @@ pub(crate) fn open_as(path: &Path, kind: &Path) -> io::Result<File> {
 /// What is read at once when the file is opened.
 const SMALL: u64 = CHUNK_BYTES_MAX as u64;
 
-fn naming(path: &Path, error: &io::Error) -> io::Error {
+pub(super) fn naming(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()))
 }
 
