@@ -14,7 +14,7 @@ use tokio::{
 };
 
 #[cfg(unix)]
-use super::workers::Sibling;
+use super::workers::Siblings;
 
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub(super) struct Acceptor {
     listener: TcpListener,
     /// In a worker, the sockets of the others.
     #[cfg(unix)]
-    siblings: Vec<Sibling>,
+    siblings: Option<Box<Siblings>>,
     /// Errors in a row.
     failures: u32,
 }
@@ -38,14 +38,14 @@ impl Acceptor {
         Self {
             listener,
             #[cfg(unix)]
-            siblings: Vec::new(),
+            siblings: None,
             failures: 0,
         }
     }
 
     #[cfg(unix)]
-    pub(super) fn with_siblings(listener: TcpListener, siblings: Vec<Sibling>) -> Self {
-        Self { siblings, ..Self::new(listener) }
+    pub(super) fn with_siblings(listener: TcpListener, siblings: Box<Siblings>) -> Self {
+        Self { siblings: Some(siblings), ..Self::new(listener) }
     }
 
     /// The next connection. Cancel safe.
@@ -68,10 +68,8 @@ impl Acceptor {
             return Poll::Ready(accepted);
         }
         #[cfg(unix)]
-        for sibling in &mut self.siblings {
-            if let Poll::Ready(accepted) = sibling.poll_accept(cx) {
-                return Poll::Ready(accepted);
-            }
+        if let Some(siblings) = &mut self.siblings {
+            return siblings.poll_accept(cx);
         }
         Poll::Pending
     }
@@ -84,8 +82,8 @@ impl Acceptor {
         let mut waiting = Vec::new();
         take_waiting(&self.listener.into_std()?, &mut waiting)?;
         #[cfg(unix)]
-        for sibling in self.siblings {
-            take_waiting(&sibling.into_listener(), &mut waiting)?;
+        for listener in self.siblings.into_iter().flat_map(|all| all.into_listeners()) {
+            take_waiting(&listener, &mut waiting)?;
         }
         Ok(waiting)
     }

@@ -23,7 +23,7 @@ use tokio::net::ToSocketAddrs;
 
 pub use supervisor::Supervisor;
 #[cfg(unix)]
-pub(super) use {sibling::Sibling, worker::InCrew};
+pub(super) use {sibling::Siblings, worker::InCrew};
 
 use super::{Limits, Server, Shutdown};
 

@@ -47,7 +47,8 @@ impl Recipe {
     /// Starts a worker over the listening sockets, of which one is its own.
     pub(super) fn start(&self, number: usize, listeners: &[TcpListener]) -> io::Result<Process> {
         let (ours, theirs) = StdUnixStream::pair()?;
-        // Its own comes first. They wait in the channel until the worker is there.
+        // Its own comes first, then the others as in a ring. They wait in the channel until the
+        // worker is there.
         let (before, own) = listeners.split_at(number.saturating_sub(1).min(listeners.len()));
         let own_first: Vec<_> = own.iter().chain(before).collect();
         send_listeners(&ours, &own_first)?;

@@ -32,7 +32,7 @@ const STOP_TIME: Duration = Duration::from_secs(5);
 /// the same port, between which the kernel spreads connections (`SO_REUSEPORT`). The supervisor
 /// keeps these sockets open and lends all of them to all workers: a connection that is not
 /// accepted within 5 ms, because its worker has just been killed, still starts or is stuck, is
-/// accepted by another one.
+/// accepted by the worker before that one, or within a quarter of a second by any other that runs.
 ///
 /// - A worker that ends is started again: at once the first time, later the more often it ends
 ///   within seconds.

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::channel::{Command, LISTENING, from_standard_input, receive_listeners};
-use super::sibling::Sibling;
+use super::sibling::Siblings;
 use crate::serve::{Limits, Server, Shutdown};
 
 /// Makes this process the worker that its supervisor started it as.
@@ -24,7 +24,7 @@ pub(super) fn take_over(number: usize, limits: Limits) -> io::Result<(Server, Sh
     shutdown.listen(obey(commands, shutdown.clone()));
     let own = listeners.next().ok_or(io::ErrorKind::InvalidData)?;
     own.set_nonblocking(true)?;
-    let siblings = listeners.map(Sibling::new).collect::<io::Result<_>>()?;
+    let siblings = Box::new(Siblings::new(listeners)?);
     let crew = InCrew { number, reports, siblings };
     Ok((Server::of_worker(TcpListener::from_std(own)?, limits, crew)?, shutdown))
 }
@@ -52,7 +52,7 @@ pub(in crate::serve) struct InCrew {
     /// The number of the worker.
     pub(in crate::serve) number: usize,
     /// The sockets of the others.
-    pub(in crate::serve) siblings: Vec<Sibling>,
+    pub(in crate::serve) siblings: Box<Siblings>,
     reports: OwnedWriteHalf,
 }
 
