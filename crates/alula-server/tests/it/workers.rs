@@ -283,6 +283,31 @@ async fn one_worker_can_be_told_to_stop_and_another_takes_its_place() {
 }
 
 #[test]
+fn what_a_worker_starts_gets_nothing_of_its_supervisor() {
+    const CLOSED_ON_EXEC: u32 = 0o2_000_000;
+    let alula = crew();
+    for pid in alula.workers().values() {
+        let process = std::path::PathBuf::from(format!("/proc/{pid}"));
+        let input = std::fs::read_link(process.join("fd/0")).unwrap();
+        assert_eq!(input.to_str(), Some("/dev/null"));
+        let mut sockets = 0;
+        for fd in std::fs::read_dir(process.join("fd")).unwrap().flatten() {
+            let leads_to = std::fs::read_link(fd.path()).unwrap_or_default();
+            if leads_to.to_string_lossy().starts_with("socket:") {
+                let info = process.join("fdinfo").join(fd.file_name());
+                let info = std::fs::read_to_string(info).unwrap();
+                let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+                let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
+                assert_ne!(flags & CLOSED_ON_EXEC, 0, "{leads_to:?}");
+                sockets += 1;
+            }
+        }
+        assert!(sockets > 4, "four that listen, and the channel");
+    }
+    assert_eq!(alula.end().code, Some(0));
+}
+
+#[test]
 fn one_greeting_stands_for_all_workers() {
     let alula = crew();
     let ended = alula.end();

@@ -6,6 +6,7 @@
 //! the end of the channel that the other is gone, however it went.
 
 use std::{
+    fs::File,
     io::{self, IoSlice, IoSliceMut},
     mem::MaybeUninit,
     net::TcpListener,
@@ -80,10 +81,16 @@ pub(super) fn receive_listeners(channel: &UnixStream) -> io::Result<Vec<TcpListe
     }
 }
 
-/// The worker's end.
+/// The worker's end, as a copy that what the worker starts itself does not inherit.
 pub(super) fn from_standard_input() -> io::Result<UnixStream> {
     let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
     Ok(UnixStream::from(input))
+}
+
+/// Lets go of the standard input. Programs that the worker starts inherit it: one that reads it
+/// would take the commands away, and one that goes on would keep the channel open.
+pub(super) fn give_up_standard_input() -> io::Result<()> {
+    Ok(rustix::stdio::dup2_stdin(File::open("/dev/null")?)?)
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ const STOP_TIME: Duration = Duration::from_secs(5);
 ///   [`Limits`] is killed. A second signal ends them at once.
 /// - A supervisor that is killed takes its workers with it: they notice, and stop.
 ///
-/// A worker's standard input belongs to its supervisor; it is not for the program to read.
+/// A worker's standard input belongs to its supervisor until it has bound; it is not for the program
+/// to read. From then on it is empty, for the worker and for programs that it starts.
 #[derive(Debug)]
 pub struct Supervisor {
     /// One for each worker.

@@ -10,7 +10,9 @@ use tokio::{
     },
 };
 
-use super::channel::{Command, LISTENING, from_standard_input, receive_listeners};
+use super::channel::{
+    Command, LISTENING, from_standard_input, give_up_standard_input, receive_listeners,
+};
 use super::sibling::Siblings;
 use crate::serve::{Limits, Server, Shutdown};
 
@@ -18,6 +20,7 @@ use crate::serve::{Limits, Server, Shutdown};
 pub(super) fn take_over(number: usize, limits: Limits) -> io::Result<(Server, Shutdown)> {
     let channel = from_standard_input()?;
     let mut listeners = receive_listeners(&channel)?.into_iter();
+    give_up_standard_input()?;
     channel.set_nonblocking(true)?;
     let (commands, reports) = UnixStream::from_std(channel)?.into_split();
     let shutdown = Shutdown::on_signals()?;
