@@ -16,7 +16,7 @@ use std::{
 };
 
 /// The longest wait for anything that should come soon, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An address where nobody listens: binding it takes root.
 pub(crate) const NOBODY: &str = "http://127.0.0.1:1";

@@ -23,7 +23,10 @@ const REQUEST: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 /// `alula serve` with four workers that all listen.
 fn crew() -> Alula {
-    let alula = alula(&["serve", "--port", "0", "--workers", "4"]).listen();
+    // Long enough that a test which waits for the end of it fails, by the clock of [`PATIENCE`].
+    let start =
+        alula(&["serve", "--port", "0", "--workers", "4"]).env("ALULA_DRAIN_SECONDS", "600");
+    let alula = start.listen();
     for number in 1..=4 {
         alula.logged(&format!("worker listens worker={number}"));
     }
@@ -263,11 +266,8 @@ async fn a_signal_stops_all_workers() {
     for signal in ["TERM", "INT"] {
         let mut alula = crew();
         let workers = alula.workers();
-        let start = Instant::now();
         alula.signal(signal);
         assert_eq!(alula.ended().code(), Some(0));
-        let took = start.elapsed();
-        assert!(took < Duration::from_secs(2), "it took {took:?}");
         assert!(workers.values().all(|pid| !runs(*pid)));
         until("four goodbyes", || alula.count_logged("worker stopped") == 4).await;
     }
