@@ -35,7 +35,7 @@ fn in_path(name: &str) -> Option<PathBuf> {
 pub(super) struct Visit {
     /// The page after its scripts ran.
     pub(super) dom: String,
-    /// What scripts and the browser itself wrote to the console.
+    /// What the page's scripts, and the browser about the page, wrote to the console.
     pub(super) console: Vec<String>,
     /// The URLs that the page asked for.
     pub(super) requests: Vec<String>,
@@ -88,9 +88,55 @@ async fn visit(chromium: &FilePath, url: &str) -> Visit {
     assert!(output.status.success(), "{said}");
     Visit {
         dom: String::from_utf8_lossy(&output.stdout).into_owned(),
-        console: said.lines().filter(|line| line.contains(":CONSOLE")).map(str::to_owned).collect(),
+        console: console(&said),
         requests: requests(&std::fs::read_to_string(net_log).unwrap()),
     }
+}
+
+/// What a browser that logs to standard error says of the consoles of pages. It has pages of its
+/// own, which have nothing to do with the one that is visited.
+fn console(said: &str) -> Vec<String> {
+    const OWN: [&str; 5] =
+        ["chrome:", "chrome-error:", "chrome-extension:", "chrome-untrusted:", "devtools:"];
+    let mut messages: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for line in said.lines() {
+        if line.contains(":CONSOLE") {
+            messages.push(line.to_owned());
+        } else if let Some(message) = messages.last_mut().filter(|_| is_open) {
+            // A message of several lines names its source on the last.
+            *message += &format!("\n{line}");
+        } else {
+            continue;
+        }
+        is_open = !line.contains("\", source: ");
+    }
+    let is_own = |message: &String| {
+        let source = message.rsplit_once("\", source: ").map_or("", |(_, source)| source);
+        OWN.iter().any(|scheme| source.starts_with(scheme))
+    };
+    messages.into_iter().filter(|message| !is_own(message)).collect()
+}
+
+#[test]
+fn only_what_is_said_of_the_browsers_own_pages_is_left_out() {
+    let said = "[1:1:1126/08.1:WARNING:gpu.cc(1)] no GPU, source: chrome://gpu/ (1)\n\
+        [1:1:1126/08.2:INFO:CONSOLE(1)] \"a toolbar\", source: chrome://toolbar/a.js (1)\n\
+        [1:1:1126/08.3:INFO:CONSOLE:7] \"two\n\
+        lines\", source: http://127.0.0.1:1/docs/start.js (7)\n\
+        [1:1:1126/08.4:ERROR:other.cc(1)] no bus\n\
+        [1:1:1126/08.5:INFO:CONSOLE:0] \"not found\", source: http://elsewhere.example/x (0)\n\
+        [1:1:1126/08.6:INFO:CONSOLE:0] \"says \", source: chrome://x\", source:  (0)\n";
+    let console = console(said);
+    let ends: Vec<_> = console.iter().map(|message| message.split_once("] ").unwrap().1).collect();
+    assert_eq!(
+        ends,
+        [
+            "\"two\nlines\", source: http://127.0.0.1:1/docs/start.js (7)",
+            "\"not found\", source: http://elsewhere.example/x (0)",
+            "\"says \", source: chrome://x\", source:  (0)",
+        ]
+    );
 }
 
 /// The URLs that a net log says the page asked for. What the browser asks for itself has another
