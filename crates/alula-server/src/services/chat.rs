@@ -44,19 +44,10 @@ pub(crate) struct ChatRequest {
 }
 
 fn has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
-    match request.options.get("messages") {
-        Some(messages) if !is_conversation(messages) => {
-            Err("options.messages is no list of objects with a role")
-        }
-        None if request.message.is_none() => Err("there is neither a message nor options.messages"),
-        _ => Ok(()),
+    match request.message.is_some() || request.options.contains_key("messages") {
+        true => Ok(()),
+        false => Err("there is neither a message nor options.messages"),
     }
-}
-
-/// Whether it has the shape that every provider's messages have.
-fn is_conversation(messages: &Value) -> bool {
-    let has_role = |message: &Value| message.get("role").is_some_and(Value::is_string);
-    messages.as_array().is_some_and(|messages| messages.iter().all(has_role))
 }
 
 impl ChatRequest {

@@ -50,12 +50,6 @@ async fn a_wrong_request_is_refused_before_any_provider_is_called() {
         let missing = alula.post(path, &json!({"temperature": 1})).await.is(422);
         let msg = "Value error, there is neither a message nor options.messages";
         assert_eq!(missing["detail"][0]["msg"], msg);
-        for messages in [json!("hi"), json!([{}]), json!([{"role": 1}]), json!(null)] {
-            let body = json!({"options": {"messages": messages}});
-            let shapeless = alula.post(path, &body).await.is(422);
-            let msg = "Value error, options.messages is no list of objects with a role";
-            assert_eq!(shapeless["detail"][0]["msg"], msg, "{body}");
-        }
         let broken = alula.post_text(path, "{\"message\": ").await.is(422);
         assert_eq!(broken["detail"][0]["type"], "json_invalid");
     }
