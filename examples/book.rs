@@ -12,11 +12,17 @@ macro_rules! pages {
 
 pages! {
     how_to_authentication: "how-to/authentication.md",
+    how_to_describe: "how-to/describe-the-api.md",
     how_to_files: "how-to/files-and-sub-applications.md",
+    how_to_limit: "how-to/limit-what-a-request-costs.md",
     how_to_shut_down: "how-to/shut-down.md",
     tutorial_dependencies: "tutorial/dependencies.md",
     tutorial_quick_start: "tutorial/quick-start.md",
 }
+
+#[cfg(all(doctest, feature = "tls"))]
+#[doc = include_str!(concat!("../docs/", "how-to/https-and-workers.md"))]
+mod how_to_https {}
 
 #[cfg(all(doctest, feature = "otel"))]
 #[doc = include_str!(concat!("../docs/", "how-to/observe.md"))]
