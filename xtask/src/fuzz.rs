@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -89,6 +89,7 @@ fn install(workspace: &Workspace) -> Result<PathBuf> {
 /// Without a sanitizer, which is what stable Rust can do: the project has no unsafe code of its
 /// own. What a run finds is kept in `fuzz/artifacts`, and the corpus grows in `fuzz/corpus`.
 fn fuzz(workspace: &Workspace, tool: &Path, target: &str, seconds: u64) -> Result<()> {
+    println!("{target}: {seconds} s");
     let folder = workspace.root.join("fuzz");
     let corpus = folder.join("corpus").join(target);
     fs::create_dir_all(&corpus).context("cannot make the folder of the corpus")?;
@@ -99,5 +100,13 @@ fn fuzz(workspace: &Workspace, tool: &Path, target: &str, seconds: u64) -> Resul
     command.arg(format!("-max_total_time={seconds}"));
     command.arg(format!("-max_len={INPUT_BYTES_MAX}")).args(["-timeout=10", "-verbosity=0"]);
     command.args(["-print_final_stats=1", "-print_funcs=0"]);
-    process::run(&mut command)
+    // It says much that only matters when it finds something.
+    let output = command.stdin(Stdio::null()).output().context("cannot run cargo-fuzz")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{said}\n`{target}` ended with {}", output.status);
+    let executed =
+        said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+    let executed = executed.context("cargo-fuzz did not say how many inputs it tried")?;
+    println!("{target}: {} inputs", executed.trim());
+    Ok(())
 }
