@@ -53,6 +53,7 @@ pub(crate) fn app(settings: Settings) -> App {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    tracing_subscriber::fmt::init();
     let settings: Settings = loader().load_or_exit();
     let address = settings.address.clone();
     app(settings).serve(&address).await

@@ -55,5 +55,6 @@ pub(crate) fn app() -> App {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    tracing_subscriber::fmt::init();
     app().serve("127.0.0.1:8000").await
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod error;
+mod values;
 
 use std::{
     ffi::OsString,
@@ -14,7 +15,7 @@ use alula::{
     serve::{Launch, Tls, Workers},
 };
 use alula_llm::model::Protocol;
-use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
+use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::error::CliError;
 use crate::{
@@ -109,12 +110,12 @@ enum Command {
 #[derive(Debug, Args)]
 struct Serve {
     /// The address to listen on.
-    #[arg(long, env = "ALULA_HOST", default_value = "127.0.0.1")]
+    #[arg(long, env = "ALULA_HOST", default_value = "127.0.0.1", value_parser = values::host)]
     host: IpAddr,
     /// The port to listen on; 0 picks a free one.
     #[arg(long, env = "ALULA_PORT", default_value_t = 8000)]
     port: u16,
-    /// Processes that serve. SIGHUP replaces them one by one, and loses no request.
+    /// Processes that serve. With several, SIGHUP replaces them one by one, and loses no request.
     #[arg(long, env = "ALULA_WORKERS", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=128))]
     workers: u8,
@@ -125,7 +126,7 @@ struct Serve {
     #[arg(long, env = "ALULA_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
     /// Answer whoever reaches the port, by whatever name: beyond this machine, or behind a proxy.
-    #[arg(long, env = "ALULA_ALLOW_UNAUTHENTICATED", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "ALULA_ALLOW_UNAUTHENTICATED", value_parser = values::switch)]
     allow_unauthenticated: bool,
 }
 
@@ -134,7 +135,7 @@ struct ReplayArgs {
     /// A directory of VCR.py cassettes (*.yaml), read with everything below it.
     dir: PathBuf,
     /// The address to listen on.
-    #[arg(long, default_value = "127.0.0.1")]
+    #[arg(long, default_value = "127.0.0.1", value_parser = values::host)]
     host: IpAddr,
     /// The port to listen on; 0 picks a free one.
     #[arg(long, default_value_t = 8001)]
@@ -147,7 +148,7 @@ struct ReplayArgs {
 #[derive(Debug, Args)]
 struct DevArgs {
     /// The address that the program shall listen on.
-    #[arg(long, default_value = "127.0.0.1")]
+    #[arg(long, default_value = "127.0.0.1", value_parser = values::host)]
     host: IpAddr,
     /// The port that the program shall listen on; 0 picks a free one.
     #[arg(long, default_value_t = 8000)]
@@ -237,10 +238,10 @@ async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
     say(&format!("Replaying {} recorded calls on http://{address}", replay.len()));
     let program = std::env::args().next().unwrap_or_else(|| "alula".to_owned());
     if replay.speaks(Protocol::OpenAiChat) {
-        say(&format!("  OPENAI_BASE_URL=http://{address}/v1 OPENAI_API_KEY=replay {program}"));
+        say(&format!("  OPENAI_BASE_URL=http://{address}/v1 OPENAI_API_KEY=recorded {program}"));
     }
     if replay.speaks(Protocol::AnthropicMessages) {
-        say(&format!("  ANTHROPIC_BASE_URL=http://{address} ANTHROPIC_API_KEY=replay {program}"));
+        say(&format!("  ANTHROPIC_BASE_URL=http://{address} ANTHROPIC_API_KEY=recorded {program}"));
     }
     replay.into_app().serve_on(server, shutdown).await?;
     Ok(())
