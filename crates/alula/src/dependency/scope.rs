@@ -112,7 +112,8 @@ impl Scope {
 }
 
 impl BackgroundTasks {
-    /// Adds work that runs after the response was sent, after the tasks added before.
+    /// Adds work that runs after the response was sent, after the tasks added before. A task may
+    /// add others.
     ///
     /// A panic in a task is logged and stops the tasks behind it.
     pub fn add(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -144,6 +145,14 @@ fn push<T>(list: &Mutex<Vec<T>>, item: T) {
     list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
 }
 
+fn is_empty<T>(list: &Mutex<Vec<T>>) -> bool {
+    list.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+}
+
+fn pop<T>(list: &Mutex<Vec<T>>) -> Option<T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner).pop()
+}
+
 fn take<T>(list: &Mutex<Vec<T>>) -> Vec<T> {
     mem::take(&mut *list.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -154,40 +163,52 @@ impl Registered {
     }
 
     fn is_empty(&self) -> bool {
-        fn empty<T>(list: &Mutex<Vec<T>>) -> bool {
-            list.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-        }
-        empty(&self.tasks) && empty(&self.exits) && empty(&self.returns)
+        is_empty(&self.tasks) && is_empty(&self.exits) && is_empty(&self.returns)
     }
 
     /// Runs everything that is left: tasks if the outcome allows it, then exits.
     async fn finish(self: Arc<Self>, outcome: Outcome, run_tasks: bool) {
-        run_exits(take(&self.returns), outcome, self.request_id()).await;
-        let tasks = take(&self.tasks);
+        self.run_exits(&self.returns, outcome).await;
         if run_tasks {
-            for task in tasks {
-                if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
-                    let (panic, request_id) = (Panic::of(&*panic), self.request_id());
-                    tracing::error!(
-                        request_id,
-                        %panic,
-                        "a background task panicked; the tasks behind it do not run"
-                    );
-                    break;
+            self.run_tasks().await;
+        }
+        // A task that does not run may hold the scope, and so itself.
+        drop(take(&self.tasks));
+        self.run_exits(&self.exits, outcome).await;
+    }
+
+    /// Runs tasks in their order, and those that they add behind them.
+    async fn run_tasks(&self) {
+        let mut tasks = take(&self.tasks).into_iter();
+        loop {
+            let Some(task) = tasks.next() else {
+                tasks = take(&self.tasks).into_iter();
+                match tasks.len() {
+                    0 => return,
+                    _ => continue,
                 }
+            };
+            if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+                let (panic, request_id) = (Panic::of(&*panic), self.request_id());
+                tracing::error!(
+                    request_id,
+                    %panic,
+                    "a background task panicked; the tasks behind it do not run"
+                );
+                return;
             }
         }
-        run_exits(take(&self.exits), outcome, self.request_id()).await;
     }
-}
 
-/// Runs exits, last registered first; one that panics does not stop the others.
-async fn run_exits(exits: Vec<Exit>, outcome: Outcome, request_id: &str) {
-    for exit in exits.into_iter().rev() {
-        let exit = AssertUnwindSafe(async move { exit(outcome).await });
-        if let Err(panic) = exit.catch_unwind().await {
-            let panic = Panic::of(&*panic);
-            tracing::error!(request_id, ?outcome, %panic, "an exit of a dependency panicked");
+    /// Runs exits, last registered first, and so those that an exit registers right after it; one
+    /// that panics does not stop the others.
+    async fn run_exits(&self, exits: &Mutex<Vec<Exit>>, outcome: Outcome) {
+        while let Some(exit) = pop(exits) {
+            let exit = AssertUnwindSafe(async move { exit(outcome).await });
+            if let Err(panic) = exit.catch_unwind().await {
+                let (panic, request_id) = (Panic::of(&*panic), self.request_id());
+                tracing::error!(request_id, ?outcome, %panic, "an exit of a dependency panicked");
+            }
         }
     }
 }
@@ -227,9 +248,8 @@ impl RequestScope {
     /// Runs what was registered for the return of the endpoint.
     pub(crate) async fn returned(&self, outcome: Outcome) {
         let Some(registered) = self.registered.clone() else { return };
-        let exits = take(&registered.returns);
-        if !exits.is_empty() {
-            let exits = async move { run_exits(exits, outcome, registered.request_id()).await };
+        if !is_empty(&registered.returns) {
+            let exits = async move { registered.run_exits(&registered.returns, outcome).await };
             self.run_before_the_answer(exits).await;
         }
     }

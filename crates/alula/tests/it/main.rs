@@ -64,6 +64,8 @@ mod settings;
 mod start_up;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod tasks;
 #[cfg(all(feature = "otel", feature = "ws"))]
 #[cfg(test)]
 mod telemetry;
