@@ -212,6 +212,9 @@ async fn keys_are_read_from_their_place() {
     assert_eq!(client.get("/header").header("x-api-key", "a").await.text(), "\"a\"");
     assert_eq!(client.get("/query?key=a&key=b").await.text(), "\"b\"");
     assert_eq!(client.get("/cookie").header("cookie", "x=y; kc=a").await.text(), "\"a\"");
+    // As `Cookie` reads it, and FastAPI.
+    let twice = client.get("/cookie").header("cookie", "kc=a; kc=b").header("cookie", "kc=c");
+    assert_eq!(twice.await.text(), "\"c\"");
     assert_eq!(client.get("/header").header("x-api-key", "").await.status(), 401);
 }
 

@@ -57,7 +57,9 @@ impl ApiKeyLocation for XApiKey {
 /// An API key, from the header `x-api-key` or from where `L` says.
 ///
 /// Without one the client is answered 401. `Option<ApiKey>` makes it optional. The key is never
-/// shown by `Debug`.
+/// shown by `Debug`. Of several headers of the name the first one counts, of several parameters or
+/// cookies the last one, as for [`Header`](crate::Header), [`Query`](crate::Query) and
+/// [`Cookie`](crate::Cookie).
 pub struct ApiKey<L = XApiKey> {
     key: String,
     location: PhantomData<fn() -> L>,
@@ -122,8 +124,8 @@ impl<L: ApiKeyLocation> Credential for ApiKey<L> {
                 pairs.filter(|(name, _)| name == L::NAME).last().map(|(_, key)| key.into_owned())
             }
             KeyPlace::Cookie => {
-                let pair = cookie_pairs(cx.headers()).into_iter().find(|(name, _)| name == L::NAME);
-                pair.map(|(_, key)| key.into_owned())
+                let pairs = cookie_pairs(cx.headers()).into_iter();
+                pairs.rev().find(|(name, _)| name == L::NAME).map(|(_, key)| key.into_owned())
             }
         };
         Ok(key.filter(|key| !key.is_empty()).map(Self::new))
