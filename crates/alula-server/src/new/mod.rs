@@ -109,8 +109,31 @@ fn check_free(root: &Path) -> Result<(), NewError> {
 fn is_in_workspace(root: &Path) -> bool {
     root.ancestors().skip(1).any(|folder| {
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
-        manifest.lines().any(|line| line.trim() == "[workspace]")
+        manifest.lines().any(is_workspace)
     })
+}
+
+/// Whether a line of a manifest begins the table of a workspace, or one inside it.
+fn is_workspace(line: &str) -> bool {
+    let inside = line.trim_start().strip_prefix('[').map(str::trim_start);
+    let rest = inside.and_then(|inside| inside.strip_prefix("workspace")).map(str::trim_start);
+    rest.is_some_and(|rest| rest.starts_with([']', '.']))
+}
+
+/// A basic string of TOML, which escapes less than Rust does.
+fn toml_string(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            control if control.is_ascii_control() => {
+                quoted.push_str(&format!("\\u{:04x}", u32::from(control)));
+            }
+            plain => quoted.push(plain),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn fill(text: &str, name: &Name) -> String {
@@ -122,8 +145,7 @@ fn fill(text: &str, name: &Name) -> String {
 fn manifest(text: &str, alula: Option<&Path>, in_workspace: bool) -> String {
     let version = concat!("alula = \"", env!("CARGO_PKG_VERSION"), "\"\n").to_owned();
     let dependency = match alula {
-        // As Rust writes a string, TOML does, too, but for characters that no path has.
-        Some(path) => format!("alula = {{ path = {:?} }}\n", path.to_string_lossy()),
+        Some(path) => format!("alula = {{ path = {} }}\n", toml_string(&path.to_string_lossy())),
         None => version,
     };
     let mut text = text.replace(DEPENDENCY, &dependency);
@@ -242,6 +264,9 @@ mod tests {
         assert_eq!(manifest(text, None, false), version);
         let path = "[dependencies]\nalula = { path = \"/a \\\"b\\\"\" }\n";
         assert_eq!(manifest(text, Some(Path::new("/a \"b\"")), false), path);
+        // What Rust would escape otherwise than TOML: `é` as macOS writes it, in two characters.
+        let path = "[dependencies]\nalula = { path = \"/Rene\u{301}\\\\a\\u0001\" }\n";
+        assert_eq!(manifest(text, Some(Path::new("/Rene\u{301}\\a\u{1}")), false), path);
         assert!(manifest(text, None, true).ends_with("[workspace]\n"));
         let template = TEMPLATES.iter().find(|it| it.path == "Cargo.toml").unwrap();
         assert!(template.text.contains(DEPENDENCY));
@@ -254,7 +279,11 @@ mod tests {
         assert!(!is_in_workspace(&root));
         fs::write(folder.path().join("Cargo.toml"), "[package]\nname = \"x\"\n").unwrap();
         assert!(!is_in_workspace(&root));
-        fs::write(folder.path().join("Cargo.toml"), "[workspace]\nmembers = []\n").unwrap();
-        assert!(is_in_workspace(&root));
+        for workspace in
+            ["[workspace]\nmembers = []\n", "[ workspace ] # all\n", "[workspace.package]\n"]
+        {
+            fs::write(folder.path().join("Cargo.toml"), workspace).unwrap();
+            assert!(is_in_workspace(&root), "{workspace}");
+        }
     }
 }
