@@ -96,7 +96,19 @@ fn add(outer: &mut Map<String, Value>, inner: &str, name: String, value: Value) 
 
 /// A text as the name of an example.
 fn slug(text: &str) -> String {
-    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let words = text.split(|letter: char| !letter.is_alphanumeric());
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
-    words.join("_").to_ascii_lowercase()
+    words.join("_").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_example_is_called_by_its_text_in_any_script() {
+        assert_eq!(slug("The card was declined."), "the_card_was_declined");
+        assert_eq!(slug("Die Karte läuft ab"), "die_karte_läuft_ab");
+        assert_ne!(slug("卡被拒绝了"), slug("请稍后再试"));
+    }
 }
