@@ -11,7 +11,8 @@ use super::walk::Mode;
 use super::words;
 use crate::validate::{Report, Validate};
 
-/// What is wrong with a setting, without its value, which may be a secret.
+/// What is wrong with a setting, without its value, which may be a secret; but a check, and the
+/// type, have words of their own.
 #[derive(Debug)]
 pub(crate) struct SettingMistake {
     /// The way to the value; unlike the `loc` of an answer, without the names of union branches.
@@ -53,7 +54,8 @@ impl Shape {
             let path = steps(error.path());
             let detail = from_serde(self, "settings", input, path.clone(), error.inner());
             let kind = detail.kind.into_owned();
-            vec![SettingMistake { path, kind, message: detail.msg, teller: Teller::Type }]
+            let message = without_value(&detail.msg, &detail.input);
+            vec![SettingMistake { path, kind, message, teller: Teller::Type }]
         })?;
         if value.is_valid() {
             return Ok(value);
@@ -75,6 +77,14 @@ impl Shape {
     }
 }
 
+/// The words of a type, but for the value, which they often quote.
+fn without_value(message: &str, value: &Value) -> String {
+    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    ['`', '"', '\''].iter().fold(message.to_owned(), |message, quote| {
+        message.replace(&format!("{quote}{value}{quote}"), &format!("{quote}…{quote}"))
+    })
+}
+
 fn mistakes(outcome: Outcome<'_>) -> Vec<SettingMistake> {
     outcome.findings.into_iter().map(mistake).collect()
 }
@@ -87,5 +97,25 @@ fn mistake(finding: Finding<'_>) -> SettingMistake {
         kind: words.kind.to_owned(),
         message: words.msg.into_owned(),
         teller,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_that_a_type_quotes_is_left_out() {
+        let told = |message, value| without_value(message, &value);
+        assert_eq!(told("unknown level `canary`", json!("canary")), "unknown level `…`");
+        let serde = "invalid value: string \"canary\", expected a level";
+        assert_eq!(told(serde, json!("canary")), "invalid value: string \"…\", expected a level");
+        assert_eq!(
+            told("invalid value: integer `7`, not 17", json!(7)),
+            "invalid value: integer `…`, not 17"
+        );
+        assert_eq!(told("a plain mistake", json!("a")), "a plain mistake");
     }
 }

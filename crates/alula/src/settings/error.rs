@@ -31,7 +31,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong with the settings. It never holds a value.
+/// One thing that is wrong with the settings, without the value; see [mistakes](super#mistakes).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mistake {
@@ -69,7 +69,7 @@ impl fmt::Display for Mistake {
 
 /// Everything that is wrong with the settings; at least one mistake.
 ///
-/// It is made to be shown as it is: each mistake has a line of its own, and none holds a value.
+/// It is made to be shown as it is: each mistake has a line of its own, without the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
     mistakes: Vec<Mistake>,

@@ -62,7 +62,10 @@
 //! # Mistakes
 //!
 //! All of them are listed at once, each with the name of the setting and where it came from, in
-//! the words of validation errors. Values are never shown, as any of them may be a secret.
+//! the words of validation errors. Values are not shown, as any of them may be a secret. A type that
+//! reads its own text, and a check of yours, are told in their own words; a value that such a type
+//! quotes is left out, and where it is a [`Secret`], so is all that it says. What a check must not
+//! tell, it does not say.
 //!
 //! ```
 //! # use alula::{prelude::*, settings::Loader};
