@@ -48,6 +48,16 @@ pub fn parse<T>(shape: &Shape, bytes: &[u8], lax: bool) -> Result<T, Refused>
 where
     T: DeserializeOwned + Validate,
 {
+    read_as(shape, bytes, lax).map_err(|refused| match refused {
+        Refused::Invalid(details) => Refused::Invalid(shape.conceal(details)),
+        other => other,
+    })
+}
+
+fn read_as<T>(shape: &Shape, bytes: &[u8], lax: bool) -> Result<T, Refused>
+where
+    T: DeserializeOwned + Validate,
+{
     if shape.is_model() && bytes.trim_ascii_start().starts_with(b"[") {
         // serde would fill a struct from a list, by position.
         return recover(shape, bytes, lax);

@@ -6,6 +6,7 @@ use super::compile::{Compiled, compile};
 use super::detail::{Detail, Loc};
 use super::format::Format;
 use super::node::{Node, NodeId, Rest};
+use super::secrets::Secrets;
 use super::walk::{Mode, Outcome, Walk};
 use crate::validate::{Failure, Report};
 
@@ -32,6 +33,7 @@ pub struct Shape {
     nodes: Vec<Node>,
     root: NodeId,
     warnings: Vec<String>,
+    secrets: Secrets,
 }
 
 impl Shape {
@@ -41,8 +43,8 @@ impl Shape {
     /// Never fails: what cannot be enforced is listed by [`warnings`](Self::warnings).
     #[must_use]
     pub fn compile(root: &Value) -> Self {
-        let Compiled { nodes, root, warnings } = compile(root);
-        Self { nodes, root, warnings }
+        let Compiled { nodes, root: node, warnings } = compile(root);
+        Self { nodes, root: node, warnings, secrets: Secrets::of(root) }
     }
 
     /// Keywords and patterns of the schema that no check enforces, each with its place.
@@ -57,10 +59,12 @@ impl Shape {
     /// places relative to `input`; each appears where the walk leaves its place, unless something
     /// inside that place is wrong already. At most 100 errors are listed.
     ///
+    /// What the schema says is only written, such as a [`Secret`](crate::Secret), is shown as `…`.
+    ///
     /// An empty list means that the schema has nothing to say, not that a type accepts the value.
     #[must_use]
     pub fn explain(&self, place: &'static str, input: &Value, custom: Report) -> Vec<Detail> {
-        self.walk(Mode::Strict, input, &custom.into_failures()).details(place)
+        self.conceal(self.walk(Mode::Strict, input, &custom.into_failures()).details(place))
     }
 
     /// Reads `input` as pydantic does by default: `"4"` and `4.0` are 4, `"yes"` is true.
@@ -74,7 +78,8 @@ impl Shape {
         input: Value,
         custom: Report,
     ) -> Result<Value, Vec<Detail>> {
-        self.convert(Mode::Lax, place, input, &custom.into_failures()).map(|(value, _)| value)
+        let converted = self.convert(Mode::Lax, place, input, &custom.into_failures());
+        converted.map(|(value, _)| value).map_err(|details| self.conceal(details))
     }
 
     /// Reads `input` as the mode does, and says whether anything had to be converted.
@@ -91,6 +96,15 @@ impl Shape {
             edit.apply(&mut input);
         }
         Ok((input, converted))
+    }
+
+    /// Takes the secrets out of what an answer would repeat.
+    pub(super) fn conceal(&self, details: Vec<Detail>) -> Vec<Detail> {
+        self.secrets.conceal(details, |name| self.secrets.has(name))
+    }
+
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     pub(super) fn walk<'a>(

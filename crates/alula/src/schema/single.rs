@@ -26,7 +26,9 @@ pub(super) fn from_serde(
 ) -> Detail {
     let value = value_at(input, &loc);
     let text = error.to_string();
-    let message = without_position(&text);
+    // It often quotes the value.
+    let is_secret = shape.secrets().hold(&loc, |name| shape.secrets().has(name));
+    let message = if is_secret { "the secret is refused" } else { without_position(&text) };
     let words = match shape.format_at(&loc) {
         Some(format) if value.is_some_and(Value::is_string) => {
             words::format_parsing(format, message)

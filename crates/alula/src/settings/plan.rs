@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::schema::is_secret;
+
 /// References behind references, and lists inside lists, are followed this deep.
 const DEPTH_MAX: usize = 16;
 
@@ -75,7 +77,7 @@ impl<'s> Planner<'s> {
                 variables,
                 required,
                 takes: parts.takes(),
-                secret: parts.is_secret(self.root, 0),
+                secret: field.schemas.iter().any(|schema| is_secret(self.root, schema)),
                 has_fields: false,
                 schemas: field.schemas,
             });
@@ -173,19 +175,6 @@ impl<'s> Parts<'s> {
             true => Takes::ANYTHING,
             false => takes,
         }
-    }
-
-    fn is_secret(&self, root: &'s Value, depth: usize) -> bool {
-        self.maps().any(|map| {
-            let inner = |keyword: &str| {
-                map.get(keyword).is_some_and(|schema| {
-                    depth < DEPTH_MAX && Self::of(root, &[schema]).is_secret(root, depth + 1)
-                })
-            };
-            map.get("writeOnly") == Some(&Value::Bool(true))
-                || inner("items")
-                || inner("additionalProperties")
-        })
     }
 }
 

@@ -8,17 +8,15 @@ use serde_json::{Value, json};
 
 use crate::{
     input::constant_time_eq,
+    schema::MASK,
     validate::{Report, Validate, constraint::Keeps},
 };
-
-/// What stands for a secret where it would show.
-const MASK: &str = "…";
 
 /// A value that is not shown: a key, a password, an address with a password in it.
 ///
 /// `Debug`, `Display` and `Serialize` write `…` in its place, and the schema says
 /// `"writeOnly": true`, with `"format": "password"` for text. A mistake in a secret is told
-/// without its value. [`expose`](Self::expose) is the one way to read it, and easy to search for.
+/// without its value, and other mistakes show `…` for every field of its name. [`expose`](Self::expose) is the one way to read it, and easy to search for.
 ///
 /// It is read like its content, also in a form or a body. The memory is not wiped when it is
 /// dropped.

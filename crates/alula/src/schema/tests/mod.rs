@@ -8,6 +8,7 @@ mod custom;
 mod custom_enums;
 mod limits;
 mod parameters;
+mod secrets;
 mod shapes;
 mod syntax;
 mod text;

@@ -244,15 +244,15 @@ impl TextShape {
         T: DeserializeOwned + Validate,
     {
         let runs = Runs::new(pairs, files, self.first_counts);
+        let mut report = Report::default();
         match T::deserialize(Parameters::new(self, &runs)) {
-            Ok(value) if value.is_valid() => Ok(value),
-            Ok(value) => {
-                let mut report = Report::default();
-                value.report(&mut report);
-                self.recover(place, &runs, report)
-            }
-            Err(_) => self.recover(place, &runs, Report::default()),
+            Ok(value) if value.is_valid() => return Ok(value),
+            Ok(value) => value.report(&mut report),
+            Err(_) => {}
         }
+        let secrets = self.shape.secrets();
+        let is_secret = |wire: &str| secrets.has(self.field_name(wire).unwrap_or(wire));
+        self.recover(place, &runs, report).map_err(|details| secrets.conceal(details, is_secret))
     }
 
     /// Whether a field of a form counts as not sent, because its input was left alone.
