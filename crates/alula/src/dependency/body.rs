@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::body::{Body, Bytes};
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::scope::{Outcome, RequestScope};
@@ -17,6 +17,8 @@ struct ScopedBody {
     scope: RequestScope,
     /// Whether anyone reads the body: the answer to `HEAD` is complete without.
     is_sent: bool,
+    /// How many bytes are still to come, where the head of the answer says how many there are.
+    left: Option<u64>,
     finished: bool,
 }
 
@@ -29,7 +31,9 @@ pub(crate) fn finish_with(
     if scope.is_unused() {
         return response;
     }
-    response.map(|inner| Body::new(ScopedBody { inner, scope, is_sent, finished: false }))
+    let length = response.headers().get(header::CONTENT_LENGTH);
+    let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    response.map(|inner| Body::new(ScopedBody { inner, scope, is_sent, left, finished: false }))
 }
 
 impl ScopedBody {
@@ -55,7 +59,11 @@ impl HttpBody for ScopedBody {
             Poll::Ready(Some(Err(_))) => {
                 self.finish(Outcome::Error(StatusCode::INTERNAL_SERVER_ERROR));
             }
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.left = self.left.map(|left| left.saturating_sub(bytes));
+            }
+            Poll::Pending => {}
         }
         polled
     }
@@ -72,7 +80,7 @@ impl HttpBody for ScopedBody {
 impl Drop for ScopedBody {
     /// A body of known length is dropped when its last byte was taken, without another poll.
     fn drop(&mut self) {
-        let is_complete = !self.is_sent || self.inner.is_end_stream();
+        let is_complete = !self.is_sent || self.left == Some(0) || self.inner.is_end_stream();
         let outcome = if is_complete { Outcome::Ok } else { Outcome::Disconnected };
         self.finish(outcome);
     }

@@ -12,7 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderValue, Response, header};
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{
@@ -116,7 +116,8 @@ where
 
     /// How many bytes will come, where that is known, for the client's progress bar.
     ///
-    /// A stream that yields another number of bytes breaks the connection off.
+    /// A stream that ends before, or a piece that goes beyond, breaks the connection off. Once all
+    /// have come the answer is complete, and the stream is not asked again.
     #[must_use]
     pub fn content_length(mut self, bytes: u64) -> Self {
         self.length = Some(bytes);
@@ -151,6 +152,7 @@ where
             stream: self.stream,
             must_end: cx.shutdown().streams_must_end(),
             ended: false,
+            left: self.length,
             origin: cx.stream(),
         };
         let mut response = Response::new(Body::new(body));
@@ -171,6 +173,8 @@ pin_project! {
         #[pin]
         must_end: ShutdownPhase,
         ended: bool,
+        // How many bytes are still to come, where that was said.
+        left: Option<u64>,
         origin: StreamContext,
     }
 }
@@ -201,6 +205,7 @@ where
                 Err(panic) => Some(Err(HttpError::internal(Panic::of(&*panic)))),
             }
         };
+        let item = counted(item, this.left);
         *this.ended = !matches!(item, Some(Ok(_)));
         Poll::Ready(item.map(|bytes| {
             bytes.map(Frame::data).map_err(|error| {
@@ -208,6 +213,35 @@ where
                 axum::Error::new(BrokenOff(error.to_string()))
             })
         }))
+    }
+
+    /// hyper asks for nothing more once the length that was said has come.
+    fn is_end_stream(&self) -> bool {
+        self.ended || self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::new, SizeHint::with_exact)
+    }
+}
+
+/// Counts a piece, or the end, against what is to come; the error is a mistake of the program.
+fn counted(item: Option<Result<Bytes>>, left: &mut Option<u64>) -> Option<Result<Bytes>> {
+    let Some(known) = *left else { return item };
+    let count = match &item {
+        Some(Err(_)) => return item,
+        Some(Ok(bytes)) => bytes.len() as u64,
+        None => 0,
+    };
+    match known.checked_sub(count) {
+        None => Some(Err(HttpError::internal("the stream is longer than its `content_length`"))),
+        Some(1..) if item.is_none() => {
+            Some(Err(HttpError::internal("the stream is shorter than its `content_length`")))
+        }
+        rest => {
+            *left = rest;
+            item
+        }
     }
 }
 
