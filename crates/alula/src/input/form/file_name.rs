@@ -6,7 +6,7 @@ use std::borrow::Cow;
 const NAME_BYTES_MAX: usize = 255;
 
 /// Names that are devices on Windows, whatever the extension.
-const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
 /// A name that leads nowhere but into the directory where it is used.
 pub(super) fn safe(given: &str) -> Cow<'_, str> {
@@ -36,10 +36,9 @@ fn is_unsafe(letter: char) -> bool {
 
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
-    let port = |kind: &str| {
-        stem.strip_prefix(kind)
-            .is_some_and(|rest| rest.len() == 1 && rest.bytes().all(|digit| digit.is_ascii_digit()))
-    };
+    // Windows takes the digits of Latin-1 for others: `COM¹` is `COM1`.
+    let is_digit = |rest: &str| rest.parse::<char>().is_ok_and(|it| "0123456789¹²³".contains(it));
+    let port = |kind: &str| stem.strip_prefix(kind).is_some_and(is_digit);
     DEVICES.contains(&&*stem) || port("com") || port("lpt")
 }
 
@@ -79,6 +78,8 @@ mod tests {
             ("CON.txt", "_CON.txt"),
             ("com1", "_com1"),
             ("com10", "com10"),
+            ("COM¹.txt", "_COM¹.txt"),
+            ("conin$", "_conin$"),
             ("console.txt", "console.txt"),
             ("a. ", "a"),
         ] {
