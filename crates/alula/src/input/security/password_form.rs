@@ -34,7 +34,9 @@ use crate::{
 ///
 /// #[post("/token")]
 /// async fn token(form: PasswordForm) -> Result<Json<Token>> {
-///     if !(form.username == "ada" && form.password_matches("lovelace")) {
+///     // Both are compared, so that the time does not tell which users there are.
+///     let is_known = (form.username == "ada") & form.password_matches("lovelace");
+///     if !is_known {
 ///         return Err(HttpError::bad_request("Incorrect username or password"));
 ///     }
 ///     Ok(Json(Token { access_token: "token-of-ada".to_owned(), token_type: "bearer" }))
