@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use alula::Limits;
+use alula::{Limits, Secret};
 use alula_llm::{ApiKey, Deadlines};
 use tracing_subscriber::EnvFilter;
 
@@ -25,8 +25,9 @@ pub(crate) struct Config {
     /// The model of requests that name none.
     pub(crate) model: Option<String>,
     pub(crate) deadlines: Deadlines,
-    /// The proxy through which providers are called, but for those on this machine.
-    pub(crate) proxy: Option<String>,
+    /// The proxy through which providers are called, but for those on this machine. Its URL may
+    /// hold a password.
+    pub(crate) proxy: Option<Secret<String>>,
     /// What a client may hold.
     pub(crate) limits: Limits,
     /// The most bytes of a request body.
@@ -151,7 +152,7 @@ impl Config {
             );
         let proxies = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         let config = Self {
-            proxy: proxies.into_iter().find_map(|name| variables.text(name)),
+            proxy: proxies.into_iter().find_map(|name| variables.text(name)).map(Secret::new),
             limits,
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             openai: variables.upstream("OPENAI"),
@@ -268,7 +269,11 @@ mod tests {
 
     #[test]
     fn a_key_is_not_shown() {
-        let config = read(&[("ANTHROPIC_API_KEY", "sk-canary")]).unwrap();
+        let config = read(&[
+            ("ANTHROPIC_API_KEY", "sk-canary"),
+            ("HTTPS_PROXY", "http://user:canary@proxy.example"),
+        ])
+        .unwrap();
         assert!(!format!("{config:?}").contains("canary"));
         assert!(config.anthropic.key.is_some());
     }
