@@ -11,7 +11,8 @@ use http::HeaderValue;
 ///
 /// The value may hold any text up to `ÿ` (U+00FF): what RFC 6265 does not allow is quoted as
 /// Python does it, and [`Cookie`](crate::Cookie) reads it back. So a value from a client can
-/// change nothing but itself. Letters beyond that have to be encoded first.
+/// change nothing but itself. Letters beyond that have to be encoded first. `Debug` does not show
+/// the value, which often is a secret.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,7 +27,7 @@ use http::HeaderValue;
 ///     head.set_cookie(session);
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use = "give it to `ResponseHead::set_cookie`"]
 pub struct SetCookie {
     name: String,
@@ -160,7 +161,18 @@ impl SetCookie {
         let same_site = self.same_site.map(|same_site| same_site.to_string());
         attribute(&mut text, "SameSite", same_site.as_deref())?;
         flag(&mut text, "Secure", self.secure);
-        HeaderValue::try_from(text).map_err(|error| format!("the cookie `{name}`: {error}"))
+        let header = HeaderValue::try_from(text);
+        let mut header = header.map_err(|error| format!("the cookie `{name}`: {error}"))?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
+}
+
+impl fmt::Debug for SetCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("SetCookie");
+        debug.field("name", &self.name).field("path", &self.path).field("domain", &self.domain);
+        debug.finish_non_exhaustive()
     }
 }
 
@@ -280,6 +292,15 @@ mod tests {
             assert!(cookie.domain(attribute).into_header_value().is_err());
         }
         assert!(SetCookie::new("a", "日").into_header_value().unwrap_err().contains("base64"));
+    }
+
+    #[test]
+    fn no_value_is_shown() {
+        let cookie = SetCookie::new("session", "canary");
+        let head = crate::ResponseHead::new();
+        head.set_cookie(cookie.clone());
+        let shown = format!("{cookie:?} {head:?} {:?}", cookie.clone().into_header_value());
+        assert!(shown.contains("session") && !shown.contains("canary"), "{shown}");
     }
 
     #[test]
