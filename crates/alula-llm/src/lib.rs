@@ -2,9 +2,11 @@
 
 mod deadline;
 mod error;
+mod estimate;
 mod llm;
 pub mod model;
 pub mod providers;
+mod resilience;
 mod secret;
 pub mod sse;
 mod stream;
@@ -13,11 +15,12 @@ pub mod testing;
 
 pub use deadline::Deadlines;
 pub use error::{BODY_EXCERPT_BYTES_MAX, Error, ErrorKind, Phase, Result};
-pub use llm::{Llm, LlmBuilder};
+pub use llm::{Llm, LlmBuilder, Route};
 pub use model::{
     Accumulator, ChatEvent, ChatRequest, ChatResponse, Media, Message, Part, Role, StopReason,
     Tool, Usage,
 };
 pub use providers::{Anthropic, Demo, Http, HttpLimits, OpenAi, Provider};
+pub use resilience::{BreakerPolicy, BreakerState, RateLimit, RetryPolicy};
 pub use secret::ApiKey;
 pub use stream::ChatStream;

@@ -110,8 +110,11 @@ async fn a_client_that_leaves_closes_the_upstream_connection() {
     timeout(PATIENCE, server.closed()).await.unwrap();
 
     let server = Server::start(vec![stream_head(), Step::UntilClosed], true).await;
-    let stream = llm(&server).stream(request()).await.unwrap();
-    drop(stream);
+    let llm_of_server = llm(&server);
+    tokio::select! {
+        _ = llm_of_server.stream(request()) => panic!("there is no content"),
+        () = server.asked() => {}
+    }
     timeout(PATIENCE, server.closed()).await.unwrap();
 
     let server = Server::start(vec![stream_head(), send(TEXT), Step::UntilClosed], true).await;

@@ -12,6 +12,7 @@ mod faults;
 mod over_http;
 mod recordings;
 mod requests;
+mod resilience;
 mod responses;
 mod server;
 mod streams;

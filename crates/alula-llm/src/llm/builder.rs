@@ -1,0 +1,229 @@
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Connected, Inner, Llm, Route, route::Target};
+use crate::{
+    BreakerPolicy, Deadlines, Error, ErrorKind, Http, HttpLimits, Provider, RateLimit, Result,
+    RetryPolicy,
+    resilience::{Gate, Health},
+};
+
+/// Sets up an [`Llm`].
+#[derive(Debug, Default)]
+pub struct LlmBuilder {
+    providers: Vec<Box<dyn Provider>>,
+    routes: Vec<(String, Route)>,
+    rates: HashMap<String, RateLimit>,
+    at_once: HashMap<String, usize>,
+    default_model: Option<String>,
+    deadlines: Deadlines,
+    retry: RetryPolicy,
+    breaker: BreakerPolicy,
+    limits: HttpLimits,
+    proxy: Option<String>,
+}
+
+impl LlmBuilder {
+    /// Adds a provider.
+    #[must_use]
+    pub fn provider(mut self, provider: impl Provider + 'static) -> Self {
+        self.providers.push(Box::new(provider));
+        self
+    }
+
+    /// Sets the model of requests that name none, best as `provider/model`.
+    #[must_use]
+    pub fn default_model(mut self, model: impl Into<String>) -> Self {
+        self.default_model = Some(model.into());
+        self
+    }
+
+    /// Sets the deadlines of every call.
+    #[must_use]
+    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    /// Sets the largest answer that is not a stream, in bytes.
+    #[must_use]
+    pub fn response_bytes_max(mut self, bytes: usize) -> Self {
+        self.limits.response_bytes_max = bytes;
+        self
+    }
+
+    /// Sets the largest event of a stream, in bytes.
+    #[must_use]
+    pub fn event_bytes_max(mut self, bytes: usize) -> Self {
+        self.limits.event_bytes_max = bytes;
+        self
+    }
+
+    /// Sets the largest streamed answer, in bytes on the wire.
+    #[must_use]
+    pub fn stream_bytes_max(mut self, bytes: usize) -> Self {
+        self.limits.stream_bytes_max = bytes;
+        self
+    }
+
+    /// Connects through the proxy at this URL, except to this machine. `None` is the default:
+    /// `HTTP_PROXY` and the like are not read.
+    #[must_use]
+    pub fn proxy(mut self, url: Option<&str>) -> Self {
+        self.proxy = url.map(str::to_owned);
+        self
+    }
+
+    /// Gives a name to models that stand in for each other.
+    ///
+    /// ```
+    /// use alula_llm::{Anthropic, Llm, OpenAi, Route};
+    ///
+    /// # fn main() -> alula_llm::Result<()> {
+    /// let llm = Llm::builder()
+    ///     .provider(OpenAi::new("sk-…"))
+    ///     .provider(Anthropic::new("sk-ant-…"))
+    ///     .route("fast", Route::to("openai/gpt-4o-mini").fallback("anthropic/claude-haiku-4-5"))
+    ///     .default_model("fast")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn route(mut self, name: impl Into<String>, route: Route) -> Self {
+        self.routes.push((name.into(), route));
+        self
+    }
+
+    /// Sets how failed calls are tried again.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Sets when targets that fail are left alone. Each model that a route names is a target; all
+    /// other models of a provider are one together.
+    #[must_use]
+    pub fn breaker(mut self, policy: BreakerPolicy) -> Self {
+        self.breaker = policy;
+        self
+    }
+
+    /// Holds calls to a provider to a rate.
+    #[must_use]
+    pub fn rate_limit(mut self, provider: impl Into<String>, limit: RateLimit) -> Self {
+        self.rates.insert(provider.into(), limit);
+        self
+    }
+
+    /// Sets how many calls to a provider may be on their way at once, streams until their end.
+    /// Others wait, as long as [`RateLimit::wait_max`] says.
+    #[must_use]
+    pub fn concurrency(mut self, provider: impl Into<String>, calls: usize) -> Self {
+        self.at_once.insert(provider.into(), calls);
+        self
+    }
+
+    /// Checks the set-up and shares one connection pool among the providers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when there is no provider, two have the same name, one of them could
+    /// never make a call, a limit is for a provider that is not there, a route has no targets, or
+    /// the proxy's URL is none; [`ErrorKind::NotFound`] when a route or the default model leads to
+    /// no provider.
+    pub fn build(mut self) -> Result<Llm> {
+        self.prepare()?;
+        let Self { breaker, retry, deadlines, .. } = self;
+        let health = || Arc::new(Health::new(breaker, retry));
+        let connect = |provider: Box<dyn Provider>| {
+            let (rate, at_once) =
+                (self.rates.remove(provider.name()), self.at_once.remove(provider.name()));
+            Connected { provider, gate: Gate::new(rate, at_once), health: health() }
+        };
+        let providers = self.providers.into_iter().map(connect).collect();
+        if let Some(name) = self.rates.keys().chain(self.at_once.keys()).next() {
+            return Err(config(format!("there is a limit for {name:?}, which is no provider")));
+        }
+        let default_model = self.default_model.filter(|model| !model.is_empty());
+        let routes = HashMap::new();
+        let mut inner = Inner { providers, routes, default_model, deadlines, retry };
+        for (name, route) in self.routes {
+            let targets = targets(&inner, &name, route, health)?;
+            inner.routes.insert(name, targets);
+        }
+        if let Some(model) = &inner.default_model {
+            inner.targets(model)?;
+        }
+        Ok(Llm { inner: Arc::new(inner) })
+    }
+
+    /// Checks the providers, and gives them what they share.
+    fn prepare(&mut self) -> Result<()> {
+        let limits = HttpLimits { connect_timeout: self.deadlines.connect, ..self.limits };
+        let http = match &self.proxy {
+            Some(url) => Http::with_proxy(limits, url)?,
+            None => Http::new(limits),
+        };
+        let mut names: Vec<String> = Vec::with_capacity(self.providers.len());
+        for provider in &mut self.providers {
+            let name = provider.name().to_owned();
+            if name.is_empty() || name.contains('/') || names.contains(&name) {
+                return Err(config(format!(
+                    "a provider cannot be named {name:?}: names are unique, not empty and without \
+                     a slash"
+                )));
+            }
+            names.push(name);
+            provider.prepare(&http)?;
+        }
+        match names.is_empty() {
+            true => Err(config("no provider was added")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Finds the providers of a route's models, each of which has a health of its own.
+fn targets(
+    inner: &Inner,
+    name: &str,
+    route: Route,
+    health: impl Fn() -> Arc<Health>,
+) -> Result<Vec<Target>> {
+    if name.is_empty() || route.targets.is_empty() {
+        return Err(config(format!("the route {name:?} needs a name and a target")));
+    }
+    let target = |(model, weight): (String, u32)| {
+        Ok(Target { weight, health: health(), ..inner.target(&model)? })
+    };
+    route.targets.into_iter().map(target).collect()
+}
+
+fn config(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Anthropic, Demo, OpenAi};
+
+    #[test]
+    fn a_set_up_that_cannot_work_is_refused() {
+        for builder in [
+            Llm::builder(),
+            Llm::builder().provider(Demo::new()).provider(Demo::new()),
+            Llm::builder().provider(OpenAi::new("k").name("a/b")),
+            Llm::builder().provider(OpenAi::new("k").base_url("nonsense")),
+            Llm::builder().provider(Demo::new()).proxy(Some("localhost:3128")),
+            Llm::builder().provider(Demo::new()).concurrency("nobody", 1),
+            Llm::builder().provider(Demo::new()).route("a", Route::default()),
+        ] {
+            assert_eq!(builder.build().unwrap_err().kind(), &ErrorKind::Config);
+        }
+        let two = Llm::builder().provider(Demo::new()).provider(Anthropic::new("k"));
+        let error = two.default_model("gpt-4o").build().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::NotFound);
+    }
+}

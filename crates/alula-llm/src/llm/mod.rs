@@ -1,0 +1,137 @@
+//! All providers behind one handle.
+
+mod builder;
+mod call;
+mod route;
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde_json::{Map, Value};
+
+pub use builder::LlmBuilder;
+pub use route::Route;
+
+use self::route::Target;
+use crate::{
+    BreakerState, ChatRequest, ChatResponse, ChatStream, Deadlines, Error, ErrorKind, Provider,
+    Result, RetryPolicy,
+    resilience::{Gate, Health},
+};
+
+/// All providers behind one handle, which is cheap to clone.
+///
+/// A model's name selects where a call goes, in this order: a [`Route`] of this name, a provider's
+/// prefix (`anthropic/claude-…`), the provider that knows the name as its own (`claude-…`), the
+/// provider of the default model. An empty name stands for the default model.
+///
+/// A call that fails in a way that may pass is tried again, see [`RetryPolicy`], and then goes to
+/// the next target of its route, if there is one. It ends at the total of its [`Deadlines`],
+/// however many attempts that were.
+#[derive(Debug, Clone)]
+pub struct Llm {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    providers: Vec<Connected>,
+    routes: HashMap<String, Vec<Target>>,
+    default_model: Option<String>,
+    deadlines: Deadlines,
+    retry: RetryPolicy,
+}
+
+/// A provider, and what its calls have in common.
+#[derive(Debug)]
+struct Connected {
+    provider: Box<dyn Provider>,
+    gate: Gate,
+    /// Of calls to models that no route names.
+    health: Arc<Health>,
+}
+
+impl Llm {
+    /// Starts with no provider.
+    pub fn builder() -> LlmBuilder {
+        LlmBuilder::default()
+    }
+
+    /// Asks and waits for the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] when no provider serves the model; else what the provider says, or
+    /// the last of several.
+    pub async fn chat(&self, request: ChatRequest) -> Result<ChatResponse> {
+        let (answer, in_flight) =
+            call::run(&self.inner, request, false, async |target, request, deadlines| {
+                deadlines.whole(target.name(), target.chat(request)).await
+            })
+            .await?;
+        in_flight.succeeded(answer.usage.as_ref());
+        Ok(answer)
+    }
+
+    /// Asks for a stream, and returns with its first content: what fails before is tried again,
+    /// or fails here.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] when no provider serves the model; else what the provider says, or
+    /// the last of several.
+    pub async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+        let (events, in_flight) =
+            call::run(&self.inner, request, true, async |target, request, deadlines| {
+                deadlines.stream(target.name(), target.stream(request)).await?.ready().await
+            })
+            .await?;
+        Ok(call::watched(events, in_flight))
+    }
+
+    /// Reads a request from the fields that the provider of this model knows it by.
+    ///
+    /// Only what differs from an empty conversation needs to be there. The request keeps the
+    /// name of the model as it is given here.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] when no provider serves the model, and
+    /// [`ErrorKind::InvalidRequest`] when the provider has no such request.
+    pub fn request_from_json(
+        &self,
+        model: &str,
+        mut fields: Map<String, Value>,
+    ) -> Result<ChatRequest> {
+        let protocol = self.inner.protocol(model)?;
+        fields.insert("model".to_owned(), model.into());
+        fields.entry("messages").or_insert_with(|| Value::Array(Vec::new()));
+        protocol.request_from_json(fields.into())
+    }
+
+    /// The names of the providers, in the order they were added.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.inner.providers.iter().map(|connected| connected.provider.name())
+    }
+
+    /// Whether calls get through, for each target: the models that routes name, as
+    /// `provider/model`, and all others of a provider, under its name.
+    pub fn breakers(&self) -> impl Iterator<Item = (String, BreakerState)> {
+        let providers = &self.inner.providers;
+        let name_of = |index: usize| providers.get(index).map_or("", |it| it.provider.name());
+        let routed = self.inner.routes.values().flatten().map(move |target| {
+            (format!("{}/{}", name_of(target.provider), target.model), target.health.state())
+        });
+        let others = providers.iter();
+        let others = others.map(|it| (it.provider.name().to_owned(), it.health.state()));
+        others.chain(routed)
+    }
+
+    /// The model of requests that name none.
+    pub fn default_model(&self) -> Option<&str> {
+        self.inner.default_model.as_deref()
+    }
+}
+
+fn not_found(message: String) -> Error {
+    Error::new(ErrorKind::NotFound, message)
+}

@@ -1,0 +1,266 @@
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// When a target that fails is left alone.
+///
+/// After [`failures`](Self::failures) failures in a row the breaker opens: calls go to the next
+/// target at once, or fail at once. After a pause one call is let through to try; if it succeeds
+/// the breaker closes, and if it fails the next pause is twice as long.
+///
+/// Failures are timeouts, broken connections, and what providers say when they are the ones in
+/// trouble (5xx, 529). A request that is refused as it is, or for its rate, says nothing about the
+/// provider's health.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use alula_llm::BreakerPolicy;
+///
+/// let policy = BreakerPolicy { failures: 5, ..BreakerPolicy::default() };
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerPolicy {
+    /// Failures in a row that open the breaker; 0 never does. 3.
+    pub failures: u32,
+    /// The first pause. 5 s.
+    pub pause: Duration,
+    /// The longest pause. 60 s.
+    pub pause_max: Duration,
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> Self {
+        Self { failures: 3, pause: Duration::from_secs(5), pause_max: Duration::from_secs(60) }
+    }
+}
+
+/// What a breaker does with calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BreakerState {
+    /// They go through.
+    Closed,
+    /// They do not.
+    Open,
+    /// One goes through, to see what becomes of it.
+    HalfOpen,
+}
+
+/// The breaker of one target.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    policy: BreakerPolicy,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Closed {
+        failures: u32,
+    },
+    Open {
+        until: Instant,
+        pause: Duration,
+    },
+    /// A probe is on its way; `pause` is the one before.
+    HalfOpen {
+        pause: Duration,
+    },
+}
+
+impl Breaker {
+    pub(crate) fn new(policy: BreakerPolicy) -> Self {
+        Self { policy, state: Mutex::new(State::Closed { failures: 0 }) }
+    }
+
+    pub(crate) fn state(&self) -> BreakerState {
+        match *self.lock() {
+            State::Closed { .. } => BreakerState::Closed,
+            State::Open { .. } => BreakerState::Open,
+            State::HalfOpen { .. } => BreakerState::HalfOpen,
+        }
+    }
+
+    /// Lets a call through, or says how long nothing gets through.
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<Admission, Duration> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        match *state {
+            State::Closed { .. } => Ok(self.admission(Probe::No)),
+            State::Open { until, pause } if until <= now => {
+                *state = State::HalfOpen { pause };
+                Ok(self.admission(Probe::Yes { pause }))
+            }
+            State::Open { until, .. } => Err(until - now),
+            // The probe tells; how soon, nobody knows.
+            State::HalfOpen { pause } => Err(pause),
+        }
+    }
+
+    fn admission(self: &Arc<Self>, probe: Probe) -> Admission {
+        Admission { breaker: self.clone(), probe, is_told: false }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, pause: Duration) -> State {
+        let pause = pause.min(self.policy.pause_max);
+        State::Open { until: Instant::now() + pause, pause }
+    }
+}
+
+/// Whether a call is the one that tries a target again.
+#[derive(Debug, Clone, Copy)]
+enum Probe {
+    No,
+    Yes { pause: Duration },
+}
+
+/// A call that was let through. Whoever drops it without a word has learned nothing.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    breaker: Arc<Breaker>,
+    probe: Probe,
+    is_told: bool,
+}
+
+impl Admission {
+    /// Whether everybody waits for this call to tell.
+    pub(crate) fn is_probe(&self) -> bool {
+        matches!(self.probe, Probe::Yes { .. })
+    }
+
+    /// The target works.
+    pub(crate) fn succeeded(mut self) {
+        self.is_told = true;
+        let mut state = self.breaker.lock();
+        match (*state, self.probe) {
+            (State::Closed { .. }, _) | (State::HalfOpen { .. }, Probe::Yes { .. }) => {
+                *state = State::Closed { failures: 0 };
+            }
+            // A call of before the breaker opened: the probe will tell.
+            _ => {}
+        }
+    }
+
+    /// The target is in trouble.
+    pub(crate) fn failed(mut self) {
+        self.is_told = true;
+        let breaker = &self.breaker;
+        let mut state = breaker.lock();
+        match (*state, self.probe) {
+            (State::Closed { failures }, _) => {
+                let failures = failures.saturating_add(1);
+                let is_enough = breaker.policy.failures != 0 && failures >= breaker.policy.failures;
+                *state = match is_enough {
+                    true => breaker.open(breaker.policy.pause),
+                    false => State::Closed { failures },
+                };
+            }
+            (State::HalfOpen { .. }, Probe::Yes { pause }) => {
+                *state = breaker.open(pause.saturating_mul(2));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Admission {
+    /// A probe whose caller left makes room for the next one.
+    fn drop(&mut self) {
+        let Probe::Yes { pause } = self.probe else { return };
+        let mut state = self.breaker.lock();
+        if !self.is_told && matches!(*state, State::HalfOpen { .. }) {
+            *state = State::Open { until: Instant::now(), pause };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn opened() -> Arc<Breaker> {
+        let breaker = Arc::new(Breaker::new(BreakerPolicy::default()));
+        for _ in 0..3 {
+            breaker.admit().unwrap().failed();
+        }
+        breaker
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_failures_in_a_row_open_it() {
+        let breaker = Arc::new(Breaker::new(BreakerPolicy::default()));
+        for _ in 0..10 {
+            breaker.admit().unwrap().failed();
+            breaker.admit().unwrap().failed();
+            breaker.admit().unwrap().succeeded();
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        assert_eq!(opened().admit().unwrap_err(), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_call_tries_it_again() {
+        let breaker = opened();
+        advance(Duration::from_secs(5)).await;
+        let probe = breaker.admit().unwrap();
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        assert!(breaker.admit().is_err(), "two calls try at once");
+        probe.succeeded();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        breaker.admit().unwrap().failed();
+        assert_eq!(breaker.state(), BreakerState::Closed, "it has forgotten the old failures");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_a_limit() {
+        let breaker = opened();
+        for seconds in [5, 10, 20, 40, 60, 60] {
+            let pause = Duration::from_secs(seconds);
+            assert_eq!(breaker.admit().unwrap_err(), pause);
+            advance(pause).await;
+            breaker.admit().unwrap().failed();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn late_news_of_earlier_calls_changes_nothing() {
+        let breaker = Arc::new(Breaker::new(BreakerPolicy::default()));
+        let early: Vec<_> = (0..4).map(|_| breaker.admit().unwrap()).collect();
+        for _ in 0..3 {
+            breaker.admit().unwrap().failed();
+        }
+        for (number, call) in early.into_iter().enumerate() {
+            if number % 2 == 0 { call.succeeded() } else { call.failed() }
+        }
+        assert_eq!(breaker.admit().unwrap_err(), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_is_given_up_is_followed_by_another() {
+        let breaker = opened();
+        advance(Duration::from_secs(5)).await;
+        drop(breaker.admit().unwrap());
+        breaker.admit().unwrap().succeeded();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_number_it_never_opens() {
+        let policy = BreakerPolicy { failures: 0, ..BreakerPolicy::default() };
+        let breaker = Arc::new(Breaker::new(policy));
+        for _ in 0..100 {
+            breaker.admit().unwrap().failed();
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+}

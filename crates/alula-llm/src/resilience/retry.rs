@@ -1,0 +1,167 @@
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{Error, ErrorKind};
+
+/// How often a call is tried again at the same target, and when.
+///
+/// Only what may succeed a moment later is tried again: broken connections, 429, 5xx and 529; and
+/// never once the caller has seen a piece of the answer. A deadline that has passed is not waited
+/// for twice: the next target is asked. A wait is chosen at random, up to [`backoff`](Self::backoff) doubled for each attempt, so that
+/// clients of one outage do not come back together; a provider's `Retry-After` counts instead.
+///
+/// A budget keeps an outage from being multiplied: see [`budget`](Self::budget).
+///
+/// ```
+/// use alula_llm::RetryPolicy;
+///
+/// let never = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryPolicy {
+    /// How often a target is asked in all; 1 never tries again. 3.
+    pub attempts: u32,
+    /// The longest wait before the second attempt. 500 ms.
+    pub backoff: Duration,
+    /// The longest wait before any attempt. 8 s. A provider that asks for more is not waited for.
+    pub backoff_max: Duration,
+    /// How many calls in a hundred may be tried again, over time, beyond the first ten. 10.
+    pub budget: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            backoff: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(8),
+            budget: 10,
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// How long to wait after a failure before attempt number `attempt`, which begins with 2; none
+    /// if there is no use in it. `random` is in `0.0..1.0`.
+    pub(crate) fn wait(&self, error: &Error, attempt: u32, random: f64) -> Option<Duration> {
+        if attempt > self.attempts || !may_pass(error) {
+            return None;
+        }
+        if let Some(asked) = error.retry_after() {
+            return (asked <= self.backoff_max).then_some(asked);
+        }
+        let doubled =
+            self.backoff.saturating_mul(1_u32.checked_shl(attempt - 2).unwrap_or(u32::MAX));
+        Some(doubled.min(self.backoff_max).mul_f64(random))
+    }
+}
+
+/// Whether the same call may succeed a moment later.
+fn may_pass(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::RateLimited { .. }
+            | ErrorKind::Overloaded { .. }
+            | ErrorKind::Connect
+            | ErrorKind::Stream { .. }
+            | ErrorKind::Decode
+            | ErrorKind::Unavailable
+    )
+}
+
+/// Retries that a target has left. Calls pay in, retries are paid for.
+#[derive(Debug)]
+pub(crate) struct RetryBudget {
+    percent: u32,
+    /// In hundredths of a retry.
+    left: Mutex<u32>,
+}
+
+impl RetryBudget {
+    /// What there is at the start, and at most.
+    const RESERVE: u32 = 10;
+
+    pub(crate) fn new(percent: u32) -> Self {
+        Self { percent, left: Mutex::new(Self::RESERVE * 100) }
+    }
+
+    /// A call begins.
+    pub(crate) fn deposit(&self) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = left.saturating_add(self.percent).min(Self::RESERVE * 100);
+    }
+
+    /// Takes a retry, if there is one.
+    pub(crate) fn withdraw(&self) -> bool {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = left.checked_sub(100);
+        *left = rest.unwrap_or(*left);
+        rest.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Phase;
+
+    fn error(kind: ErrorKind) -> Error {
+        Error::new(kind, "no")
+    }
+
+    fn wait(kind: ErrorKind, attempt: u32) -> Option<Duration> {
+        RetryPolicy::default().wait(&error(kind), attempt, 0.5)
+    }
+
+    #[test]
+    fn waits_grow_and_are_half_of_the_longest_on_average() {
+        let waits = [2, 3].map(|attempt| wait(ErrorKind::Unavailable, attempt).unwrap());
+        assert_eq!(waits, [Duration::from_millis(250), Duration::from_millis(500)]);
+        assert_eq!(wait(ErrorKind::Unavailable, 4), None);
+        let patient = RetryPolicy { attempts: 99, ..RetryPolicy::default() };
+        let late = patient.wait(&error(ErrorKind::Connect), 80, 1.0);
+        assert_eq!(late, Some(Duration::from_secs(8)));
+    }
+
+    #[test]
+    fn a_provider_is_taken_at_its_word_unless_it_asks_for_too_much() {
+        let limited =
+            |seconds| ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
+        assert_eq!(wait(limited(3), 2), Some(Duration::from_secs(3)));
+        assert_eq!(wait(limited(30), 2), None);
+    }
+
+    #[test]
+    fn what_cannot_pass_is_not_tried_again() {
+        for kind in [
+            ErrorKind::QuotaExceeded,
+            ErrorKind::InvalidRequest,
+            ErrorKind::Auth,
+            ErrorKind::NotFound,
+            ErrorKind::ContextTooLong,
+            ErrorKind::ContentFiltered,
+            ErrorKind::TooLarge,
+            ErrorKind::Config,
+            ErrorKind::Timeout { phase: Phase::FirstToken },
+        ] {
+            assert_eq!(wait(kind.clone(), 2), None, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_outage_is_multiplied_by_no_more_than_a_fifth() {
+        for calls in [100, 1_000, 100_000] {
+            let budget = RetryBudget::new(RetryPolicy::default().budget);
+            let mut asked = 0;
+            for _ in 0..calls {
+                budget.deposit();
+                asked += 1;
+                asked += u32::from(budget.withdraw()) + u32::from(budget.withdraw());
+            }
+            assert!(asked * 10 <= calls * 12, "{asked} for {calls} calls");
+            assert!(asked > calls, "nothing was tried again");
+        }
+    }
+}
