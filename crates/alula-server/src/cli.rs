@@ -45,6 +45,8 @@ Environment:
   ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)
   ALULA_IDLE_SECONDS                     between two signs of life of a stream (60)
   ALULA_TOTAL_SECONDS                    for a whole call (600)
+  ALULA_ATTEMPTS                         how often a provider is asked that fails (3)
+  ALULA_BREAKER_FAILURES                 failed calls in a row, then it is left alone (3; 0: never)
   ALULA_BODY_BYTES_MAX                   the largest request body (8388608)
   ALULA_CONNECTIONS_MAX                  connections at a time, of each worker (20000)
   ALULA_HEADER_READ_SECONDS              to send the head of a request (10)

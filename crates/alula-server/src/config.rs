@@ -9,7 +9,7 @@ use std::{
 };
 
 use alula::{Limits, Secret};
-use alula_llm::{ApiKey, Deadlines};
+use alula_llm::{ApiKey, BreakerPolicy, Deadlines, RetryPolicy};
 use tracing_subscriber::EnvFilter;
 
 /// The most bytes of a request body by default: a long conversation with a few pictures.
@@ -25,6 +25,8 @@ pub(crate) struct Config {
     /// The model of requests that name none.
     pub(crate) model: Option<String>,
     pub(crate) deadlines: Deadlines,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) breaker: BreakerPolicy,
     /// The proxy through which providers are called, but for those on this machine. Its URL may
     /// hold a password.
     pub(crate) proxy: Option<Secret<String>>,
@@ -128,6 +130,13 @@ impl Config {
             idle: variables.seconds("ALULA_IDLE_SECONDS", defaults.idle),
             total: variables.seconds("ALULA_TOTAL_SECONDS", defaults.total),
         };
+        let retry = RetryPolicy::default();
+        let attempts = variables.parsed::<NonZeroU32>("ALULA_ATTEMPTS");
+        let attempts = attempts.map_or(retry.attempts, NonZeroU32::get);
+        let retry = RetryPolicy { attempts, ..retry };
+        let breaker = BreakerPolicy::default();
+        let failures = variables.parsed("ALULA_BREAKER_FAILURES").unwrap_or(breaker.failures);
+        let breaker = BreakerPolicy { failures, ..breaker };
         let limits = Limits::default();
         let limits = Limits::default()
             .header_read(variables.seconds("ALULA_HEADER_READ_SECONDS", limits.header_read))
@@ -160,6 +169,8 @@ impl Config {
             ollama_host: variables.text("OLLAMA_HOST"),
             model: variables.text("ALULA_MODEL"),
             deadlines,
+            retry,
+            breaker,
             log: variables.parsed("ALULA_LOG").unwrap_or_default(),
             log_format: variables.parsed("ALULA_LOG_FORMAT").unwrap_or_default(),
         };

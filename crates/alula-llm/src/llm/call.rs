@@ -5,29 +5,74 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
 
-use super::{Inner, not_found, route::Target};
+use super::{Connected, Inner, not_found, route::Target};
 use crate::{
-    ChatEvent, ChatRequest, ChatStream, Deadlines, Error, ErrorKind, Provider, Result, estimate,
-    resilience::InFlight,
+    ChatEvent, ChatRequest, ChatResponse, ChatStream, Deadlines, Error, ErrorKind, Provider,
+    Result, estimate,
+    resilience::{self, Health, InFlight, Passage},
 };
+
+/// A kind of call.
+pub(super) trait Ask {
+    type Answer;
+
+    /// Whether the answer has a first token to wait for.
+    const STREAMS: bool;
+
+    fn ask(
+        provider: &dyn Provider,
+        request: &ChatRequest,
+        deadlines: Deadlines,
+    ) -> impl Future<Output = Result<Self::Answer>> + Send;
+}
+
+/// A call for the whole answer.
+pub(super) enum Whole {}
+
+impl Ask for Whole {
+    type Answer = ChatResponse;
+    const STREAMS: bool = false;
+
+    async fn ask(
+        provider: &dyn Provider,
+        request: &ChatRequest,
+        deadlines: Deadlines,
+    ) -> Result<ChatResponse> {
+        deadlines.whole(provider.name(), provider.chat(request)).await
+    }
+}
+
+/// A call for a stream that has begun.
+pub(super) enum Streamed {}
+
+impl Ask for Streamed {
+    type Answer = ChatStream;
+    const STREAMS: bool = true;
+
+    async fn ask(
+        provider: &dyn Provider,
+        request: &ChatRequest,
+        deadlines: Deadlines,
+    ) -> Result<ChatStream> {
+        deadlines.stream(provider.name(), provider.stream(request)).await?.ready().await
+    }
+}
 
 /// Asks the targets of the request's model, one after the other, until one answers.
 ///
 /// Where the answer streams, each target has the time to its first token once, however often it
 /// is asked.
-pub(super) async fn run<T>(
+pub(super) async fn run<A: Ask>(
     inner: &Inner,
     mut request: ChatRequest,
-    streams: bool,
-    ask: impl AsyncFn(&dyn Provider, &ChatRequest, Deadlines) -> Result<T>,
-) -> Result<(T, InFlight)> {
+) -> Result<(A::Answer, InFlight)> {
     let mut failure = None;
     let ends = Instant::now().checked_add(inner.deadlines.total);
     for target in inner.targets(&request.model)? {
         request.model.clone_from(&target.model);
-        let begins = Instant::now().checked_add(inner.deadlines.first_token).filter(|_| streams);
-        let attempts = Attempts { inner, ends, begins, ask: &ask };
-        match attempts.at(&target, &request).await {
+        let begins = Instant::now().checked_add(inner.deadlines.first_token).filter(|_| A::STREAMS);
+        let attempts = Attempts { inner, ends, begins };
+        match attempts.at::<A>(&target, &request).await {
             Ok(answered) => return Ok(answered),
             Err(error) if !another_may_help(&error) => return Err(error),
             Err(error) => {
@@ -51,52 +96,61 @@ fn another_may_help(error: &Error) -> bool {
 }
 
 /// What the attempts of a call have in common.
-struct Attempts<'a, F> {
+struct Attempts<'a> {
     inner: &'a Inner,
     /// When the whole call ends.
     ends: Option<Instant>,
     /// When a stream of the target must have begun.
     begins: Option<Instant>,
-    ask: &'a F,
 }
 
-impl<F> Attempts<'_, F> {
-    /// Asks one target, as often as the policy allows.
-    async fn at<T>(&self, target: &Target, request: &ChatRequest) -> Result<(T, InFlight)>
-    where
-        F: AsyncFn(&dyn Provider, &ChatRequest, Deadlines) -> Result<T>,
-    {
+impl Attempts<'_> {
+    /// Asks one target, as often as the policy allows. For the breaker that is one call.
+    async fn at<A: Ask>(
+        &self,
+        target: &Target,
+        request: &ChatRequest,
+    ) -> Result<(A::Answer, InFlight)> {
         let connected = self.inner.providers.get(target.provider);
         let connected = connected.ok_or_else(|| not_found("no such provider".to_owned()))?;
+        let name = connected.provider.name();
+        let admission = target.health.admit().map_err(|error| error.with_provider(name))?;
+        match self.again::<A>(connected, &target.health, request).await {
+            Ok((answer, passage)) => Ok((answer, InFlight::new(admission, passage))),
+            Err(error) => {
+                resilience::tell(admission, &error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn again<A: Ask>(
+        &self,
+        connected: &Connected,
+        health: &Health,
+        request: &ChatRequest,
+    ) -> Result<(A::Answer, Passage)> {
         let provider = &*connected.provider;
-        target.health.begin();
-        let mut failure = None;
-        for attempt in 2.. {
-            let tokens = || estimate::tokens(request);
-            let admitted = connected.gate.admit(&target.health, tokens).await;
-            let in_flight = match admitted {
-                Ok(in_flight) => in_flight,
-                // What the provider said is worth more than why it is not asked again.
-                Err(refusal) => {
-                    return Err(failure.unwrap_or_else(|| refusal.with_provider(provider.name())));
-                }
-            };
-            let error = match (self.ask)(provider, request, self.deadlines()).await {
-                Ok(answer) => return Ok((answer, in_flight)),
+        let mut attempt = 1;
+        loop {
+            let turn = connected.gate.pass(|| estimate::tokens(request)).await;
+            let passage = turn.map_err(|error| error.with_provider(provider.name()))?;
+            let error = match A::ask(provider, request, self.deadlines()).await {
+                Ok(answer) => return Ok((answer, passage)),
                 Err(error) => error,
             };
-            in_flight.failed(&error);
+            passage.failed(&error);
+            attempt += 1;
             let wait = self.inner.retry.wait(&error, attempt, fastrand::f64());
             match wait.filter(|wait| self.has_time(*wait)) {
-                Some(wait) if target.health.may_retry() => {
-                    tracing::debug!(provider = provider.name(), attempt, ?wait, %error, "trying again");
+                Some(wait) if health.may_retry() => {
+                    let provider = provider.name();
+                    tracing::debug!(provider, attempt, ?wait, %error, "trying again");
                     sleep(wait).await;
-                    failure = Some(error);
                 }
                 _ => return Err(error),
             }
         }
-        Err(failure.unwrap_or_else(|| not_found("no attempt was made".to_owned())))
     }
 
     /// The deadlines, with what is left of the total and of the wait for the first token.

@@ -11,7 +11,10 @@ use serde_json::{Map, Value};
 pub use builder::LlmBuilder;
 pub use route::Route;
 
-use self::route::Target;
+use self::{
+    call::{Streamed, Whole},
+    route::Target,
+};
 use crate::{
     BreakerState, ChatRequest, ChatResponse, ChatStream, Deadlines, Error, ErrorKind, Provider,
     Result, RetryPolicy,
@@ -63,11 +66,7 @@ impl Llm {
     /// [`ErrorKind::NotFound`] when no provider serves the model; else what the provider says, or
     /// the last of several.
     pub async fn chat(&self, request: ChatRequest) -> Result<ChatResponse> {
-        let (answer, in_flight) =
-            call::run(&self.inner, request, false, async |target, request, deadlines| {
-                deadlines.whole(target.name(), target.chat(request)).await
-            })
-            .await?;
+        let (answer, in_flight) = call::run::<Whole>(&self.inner, request).await?;
         in_flight.succeeded(answer.usage.as_ref());
         Ok(answer)
     }
@@ -80,11 +79,7 @@ impl Llm {
     /// [`ErrorKind::NotFound`] when no provider serves the model; else what the provider says, or
     /// the last of several.
     pub async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
-        let (events, in_flight) =
-            call::run(&self.inner, request, true, async |target, request, deadlines| {
-                deadlines.stream(target.name(), target.stream(request)).await?.ready().await
-            })
-            .await?;
+        let (events, in_flight) = call::run::<Streamed>(&self.inner, request).await?;
         Ok(call::watched(events, in_flight))
     }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// When a target that fails is left alone.
 ///
-/// After [`failures`](Self::failures) failures in a row the breaker opens: calls go to the next
+/// After [`failures`](Self::failures) failed calls in a row, each with all its attempts, the breaker opens: calls go to the next
 /// target at once, or fail at once. After a pause one call is let through to try; if it succeeds
 /// the breaker closes, and if it fails the next pause is twice as long.
 ///

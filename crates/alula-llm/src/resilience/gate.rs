@@ -26,9 +26,17 @@ impl Health {
         Self { breaker, budget: RetryBudget::new(retry.budget) }
     }
 
-    /// A call begins, whatever it will take.
-    pub(crate) fn begin(&self) {
+    /// Lets a call begin, with as many attempts as it will take.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Overloaded`] while the target is left alone.
+    pub(crate) fn admit(&self) -> Result<Admission> {
         self.budget.deposit();
+        self.breaker.admit().map_err(|rest| {
+            let kind = ErrorKind::Overloaded { retry_after: Some(rest) };
+            Error::new(kind, "it failed too often and is left alone for a while")
+        })
     }
 
     /// Takes a retry from the budget, if there is one.
@@ -65,21 +73,13 @@ impl Gate {
         Self { limiter: rate.map(Limiter::new), slots }
     }
 
-    /// Lets a call through when its turn has come. `tokens` estimates what it will use.
+    /// Lets an attempt through when its turn has come. `tokens` estimates what it will use.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Overloaded`] while the target is left alone or has too many calls already,
+    /// [`ErrorKind::Overloaded`] when there are too many calls already,
     /// [`ErrorKind::RateLimited`] when the turn would come too late.
-    pub(crate) async fn admit(
-        &self,
-        health: &Health,
-        tokens: impl FnOnce() -> u64,
-    ) -> Result<InFlight> {
-        let admission = health.breaker.admit().map_err(|rest| {
-            let kind = ErrorKind::Overloaded { retry_after: Some(rest) };
-            Error::new(kind, "it failed too often and is left alone for a while")
-        })?;
+    pub(crate) async fn pass(&self, tokens: impl FnOnce() -> u64) -> Result<Passage> {
         let reservation = match &self.limiter {
             Some(limiter) => Some(turn(limiter, tokens()).await?),
             None => None,
@@ -88,7 +88,7 @@ impl Gate {
             Some(slots) => Some(slots.take().await?),
             None => None,
         };
-        Ok(InFlight { admission: Some(admission), reservation, _slot: slot })
+        Ok(Passage { reservation, _slot: slot })
     }
 }
 
@@ -115,54 +115,72 @@ impl Slots {
     }
 }
 
-/// A call that was let through, until it is known what became of it.
-///
-/// Dropping it, as a caller that leaves does, says nothing about the target and counts what was
-/// reserved.
+/// An attempt on its way. Whoever drops it counts what was reserved.
 #[derive(Debug)]
-pub(crate) struct InFlight {
-    admission: Option<Admission>,
+pub(crate) struct Passage {
     reservation: Option<Reservation>,
     _slot: Option<OwnedSemaphorePermit>,
 }
 
+impl Passage {
+    fn used(self, tokens: Option<u64>) {
+        if let (Some(reservation), Some(tokens)) = (self.reservation, tokens) {
+            reservation.settle(tokens);
+        }
+    }
+
+    /// A model that was not asked used nothing; one that was cut off may have.
+    pub(crate) fn failed(self, error: &Error) {
+        let was_asked =
+            matches!(error.kind(), ErrorKind::Timeout { .. } | ErrorKind::Stream { .. });
+        self.used((!was_asked).then_some(0));
+    }
+}
+
+/// A call that is being answered, until it is known what became of it.
+///
+/// Dropping it, as a caller that leaves does, says nothing about the target.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    admission: Option<Admission>,
+    passage: Passage,
+}
+
 impl InFlight {
+    pub(crate) fn new(admission: Admission, passage: Passage) -> Self {
+        Self { admission: Some(admission), passage }
+    }
+
     /// A stream has its first content. That is enough of a sign where everybody waits for one;
     /// else the end of the stream tells.
     pub(crate) fn begun(&mut self) {
-        if self.admission.as_ref().is_some_and(Admission::is_probe)
-            && let Some(admission) = self.admission.take()
-        {
+        if let Some(admission) = self.admission.take_if(|it| it.is_probe()) {
             admission.succeeded();
         }
     }
 
     /// The call was answered, and cost so much if the provider says so.
-    pub(crate) fn succeeded(mut self, usage: Option<&Usage>) {
-        if let Some(admission) = self.admission.take() {
+    pub(crate) fn succeeded(self, usage: Option<&Usage>) {
+        if let Some(admission) = self.admission {
             admission.succeeded();
         }
-        if let (Some(reservation), Some(usage)) = (self.reservation.take(), usage) {
-            reservation.settle(usage.total());
-        }
+        self.passage.used(usage.map(Usage::total));
     }
 
-    /// The call failed.
-    pub(crate) fn failed(mut self, error: &Error) {
-        if let Some(admission) = self.admission.take() {
-            match is_trouble(error) {
-                true => admission.failed(),
-                false => admission.succeeded(),
-            }
+    /// The answer broke off.
+    pub(crate) fn failed(self, error: &Error) {
+        if let Some(admission) = self.admission {
+            tell(admission, error);
         }
-        // A model that was not asked used nothing; one that was cut off may have.
-        let was_asked =
-            matches!(error.kind(), ErrorKind::Timeout { .. } | ErrorKind::Stream { .. });
-        if let Some(reservation) = self.reservation.take()
-            && !was_asked
-        {
-            reservation.settle(0);
-        }
+        self.passage.failed(error);
+    }
+}
+
+/// Tells the breaker of a target how a call to it failed.
+pub(crate) fn tell(admission: Admission, error: &Error) {
+    match is_trouble(error) {
+        true => admission.failed(),
+        false => admission.succeeded(),
     }
 }
 

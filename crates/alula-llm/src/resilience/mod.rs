@@ -8,6 +8,6 @@ mod retry;
 mod window;
 
 pub use breaker::{BreakerPolicy, BreakerState};
-pub(crate) use gate::{Gate, Health, InFlight};
+pub(crate) use gate::{Gate, Health, InFlight, Passage, tell};
 pub use limiter::RateLimit;
 pub use retry::RetryPolicy;

@@ -25,8 +25,11 @@ pub struct RetryPolicy {
     pub attempts: u32,
     /// The longest wait before the second attempt. 500 ms.
     pub backoff: Duration,
-    /// The longest wait before any attempt. 8 s. A provider that asks for more is not waited for.
+    /// The longest wait before any attempt. 8 s.
     pub backoff_max: Duration,
+    /// The longest `Retry-After` that is waited for. 2 s. One that is longer goes to the caller,
+    /// who knows better whether to wait, unless another target answers.
+    pub retry_after_max: Duration,
     /// How many calls in a hundred may be tried again, over time, beyond the first ten. 10.
     pub budget: u32,
 }
@@ -37,6 +40,7 @@ impl Default for RetryPolicy {
             attempts: 3,
             backoff: Duration::from_millis(500),
             backoff_max: Duration::from_secs(8),
+            retry_after_max: Duration::from_secs(2),
             budget: 10,
         }
     }
@@ -50,7 +54,7 @@ impl RetryPolicy {
             return None;
         }
         if let Some(asked) = error.retry_after() {
-            return (asked <= self.backoff_max).then_some(asked);
+            return (asked <= self.retry_after_max).then_some(asked);
         }
         let doubled =
             self.backoff.saturating_mul(1_u32.checked_shl(attempt - 2).unwrap_or(u32::MAX));
@@ -66,7 +70,6 @@ fn may_pass(error: &Error) -> bool {
             | ErrorKind::Overloaded { .. }
             | ErrorKind::Connect
             | ErrorKind::Stream { .. }
-            | ErrorKind::Decode
             | ErrorKind::Unavailable
     )
 }
@@ -129,8 +132,8 @@ mod tests {
     fn a_provider_is_taken_at_its_word_unless_it_asks_for_too_much() {
         let limited =
             |seconds| ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
-        assert_eq!(wait(limited(3), 2), Some(Duration::from_secs(3)));
-        assert_eq!(wait(limited(30), 2), None);
+        assert_eq!(wait(limited(2), 2), Some(Duration::from_secs(2)));
+        assert_eq!(wait(limited(3), 2), None);
     }
 
     #[test]
@@ -144,6 +147,7 @@ mod tests {
             ErrorKind::ContentFiltered,
             ErrorKind::TooLarge,
             ErrorKind::Config,
+            ErrorKind::Decode,
             ErrorKind::Timeout { phase: Phase::FirstToken },
         ] {
             assert_eq!(wait(kind.clone(), 2), None, "{kind:?}");

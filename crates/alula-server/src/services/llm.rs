@@ -16,8 +16,11 @@ const OLLAMA_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Sets up every provider there is: those with a key, a local Ollama, or else the demo.
 pub(crate) async fn connect(config: &Config) -> Result<Llm, ConfigError> {
-    let proxy = config.proxy.as_ref().map(|url| url.expose().as_str());
-    let mut builder = Llm::builder().deadlines(config.deadlines).proxy(proxy);
+    let mut builder = Llm::builder()
+        .deadlines(config.deadlines)
+        .retry(config.retry)
+        .breaker(config.breaker)
+        .proxy(config.proxy.as_ref().map(|url| url.expose().as_str()));
     let mut default_model = None;
     if let Some(provider) = openai(&config.openai) {
         builder = builder.provider(provider);

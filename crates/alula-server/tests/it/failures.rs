@@ -11,7 +11,7 @@ use crate::{
 /// Asks, while the provider answers with these bytes and closes the connection.
 async fn asked(path: &str, reply: &str) -> Answer {
     let upstream = Upstream::start();
-    let alula = serve_openai(&upstream.url()).listen();
+    let alula = serve_openai(&upstream.url()).env("ALULA_ATTEMPTS", "1").listen();
     let answering = async { upstream.call().await.answer(reply).await };
     let question = json!({"message": "Hi"});
     tokio::join!(answering, alula.post(path, &question)).1

@@ -38,6 +38,8 @@ async fn no_key_is_logged_or_told_whatever_a_provider_says() {
     let upstream = Upstream::start();
     let url = upstream.url().replace("://", &format!("://user:{PASSWORD}@"));
     let alula = serve()
+        .env("ALULA_ATTEMPTS", "1")
+        .env("ALULA_BREAKER_FAILURES", "0")
         .env("OPENAI_API_KEY", OPENAI_KEY)
         .env("OPENAI_BASE_URL", format!("{url}?key={PASSWORD}"))
         .env("ANTHROPIC_API_KEY", ANTHROPIC_KEY)
