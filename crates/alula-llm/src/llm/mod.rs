@@ -18,6 +18,7 @@ use self::{
 use crate::{
     BreakerState, ChatRequest, ChatResponse, ChatStream, Deadlines, Error, ErrorKind, Provider,
     Result, RetryPolicy,
+    model::Protocol,
     resilience::{Gate, Health},
 };
 
@@ -99,7 +100,9 @@ impl Llm {
     ) -> Result<ChatRequest> {
         let protocol = self.inner.protocol(model)?;
         fields.insert("model".to_owned(), model.into());
-        fields.entry("messages").or_insert_with(|| Value::Array(Vec::new()));
+        if protocol != Protocol::OpenAiResponses {
+            fields.entry("messages").or_insert_with(|| Value::Array(Vec::new()));
+        }
         protocol.request_from_json(fields.into())
     }
 

@@ -135,6 +135,7 @@ impl Accumulator {
             Some(Part::Text(text)) => merge_fields(&mut text.extra, fields),
             Some(Part::Reasoning(reasoning)) => merge_fields(&mut reasoning.extra, fields),
             Some(Part::ToolCall(call)) => merge_fields(&mut call.extra, fields),
+            Some(Part::Refusal(refusal)) => merge_fields(&mut refusal.extra, fields),
             _ => {}
         }
     }

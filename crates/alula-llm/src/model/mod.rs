@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use crate::{
     ChatStream, Result,
-    providers::{anthropic, openai},
+    providers::{anthropic, openai, openai_responses},
 };
 
 pub use accumulator::Accumulator;
@@ -47,6 +47,8 @@ pub enum Protocol {
     OpenAiChat,
     /// Anthropic's `/v1/messages`.
     AnthropicMessages,
+    /// OpenAI's `/v1/responses`, and everything compatible with it.
+    OpenAiResponses,
 }
 
 impl Protocol {
@@ -60,6 +62,7 @@ impl Protocol {
         match self {
             Self::OpenAiChat => openai::request_from_json(body),
             Self::AnthropicMessages => anthropic::request_from_json(body),
+            Self::OpenAiResponses => openai_responses::request_from_json(body),
         }
     }
 
@@ -73,6 +76,7 @@ impl Protocol {
         match self {
             Self::OpenAiChat => openai::request_to_json(request, stream),
             Self::AnthropicMessages => anthropic::request_to_json(request, stream),
+            Self::OpenAiResponses => openai_responses::request_to_json(request, stream),
         }
     }
 
@@ -85,6 +89,7 @@ impl Protocol {
         match self {
             Self::OpenAiChat => openai::response_from_json(body),
             Self::AnthropicMessages => anthropic::response_from_json(body),
+            Self::OpenAiResponses => openai_responses::response_from_json(body),
         }
     }
 
@@ -98,6 +103,7 @@ impl Protocol {
         match self {
             Self::OpenAiChat => openai::response_to_json(response),
             Self::AnthropicMessages => anthropic::response_to_json(response),
+            Self::OpenAiResponses => openai_responses::response_to_json(response),
         }
     }
 
@@ -109,6 +115,7 @@ impl Protocol {
         match self {
             Self::OpenAiChat => openai::decode_stream(bytes),
             Self::AnthropicMessages => anthropic::decode_stream(bytes),
+            Self::OpenAiResponses => openai_responses::decode_stream(bytes),
         }
     }
 
@@ -123,6 +130,7 @@ impl fmt::Display for Protocol {
         f.write_str(match self {
             Self::OpenAiChat => "OpenAI chat completions",
             Self::AnthropicMessages => "Anthropic messages",
+            Self::OpenAiResponses => "OpenAI responses",
         })
     }
 }

@@ -7,6 +7,7 @@ mod failure;
 mod http;
 pub mod ollama;
 pub mod openai;
+pub mod openai_responses;
 mod wire;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub use demo::Demo;
 pub(crate) use failure::Failure;
 pub use http::{Http, HttpLimits};
 pub use openai::OpenAi;
+pub use openai_responses::OpenAiResponses;
 
 /// Someone who answers chat requests.
 ///

@@ -190,6 +190,7 @@ impl Interaction {
             _ if self.method != "POST" => None,
             path if path.ends_with("/chat/completions") => Some(Protocol::OpenAiChat),
             path if path.ends_with("/v1/messages") => Some(Protocol::AnthropicMessages),
+            path if path.ends_with("/responses") => Some(Protocol::OpenAiResponses),
             _ => None,
         }
     }

@@ -17,13 +17,14 @@ use reqwest::{
 use serde_json::Value;
 
 use super::{
-    Http, HttpLimits, Provider,
+    Http, HttpLimits, OpenAiResponses, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http, wire,
 };
 use crate::{ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result};
 
+pub(super) use part::{audio_to_json, take_audio};
 pub(super) use request::MAX_TOKENS_NAMES;
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
@@ -94,6 +95,17 @@ impl OpenAi {
         self
     }
 
+    /// The same server by its responses API, with the settings made so far.
+    ///
+    /// ```
+    /// use alula_llm::OpenAi;
+    ///
+    /// let openai = OpenAi::new("sk-…").responses();
+    /// ```
+    pub fn responses(self) -> OpenAiResponses {
+        OpenAiResponses::of(self.endpoint)
+    }
+
     /// The JSON that a call would send.
     ///
     /// # Errors
@@ -103,7 +115,7 @@ impl OpenAi {
         let mut body = request_to_json(request, stream)?;
         // Their reasoning models refuse the old name, and other servers do not know the new one.
         // Who spelled the old name out gets it.
-        if self.is_official()
+        if is_official(&self.endpoint)
             && !request::spells_max_tokens(request)
             && let Some(body) = body.as_object_mut()
             && let Some(max_tokens) = body.shift_remove("max_tokens")
@@ -112,14 +124,30 @@ impl OpenAi {
         }
         Ok(body)
     }
+}
 
-    /// Whether the address is OpenAI's own, be it the one of a region (`eu.api.openai.com`).
-    fn is_official(&self) -> bool {
-        let url = Url::parse(&self.endpoint.base_url).ok();
-        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-        let region = host.strip_suffix(OFFICIAL_HOST);
-        region.is_some_and(|region| region.is_empty() || region.ends_with('.'))
+/// Whether the address is OpenAI's own, be it the one of a region (`eu.api.openai.com`).
+fn is_official(endpoint: &Endpoint) -> bool {
+    let url = Url::parse(&endpoint.base_url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let region = host.strip_suffix(OFFICIAL_HOST);
+    region.is_some_and(|region| region.is_empty() || region.ends_with('.'))
+}
+
+/// Whether a model of this name is surely OpenAI's, and the address is too.
+pub(super) fn serves(endpoint: &Endpoint, model: &str) -> bool {
+    const FAMILIES: [&str; 6] = ["gpt-", "chatgpt-", "o1", "o3", "o4", "ft:gpt-"];
+    is_official(endpoint) && FAMILIES.iter().any(|family| model.starts_with(family))
+}
+
+pub(super) fn header_map(endpoint: &Endpoint) -> Result<HeaderMap> {
+    let mut headers = http::header_map(&endpoint.headers)?;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(key) = &endpoint.key {
+        let value = http::secret(&format!("Bearer {}", key.expose()))?;
+        headers.insert(AUTHORIZATION, value);
     }
+    Ok(headers)
 }
 
 impl Speaker for OpenAi {
@@ -141,13 +169,7 @@ impl Speaker for OpenAi {
     }
 
     fn header_map(&self) -> Result<HeaderMap> {
-        let mut headers = http::header_map(&self.endpoint.headers)?;
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(key) = &self.endpoint.key {
-            let value = http::secret(&format!("Bearer {}", key.expose()))?;
-            headers.insert(AUTHORIZATION, value);
-        }
-        Ok(headers)
+        header_map(&self.endpoint)
     }
 
     fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
@@ -173,8 +195,7 @@ impl Provider for OpenAi {
     }
 
     fn serves(&self, model: &str) -> bool {
-        const FAMILIES: [&str; 6] = ["gpt-", "chatgpt-", "o1", "o3", "o4", "ft:gpt-"];
-        self.is_official() && FAMILIES.iter().any(|family| model.starts_with(family))
+        serves(&self.endpoint, model)
     }
 
     fn prepare(&mut self, http: &Http) -> Result<()> {
@@ -210,7 +231,7 @@ fn body_error(body: &Value) -> Error {
     endpoint::body_error(body, failure_kind)
 }
 
-fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
+pub(super) fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
     let retry_after = failure.retry_after;
     match failure.code.as_deref()? {
         "insufficient_quota" | "billing_hard_limit_reached" => Some(ErrorKind::QuotaExceeded),
@@ -318,7 +339,7 @@ mod tests {
             ("https://proxy.example/api.openai.com", false),
             ("nonsense", false),
         ] {
-            assert_eq!(OpenAi::new("k").base_url(url).is_official(), official, "{url}");
+            assert_eq!(is_official(&OpenAi::new("k").base_url(url).endpoint), official, "{url}");
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn part_to_json(part: &Part, own: bool) -> Result<Value> {
     Ok(Value::Object(fields))
 }
 
-fn audio_to_json(audio: &Media) -> Result<Value> {
+pub(in crate::providers) fn audio_to_json(audio: &Media) -> Result<Value> {
     let Source::Base64(data) = &audio.source else {
         return Err(invalid("sound must be sent as bytes"));
     };
@@ -103,7 +103,7 @@ fn known_part(kind: &str, original: Map<String, Value>) -> Part {
     part
 }
 
-fn take_audio(fields: &mut Map<String, Value>) -> Option<Media> {
+pub(in crate::providers) fn take_audio(fields: &mut Map<String, Value>) -> Option<Media> {
     let inner = fields.get("input_audio")?;
     if !inner.get("data")?.is_string() || !inner.get("format")?.is_string() {
         return None;

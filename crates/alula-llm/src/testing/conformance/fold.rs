@@ -16,6 +16,16 @@ pub(super) fn events(text: &str) -> Result<Vec<Value>, String> {
         .collect()
 }
 
+/// The event that reports an error, if one does.
+pub(super) fn error(events: &[Value]) -> Option<&Value> {
+    let is_error = |event: &&Value| {
+        let kind = event.get("type").and_then(Value::as_str);
+        matches!(kind, Some("error" | "response.failed"))
+    };
+    let last = events.last().filter(|last| last.get("error").is_some());
+    last.or_else(|| events.iter().find(is_error))
+}
+
 /// What the same call would have answered without a stream; of one choice.
 pub(super) fn openai(chunks: Vec<Value>) -> Value {
     let mut answer = Map::new();
@@ -146,6 +156,35 @@ fn block_delta(block: &mut Map<String, Value>, input: &mut String, delta: &Map<S
         // An unknown delta is in no answer, so that its loss shows.
         other => drop(block.insert("unknown delta".to_owned(), other.into())),
     }
+}
+
+/// What the same call would have answered without a stream: the answer of the last event that has
+/// one, with the items as they were sent one by one. Their seals are written anew each time.
+pub(super) fn responses(events: Vec<Value>) -> Value {
+    let mut answer = Map::new();
+    let mut items = Vec::new();
+    for event in events {
+        let Value::Object(mut event) = event else { continue };
+        let response = take(&mut event, "response");
+        if !response.is_empty() {
+            answer = response;
+        }
+        if event.get("type").is_some_and(|kind| kind == "response.output_item.done") {
+            let index = event.get("output_index").and_then(Value::as_u64).unwrap_or_default();
+            items.push((index, event.shift_remove("item").unwrap_or_default()));
+        }
+    }
+    let mut output = into_list(answer.shift_remove("output").unwrap_or_default());
+    items.sort_by_key(|(index, _)| *index);
+    for (index, item) in items {
+        let known = usize::try_from(index).ok().and_then(|index| output.get_mut(index));
+        match known {
+            Some(known) => *known = item,
+            None => output.push(item),
+        }
+    }
+    answer.insert("output".to_owned(), Value::Array(output));
+    Value::Object(answer)
 }
 
 /// The object of this name, taken out; empty if there is none.

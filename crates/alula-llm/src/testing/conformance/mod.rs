@@ -93,7 +93,7 @@ fn failure(call: &Interaction) -> Result<(), String> {
 
 /// Whether this message is the one in an error body.
 fn said(body: &Value, message: &str) -> Result<(), String> {
-    let recorded = ["/error/message", "/message", "/error"]
+    let recorded = ["/error/message", "/message", "/response/error/message", "/error"]
         .iter()
         .find_map(|pointer| body.pointer(pointer)?.as_str());
     match recorded {
@@ -149,10 +149,9 @@ fn adds_up(protocol: Protocol, events: Vec<Result<ChatEvent>>, text: &str) -> Re
         match event {
             Ok(event) => answer.push(event),
             Err(error) => {
-                let is_recorded = recorded.last().is_some_and(|last| last.get("error").is_some());
-                return match recorded.last() {
-                    Some(last) if is_recorded => said(last, error.message()),
-                    _ => Err(format!("the stream cannot be read: {error}")),
+                return match fold::error(&recorded) {
+                    Some(recorded) => said(recorded, error.message()),
+                    None => Err(format!("the stream cannot be read: {error}")),
                 };
             }
         }
@@ -162,6 +161,7 @@ fn adds_up(protocol: Protocol, events: Vec<Result<ChatEvent>>, text: &str) -> Re
     let expected = match protocol {
         Protocol::OpenAiChat => fold::openai(recorded),
         Protocol::AnthropicMessages => fold::anthropic(recorded),
+        Protocol::OpenAiResponses => fold::responses(recorded),
     };
     same("the answer of the stream", &expected, &written)
 }
@@ -236,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_no_adapter_speaks_is_skipped() {
         let mut call = call(asked(), "application/json", ANSWER);
-        call.path = "/v1/responses".to_owned();
+        call.path = "/v1/rerank".to_owned();
         assert_eq!(check(&call).await, Outcome::Skipped);
     }
 

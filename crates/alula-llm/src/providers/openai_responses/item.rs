@@ -1,0 +1,335 @@
+//! The items of the model's turn, and the parts of a message that they are.
+//!
+//! A message and a reasoning are lists in themselves: each entry is a part of its own. The other
+//! fields of the item stand under [`ITEM`] in `extra` of its first part; a part without them goes
+//! on with the item before it. A call is one part, and what the model does not name is one too.
+
+use serde_json::{Map, Value};
+
+use super::{
+    ITEM,
+    content::{OUTPUT_TEXT, content_from_json, content_to_json},
+    exact, own,
+};
+use crate::{
+    Message, Part, Result, Role,
+    model::{
+        Protocol, Reasoning, RedactedReasoning, ToolCall,
+        fields::{Fields, object},
+    },
+};
+
+/// The lists of a reasoning: their names, the type of their entries, and
+/// [`Reasoning::field`](crate::model::Reasoning::field).
+const REASONING_LISTS: [(&str, &str, Option<&str>); 2] =
+    [("summary", "summary_text", None), ("content", "reasoning_text", Some("content"))];
+
+/// What items are written for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form<'a> {
+    /// To go on with a conversation.
+    Input,
+    /// As the answer of this id, whose items have ids too.
+    Output(&'a str),
+}
+
+/// Reads an item of the model's turn.
+pub(super) fn parts_from_item(item: Value) -> Vec<Part> {
+    let Value::Object(fields) = item else { return vec![Part::Other(item)] };
+    let kind = fields.get("type").and_then(Value::as_str);
+    let parts = match kind {
+        Some("message") => message_parts(&fields),
+        None if fields.says("role", Role::Assistant.as_str()) => message_parts(&fields),
+        Some("reasoning") => reasoning_parts(&fields),
+        Some("function_call") if is_call(&fields) => return vec![call_from_json(fields)],
+        _ => None,
+    };
+    parts.unwrap_or_else(|| vec![Part::Other(Value::Object(fields))])
+}
+
+/// The parts of a message; `None` if it has none, or of an unknown shape.
+fn message_parts(fields: &Map<String, Value>) -> Option<Vec<Part>> {
+    let mut item = fields.clone();
+    if item.take_string("role")? != Role::Assistant.as_str() || item.contains_key(ITEM) {
+        return None;
+    }
+    if let Some(text) = item.take_string("content") {
+        // A note that the content is a bare string.
+        item.insert("content".to_owned(), Value::Null);
+        let mut part = Part::text(text);
+        extra_of(&mut part)?.insert(ITEM.to_owned(), Value::Object(item));
+        return Some(vec![part]);
+    }
+    let list = item.take_array("content")?;
+    let mut parts: Vec<Part> =
+        list.into_iter().map(|value| content_from_json(value, OUTPUT_TEXT)).collect();
+    let known = |part: &Part| match part {
+        Part::Text(_) | Part::Refusal(_) => true,
+        part => is_content(part),
+    };
+    if !parts.iter().all(known) {
+        return None;
+    }
+    extra_of(parts.first_mut()?)?.insert(ITEM.to_owned(), Value::Object(item));
+    Some(parts)
+}
+
+/// Whether an opaque part is a piece of a message rather than an item.
+fn is_content(part: &Part) -> bool {
+    let Part::Other(value) = part else { return false };
+    let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+    kind.starts_with("output_")
+}
+
+/// The parts of a reasoning; `None` for an unknown shape.
+fn reasoning_parts(fields: &Map<String, Value>) -> Option<Vec<Part>> {
+    let mut item = fields.clone();
+    item.shift_remove("type");
+    let mut parts = Vec::new();
+    for (name, kind, field) in REASONING_LISTS {
+        // An empty list stays, as it is not the same as none.
+        if item.get(name).and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            continue;
+        }
+        for entry in item.take_array(name).unwrap_or_default() {
+            let Value::Object(mut extra) = entry else { return None };
+            if !extra.says("type", kind) {
+                return None;
+            }
+            extra.shift_remove("type");
+            let text = extra.take_string("text")?;
+            let field = field.map(str::to_owned);
+            parts.push(Reasoning { text, signature: None, field, extra });
+        }
+    }
+    if parts.is_empty() {
+        // Without a list to leave empty, the part would come back as an entry of one.
+        item.get("summary").and_then(Value::as_array)?;
+        parts.push(Reasoning::default());
+    }
+    let first = parts.first_mut()?;
+    first.signature = item.take_string("encrypted_content");
+    first.extra.insert(ITEM.to_owned(), Value::Object(item));
+    Some(parts.into_iter().map(Part::Reasoning).collect())
+}
+
+fn is_call(fields: &Map<String, Value>) -> bool {
+    ["call_id", "name", "arguments"].iter().all(|it| fields.get(*it).is_some_and(Value::is_string))
+}
+
+fn call_from_json(mut fields: Map<String, Value>) -> Part {
+    fields.shift_remove("type");
+    Part::ToolCall(ToolCall {
+        id: fields.take_string("call_id").unwrap_or_default(),
+        name: fields.take_string("name").unwrap_or_default(),
+        arguments: fields.take_string("arguments").unwrap_or_default(),
+        extra: fields,
+    })
+}
+
+/// The unknown fields of a part that can have them.
+pub(super) fn extra_of(part: &mut Part) -> Option<&mut Map<String, Value>> {
+    match part {
+        Part::Text(text) => Some(&mut text.extra),
+        Part::Refusal(refusal) => Some(&mut refusal.extra),
+        Part::Reasoning(reasoning) => Some(&mut reasoning.extra),
+        Part::ToolCall(call) => Some(&mut call.extra),
+        _ => None,
+    }
+}
+
+/// Writes the items of the model's turn.
+pub(super) fn items_from_message(message: &Message, form: Form<'_>) -> Result<Vec<Value>> {
+    let mut writer =
+        Writer { origin: message.origin, form, items: Vec::new(), open: Open::Nothing };
+    for part in &message.parts {
+        writer.part(part)?;
+    }
+    writer.close();
+    Ok(writer.items)
+}
+
+struct Writer<'a> {
+    origin: Option<Protocol>,
+    form: Form<'a>,
+    items: Vec<Value>,
+    open: Open,
+}
+
+/// The item that the next part may go on with: the last one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Nothing,
+    /// A message; `made` if it was not one before.
+    Message {
+        made: bool,
+    },
+    Reasoning,
+}
+
+impl Writer<'_> {
+    fn part(&mut self, part: &Part) -> Result<()> {
+        match part {
+            Part::ToolCall(call) => self.call(call),
+            Part::Reasoning(reasoning) => self.reasoning(reasoning),
+            Part::RedactedReasoning(redacted) => self.redacted(redacted),
+            Part::Other(value) if !is_content(part) => {
+                self.close();
+                if own(self.origin) {
+                    self.items.push(value.clone());
+                }
+            }
+            part => return self.content(part),
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, part: &Part) -> Result<()> {
+        let marker = self.marker(match part {
+            Part::Text(text) => Some(&text.extra),
+            Part::Refusal(refusal) => Some(&refusal.extra),
+            _ => None,
+        });
+        if let (Some(marker), Part::Text(text)) = (&marker, part)
+            && marker.get("content") == Some(&Value::Null)
+        {
+            self.close();
+            let mut item = object([("role", Role::Assistant.as_str().into())]);
+            item.insert("content".to_owned(), text.text.as_str().into());
+            item.fill(marker);
+            self.items.push(Value::Object(item));
+            return Ok(());
+        }
+        let Some(content) = content_to_json(part, OUTPUT_TEXT, self.origin)? else { return Ok(()) };
+        if marker.is_some() || !matches!(self.open, Open::Message { .. }) {
+            self.open_message(marker);
+        }
+        self.push("content", content);
+        Ok(())
+    }
+
+    fn open_message(&mut self, marker: Option<Map<String, Value>>) {
+        self.close();
+        self.open = Open::Message { made: marker.is_none() };
+        let mut item = marker.unwrap_or_else(|| self.new_item("message", "msg"));
+        item.insert("role".to_owned(), Role::Assistant.as_str().into());
+        item.insert("content".to_owned(), Value::Array(Vec::new()));
+        self.items.push(Value::Object(item));
+    }
+
+    fn call(&mut self, call: &ToolCall) {
+        self.close();
+        let arguments =
+            if call.arguments.is_empty() && !exact(self.origin) { "{}" } else { &call.arguments };
+        let mut item = match exact(self.origin) {
+            true => object([("type", "function_call".into())]),
+            false => self.new_item("function_call", "fc"),
+        };
+        item.put("call_id", Some(call.id.as_str()));
+        item.put("name", Some(call.name.as_str()));
+        item.put("arguments", Some(arguments));
+        if own(self.origin) {
+            item.fill(&call.extra);
+        }
+        self.items.push(Value::Object(item));
+    }
+
+    fn reasoning(&mut self, reasoning: &Reasoning) {
+        let marker = self.marker(Some(&reasoning.extra));
+        let empty = reasoning.text.is_empty();
+        // Only the provider that sealed it can use it again, but a reader of the answer can.
+        let useless = matches!(self.form, Form::Input) || empty;
+        if !own(self.origin) && useless {
+            return;
+        }
+        let is_entry = match &marker {
+            Some(marker) => !empty || reasoning.field.is_some() || !marker.contains_key("summary"),
+            None => !empty,
+        };
+        if marker.is_some() || self.open != Open::Reasoning {
+            self.close();
+            self.open = Open::Reasoning;
+            let mut item = match marker {
+                Some(marker) => {
+                    let mut item = object([("type", "reasoning".into())]);
+                    item.fill(&marker);
+                    item
+                }
+                None => {
+                    let mut item = self.new_item("reasoning", "rs");
+                    item.shift_remove("status");
+                    item.insert("summary".to_owned(), Value::Array(Vec::new()));
+                    item
+                }
+            };
+            let seal = reasoning.signature.as_deref().filter(|_| own(self.origin));
+            item.put("encrypted_content", seal);
+            self.items.push(Value::Object(item));
+        }
+        if is_entry {
+            let mut lists = REASONING_LISTS.iter().rev();
+            let found = lists.find(|it| it.2 == reasoning.field.as_deref() && own(self.origin));
+            let (name, kind, _) = found.copied().unwrap_or(REASONING_LISTS[0]);
+            let text = reasoning.text.as_str().into();
+            let mut entry = object([("type", kind.into()), ("text", text)]);
+            if own(self.origin) {
+                entry.fill(&reasoning.extra);
+                entry.shift_remove(ITEM);
+            }
+            self.push(name, Value::Object(entry));
+        }
+    }
+
+    fn redacted(&mut self, redacted: &RedactedReasoning) {
+        if own(self.origin) {
+            self.close();
+            let mut item =
+                object([("type", "reasoning".into()), ("summary", Value::Array(Vec::new()))]);
+            item.put("encrypted_content", Some(redacted.data.as_str()));
+            self.items.push(Value::Object(item));
+        }
+    }
+
+    /// Adds an entry to a list of the open item.
+    fn push(&mut self, list: &str, entry: Value) {
+        let item = self.items.last_mut().and_then(Value::as_object_mut);
+        let list = item.map(|item| item.entry(list).or_insert_with(|| Value::Array(Vec::new())));
+        if let Some(Value::Array(list)) = list {
+            list.push(entry);
+        }
+    }
+
+    /// The other fields of the item that begins with a part.
+    fn marker(&self, extra: Option<&Map<String, Value>>) -> Option<Map<String, Value>> {
+        extra?.get(ITEM)?.as_object().filter(|_| own(self.origin)).cloned()
+    }
+
+    /// An item that was none before; in an answer it has an id.
+    fn new_item(&self, kind: &str, prefix: &str) -> Map<String, Value> {
+        let mut item = object([("type", kind.into())]);
+        if let Form::Output(response) = self.form {
+            item.put("id", Some(format!("{prefix}_{response}_{}", self.items.len())));
+            item.put("status", Some("completed"));
+        }
+        item
+    }
+
+    /// Ends the open item. A question says a message of one text in the short form.
+    fn close(&mut self) {
+        let made = self.open == Open::Message { made: true };
+        self.open = Open::Nothing;
+        let Some(Value::Object(item)) = self.items.last_mut() else { return };
+        if !made || !matches!(self.form, Form::Input) {
+            return;
+        }
+        let content = item.get("content").and_then(Value::as_array).map(Vec::as_slice);
+        if let Some([Value::Object(part)]) = content
+            && part.len() == 3
+            && part.get("annotations").is_some_and(|it| it.as_array().is_some_and(Vec::is_empty))
+            && let Some(text) = part.get("text").cloned()
+        {
+            item.shift_remove("type");
+            item.insert("content".to_owned(), text);
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! What has come of one item of a streamed answer.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{
+    ITEM,
+    item::{extra_of, parts_from_item},
+    response::logprobs_of,
+};
+use crate::{
+    ChatEvent, Part,
+    model::{Citation, Extra, Reasoning, Refusal, Text, ToolCall, fields::Fields},
+    providers::wire::Events,
+};
+
+/// The one answer that the format has.
+pub(super) const CHOICE: u32 = 0;
+/// Where the second list of a reasoning begins among the pieces of its item.
+const CONTENT_FROM: u32 = 512;
+
+/// An item that is being written.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// The number of its first part.
+    first: u32,
+    /// The item as it began.
+    begun: Map<String, Value>,
+    /// The number of the call, if it is one that has been passed on.
+    call: Option<u32>,
+    pieces: BTreeMap<u32, Piece>,
+}
+
+/// What has been passed on of a part.
+#[derive(Debug, Default)]
+struct Piece {
+    /// Bytes of its text, or of its arguments.
+    text: usize,
+    citations: usize,
+    /// Probabilities that went to the answer rather than to `extra`.
+    logprobs: usize,
+    extra: Extra,
+}
+
+/// What a piece of text is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Refusal,
+    Summary,
+    Reasoning,
+}
+
+impl Progress {
+    /// An item whose parts are numbered from `first` on.
+    pub(super) fn new(first: u32, begun: Map<String, Value>) -> Self {
+        Self { first, begun, call: None, pieces: BTreeMap::new() }
+    }
+
+    /// The item as it began, if nothing of it has been passed on.
+    pub(super) fn unseen(&self) -> Option<&Map<String, Value>> {
+        (self.pieces.is_empty() && !self.begun.is_empty()).then_some(&self.begun)
+    }
+
+    /// Begins a call, if the item is one and all there is to its beginning has come.
+    pub(super) fn begin_call(&mut self, calls: &mut u32, out: &mut Events) {
+        if !self.begun.says("type", "function_call") {
+            return;
+        }
+        let mut item = self.begun.clone();
+        // Arguments that are there already come again, in pieces or at the end.
+        item.insert("arguments".to_owned(), "".into());
+        let mut parts = parts_from_item(Value::Object(item));
+        if let Some(Part::ToolCall(call)) = parts.pop() {
+            self.start_call(call, calls, out);
+        }
+    }
+
+    fn start_call(&mut self, call: ToolCall, calls: &mut u32, out: &mut Events) {
+        let index = *calls;
+        *calls += 1;
+        self.call = Some(index);
+        self.pieces.entry(0).or_default().extra = call.extra.clone();
+        out.push_back(Ok(ChatEvent::ToolCallStart {
+            choice: CHOICE,
+            part: self.first,
+            index,
+            id: call.id,
+            name: call.name,
+            extra: call.extra,
+        }));
+    }
+
+    /// More arguments of the call; whether there is one.
+    pub(super) fn arguments(&mut self, arguments: String, out: &mut Events) -> bool {
+        let Some(index) = self.call else { return false };
+        if !arguments.is_empty() {
+            self.pieces.entry(0).or_default().text += arguments.len();
+            let (choice, part) = (CHOICE, self.first);
+            out.push_back(Ok(ChatEvent::ToolCallArguments { choice, part, index, arguments }));
+        }
+        true
+    }
+
+    /// More of a text, perhaps nothing but its beginning.
+    pub(super) fn text(&mut self, kind: Kind, slot: u32, text: String, out: &mut Events) {
+        let slot = if kind == Kind::Reasoning { slot.saturating_add(CONTENT_FROM) } else { slot };
+        let begins = !self.pieces.contains_key(&slot);
+        if begins || !text.is_empty() {
+            let piece = self.pieces.entry(slot).or_default();
+            piece.text += text.len();
+            let (choice, part) = (CHOICE, self.first.saturating_add(slot));
+            out.push_back(Ok(match kind {
+                Kind::Text => ChatEvent::Text { choice, part, text },
+                Kind::Refusal => ChatEvent::Refusal { choice, part, text },
+                Kind::Summary => ChatEvent::Reasoning { choice, part, text, field: None },
+                Kind::Reasoning => {
+                    let field = Some("content".to_owned());
+                    ChatEvent::Reasoning { choice, part, text, field }
+                }
+            }));
+        }
+        if begins && slot == 0 && matches!(kind, Kind::Text | Kind::Refusal) {
+            self.begin_message(out);
+        }
+    }
+
+    /// What a message says about itself at its beginning, such as its phase.
+    fn begin_message(&mut self, out: &mut Events) {
+        let mut item = self.begun.clone();
+        item.retain(|name, value| {
+            name != "role" && !value.is_null() && !value.is_array() && !value.is_object()
+        });
+        if !item.is_empty() {
+            self.fields(0, Extra::from_iter([(ITEM.to_owned(), Value::Object(item))]), out);
+        }
+    }
+
+    pub(super) fn citation(&mut self, slot: u32, citation: Citation, out: &mut Events) {
+        self.text(Kind::Text, slot, String::new(), out);
+        self.pieces.entry(slot).or_default().citations += 1;
+        let (choice, part) = (CHOICE, self.first.saturating_add(slot));
+        out.push_back(Ok(ChatEvent::Citation { choice, part, citation }));
+    }
+
+    /// More probabilities of a text: of the answer, if it is its `first` one.
+    pub(super) fn logprobs(&mut self, slot: u32, first: bool, list: Vec<Value>, out: &mut Events) {
+        if list.is_empty() {
+            return;
+        }
+        if first {
+            self.pieces.entry(slot).or_default().logprobs += list.len();
+            let logprobs = logprobs_of(list);
+            out.push_back(Ok(ChatEvent::Logprobs { choice: CHOICE, logprobs }));
+        } else {
+            self.fields(slot, Extra::from_iter([("logprobs".to_owned(), list.into())]), out);
+        }
+    }
+
+    /// The number of a part.
+    pub(super) fn number(&self, slot: u32) -> u32 {
+        self.first.saturating_add(slot)
+    }
+
+    /// Passes on what the whole item holds beyond what has come of it.
+    ///
+    /// `first_text` is the number of the answer's first text, once there is one. The result is
+    /// false if the item is another one than the pieces of it told.
+    pub(super) fn finish(
+        &mut self,
+        item: Value,
+        first_text: &mut Option<u32>,
+        calls: &mut u32,
+        out: &mut Events,
+    ) -> bool {
+        let mut parts = parts_from_item(item);
+        if let [Part::Other(_)] = &*parts
+            && !self.pieces.is_empty()
+        {
+            return false;
+        }
+        let (mut slot, mut content) = (0, CONTENT_FROM);
+        for part in &mut parts {
+            match part {
+                Part::Reasoning(it) if it.field.is_some() => {
+                    self.finish_part(content, part, first_text, calls, out);
+                    content += 1;
+                }
+                part => {
+                    self.finish_part(slot, part, first_text, calls, out);
+                    slot += 1;
+                }
+            }
+        }
+        true
+    }
+
+    fn finish_part(
+        &mut self,
+        slot: u32,
+        part: &mut Part,
+        first_text: &mut Option<u32>,
+        calls: &mut u32,
+        out: &mut Events,
+    ) {
+        let (choice, number) = (CHOICE, self.number(slot));
+        match part {
+            Part::Text(text) => {
+                let first = *first_text.get_or_insert(number) == number;
+                self.finish_text(slot, first, text, out);
+            }
+            Part::Refusal(Refusal { text, .. }) => {
+                let rest = self.rest(slot, text);
+                self.text(Kind::Refusal, slot, rest, out);
+            }
+            Part::Reasoning(reasoning) => self.finish_reasoning(slot, reasoning, out),
+            Part::ToolCall(call) => {
+                if self.call.is_none() {
+                    self.start_call(call.clone(), calls, out);
+                }
+                let rest = self.rest(slot, &call.arguments);
+                self.arguments(rest, out);
+            }
+            other => {
+                let content = other.clone();
+                self.pieces.entry(slot).or_default();
+                out.push_back(Ok(ChatEvent::Part { choice, part: number, content }));
+                return;
+            }
+        }
+        if let Some(extra) = extra_of(part) {
+            let known = &self.pieces.entry(slot).or_default().extra;
+            let news = news(known, std::mem::take(extra));
+            if !news.is_empty() {
+                self.fields(slot, news, out);
+            }
+        }
+    }
+
+    fn finish_text(&mut self, slot: u32, first: bool, text: &mut Text, out: &mut Events) {
+        let rest = self.rest(slot, &text.text);
+        self.text(Kind::Text, slot, rest, out);
+        let known = self.pieces.get(&slot).map(|it| it.citations).unwrap_or_default();
+        for citation in text.citations.drain(..).skip(known) {
+            self.citation(slot, citation, out);
+        }
+        let is_list = text.extra.get("logprobs").is_some_and(|it| it != &Value::Array(Vec::new()));
+        if first && is_list {
+            let list = text.extra.take_array("logprobs").unwrap_or_default();
+            let known = self.pieces.get(&slot).map(|it| it.logprobs).unwrap_or_default();
+            self.logprobs(slot, true, list.into_iter().skip(known).collect(), out);
+        }
+    }
+
+    fn finish_reasoning(&mut self, slot: u32, reasoning: &mut Reasoning, out: &mut Events) {
+        let (kind, index) = match reasoning.field {
+            Some(_) => (Kind::Reasoning, slot.saturating_sub(CONTENT_FROM)),
+            None => (Kind::Summary, slot),
+        };
+        let rest = self.rest(slot, &reasoning.text);
+        self.text(kind, index, rest, out);
+        if let Some(signature) = reasoning.signature.take() {
+            let (choice, part) = (CHOICE, self.number(slot));
+            out.push_back(Ok(ChatEvent::Signature { choice, part, signature }));
+        }
+    }
+
+    /// What of the whole text has not come yet.
+    fn rest(&self, slot: u32, whole: &str) -> String {
+        let known = self.pieces.get(&slot).map(|it| it.text).unwrap_or_default();
+        whole.get(known..).unwrap_or_default().to_owned()
+    }
+
+    fn fields(&mut self, slot: u32, fields: Extra, out: &mut Events) {
+        merge(&mut self.pieces.entry(slot).or_default().extra, &fields);
+        let (choice, part) = (Some(CHOICE), Some(self.number(slot)));
+        out.push_back(Ok(ChatEvent::Extra { choice, part, fields }));
+    }
+}
+
+/// Notes fields that have been passed on, as [`Accumulator`](crate::Accumulator) joins them.
+fn merge(known: &mut Extra, fields: &Extra) {
+    for (name, value) in fields {
+        match (known.get_mut(name), value) {
+            (Some(Value::Array(known)), Value::Array(values)) => {
+                known.extend(values.iter().cloned());
+            }
+            (Some(Value::Object(known)), Value::Object(fields)) => merge(known, fields),
+            (_, value) => drop(known.insert(name.clone(), value.clone())),
+        }
+    }
+}
+
+/// The fields that make `fields` of what is known, when they are joined.
+fn news(known: &Extra, mut fields: Extra) -> Extra {
+    fields.retain(|name, value| match (known.get(name), value) {
+        (Some(Value::Object(known)), Value::Object(fields)) => {
+            *fields = news(known, std::mem::take(fields));
+            !fields.is_empty()
+        }
+        (Some(Value::Array(known)), Value::Array(values)) => {
+            values.drain(..known.len().min(values.len()));
+            !values.is_empty()
+        }
+        (Some(known), value) => known != value,
+        (None, _) => true,
+    });
+    fields
+}
