@@ -244,9 +244,10 @@ impl Writer<'_> {
         }
         let is_entry = match &marker {
             Some(marker) => !empty || reasoning.field.is_some() || !marker.contains_key("summary"),
-            None => !empty,
+            None => !empty || self.open == Open::Reasoning,
         };
-        if marker.is_some() || self.open != Open::Reasoning {
+        let sealed = reasoning.signature.is_some();
+        if marker.is_some() || sealed || self.open != Open::Reasoning {
             self.close();
             self.open = Open::Reasoning;
             let mut item = match marker {

@@ -132,9 +132,9 @@ impl Progress {
         item.retain(|name, value| {
             name != "role" && !value.is_null() && !value.is_array() && !value.is_object()
         });
-        if !item.is_empty() {
-            self.fields(0, Extra::from_iter([(ITEM.to_owned(), Value::Object(item))]), out);
-        }
+        // Without a mark it would go on with the message before it.
+        item.entry("type").or_insert_with(|| "message".into());
+        self.fields(0, Extra::from_iter([(ITEM.to_owned(), Value::Object(item))]), out);
     }
 
     pub(super) fn citation(&mut self, slot: u32, citation: Citation, out: &mut Events) {

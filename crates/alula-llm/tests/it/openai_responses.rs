@@ -1,0 +1,6 @@
+//! `OpenAI`'s responses: items are the parts of one message, and nothing of them is lost.
+
+mod answers;
+mod recorded;
+mod requests;
+mod streams;
