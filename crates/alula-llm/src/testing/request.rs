@@ -1,6 +1,6 @@
 //! Requests that mean the same although they are written differently.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::canonical;
 
@@ -8,7 +8,8 @@ use super::canonical;
 ///
 /// `"stream": false` is left out, since that is what its absence means. A list of one text part
 /// is written as its text, where both are allowed: as the content of a message or of a tool
-/// result, and as `system`. A part with more fields than its text stays.
+/// result, and as `system`. A part with more fields than its text stays. An `input` that is a text
+/// is a list of one message of the user.
 ///
 /// ```
 /// use alula_llm::testing::canonical_request;
@@ -33,6 +34,15 @@ pub(super) fn simplified(request: &Value) -> Value {
     if let Some(system) = fields.get_mut("system") {
         shorten(system);
     }
+    if let Some(text @ Value::String(_)) = fields.get_mut("input") {
+        let message = json!({"role": "user", "content": text.take()});
+        *text = Value::Array(vec![message]);
+    }
+    for item in list(fields.get_mut("input")) {
+        for name in ["content", "output"] {
+            item.get_mut(name).into_iter().for_each(shorten);
+        }
+    }
     for message in list(fields.get_mut("messages")) {
         let Some(content) = message.get_mut("content") else { continue };
         // The parts of which a tool result has content of its own.
@@ -53,7 +63,8 @@ fn list(value: Option<&mut Value>) -> impl Iterator<Item = &mut Value> {
 /// Replaces a list of one plain text part by the text.
 fn shorten(content: &mut Value) {
     let Some([Value::Object(part)]) = content.as_array_mut().map(Vec::as_mut_slice) else { return };
-    let is_plain = part.len() == 2 && part.get("type").is_some_and(|kind| kind == "text");
+    let is_text = |kind: &Value| kind == "text" || kind == "input_text";
+    let is_plain = part.len() == 2 && part.get("type").is_some_and(is_text);
     if is_plain && let Some(text @ Value::String(_)) = part.get_mut("text") {
         *content = text.take();
     }
@@ -95,6 +106,18 @@ mod tests {
             check(&said(&list), &said(&text), same);
             check(&json!({"system": list}), &json!({"system": text}), same);
         }
+    }
+
+    #[test]
+    fn an_input_is_a_list_of_items() {
+        let items = |content: Value| json!({"input": [{"role": "user", "content": content}]});
+        let part = json!({"type": "input_text", "text": "a"});
+        check(&json!({"input": "a"}), &items(json!("a")), true);
+        check(&json!({"input": "a"}), &items(json!([part])), true);
+        check(&json!({"input": "a"}), &items(json!([part, part])), false);
+        check(&json!({"input": ["a"]}), &json!({"input": "a"}), false);
+        let output = |output: Value| json!({"input": [{"call_id": "1", "output": output}]});
+        check(&output(json!([part])), &output(json!("a")), true);
     }
 
     #[test]

@@ -4,3 +4,4 @@ mod answers;
 mod recorded;
 mod requests;
 mod streams;
+mod translation;

@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 use super::{
     ITEM,
-    content::{OUTPUT_TEXT, content_from_json, content_to_json},
+    content::{INPUT_TEXT, OUTPUT_TEXT, content_from_json, content_to_json},
     exact, own,
 };
 use crate::{
     Message, Part, Result, Role,
     model::{
-        Protocol, Reasoning, RedactedReasoning, ToolCall,
+        Protocol, Reasoning, RedactedReasoning, Refusal, Text, ToolCall,
         fields::{Fields, object},
     },
 };
@@ -33,84 +33,108 @@ pub(super) enum Form<'a> {
     Output(&'a str),
 }
 
-/// Reads an item of the model's turn.
+/// Reads an item of the model's turn; one of an unknown shape stays as it is.
 pub(super) fn parts_from_item(item: Value) -> Vec<Part> {
     let Value::Object(fields) = item else { return vec![Part::Other(item)] };
     let kind = fields.get("type").and_then(Value::as_str);
-    let parts = match kind {
-        Some("message") => message_parts(&fields),
-        None if fields.says("role", Role::Assistant.as_str()) => message_parts(&fields),
-        Some("reasoning") => reasoning_parts(&fields),
-        Some("function_call") if is_call(&fields) => return vec![call_from_json(fields)],
-        _ => None,
-    };
-    parts.unwrap_or_else(|| vec![Part::Other(Value::Object(fields))])
+    match kind {
+        Some("message") | None if is_message(&fields) => message_from_json(fields),
+        Some("reasoning") if is_reasoning(&fields) => reasoning_from_json(fields),
+        Some("function_call") if is_call(&fields) => vec![call_from_json(fields)],
+        _ => vec![Part::Other(Value::Object(fields))],
+    }
 }
 
-/// The parts of a message; `None` if it has none, or of an unknown shape.
-fn message_parts(fields: &Map<String, Value>) -> Option<Vec<Part>> {
-    let mut item = fields.clone();
-    if item.take_string("role")? != Role::Assistant.as_str() || item.contains_key(ITEM) {
-        return None;
-    }
-    if let Some(text) = item.take_string("content") {
-        // A note that the content is a bare string.
-        item.insert("content".to_owned(), Value::Null);
-        let mut part = Part::text(text);
-        extra_of(&mut part)?.insert(ITEM.to_owned(), Value::Object(item));
-        return Some(vec![part]);
-    }
-    let list = item.take_array("content")?;
-    let mut parts: Vec<Part> =
-        list.into_iter().map(|value| content_from_json(value, OUTPUT_TEXT)).collect();
-    let known = |part: &Part| match part {
-        Part::Text(_) | Part::Refusal(_) => true,
-        part => is_content(part),
-    };
-    if !parts.iter().all(known) {
-        return None;
-    }
-    extra_of(parts.first_mut()?)?.insert(ITEM.to_owned(), Value::Object(item));
-    Some(parts)
+/// Whether these are the fields of a message that begins with a text or a refusal.
+fn is_message(fields: &Map<String, Value>) -> bool {
+    fields.says("role", Role::Assistant.as_str())
+        && match fields.get("content") {
+            Some(Value::String(_)) => true,
+            Some(Value::Array(list)) => {
+                list.first().is_some_and(is_said)
+                    && list.iter().all(|content| is_said(content) || is_content(content))
+            }
+            _ => false,
+        }
 }
 
-/// Whether an opaque part is a piece of a message rather than an item.
-fn is_content(part: &Part) -> bool {
-    let Part::Other(value) = part else { return false };
+/// Whether a content is a text or a refusal.
+fn is_said(content: &Value) -> bool {
+    let is_text = |name: &str| content.get(name).is_some_and(Value::is_string);
+    match content.get("type").and_then(Value::as_str) {
+        Some(OUTPUT_TEXT | INPUT_TEXT | "text") => is_text("text"),
+        Some("refusal") => is_text("refusal"),
+        _ => false,
+    }
+}
+
+/// Whether something opaque is a content of a message rather than an item.
+fn is_content(value: &Value) -> bool {
     let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
     kind.starts_with("output_")
 }
 
-/// The parts of a reasoning; `None` for an unknown shape.
-fn reasoning_parts(fields: &Map<String, Value>) -> Option<Vec<Part>> {
-    let mut item = fields.clone();
-    item.shift_remove("type");
+fn message_from_json(mut fields: Map<String, Value>) -> Vec<Part> {
+    fields.shift_remove("role");
+    let mut parts = match fields.take_string("content") {
+        Some(text) => {
+            // A note that the content is a bare string.
+            fields.insert("content".to_owned(), Value::Null);
+            vec![Part::text(text)]
+        }
+        None => {
+            let list = fields.take_array("content").unwrap_or_default();
+            list.into_iter().map(|value| content_from_json(value, OUTPUT_TEXT)).collect()
+        }
+    };
+    let first = parts.first_mut();
+    if let Some(Part::Text(Text { extra, .. }) | Part::Refusal(Refusal { extra, .. })) = first {
+        extra.insert(ITEM.to_owned(), Value::Object(fields));
+    }
+    parts
+}
+
+/// Whether these are the fields of a reasoning whose entries are all known.
+fn is_reasoning(fields: &Map<String, Value>) -> bool {
+    let mut entries = 0;
+    let mut is_known = |(name, kind, _): &(&str, &str, Option<&str>)| {
+        let list = fields.get(*name).and_then(Value::as_array).map(Vec::as_slice);
+        let list = list.unwrap_or_default();
+        entries += list.len();
+        list.iter().all(|entry| {
+            entry.get("type").and_then(Value::as_str) == Some(kind)
+                && entry.get("text").is_some_and(Value::is_string)
+        })
+    };
+    let known = REASONING_LISTS.iter().all(&mut is_known);
+    // Without a list to leave empty, a part that stands for no entry would come back as one.
+    known && (entries > 0 || fields.get("summary").is_some_and(Value::is_array))
+}
+
+fn reasoning_from_json(mut fields: Map<String, Value>) -> Vec<Part> {
+    fields.shift_remove("type");
     let mut parts = Vec::new();
-    for (name, kind, field) in REASONING_LISTS {
+    for (name, _, field) in REASONING_LISTS {
         // An empty list stays, as it is not the same as none.
-        if item.get(name).and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        if fields.get(name).and_then(Value::as_array).is_none_or(Vec::is_empty) {
             continue;
         }
-        for entry in item.take_array(name).unwrap_or_default() {
-            let Value::Object(mut extra) = entry else { return None };
-            if !extra.says("type", kind) {
-                return None;
-            }
+        for entry in fields.take_array(name).unwrap_or_default() {
+            let Value::Object(mut extra) = entry else { continue };
             extra.shift_remove("type");
-            let text = extra.take_string("text")?;
+            let text = extra.take_string("text").unwrap_or_default();
             let field = field.map(str::to_owned);
             parts.push(Reasoning { text, signature: None, field, extra });
         }
     }
     if parts.is_empty() {
-        // Without a list to leave empty, the part would come back as an entry of one.
-        item.get("summary").and_then(Value::as_array)?;
         parts.push(Reasoning::default());
     }
-    let first = parts.first_mut()?;
-    first.signature = item.take_string("encrypted_content");
-    first.extra.insert(ITEM.to_owned(), Value::Object(item));
-    Some(parts.into_iter().map(Part::Reasoning).collect())
+    if let Some(first) = parts.first_mut() {
+        first.signature = fields.take_string("encrypted_content");
+        first.extra.insert(ITEM.to_owned(), Value::Object(fields));
+    }
+    parts.into_iter().map(Part::Reasoning).collect()
 }
 
 fn is_call(fields: &Map<String, Value>) -> bool {
@@ -125,17 +149,6 @@ fn call_from_json(mut fields: Map<String, Value>) -> Part {
         arguments: fields.take_string("arguments").unwrap_or_default(),
         extra: fields,
     })
-}
-
-/// The unknown fields of a part that can have them.
-pub(super) fn extra_of(part: &mut Part) -> Option<&mut Map<String, Value>> {
-    match part {
-        Part::Text(text) => Some(&mut text.extra),
-        Part::Refusal(refusal) => Some(&mut refusal.extra),
-        Part::Reasoning(reasoning) => Some(&mut reasoning.extra),
-        Part::ToolCall(call) => Some(&mut call.extra),
-        _ => None,
-    }
 }
 
 /// Writes the items of the model's turn.
@@ -173,7 +186,7 @@ impl Writer<'_> {
             Part::ToolCall(call) => self.call(call),
             Part::Reasoning(reasoning) => self.reasoning(reasoning),
             Part::RedactedReasoning(redacted) => self.redacted(redacted),
-            Part::Other(value) if !is_content(part) => {
+            Part::Other(value) if !is_content(value) => {
                 self.close();
                 if own(self.origin) {
                     self.items.push(value.clone());

@@ -1,14 +1,10 @@
 //! What has come of one item of a streamed answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use serde_json::{Map, Value};
 
-use super::{
-    ITEM,
-    item::{extra_of, parts_from_item},
-    response::logprobs_of,
-};
+use super::{ITEM, item::parts_from_item, response::logprobs_of};
 use crate::{
     ChatEvent, Part,
     model::{Citation, Extra, Reasoning, Refusal, Text, ToolCall, fields::Fields},
@@ -165,104 +161,95 @@ impl Progress {
 
     /// Passes on what the whole item holds beyond what has come of it.
     ///
-    /// `first_text` is the number of the answer's first text, once there is one. The result is
-    /// false if the item is another one than the pieces of it told.
+    /// `first_text` is the number of the answer's first text, once there is one.
+    ///
+    /// # Errors
+    ///
+    /// The item itself, if it is another one than its pieces told.
     pub(super) fn finish(
         &mut self,
         item: Value,
         first_text: &mut Option<u32>,
         calls: &mut u32,
         out: &mut Events,
-    ) -> bool {
-        let mut parts = parts_from_item(item);
-        if let [Part::Other(_)] = &*parts
-            && !self.pieces.is_empty()
-        {
-            return false;
-        }
+    ) -> Result<(), Value> {
         let (mut slot, mut content) = (0, CONTENT_FROM);
-        for part in &mut parts {
+        for part in parts_from_item(item) {
             match part {
                 Part::Reasoning(it) if it.field.is_some() => {
-                    self.finish_part(content, part, first_text, calls, out);
+                    self.finish_reasoning(content, it, out);
                     content += 1;
+                    continue;
                 }
-                part => {
-                    self.finish_part(slot, part, first_text, calls, out);
-                    slot += 1;
+                Part::Reasoning(it) => self.finish_reasoning(slot, it, out),
+                Part::Text(text) => {
+                    let number = self.number(slot);
+                    let first = *first_text.get_or_insert(number) == number;
+                    self.finish_text(slot, first, text, out);
+                }
+                Part::Refusal(Refusal { text, extra }) => {
+                    let rest = self.rest(slot, &text);
+                    self.text(Kind::Refusal, slot, rest, out);
+                    self.news(slot, extra, out);
+                }
+                Part::ToolCall(call) => self.finish_call(call, calls, out),
+                Part::Other(item) if slot == 0 && !self.pieces.is_empty() => return Err(item),
+                content => {
+                    self.pieces.entry(slot).or_default();
+                    let (choice, part) = (CHOICE, self.number(slot));
+                    out.push_back(Ok(ChatEvent::Part { choice, part, content }));
                 }
             }
+            slot += 1;
         }
-        true
+        Ok(())
     }
 
-    fn finish_part(
-        &mut self,
-        slot: u32,
-        part: &mut Part,
-        first_text: &mut Option<u32>,
-        calls: &mut u32,
-        out: &mut Events,
-    ) {
-        let (choice, number) = (CHOICE, self.number(slot));
-        match part {
-            Part::Text(text) => {
-                let first = *first_text.get_or_insert(number) == number;
-                self.finish_text(slot, first, text, out);
-            }
-            Part::Refusal(Refusal { text, .. }) => {
-                let rest = self.rest(slot, text);
-                self.text(Kind::Refusal, slot, rest, out);
-            }
-            Part::Reasoning(reasoning) => self.finish_reasoning(slot, reasoning, out),
-            Part::ToolCall(call) => {
-                if self.call.is_none() {
-                    self.start_call(call.clone(), calls, out);
-                }
-                let rest = self.rest(slot, &call.arguments);
-                self.arguments(rest, out);
-            }
-            other => {
-                let content = other.clone();
-                self.pieces.entry(slot).or_default();
-                out.push_back(Ok(ChatEvent::Part { choice, part: number, content }));
-                return;
-            }
-        }
-        if let Some(extra) = extra_of(part) {
-            let known = &self.pieces.entry(slot).or_default().extra;
-            let news = news(known, std::mem::take(extra));
-            if !news.is_empty() {
-                self.fields(slot, news, out);
-            }
-        }
-    }
-
-    fn finish_text(&mut self, slot: u32, first: bool, text: &mut Text, out: &mut Events) {
+    fn finish_text(&mut self, slot: u32, first: bool, mut text: Text, out: &mut Events) {
         let rest = self.rest(slot, &text.text);
         self.text(Kind::Text, slot, rest, out);
         let known = self.pieces.get(&slot).map(|it| it.citations).unwrap_or_default();
-        for citation in text.citations.drain(..).skip(known) {
+        for citation in text.citations.into_iter().skip(known) {
             self.citation(slot, citation, out);
         }
-        let is_list = text.extra.get("logprobs").is_some_and(|it| it != &Value::Array(Vec::new()));
-        if first && is_list {
+        let list = text.extra.get("logprobs").and_then(Value::as_array);
+        if first && list.is_some_and(|list| !list.is_empty()) {
             let list = text.extra.take_array("logprobs").unwrap_or_default();
             let known = self.pieces.get(&slot).map(|it| it.logprobs).unwrap_or_default();
             self.logprobs(slot, true, list.into_iter().skip(known).collect(), out);
         }
+        self.news(slot, text.extra, out);
     }
 
-    fn finish_reasoning(&mut self, slot: u32, reasoning: &mut Reasoning, out: &mut Events) {
+    fn finish_reasoning(&mut self, slot: u32, reasoning: Reasoning, out: &mut Events) {
         let (kind, index) = match reasoning.field {
             Some(_) => (Kind::Reasoning, slot.saturating_sub(CONTENT_FROM)),
             None => (Kind::Summary, slot),
         };
         let rest = self.rest(slot, &reasoning.text);
         self.text(kind, index, rest, out);
-        if let Some(signature) = reasoning.signature.take() {
+        if let Some(signature) = reasoning.signature {
             let (choice, part) = (CHOICE, self.number(slot));
             out.push_back(Ok(ChatEvent::Signature { choice, part, signature }));
+        }
+        self.news(slot, reasoning.extra, out);
+    }
+
+    fn finish_call(&mut self, mut call: ToolCall, calls: &mut u32, out: &mut Events) {
+        let (arguments, extra) = (mem::take(&mut call.arguments), call.extra.clone());
+        if self.call.is_none() {
+            self.start_call(call, calls, out);
+        }
+        let rest = self.rest(0, &arguments);
+        self.arguments(rest, out);
+        self.news(0, extra, out);
+    }
+
+    /// Passes on the fields of a part that are not known yet.
+    fn news(&mut self, slot: u32, extra: Extra, out: &mut Events) {
+        let fields = news(&self.pieces.entry(slot).or_default().extra, extra);
+        if !fields.is_empty() {
+            self.fields(slot, fields, out);
         }
     }
 
@@ -296,7 +283,7 @@ fn merge(known: &mut Extra, fields: &Extra) {
 fn news(known: &Extra, mut fields: Extra) -> Extra {
     fields.retain(|name, value| match (known.get(name), value) {
         (Some(Value::Object(known)), Value::Object(fields)) => {
-            *fields = news(known, std::mem::take(fields));
+            *fields = news(known, mem::take(fields));
             !fields.is_empty()
         }
         (Some(Value::Array(known)), Value::Array(values)) => {

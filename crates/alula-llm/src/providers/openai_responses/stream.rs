@@ -82,13 +82,16 @@ impl Items {
         Some(())
     }
 
-    fn item_done(&mut self, number: u32, item: Value, out: &mut Events) -> Option<()> {
-        self.item(number)?;
-        let mut progress = self.open.remove(&number)?;
+    /// An item has ended. It is given back if it cannot be numbered, has ended before, or is
+    /// another one than what has come of it.
+    fn item_done(&mut self, number: u32, item: Value, out: &mut Events) -> Result<(), Value> {
+        if self.item(number).is_none() {
+            return Err(item);
+        }
         self.done.insert(number);
         self.waiting.see(&item);
-        let told = progress.finish(item, &mut self.first_text, &mut self.calls, out);
-        told.then_some(())
+        let Some(mut progress) = self.open.remove(&number) else { return Ok(()) };
+        progress.finish(item, &mut self.first_text, &mut self.calls, out)
     }
 
     fn piece(
@@ -154,14 +157,14 @@ impl Items {
         {
             // What has come as an item of its own is not repeated.
             if let Ok(number) = number.try_into() {
-                self.item_done(number, item, out);
+                drop(self.item_done(number, item, out));
             }
         }
         // Items that were begun and never heard of again.
         let begun =
             self.open.iter().filter_map(|(number, it)| Some((*number, it.unseen()?.clone())));
         for (number, item) in begun.collect::<Vec<_>>() {
-            self.item_done(number, Value::Object(item), out);
+            drop(self.item_done(number, Value::Object(item), out));
         }
         let stop = self.waiting.stop(&response);
         for name in ["id", "model"] {
@@ -198,8 +201,14 @@ impl Items {
                 self.item_added(number, item, out)
             }
             "response.output_item.done" => {
-                let item = event.get("item").filter(|it| it.is_object())?.clone();
-                self.item_done(number, item, out)
+                let item = event.get_mut("item").filter(|it| it.is_object())?;
+                match self.item_done(number, item.take(), out) {
+                    Ok(()) => Some(()),
+                    Err(back) => {
+                        *item = back;
+                        None
+                    }
+                }
             }
             "response.content_part.added" | "response.reasoning_summary_part.added" => {
                 self.piece_added(event, out)
