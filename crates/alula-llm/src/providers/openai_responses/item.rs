@@ -12,9 +12,9 @@ use super::{
     exact, own,
 };
 use crate::{
-    Message, Part, Result, Role,
+    Media, Message, Part, Result, Role,
     model::{
-        Protocol, Reasoning, RedactedReasoning, Refusal, Text, ToolCall,
+        Protocol, Reasoning, RedactedReasoning, Refusal, Source, Text, ToolCall,
         fields::{Fields, object},
     },
 };
@@ -191,6 +191,14 @@ impl Writer<'_> {
                 if own(self.origin) {
                     self.items.push(value.clone());
                 }
+            }
+            Part::Image(Media { source: Source::Base64(data), .. })
+                if matches!(self.form, Form::Output(_)) && !exact(self.origin) =>
+            {
+                self.close();
+                let mut item = self.new_item("image_generation_call", "ig");
+                item.put("result", Some(data.as_str()));
+                self.items.push(Value::Object(item));
             }
             part => return self.content(part),
         }

@@ -13,8 +13,9 @@ use crate::{
 
 /// The one answer that the format has.
 pub(super) const CHOICE: u32 = 0;
-/// Where the second list of a reasoning begins among the pieces of its item.
-const CONTENT_FROM: u32 = 512;
+/// How many entries a list of an item may have. A reasoning has two lists, of which the second
+/// is numbered from here on.
+pub(super) const ENTRIES_MAX: u32 = 512;
 
 /// An item that is being written.
 #[derive(Debug)]
@@ -31,11 +32,12 @@ pub(super) struct Progress {
 /// What has been passed on of a part.
 #[derive(Debug, Default)]
 struct Piece {
+    kind: Option<Kind>,
     /// Bytes of its text, or of its arguments.
     text: usize,
     citations: usize,
-    /// Probabilities that went to the answer rather than to `extra`.
-    logprobs: usize,
+    /// The probabilities of its tokens. Those of the whole item say more, so that these wait.
+    logprobs: Vec<Value>,
     extra: Extra,
 }
 
@@ -99,14 +101,29 @@ impl Progress {
         true
     }
 
+    /// Where among the pieces the entry of this number is; `None` if there is no room for it.
+    ///
+    /// Only the beginning of an entry is trusted to know: some servers count the deltas instead.
+    pub(super) fn slot(&self, kind: Kind, index: u32, begins: bool) -> Option<u32> {
+        let first = if kind == Kind::Reasoning { ENTRIES_MAX } else { 0 };
+        let given = (index < ENTRIES_MAX).then_some(first + index);
+        let is_ours = |slot: &u32| self.pieces.get(slot).is_some_and(|it| it.kind == Some(kind));
+        if begins || given.as_ref().is_some_and(is_ours) {
+            return given;
+        }
+        let mut list = self.pieces.range(first..first + ENTRIES_MAX).map(|(slot, _)| *slot).rev();
+        let next = list.clone().next().map_or(first, |last| last + 1);
+        list.find(is_ours).or((next < first + ENTRIES_MAX).then_some(next))
+    }
+
     /// More of a text, perhaps nothing but its beginning.
     pub(super) fn text(&mut self, kind: Kind, slot: u32, text: String, out: &mut Events) {
-        let slot = if kind == Kind::Reasoning { slot.saturating_add(CONTENT_FROM) } else { slot };
         let begins = !self.pieces.contains_key(&slot);
         if begins || !text.is_empty() {
             let piece = self.pieces.entry(slot).or_default();
+            piece.kind = Some(kind);
             piece.text += text.len();
-            let (choice, part) = (CHOICE, self.first.saturating_add(slot));
+            let (choice, part) = (CHOICE, self.number(slot));
             out.push_back(Ok(match kind {
                 Kind::Text => ChatEvent::Text { choice, part, text },
                 Kind::Refusal => ChatEvent::Refusal { choice, part, text },
@@ -140,13 +157,23 @@ impl Progress {
         out.push_back(Ok(ChatEvent::Citation { choice, part, citation }));
     }
 
-    /// More probabilities of a text: of the answer, if it is its `first` one.
-    pub(super) fn logprobs(&mut self, slot: u32, first: bool, list: Vec<Value>, out: &mut Events) {
-        if list.is_empty() {
-            return;
+    /// More probabilities of a text that has begun.
+    pub(super) fn logprobs(&mut self, slot: u32, list: Vec<Value>) {
+        self.pieces.entry(slot).or_default().logprobs.extend(list);
+    }
+
+    /// Passes on what waited for the end of the item, which did not come.
+    pub(super) fn give_up(mut self, first_text: Option<u32>, out: &mut Events) {
+        let pieces = mem::take(&mut self.pieces);
+        for (slot, piece) in pieces.into_iter().filter(|(_, it)| !it.logprobs.is_empty()) {
+            let first = first_text == Some(self.number(slot));
+            self.probabilities(slot, first, piece.logprobs, out);
         }
+    }
+
+    /// Passes probabilities on: of the answer, if they are of its first text.
+    fn probabilities(&mut self, slot: u32, first: bool, list: Vec<Value>, out: &mut Events) {
         if first {
-            self.pieces.entry(slot).or_default().logprobs += list.len();
             let logprobs = logprobs_of(list);
             out.push_back(Ok(ChatEvent::Logprobs { choice: CHOICE, logprobs }));
         } else {
@@ -173,7 +200,7 @@ impl Progress {
         calls: &mut u32,
         out: &mut Events,
     ) -> Result<(), Value> {
-        let (mut slot, mut content) = (0, CONTENT_FROM);
+        let (mut slot, mut content) = (0, ENTRIES_MAX);
         for part in parts_from_item(item) {
             match part {
                 Part::Reasoning(it) if it.field.is_some() => {
@@ -212,22 +239,24 @@ impl Progress {
         for citation in text.citations.into_iter().skip(known) {
             self.citation(slot, citation, out);
         }
-        let list = text.extra.get("logprobs").and_then(Value::as_array);
-        if first && list.is_some_and(|list| !list.is_empty()) {
+        let known = self.pieces.get_mut(&slot).map(|it| mem::take(&mut it.logprobs));
+        let known = known.unwrap_or_default();
+        let whole = text.extra.get("logprobs").and_then(Value::as_array);
+        let has_more = whole.is_some_and(|whole| !whole.is_empty());
+        if has_more && first {
             let list = text.extra.take_array("logprobs").unwrap_or_default();
-            let known = self.pieces.get(&slot).map(|it| it.logprobs).unwrap_or_default();
-            self.logprobs(slot, true, list.into_iter().skip(known).collect(), out);
+            self.probabilities(slot, first, list, out);
+        } else if !has_more && !known.is_empty() {
+            text.extra.shift_remove("logprobs");
+            self.probabilities(slot, first, known, out);
         }
         self.news(slot, text.extra, out);
     }
 
     fn finish_reasoning(&mut self, slot: u32, reasoning: Reasoning, out: &mut Events) {
-        let (kind, index) = match reasoning.field {
-            Some(_) => (Kind::Reasoning, slot.saturating_sub(CONTENT_FROM)),
-            None => (Kind::Summary, slot),
-        };
+        let kind = if reasoning.field.is_some() { Kind::Reasoning } else { Kind::Summary };
         let rest = self.rest(slot, &reasoning.text);
-        self.text(kind, index, rest, out);
+        self.text(kind, slot, rest, out);
         if let Some(signature) = reasoning.signature {
             let (choice, part) = (CHOICE, self.number(slot));
             out.push_back(Ok(ChatEvent::Signature { choice, part, signature }));

@@ -1,12 +1,15 @@
 //! Events of a streamed answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use serde_json::{Map, Value};
 
 use super::{
     PROTOCOL, body_error,
-    progress::{CHOICE, Kind, Progress},
+    progress::{CHOICE, ENTRIES_MAX, Kind, Progress},
     response::{Waiting, usage_from_json},
 };
 use crate::{
@@ -18,9 +21,7 @@ use crate::{
 
 /// How many parts an item may have: the parts of the item with the number `n` are numbered from
 /// `n * 1024` on, so that parts of two items that are written at once keep their order.
-const PARTS_MAX: u32 = 1024;
-/// How many entries a list of an item may have.
-const ENTRIES_MAX: u32 = PARTS_MAX / 2;
+const PARTS_MAX: u32 = 2 * ENTRIES_MAX;
 
 /// The state of a stream of items.
 #[derive(Debug, Default)]
@@ -94,25 +95,22 @@ impl Items {
         progress.finish(item, &mut self.first_text, &mut self.calls, out)
     }
 
+    /// A piece of a text, or its beginning.
     fn piece(
         &mut self,
         kind: Kind,
+        begins: bool,
         event: &mut Map<String, Value>,
         out: &mut Events,
     ) -> Option<()> {
         let list = if kind == Kind::Summary { "summary_index" } else { "content_index" };
-        let slot = index(event, list);
-        if slot >= ENTRIES_MAX {
-            return None;
-        }
-        let text = event.take_string("delta").unwrap_or_default();
-        let logprobs = event.take_array("logprobs").unwrap_or_default();
         let item = self.item(index(event, "output_index"))?;
-        item.text(kind, slot, text, out);
+        let slot = item.slot(kind, index(event, list), begins)?;
+        item.text(kind, slot, event.take_string("delta").unwrap_or_default(), out);
         if kind == Kind::Text {
+            item.logprobs(slot, event.take_array("logprobs").unwrap_or_default());
             let number = item.number(slot);
-            let first = *self.first_text.get_or_insert(number) == number;
-            self.item(index(event, "output_index"))?.logprobs(slot, first, logprobs, out);
+            self.first_text.get_or_insert(number);
         }
         Some(())
     }
@@ -127,17 +125,16 @@ impl Items {
             "reasoning_text" => Kind::Reasoning,
             _ => return None,
         };
-        self.piece(kind, event, out)
+        self.piece(kind, true, event, out)
     }
 
     fn citation(&mut self, event: &mut Map<String, Value>, out: &mut Events) -> Option<()> {
-        let slot = index(event, "content_index");
-        if slot >= ENTRIES_MAX || !event.contains_key("annotation") {
+        if !event.contains_key("annotation") {
             return None;
         }
         let item = self.item(index(event, "output_index"))?;
-        let citation = Citation(event.shift_remove("annotation")?);
-        item.citation(slot, citation, out);
+        let slot = item.slot(Kind::Text, index(event, "content_index"), false)?;
+        item.citation(slot, Citation(event.shift_remove("annotation")?), out);
         let number = item.number(slot);
         self.first_text.get_or_insert(number);
         Some(())
@@ -166,9 +163,12 @@ impl Items {
         for (number, item) in begun.collect::<Vec<_>>() {
             drop(self.item_done(number, Value::Object(item), out));
         }
+        for item in mem::take(&mut self.open).into_values() {
+            item.give_up(self.first_text, out);
+        }
         let stop = self.waiting.stop(&response);
-        for name in ["id", "model"] {
-            response.take_string(name);
+        for name in ["id", "model", "output"] {
+            response.shift_remove(name);
         }
         let usage = response.take_object("usage");
         let known = self.started.take().unwrap_or_default();
@@ -210,13 +210,13 @@ impl Items {
                     }
                 }
             }
-            "response.content_part.added" | "response.reasoning_summary_part.added" => {
-                self.piece_added(event, out)
-            }
-            "response.output_text.delta" => self.piece(Kind::Text, event, out),
-            "response.refusal.delta" => self.piece(Kind::Refusal, event, out),
-            "response.reasoning_summary_text.delta" => self.piece(Kind::Summary, event, out),
-            "response.reasoning_text.delta" => self.piece(Kind::Reasoning, event, out),
+            "response.content_part.added"
+            | "response.reasoning_summary_part.added"
+            | "response.reasoning_part.added" => self.piece_added(event, out),
+            "response.output_text.delta" => self.piece(Kind::Text, false, event, out),
+            "response.refusal.delta" => self.piece(Kind::Refusal, false, event, out),
+            "response.reasoning_summary_text.delta" => self.piece(Kind::Summary, false, event, out),
+            "response.reasoning_text.delta" => self.piece(Kind::Reasoning, false, event, out),
             "response.output_text.annotation.added" => self.citation(event, out),
             "response.function_call_arguments.delta" => self.arguments(event, out),
             // The whole comes once more, with the item.
@@ -226,6 +226,7 @@ impl Items {
             | "response.reasoning_summary_part.done"
             | "response.reasoning_summary_text.done"
             | "response.reasoning_text.done"
+            | "response.reasoning_part.done"
             | "response.function_call_arguments.done" => Some(()),
             _ => None,
         }

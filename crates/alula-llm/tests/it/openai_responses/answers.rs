@@ -1,8 +1,9 @@
 //! Answers, in both directions and to other formats.
 
 use alula_llm::{
-    ChatRequest, ChatResponse, Error, ErrorKind, Llm, OpenAiResponses, Part, Provider, StopReason,
-    Usage, model::Protocol,
+    ChatRequest, ChatResponse, Error, ErrorKind, Llm, Media, Message, OpenAiResponses, Part,
+    Provider, Role, StopReason, Usage,
+    model::{Choice, Protocol},
 };
 use serde_json::{Value, json};
 
@@ -191,6 +192,22 @@ fn an_answer_of_another_provider_is_said_in_full() {
     assert_eq!(written["status"], "incomplete");
     assert_eq!(written["incomplete_details"], json!({"reason": "max_output_tokens"}));
     assert_eq!(written["output"][0]["content"][0]["logprobs"], json!([{"token": "a"}]));
+}
+
+#[test]
+fn a_picture_is_the_result_of_a_tool() {
+    let mut response = ChatResponse { id: "1".to_owned(), ..ChatResponse::default() };
+    let picture = Part::Image(Media::bytes("image/png", b"\0\0\0"));
+    let sound = Part::Audio(Media::bytes("audio/wav", b"\0\0\0"));
+    let message = |part| Message::new(Role::Assistant, vec![Part::text("a"), part]);
+    response.choices.push(Choice::new(0, message(picture)));
+    let written = API.response_to_json(&response).unwrap();
+    let expected = json!({"type": "image_generation_call", "id": "ig_1_1", "status": "completed",
+        "result": "AAAA"});
+    assert_eq!(written["output"][1], expected);
+    response.choices = vec![Choice::new(0, message(sound))];
+    let error = API.response_to_json(&response).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::InvalidRequest);
 }
 
 #[test]

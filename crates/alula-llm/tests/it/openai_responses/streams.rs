@@ -99,8 +99,12 @@ fn whole() -> Vec<Value> {
     let annotation = json!({"type": "response.output_text.annotation.added", "output_index": 2,
         "content_index": 0, "annotation_index": 0,
         "annotation": said["content"][0]["annotations"][0]});
-    let part = json!({"type": "response.content_part.added", "output_index": 2, "content_index": 0,
-        "part": {"type": "output_text", "text": "", "annotations": [], "logprobs": []}});
+    let begins = |index: u32, kind: &str| {
+        json!({"type": "response.content_part.added", "output_index": 2, "content_index": index,
+            "part": {"type": kind, "text": "", "annotations": [], "logprobs": []}})
+    };
+    let summary = json!({"type": "response.reasoning_summary_part.added", "output_index": 0,
+        "summary_index": 1, "part": {"type": "summary_text", "text": ""}});
     vec![
         created(),
         json!({"type": "response.in_progress", "response": response("in_progress", json!([]))}),
@@ -113,13 +117,14 @@ fn whole() -> Vec<Value> {
             "summary_index": 0, "part": {"type": "summary_text", "text": ""}}),
         delta("reasoning_summary_text", 0, 0, "h"),
         delta("reasoning_summary_text", 0, 0, "m"),
+        summary,
         delta("reasoning_summary_text", 0, 1, "so"),
         delta("reasoning_text", 0, 0, "raw"),
         done(0, &reasoning),
         added(1, json!({"type": "web_search_call", "id": "ws_1", "status": "in_progress"})),
         json!({"type": "response.web_search_call.searching", "output_index": 1}),
         added(2, message("in_progress", json!([]))),
-        part,
+        begins(0, "output_text"),
         with_logprobs(delta("output_text", 2, 0, "hel")),
         done(1, &search),
         with_logprobs(delta("output_text", 2, 0, "lo")),
@@ -129,6 +134,7 @@ fn whole() -> Vec<Value> {
         added(3, begun_call()),
         delta("refusal", 2, 1, "no"),
         delta("function_call_arguments", 3, 0, "{\"a\""),
+        begins(2, "output_text"),
         with_logprobs(delta("output_text", 2, 2, "b")),
         delta("function_call_arguments", 3, 0, ":1}"),
         done(3, &call),
@@ -192,6 +198,52 @@ async fn what_comes_is_passed_on_at_once() {
     assert!(
         events.iter().any(|event| matches!(event, ChatEvent::Usage(usage) if usage.input == 1))
     );
+}
+
+/// `OpenAI` leaves the bytes of the tokens out until the item is whole.
+#[tokio::test]
+async fn the_probabilities_of_the_whole_item_count() {
+    let content = |text: &str, logprobs: Value| json!({"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs});
+    let full = json!([{"token": "a", "bytes": [97]}]);
+    for (whole, expected) in [(full.clone(), full), (json!([]), json!([{"token": "a"}]))] {
+        let said = message("completed", json!([content("a", whole)]));
+        let events = [
+            created(),
+            with_logprobs(delta("output_text", 0, 0, "a")),
+            done(0, &said),
+            completed(json!([])),
+        ];
+        let answer = accumulate(decode(&events).await);
+        assert_eq!(answer.choices[0].logprobs, Some(json!({"content": expected})));
+        // Without the item there is only what came.
+        let answer = accumulate(decode(&[&events[..2], &events[3..]].concat()).await);
+        let came = json!([{"token": "a"}]);
+        assert_eq!(answer.choices[0].logprobs, Some(json!({"content": came})));
+    }
+}
+
+/// `vLLM` counts deltas where the number of the entry should be.
+#[tokio::test]
+async fn deltas_that_are_counted_are_of_one_entry() {
+    let thought = json!({"type": "reasoning", "id": "rs", "summary": [],
+        "content": [{"type": "reasoning_text", "text": "hm"}]});
+    let said =
+        message("completed", json!([{"type": "output_text", "text": "ab", "annotations": []}]));
+    let part = json!({"type": "response.reasoning_part.added", "output_index": 0,
+        "content_index": 0, "part": {"type": "reasoning_text", "text": ""}});
+    let events = [
+        created(),
+        part,
+        delta("reasoning_text", 0, 36, "h"),
+        delta("reasoning_text", 0, 37_000, "m"),
+        done(0, &thought),
+        delta("output_text", 1, 38, "a"),
+        delta("output_text", 1, u32::MAX, "b"),
+        done(1, &said),
+        completed(json!([])),
+    ];
+    let answer = accumulate(decode(&events).await);
+    assert_eq!(API.response_to_json(&answer).unwrap()["output"], json!([thought, said]));
 }
 
 /// Servers that are compatible leave events out.
@@ -309,7 +361,8 @@ async fn nonsense_is_passed_on_and_harms_nothing() {
         json!({"type": "response.output_item.added", "output_index": 0}),
         json!({"type": "response.output_item.done", "output_index": u64::MAX, "item": said}),
         delta("output_text", u32::MAX, 0, "a"),
-        delta("output_text", 1, u32::MAX, "a"),
+        json!({"type": "response.content_part.added", "output_index": 1,
+            "content_index": u32::MAX, "part": {"type": "output_text"}}),
         delta("function_call_arguments", 7, 0, "a"),
         json!({"type": "response.content_part.added", "output_index": 0}),
         json!({"type": "response.output_text.annotation.added", "output_index": 0}),
