@@ -163,7 +163,8 @@ fn is_custom_call(value: &Value) -> bool {
     value.get("type").and_then(Value::as_str) == Some("custom")
 }
 
-/// The sources of all texts; those of another provider with their place in the text.
+/// The sources of all texts; those of another provider with their place in the text, which is
+/// the whole part if they say no more.
 fn annotations(parts: &[&Part]) -> Vec<Value> {
     let mut list = Vec::new();
     let mut start = 0;
@@ -175,7 +176,10 @@ fn annotations(parts: &[&Part]) -> Vec<Value> {
                 list.push(citation.0.clone());
                 continue;
             }
-            let mut inner = object([("start_index", start.into()), ("end_index", end.into())]);
+            let place = |name: &str| usize::try_from(citation.0.get(name)?.as_u64()?).ok();
+            let from = place("start_index").map_or(start, |from| start.saturating_add(from));
+            let to = place("end_index").map_or(end, |to| start.saturating_add(to));
+            let mut inner = object([("start_index", from.into()), ("end_index", to.into())]);
             inner.put("url", citation.url());
             inner.put("title", citation.title());
             let outer =

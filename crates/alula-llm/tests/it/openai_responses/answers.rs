@@ -216,9 +216,9 @@ fn an_answer_goes_to_the_other_formats() {
         {"id": "rs_1", "type": "reasoning", "encrypted_content": "seal", "summary": [
             {"type": "summary_text", "text": "hm"}]},
         {"id": "ws_1", "type": "web_search_call"},
-        message(json!([{"type": "output_text", "text": "a", "logprobs": [{"token": "a"}],
+        message(json!([{"type": "output_text", "text": "abc", "logprobs": [{"token": "a"}],
             "annotations": [{"type": "url_citation", "url": "https://x", "title": "t",
-                "start_index": 0, "end_index": 1}]}])),
+                "start_index": 1, "end_index": 2}]}])),
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "id": "fc"},
     ]));
     body["usage"] = json!({"input_tokens": 5, "input_tokens_details": {"cached_tokens": 4},
@@ -230,9 +230,9 @@ fn an_answer_goes_to_the_other_formats() {
         json!({"id": "resp_1", "model": "m", "object": "chat.completion",
             "choices": [{"index": 0, "finish_reason": "tool_calls",
                 "logprobs": {"content": [{"token": "a"}]},
-                "message": {"role": "assistant", "content": "a",
+                "message": {"role": "assistant", "content": "abc",
                     "annotations": [{"type": "url_citation", "url_citation": {
-                        "start_index": 0, "end_index": 1, "url": "https://x", "title": "t"}}],
+                        "start_index": 1, "end_index": 2, "url": "https://x", "title": "t"}}],
                     "tool_calls": [{"id": "c", "type": "function",
                         "function": {"name": "f", "arguments": "{}"}}]}}],
             "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7,
@@ -241,7 +241,7 @@ fn an_answer_goes_to_the_other_formats() {
     let anthropic = Protocol::AnthropicMessages.response_to_json(&response).unwrap();
     assert_eq!(
         anthropic["content"],
-        json!([{"type": "text", "text": "a"},
+        json!([{"type": "text", "text": "abc"},
             {"type": "tool_use", "id": "c", "name": "f", "input": {}}])
     );
     assert_eq!(anthropic["usage"]["input_tokens"], 1);
