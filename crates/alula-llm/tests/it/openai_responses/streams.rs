@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const API: Protocol = Protocol::OpenAiResponses;
 
-async fn decode(events: &[Value]) -> Vec<Result<ChatEvent, Error>> {
+pub(super) async fn decode(events: &[Value]) -> Vec<Result<ChatEvent, Error>> {
     let mut text = String::new();
     for event in events {
         let kind = event["type"].as_str().unwrap_or_default();
@@ -94,7 +94,7 @@ fn begun_call() -> Value {
 }
 
 /// Every delta there is, two items at once.
-fn whole() -> Vec<Value> {
+pub(super) fn whole() -> Vec<Value> {
     let [reasoning, search, said, call, custom] = output();
     let annotation = json!({"type": "response.output_text.annotation.added", "output_index": 2,
         "content_index": 0, "annotation_index": 0,
