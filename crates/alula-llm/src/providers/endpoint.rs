@@ -36,6 +36,12 @@ pub(super) trait Speaker: Send + Sync {
     /// The address that chat requests are posted to.
     fn url(&self) -> Result<Url>;
 
+    /// The address of one call, where it depends on what is asked.
+    fn call_url(&self, request: &ChatRequest, stream: bool) -> Result<Url> {
+        let _ = (request, stream);
+        self.url()
+    }
+
     fn header_map(&self) -> Result<HeaderMap>;
 
     fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value>;
@@ -113,7 +119,8 @@ async fn send<S: Speaker>(
 ) -> Result<reqwest::Response> {
     let body = speaker.body(request, stream)?.to_string().into_bytes();
     let pool = speaker.endpoint().pool();
-    let response = pool.post(speaker.url()?, speaker.header_map()?, body).await?;
+    let response =
+        pool.post(speaker.call_url(request, stream)?, speaker.header_map()?, body).await?;
     http::accept(response, stream, S::failure_kind).await
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Failure {
     pub(super) status: Option<u16>,
     pub(super) retry_after: Option<Duration>,
     pub(super) request_id: Option<String>,
-    /// The provider's name of the error: `error.code`, else `error.type`.
+    /// The provider's name of the error: `error.code`, else `error.type` or `error.status`.
     pub(super) code: Option<String>,
     pub(super) message: Option<String>,
     pub(super) body: String,
@@ -27,13 +27,15 @@ impl Failure {
         let mut failure = Self::of_body(&value);
         failure.body = body;
         failure.status = Some(status);
-        failure.retry_after = retry_after(headers, SystemTime::now());
+        failure.retry_after = retry_after(headers, SystemTime::now()).or(failure.retry_after);
         failure.request_id = request_id(headers).or(failure.request_id);
         failure
     }
 
     /// Reads `{"error": {"type", "code", "message"}, "request_id"}`, or what comes near to it.
     pub(super) fn of_body(value: &Value) -> Self {
+        // Google wraps the error of a call that asked for a list into a list.
+        let value = value.get(0).unwrap_or(value);
         let error = value.get("error").unwrap_or(value);
         let text = |name| error.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         // Some servers put the status into the body of a stream's error.
@@ -45,11 +47,11 @@ impl Failure {
         let message = text("message").or_else(|| error.as_str()).or_else(|| text("detail"));
         Self {
             status,
+            retry_after: retry_delay(error),
             request_id: value.get("request_id").and_then(Value::as_str).map(str::to_owned),
-            code: text("code").or_else(|| text("type")).map(str::to_owned),
+            code: ["code", "type", "status"].into_iter().find_map(text).map(str::to_owned),
             message: message.map(str::to_owned),
             body: value.to_string(),
-            ..Self::default()
         }
     }
 
@@ -107,6 +109,14 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
+/// The `google.rpc.RetryInfo` among the details of an error.
+fn retry_delay(error: &Value) -> Option<Duration> {
+    let details = error.get("details")?.as_array()?;
+    let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    let seconds = delay.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
 fn request_id(headers: &HeaderMap) -> Option<String> {
     const NAMES: [HeaderName; 2] =
         [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
@@ -143,6 +153,29 @@ mod tests {
     }
 
     #[test]
+    fn the_body_says_when_to_try_again_if_no_header_does() {
+        let delay = |text: &str| {
+            let info = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo",
+                "retryDelay": text});
+            let error = json!({"code": 429, "status": "RESOURCE_EXHAUSTED",
+                "details": [{"@type": "type.googleapis.com/google.rpc.Help"}, info]});
+            json!({"error": error}).to_string()
+        };
+        let of = |headers: &HeaderMap, text: &str| {
+            Failure::of_answer(429, headers, delay(text).as_bytes()).retry_after
+        };
+        let none = HeaderMap::new();
+        assert_eq!(of(&none, "34s"), Some(Duration::from_secs(34)));
+        assert_eq!(of(&none, "1.5s"), Some(Duration::from_millis(1500)));
+        for nonsense in ["34", "s", "-1s", "1e400s"] {
+            assert_eq!(of(&none, nonsense), None, "{nonsense}");
+        }
+        let value = reqwest::header::HeaderValue::from_static("3");
+        let header = HeaderMap::from_iter([(HeaderName::from_static("retry-after"), value)]);
+        assert_eq!(of(&header, "34s"), Some(Duration::from_secs(3)));
+    }
+
+    #[test]
     fn error_bodies_come_in_many_shapes() {
         for (body, message) in [
             (json!({"error": {"message": "no", "code": 502}}), Some("no")),
@@ -150,6 +183,7 @@ mod tests {
             (json!({"message": "no"}), Some("no")),
             (json!({"detail": "no"}), Some("no")),
             (json!({"detail": [{"msg": "no"}]}), None),
+            (json!([{"error": {"message": "no"}}]), Some("no")),
             (json!([]), None),
         ] {
             assert_eq!(Failure::of_body(&body).message.as_deref(), message, "{body}");

@@ -18,6 +18,12 @@ const DRAIN: Duration = Duration::from_millis(100);
 pub(super) trait Wire: Send + 'static {
     /// Turns a server-sent event into chat events.
     fn event(&mut self, event: Event, out: &mut Events) -> State;
+
+    /// The bytes ended where the answer [may end](State::MayEnd): what is to be said after all
+    /// events.
+    fn finish(&mut self, out: &mut Events) {
+        let _ = out;
+    }
 }
 
 /// Events ready to be given out.
@@ -124,7 +130,7 @@ where
         self.ended = true;
         let cut_in_event = matches!(error, Some(ReadError::Decode(Sse::Truncated)));
         if self.state == State::MayEnd && (error.is_none() || cut_in_event) {
-            return;
+            return self.wire.finish(&mut self.ready);
         }
         let broken = ErrorKind::Stream { events_seen: self.events_seen };
         let error = match error {
