@@ -18,7 +18,6 @@ use self::{
 use crate::{
     BreakerState, ChatRequest, ChatResponse, ChatStream, Deadlines, Error, ErrorKind, Provider,
     Result, RetryPolicy,
-    model::Protocol,
     resilience::{Gate, Health},
 };
 
@@ -100,8 +99,8 @@ impl Llm {
     ) -> Result<ChatRequest> {
         let protocol = self.inner.protocol(model)?;
         fields.insert("model".to_owned(), model.into());
-        if protocol != Protocol::OpenAiResponses {
-            fields.entry("messages").or_insert_with(|| Value::Array(Vec::new()));
+        if let Some(name) = protocol.messages_field() {
+            fields.entry(name).or_insert_with(|| Value::Array(Vec::new()));
         }
         protocol.request_from_json(fields.into())
     }

@@ -152,7 +152,11 @@ impl Accumulator {
         if choices.get(position).is_none_or(|choice| choice.index != index) {
             let mut message = Message::new(Role::Assistant, Vec::new());
             message.origin = self.response.origin;
-            message.plain = message.origin != Some(Protocol::AnthropicMessages);
+            // These write a text as a list of parts and name the role.
+            message.plain = !matches!(
+                message.origin,
+                Some(Protocol::AnthropicMessages | Protocol::GeminiGenerate)
+            );
             choices.insert(position, Choice::new(index, message));
             self.parts.insert(position, Vec::new());
         }

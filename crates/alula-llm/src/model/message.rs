@@ -245,7 +245,7 @@ impl From<String> for Role {
 impl Citation {
     /// The address of the source.
     pub fn url(&self) -> Option<&str> {
-        self.field("url")
+        self.field("url").or_else(|| self.field("uri"))
     }
 
     /// The title of the source.
@@ -255,12 +255,14 @@ impl Citation {
 
     /// The words of the source that are quoted.
     pub fn cited_text(&self) -> Option<&str> {
-        self.field("cited_text")
+        self.field("cited_text").or_else(|| self.0.get("retrievedContext")?.get("text")?.as_str())
     }
 
-    /// OpenAI nests the fields in `url_citation`, Anthropic does not.
+    /// OpenAI nests the fields in `url_citation`, Gemini in the place it searched, Anthropic does
+    /// not.
     fn field(&self, name: &str) -> Option<&str> {
-        let nested = self.0.get("url_citation").and_then(|citation| citation.get(name));
+        const NESTS: [&str; 4] = ["url_citation", "web", "retrievedContext", "maps"];
+        let nested = NESTS.iter().find_map(|nest| self.0.get(nest)?.get(name));
         nested.or_else(|| self.0.get(name))?.as_str()
     }
 }

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use crate::{
     ChatStream, Result,
-    providers::{anthropic, openai, openai_responses},
+    providers::{anthropic, gemini, openai, openai_responses},
 };
 
 pub use accumulator::Accumulator;
@@ -49,6 +49,8 @@ pub enum Protocol {
     AnthropicMessages,
     /// OpenAI's `/v1/responses`, and everything compatible with it.
     OpenAiResponses,
+    /// Gemini's `generateContent` and `streamGenerateContent`.
+    GeminiGenerate,
 }
 
 impl Protocol {
@@ -63,6 +65,7 @@ impl Protocol {
             Self::OpenAiChat => openai::request_from_json(body),
             Self::AnthropicMessages => anthropic::request_from_json(body),
             Self::OpenAiResponses => openai_responses::request_from_json(body),
+            Self::GeminiGenerate => gemini::request_from_json(body),
         }
     }
 
@@ -77,6 +80,7 @@ impl Protocol {
             Self::OpenAiChat => openai::request_to_json(request, stream),
             Self::AnthropicMessages => anthropic::request_to_json(request, stream),
             Self::OpenAiResponses => openai_responses::request_to_json(request, stream),
+            Self::GeminiGenerate => gemini::request_to_json(request, stream),
         }
     }
 
@@ -90,6 +94,7 @@ impl Protocol {
             Self::OpenAiChat => openai::response_from_json(body),
             Self::AnthropicMessages => anthropic::response_from_json(body),
             Self::OpenAiResponses => openai_responses::response_from_json(body),
+            Self::GeminiGenerate => gemini::response_from_json(body),
         }
     }
 
@@ -104,6 +109,7 @@ impl Protocol {
             Self::OpenAiChat => openai::response_to_json(response),
             Self::AnthropicMessages => anthropic::response_to_json(response),
             Self::OpenAiResponses => openai_responses::response_to_json(response),
+            Self::GeminiGenerate => gemini::response_to_json(response),
         }
     }
 
@@ -116,6 +122,16 @@ impl Protocol {
             Self::OpenAiChat => openai::decode_stream(bytes),
             Self::AnthropicMessages => anthropic::decode_stream(bytes),
             Self::OpenAiResponses => openai_responses::decode_stream(bytes),
+            Self::GeminiGenerate => gemini::decode_stream(bytes),
+        }
+    }
+
+    /// The field of a request that must hold the conversation, if there is one.
+    pub(crate) fn messages_field(self) -> Option<&'static str> {
+        match self {
+            Self::OpenAiChat | Self::AnthropicMessages => Some("messages"),
+            Self::OpenAiResponses => None,
+            Self::GeminiGenerate => Some("contents"),
         }
     }
 
@@ -131,6 +147,7 @@ impl fmt::Display for Protocol {
             Self::OpenAiChat => "OpenAI chat completions",
             Self::AnthropicMessages => "Anthropic messages",
             Self::OpenAiResponses => "OpenAI responses",
+            Self::GeminiGenerate => "Gemini generateContent",
         })
     }
 }

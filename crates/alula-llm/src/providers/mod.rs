@@ -4,6 +4,7 @@ pub mod anthropic;
 mod demo;
 mod endpoint;
 mod failure;
+pub mod gemini;
 mod http;
 pub mod ollama;
 pub mod openai;
@@ -20,6 +21,7 @@ pub use anthropic::Anthropic;
 pub use demo::Demo;
 #[cfg(feature = "testing")]
 pub(crate) use failure::Failure;
+pub use gemini::Gemini;
 pub use http::{Http, HttpLimits};
 pub use openai::OpenAi;
 pub use openai_responses::OpenAiResponses;

@@ -191,6 +191,8 @@ impl Interaction {
             path if path.ends_with("/chat/completions") => Some(Protocol::OpenAiChat),
             path if path.ends_with("/v1/messages") => Some(Protocol::AnthropicMessages),
             path if path.ends_with("/responses") => Some(Protocol::OpenAiResponses),
+            path if path.ends_with(":generateContent") => Some(Protocol::GeminiGenerate),
+            path if path.ends_with(":streamGenerateContent") => Some(Protocol::GeminiGenerate),
             _ => None,
         }
     }

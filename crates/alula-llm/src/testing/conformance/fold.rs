@@ -195,12 +195,12 @@ fn take(fields: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
     }
 }
 
-fn append(slot: &mut Value, text: &str) {
+pub(super) fn append(slot: &mut Value, text: &str) {
     *slot = format!("{}{text}", slot.as_str().unwrap_or_default()).into();
 }
 
 /// Objects are merged, other values replaced; `null` says nothing.
-fn overlay(known: &mut Map<String, Value>, fields: Map<String, Value>) {
+pub(super) fn overlay(known: &mut Map<String, Value>, fields: Map<String, Value>) {
     for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_null()) {
         match (known.get_mut(&name), value) {
             (Some(Value::Object(known)), Value::Object(fields)) => overlay(known, fields),

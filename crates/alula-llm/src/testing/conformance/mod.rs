@@ -1,6 +1,7 @@
 //! Whether the adapters lose anything of a recorded call.
 
 mod fold;
+mod fold_gemini;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -162,6 +163,7 @@ fn adds_up(protocol: Protocol, events: Vec<Result<ChatEvent>>, text: &str) -> Re
         Protocol::OpenAiChat => fold::openai(recorded),
         Protocol::AnthropicMessages => fold::anthropic(recorded),
         Protocol::OpenAiResponses => fold::responses(recorded),
+        Protocol::GeminiGenerate => fold_gemini::gemini(recorded),
     };
     same("the answer of the stream", &expected, &written)
 }

@@ -1,0 +1,287 @@
+//! Google's Gemini.
+
+mod config;
+mod message;
+mod part;
+mod request;
+mod response;
+mod schema;
+mod stream;
+mod tool;
+mod usage;
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::{Stream, future::BoxFuture};
+use reqwest::{
+    Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use serde_json::Value;
+
+use super::{
+    Http, HttpLimits, Provider,
+    endpoint::{self, Endpoint, Speaker},
+    failure::Failure,
+    http, wire,
+};
+use crate::{
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
+};
+
+pub use request::{request_from_json, request_to_json};
+pub use response::{response_from_json, response_to_json};
+
+const OFFICIAL_URL: &str = "https://generativelanguage.googleapis.com";
+
+/// The version of the API that is spoken where the address names none.
+const VERSION: &str = "v1beta";
+
+/// Google's Gemini by the Gemini API, or a server that speaks it.
+///
+/// ```
+/// use alula_llm::Gemini;
+///
+/// let gemini = Gemini::new("AIza…");
+/// let behind_a_proxy = Gemini::compatible("proxied", "https://llm.example.com/gemini");
+/// ```
+///
+/// Vertex AI speaks it too, with a token instead of a key:
+///
+/// ```
+/// use alula_llm::Gemini;
+///
+/// let base = "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1/\
+///             publishers/google";
+/// let vertex = Gemini::compatible("vertex", base).header("authorization", "Bearer ya29…");
+/// ```
+#[derive(Clone)]
+pub struct Gemini {
+    endpoint: Endpoint,
+}
+
+impl Gemini {
+    /// Google itself, under the name `gemini`, with a key of Google AI Studio.
+    pub fn new(key: impl Into<ApiKey>) -> Self {
+        Self::compatible("gemini", OFFICIAL_URL).key(key)
+    }
+
+    /// A server that speaks the same under a name of its own, without a key.
+    pub fn compatible(name: impl Into<String>, base_url: impl Into<String>) -> Self {
+        Self { endpoint: Endpoint::new(name, base_url) }
+    }
+
+    /// Sets the name that selects this provider in `provider/model`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.endpoint.name = name.into();
+        self
+    }
+
+    /// Sets the key, which is sent as `x-goog-api-key`.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<ApiKey>) -> Self {
+        self.endpoint.key = Some(key.into());
+        self
+    }
+
+    /// Sets the address: all that stands before `/models/…`.
+    ///
+    /// An address that names no version of the API gets `/v1beta`; a query string is kept.
+    #[must_use]
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.endpoint.base_url = url.into();
+        self
+    }
+
+    /// Sends a header with each call.
+    ///
+    /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.endpoint.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
+    #[must_use]
+    pub fn http(mut self, http: Http) -> Self {
+        self.endpoint.http = Some(http);
+        self
+    }
+
+    /// The JSON that a call would send. The model is not part of it, but of the address.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
+    pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        let mut body = request_to_json(request, stream)?;
+        if let Some(body) = body.as_object_mut() {
+            // The name with which the request came, before a provider was found for it.
+            body.shift_remove("model");
+        }
+        Ok(body)
+    }
+}
+
+impl Speaker for Gemini {
+    type Wire = stream::Chunks;
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The address without model and method.
+    fn url(&self) -> Result<Url> {
+        let mut url = http::base_url(&self.endpoint.base_url)?;
+        let path = url.path().trim_end_matches('/');
+        let path = path.strip_suffix("/models").unwrap_or(path).to_owned();
+        let is_version = |it: &str| {
+            it.strip_prefix('v').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        if path.split('/').any(is_version) {
+            url.set_path(&path);
+        } else {
+            url.set_path(&format!("{path}/{VERSION}"));
+        }
+        Ok(url)
+    }
+
+    fn call_url(&self, request: &ChatRequest, stream: bool) -> Result<Url> {
+        let mut url = self.url()?;
+        let model = model_path(&request.model)?;
+        let method = if stream { "streamGenerateContent" } else { "generateContent" };
+        url.set_path(&format!("{}/{model}:{method}", url.path()));
+        if stream {
+            url.query_pairs_mut().append_pair("alt", "sse");
+        }
+        Ok(url)
+    }
+
+    fn header_map(&self) -> Result<HeaderMap> {
+        let mut headers = http::header_map(&self.endpoint.headers)?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(key) = &self.endpoint.key {
+            headers.insert("x-goog-api-key", http::secret(key.expose())?);
+        }
+        Ok(headers)
+    }
+
+    fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        self.request_json(request, stream)
+    }
+
+    fn is_error(body: &Value) -> bool {
+        body.get("error").is_some_and(|error| !error.is_null())
+    }
+
+    fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
+        failure_kind(failure)
+    }
+
+    fn response_from_json(body: Value) -> Result<ChatResponse> {
+        response_from_json(body)
+    }
+}
+
+impl Provider for Gemini {
+    fn name(&self) -> &str {
+        &self.endpoint.name
+    }
+
+    fn serves(&self, model: &str) -> bool {
+        model.starts_with("gemini-")
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::GeminiGenerate
+    }
+
+    fn prepare(&mut self, http: &Http) -> Result<()> {
+        self.endpoint.share(http);
+        endpoint::check(self)
+    }
+
+    fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
+        endpoint::chat(self, request)
+    }
+
+    fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
+        endpoint::stream(self, request)
+    }
+}
+
+impl fmt::Debug for Gemini {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.endpoint.debug(f, "Gemini")
+    }
+}
+
+/// Decodes the bytes of a streamed answer, from wherever they come, up to the usual limits.
+pub fn decode_stream<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> ChatStream
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    wire::read(bytes, &HttpLimits::default(), stream::Chunks::default())
+}
+
+/// The part of the address that names the model: `models/…` unless another collection is named.
+///
+/// The name comes from who asks, so it must not lead anywhere else.
+fn model_path(model: &str) -> Result<String> {
+    let is_plain = |segment: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+        segment.chars().all(known) && segment.chars().any(|c| c != '.')
+    };
+    if !model.split('/').all(is_plain) {
+        return Err(request::invalid(format!("model: {model:?} is no name of a model")));
+    }
+    let collection = if model.contains('/') { "" } else { "models/" };
+    Ok(format!("{collection}{model}"))
+}
+
+/// The error that a body or an event reports.
+fn body_error(body: &Value) -> Error {
+    endpoint::body_error(body, failure_kind)
+}
+
+fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
+    let retry_after = failure.retry_after;
+    match failure.code.as_deref()? {
+        // A quota of a day, which no waiting of seconds brings back.
+        "RESOURCE_EXHAUSTED" if failure.body.contains("PerDay") => Some(ErrorKind::QuotaExceeded),
+        "RESOURCE_EXHAUSTED" if failure.mentions(&["credits are depleted"]) => {
+            Some(ErrorKind::QuotaExceeded)
+        }
+        "RESOURCE_EXHAUSTED" => Some(ErrorKind::RateLimited { retry_after }),
+        "UNAVAILABLE" => Some(ErrorKind::Overloaded { retry_after }),
+        "UNAUTHENTICATED" | "PERMISSION_DENIED" => Some(ErrorKind::Auth),
+        "NOT_FOUND" => Some(ErrorKind::NotFound),
+        "INTERNAL" | "UNKNOWN" | "ABORTED" | "CANCELLED" | "DEADLINE_EXCEEDED" => {
+            Some(ErrorKind::Unavailable)
+        }
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => {
+            Some(invalid_argument_kind(failure))
+        }
+        _ => None,
+    }
+}
+
+/// The API gives one status to many things; its words tell them apart.
+fn invalid_argument_kind(failure: &Failure) -> ErrorKind {
+    let is_key = failure.body.contains("API_KEY_") || failure.mentions(&["api key not valid"]);
+    if is_key || failure.mentions(&["user location is not supported"]) {
+        ErrorKind::Auth
+    } else if failure.mentions(&["billing"]) {
+        ErrorKind::QuotaExceeded
+    } else if failure.mentions(&["token count", "payload size exceeds", "context window"]) {
+        ErrorKind::ContextTooLong
+    } else {
+        ErrorKind::InvalidRequest
+    }
+}
+
+#[cfg(test)]
+mod tests;
