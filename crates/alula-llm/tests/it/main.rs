@@ -9,6 +9,7 @@
 )]
 
 mod faults;
+mod gemini;
 mod openai_responses;
 mod over_http;
 mod recordings;

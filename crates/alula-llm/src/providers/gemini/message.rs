@@ -142,7 +142,7 @@ fn system_to_json(messages: &[Message]) -> Result<Option<Value>> {
         let origin = Origin::of(message.origin);
         let written =
             message.parts.iter().filter_map(|part| part_to_json(part, origin).transpose());
-        parts.extend(written.map(|part| part.map(Value::Object)).collect::<Result<Vec<_>>>()?);
+        parts.extend(written.collect::<Result<Vec<_>>>()?);
         let fields = system.get_or_insert_default();
         if origin.is_own() {
             fields.fill(&message.extra);
@@ -191,7 +191,7 @@ impl<'a> Writer<'a> {
                     if let Part::ToolCall(call) = part {
                         self.names.insert(&call.id, &call.name);
                     }
-                    parts.extend(part_to_json(part, origin)?.map(Value::Object));
+                    parts.extend(part_to_json(part, origin)?);
                 }
             }
         }
@@ -229,7 +229,7 @@ impl<'a> Writer<'a> {
         for part in &result.parts {
             match part {
                 Part::Text(part) => text.push_str(&part.text),
-                part => media.extend(part_to_json(part, origin)?.map(Value::Object)),
+                part => media.extend(part_to_json(part, origin)?),
             }
         }
         let mut inner = Map::new();

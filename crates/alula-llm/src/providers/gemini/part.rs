@@ -192,7 +192,7 @@ pub(super) fn response_of(text: &str, is_error: Option<bool>) -> Map<String, Val
 }
 
 /// Writes a part; `None` for one that has no place here. Results of tools are written elsewhere.
-pub(super) fn part_to_json(part: &Part, origin: Origin) -> Result<Option<Map<String, Value>>> {
+pub(super) fn part_to_json(part: &Part, origin: Origin) -> Result<Option<Value>> {
     let text = |text: &str| object([("text", text.into())]);
     let (mut fields, extra) = match part {
         Part::Text(it) => (text(&it.text), &it.extra),
@@ -207,13 +207,13 @@ pub(super) fn part_to_json(part: &Part, origin: Origin) -> Result<Option<Map<Str
             fields.put("thoughtSignature", it.signature.as_deref());
             (fields, &it.extra)
         }
-        Part::Other(Value::Object(fields)) if origin.is_own() => return Ok(Some(fields.clone())),
+        Part::Other(value) if origin.is_own() => return Ok(Some(value.clone())),
         _ => return Ok(None),
     };
     if origin.is_own() {
         fields.fill(extra);
     }
-    Ok(Some(fields))
+    Ok(Some(Value::Object(fields)))
 }
 
 fn media_to_json(media: &Media, kind: Kind, origin: Origin) -> Map<String, Value> {

@@ -33,7 +33,7 @@ pub fn response_from_json(body: Value) -> Result<ChatResponse> {
     if !MARKS.iter().any(|name| body.contains_key(*name)) {
         return Err(decode("the answer has neither candidates nor a report on the prompt"));
     }
-    let id = body.take_string("responseId").unwrap_or_default();
+    let id = body.take_text("responseId").unwrap_or_default();
     let has_candidates = body.get("candidates").is_some_and(|it| it.get(0).is_some());
     let list = has_candidates.then(|| body.take_array("candidates")).flatten().unwrap_or_default();
     let mut choices = Vec::with_capacity(list.len());
@@ -48,7 +48,7 @@ pub fn response_from_json(body: Value) -> Result<ChatResponse> {
     }
     Ok(ChatResponse {
         id,
-        model: body.take_string("modelVersion").unwrap_or_default(),
+        model: body.take_text("modelVersion").unwrap_or_default(),
         choices,
         usage: body.take_object("usageMetadata").map(usage_from_json),
         origin: Some(PROTOCOL),

@@ -1,0 +1,7 @@
+//! Google's Gemini.
+
+mod answers;
+mod over_http;
+mod requests;
+mod streams;
+mod translation;
