@@ -196,7 +196,7 @@ impl<'a> Writer<'a> {
             }
         }
         parts.append(&mut after);
-        if origin == Origin::Elsewhere && !self.is_old {
+        if origin != Origin::Here && !self.is_old {
             excuse_signature(&mut parts);
         }
         let mut fields = Map::new();
@@ -260,7 +260,8 @@ fn without_id(fields: &mut Map<String, Value>, result: &ToolResult) {
     }
 }
 
-/// The first call of a turn must be sealed; one that another model made has a word in its place.
+/// The first call of a turn must be sealed; one that another model made, or nobody, has a word in
+/// its place.
 fn excuse_signature(parts: &mut [Value]) {
     let first = parts.iter_mut().find(|part| part.get("functionCall").is_some());
     if let Some(Value::Object(part)) = first {
