@@ -69,8 +69,9 @@ fn server(workspace: &Workspace) -> Result<Command> {
     process::run(process::cargo(&workspace.root).args(["build", "--package", "alula-server"]))?;
     let mut command = Command::new(workspace.target.join("debug/alula"));
     command.args(["serve", "--port", "0"]).env("ALULA_LOG", "off");
-    for name in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"] {
-        command.env_remove(name);
+    for provider in ["OPENAI", "ANTHROPIC", "GEMINI", "GOOGLE"] {
+        command.env_remove(format!("{provider}_API_KEY"));
+        command.env_remove(format!("{provider}_BASE_URL"));
     }
     // No Ollama is found where nothing can listen.
     command.env("OLLAMA_HOST", "127.0.0.1:9");

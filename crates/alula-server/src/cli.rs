@@ -38,6 +38,8 @@ const ENVIRONMENT: &str = "\
 Environment:
   OPENAI_API_KEY, OPENAI_BASE_URL        OpenAI, or a server that speaks its chat completions
   ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL  Anthropic, or a server that speaks its messages
+  GEMINI_API_KEY, GEMINI_BASE_URL        Gemini, or a server that speaks its generateContent;
+                                         GOOGLE_API_KEY is another name of the key
   OLLAMA_HOST                            Ollama, if it is not at 127.0.0.1:11434
   HTTPS_PROXY, ALL_PROXY                 a proxy to providers that are not on this machine
   ALULA_MODEL                            the model of requests that name none (provider/model)
@@ -245,6 +247,9 @@ async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
     if replay.speaks(Protocol::AnthropicMessages) {
         say(&format!("  ANTHROPIC_BASE_URL=http://{address} ANTHROPIC_API_KEY=recorded {program}"));
     }
+    if replay.speaks(Protocol::GeminiGenerate) {
+        say(&format!("  GEMINI_BASE_URL=http://{address} GEMINI_API_KEY=replay {program}"));
+    }
     replay.into_app().serve_on(server, shutdown).await?;
     Ok(())
 }
@@ -301,7 +306,8 @@ fn greet(scheme: &str, address: SocketAddr, llm: &alula_llm::Llm) {
     let model = llm.default_model().unwrap_or("none");
     let demo = match llm.providers().any(|name| name == "demo") {
         true => {
-            "\n  This is a demo without a model: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or start Ollama."
+            "\n  This is a demo without a model: set OPENAI_API_KEY, ANTHROPIC_API_KEY or \
+             GEMINI_API_KEY, or start Ollama."
         }
         false => "",
     };

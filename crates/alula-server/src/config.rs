@@ -20,6 +20,7 @@ const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(crate) struct Config {
     pub(crate) openai: Upstream,
     pub(crate) anthropic: Upstream,
+    pub(crate) gemini: Upstream,
     /// Where Ollama listens; `None` for its usual place.
     pub(crate) ollama_host: Option<String>,
     /// The model of requests that name none.
@@ -166,6 +167,7 @@ impl Config {
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             openai: variables.upstream("OPENAI"),
             anthropic: variables.upstream("ANTHROPIC"),
+            gemini: variables.gemini(),
             ollama_host: variables.text("OLLAMA_HOST"),
             model: variables.text("ALULA_MODEL"),
             deadlines,
@@ -237,6 +239,13 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         count.map_or(default, NonZeroUsize::get)
     }
 
+    /// Google's own programs read either name of the key.
+    fn gemini(&self) -> Upstream {
+        let mut gemini = self.upstream("GEMINI");
+        gemini.key = gemini.key.or_else(|| self.text("GOOGLE_API_KEY").map(ApiKey::new));
+        gemini
+    }
+
     fn upstream(&self, prefix: &str) -> Upstream {
         Upstream {
             key: self.text(&format!("{prefix}_API_KEY")).map(ApiKey::new),
@@ -287,5 +296,14 @@ mod tests {
         .unwrap();
         assert!(!format!("{config:?}").contains("canary"));
         assert!(config.anthropic.key.is_some());
+    }
+
+    #[test]
+    fn the_key_of_gemini_has_two_names() {
+        for (name, known) in
+            [("GEMINI_API_KEY", true), ("GOOGLE_API_KEY", true), ("GEMINI_BASE_URL", false)]
+        {
+            assert_eq!(read(&[(name, "x")]).unwrap().gemini.key.is_some(), known, "{name}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::error::ProviderError;
 #[schemars(extend("examples" = [{ "message": "What is an alula?" }]))]
 #[validate(custom = has_a_message)]
 pub(crate) struct ChatRequest {
-    /// What to say to the model. Needed unless `options` has `messages`.
+    /// What to say to the model. Needed unless `options` has `messages` (Gemini: `contents`).
     #[serde(default)]
     #[schemars(length(min = 1, max = 1_000_000))]
     message: Option<String>,
@@ -44,7 +44,8 @@ pub(crate) struct ChatRequest {
 }
 
 fn has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
-    match request.message.is_some() || request.options.contains_key("messages") {
+    let whole = ["messages", "contents"].iter().any(|name| request.options.contains_key(*name));
+    match request.message.is_some() || whole {
         true => Ok(()),
         false => Err("there is neither a message nor options.messages"),
     }

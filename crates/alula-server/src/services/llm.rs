@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use alula_llm::{Anthropic, Demo, Llm, OpenAi, providers::ollama};
+use alula_llm::{Anthropic, Demo, Gemini, Llm, OpenAi, providers::ollama};
 
 use crate::config::{Config, ConfigError, Upstream};
 
 /// The models that are asked when nobody names one.
 const OPENAI_MODEL: &str = "openai/gpt-4o-mini";
 const ANTHROPIC_MODEL: &str = "anthropic/claude-sonnet-4-5";
+const GEMINI_MODEL: &str = "gemini/gemini-2.5-flash";
 const DEMO_MODEL: &str = "demo/demo";
 
 /// How long to look for a local Ollama.
@@ -33,6 +34,14 @@ pub(crate) async fn connect(config: &Config) -> Result<Llm, ConfigError> {
         }
         builder = builder.provider(provider);
         default_model.get_or_insert(ANTHROPIC_MODEL.to_owned());
+    }
+    if let Some(key) = &config.gemini.key {
+        let mut provider = Gemini::new(key.clone());
+        if let Some(url) = &config.gemini.base_url {
+            provider = provider.base_url(url);
+        }
+        builder = builder.provider(provider);
+        default_model.get_or_insert(GEMINI_MODEL.to_owned());
     }
     match ollama::find(config.ollama_host.as_deref(), OLLAMA_TIMEOUT).await {
         Ok(Some(found)) => {

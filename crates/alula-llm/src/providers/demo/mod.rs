@@ -103,8 +103,8 @@ fn answer(request: &ChatRequest) -> String {
     let noun = if words == 1 { "word" } else { "words" };
     format!(
         "This is a demo answer: no model was asked. You wrote {words} {noun}: “{}{dots}”. To get \
-         real answers, configure a provider: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or start \
-         Ollama, and restart.",
+         real answers, configure a provider: set OPENAI_API_KEY, ANTHROPIC_API_KEY or \
+         GEMINI_API_KEY, or start Ollama, and restart.",
         quote.join(" ")
     )
 }

@@ -20,6 +20,8 @@ impl Expected {
         match (call.protocol().unwrap(), call.is_stream()) {
             (Protocol::OpenAiChat, false) => openai(&serde_json::from_str(body).unwrap()),
             (Protocol::OpenAiChat, true) => openai_stream(&events(body)),
+            (Protocol::GeminiGenerate, false) => gemini(&[serde_json::from_str(body).unwrap()]),
+            (Protocol::GeminiGenerate, true) => gemini(&events(body)),
             (_, false) => anthropic(&serde_json::from_str(body).unwrap()),
             (_, true) => anthropic_stream(events(body)),
         }
@@ -192,6 +194,51 @@ fn anthropic_usage(usage: &Value) -> Map<String, Value> {
         ("cache_read_tokens", usage.get("cache_read_input_tokens")),
         ("cache_write_tokens", usage.get("cache_creation_input_tokens")),
         ("reasoning_tokens", usage.pointer("/output_tokens_details/thinking_tokens")),
+    ])
+}
+
+/// An answer, or the chunks of one, each of which holds what is new.
+fn gemini(chunks: &[Value]) -> Expected {
+    let mut expected = Expected::default();
+    let id = text(&chunks[0]["responseId"]).replace(['-', '_'], "");
+    for chunk in chunks {
+        let candidate = &chunk["candidates"][0];
+        for part in candidate["content"]["parts"].as_array().into_iter().flatten() {
+            let said = text(&part["text"]);
+            if part["thought"] == true {
+                expected.reasoning += &said;
+            } else {
+                expected.text += &said;
+            }
+            if let Some(call) = part.get("functionCall") {
+                let made = format!("gemini_{id}_0_{}", expected.calls.len());
+                let id = call["id"].as_str().map_or(made, str::to_owned);
+                expected.calls.push((id, text(&call["name"]), call["args"].clone()));
+            }
+        }
+        if let Some(reason) = candidate["finishReason"].as_str() {
+            expected.stop = match reason {
+                "STOP" if expected.calls.is_empty() => "end".to_owned(),
+                "STOP" => "tool_calls".to_owned(),
+                other => other.to_ascii_lowercase(),
+            };
+        }
+        expected.usage = gemini_usage(&chunk["usageMetadata"]);
+    }
+    expected
+}
+
+/// The prompt counts with that of the provider's tools, the answer with the thoughts.
+fn gemini_usage(usage: &Value) -> Map<String, Value> {
+    let count = |name: &str| usage[name].as_u64().unwrap_or_default();
+    let input = count("promptTokenCount") + count("toolUsePromptTokenCount");
+    let output = count("candidatesTokenCount") + count("thoughtsTokenCount");
+    named([
+        ("input_tokens", Some(&input.into())),
+        ("output_tokens", Some(&output.into())),
+        ("total_tokens", usage.get("totalTokenCount")),
+        ("cache_read_tokens", usage.get("cachedContentTokenCount")),
+        ("reasoning_tokens", usage.get("thoughtsTokenCount")),
     ])
 }
 
