@@ -252,7 +252,9 @@ fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
     match failure.code.as_deref()? {
         // A quota of a day, which no waiting of seconds brings back.
         "RESOURCE_EXHAUSTED" if failure.body.contains("PerDay") => Some(ErrorKind::QuotaExceeded),
-        "RESOURCE_EXHAUSTED" if failure.mentions(&["credits are depleted"]) => {
+        "RESOURCE_EXHAUSTED"
+            if failure.status == Some(402) || failure.mentions(&["credits are depleted"]) =>
+        {
             Some(ErrorKind::QuotaExceeded)
         }
         "RESOURCE_EXHAUSTED" => Some(ErrorKind::RateLimited { retry_after }),

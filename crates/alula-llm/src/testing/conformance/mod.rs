@@ -45,9 +45,23 @@ async fn lossless(protocol: Protocol, call: &Interaction) -> Result<(), String> 
     request(protocol, &call.request)?;
     match (call.status, call.is_stream()) {
         (200..=299, true) => events(protocol, &call.body).await,
-        (200..=299, false) => response(protocol, &call.body),
+        (200..=299, false) => match as_events(protocol, &call.body) {
+            Some(body) => events(protocol, &body).await,
+            None => response(protocol, &call.body),
+        },
         _ => failure(call),
     }
+}
+
+/// The events of a stream that Gemini sent as one list, which it does for who does not ask for
+/// events.
+fn as_events(protocol: Protocol, body: &[u8]) -> Option<Bytes> {
+    if protocol != Protocol::GeminiGenerate || !body.trim_ascii_start().starts_with(b"[") {
+        return None;
+    }
+    let chunks: Vec<Value> = serde_json::from_slice(body).ok()?;
+    let events: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
+    Some(events.into())
 }
 
 fn request(protocol: Protocol, recorded: &Value) -> Result<(), String> {

@@ -130,6 +130,7 @@ async fn every_status_has_its_kind() {
             json!([per_day, retry]),
             ErrorKind::QuotaExceeded,
         ),
+        ("402 Pay", "RESOURCE_EXHAUSTED", "no", json!([]), ErrorKind::QuotaExceeded),
         ("400 Bad", "INVALID_ARGUMENT", KEY, json!([key]), ErrorKind::Auth),
         ("400 Bad", "INVALID_ARGUMENT", tokens, json!([]), ErrorKind::ContextTooLong),
         ("400 Bad", "INVALID_ARGUMENT", "no", json!([]), ErrorKind::InvalidRequest),

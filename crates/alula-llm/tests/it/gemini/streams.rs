@@ -18,10 +18,8 @@ fn decode(text: &str) -> Vec<Result<ChatEvent, Error>> {
     block_on(Protocol::GeminiGenerate.decode_stream(bytes).collect())
 }
 
-/// The answer that a stream adds up to, after a look for losses.
-#[track_caller]
-fn accumulate(text: &str) -> ChatResponse {
-    let call = Interaction {
+fn recorded(content_type: &str, body: &str) -> Interaction {
+    Interaction {
         file: "f.yaml".into(),
         method: "POST".to_owned(),
         host: "x.example".to_owned(),
@@ -29,10 +27,15 @@ fn accumulate(text: &str) -> ChatResponse {
         query: Some("alt=sse".to_owned()),
         request: json!({"contents": []}),
         status: 200,
-        headers: vec![("content-type".to_owned(), "text/event-stream".to_owned())],
-        body: text.to_owned().into(),
-    };
-    assert_eq!(block_on(check(&call)), Outcome::Passed);
+        headers: vec![("content-type".to_owned(), content_type.to_owned())],
+        body: body.to_owned().into(),
+    }
+}
+
+/// The answer that a stream adds up to, after a look for losses.
+#[track_caller]
+fn accumulate(text: &str) -> ChatResponse {
+    assert_eq!(block_on(check(&recorded("text/event-stream", text))), Outcome::Passed);
     let mut answer = Accumulator::new();
     decode(text).into_iter().for_each(|event| answer.push(event.unwrap()));
     answer.finish()
@@ -151,6 +154,16 @@ fn several_answers_are_kept_apart() {
     let answer = accumulate(&(piece(0, "a") + &piece(1, "b") + &piece(0, "A")));
     let texts: Vec<_> = answer.choices.iter().map(|choice| choice.message.text()).collect();
     assert_eq!(texts, ["aA", "b"]);
+}
+
+/// Without `alt=sse` the API sends the same chunks as one list.
+#[test]
+fn a_recorded_list_is_checked_as_a_stream() {
+    let whole = said("a") + &stop();
+    let chunks: Vec<&str> = whole.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    let list = |chunks: &[&str]| recorded("application/json", &format!("[{}]", chunks.join(",")));
+    assert_eq!(block_on(check(&list(&chunks))), Outcome::Passed);
+    assert!(matches!(block_on(check(&list(&chunks[..1]))), Outcome::Failed(_)));
 }
 
 #[test]
