@@ -21,6 +21,9 @@ const PROTOCOL: Protocol = Protocol::GeminiGenerate;
 /// What the API takes in place of the seal of a call that it did not make.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
+/// What stands in place of an id that was not there.
+const WITHOUT_ID: Value = Value::Bool(false);
+
 /// Reads the contents of a request.
 pub(super) fn messages_from_json(list: Vec<Value>) -> Result<Vec<Message>> {
     let mut messages = Vec::with_capacity(list.len());
@@ -51,9 +54,14 @@ pub(super) fn message_from_json(mut fields: Map<String, Value>, usual: Role) -> 
     if !role.is_system() && fields.says("role", role_to_text(&role)) {
         fields.shift_remove("role");
     }
+    let part = |value: Value| match role.is_system() && value.get("functionResponse").is_some() {
+        // Instructions answer no calls.
+        true => Part::Other(value),
+        false => part_from_json(value),
+    };
     Message {
+        parts: parts.into_iter().map(part).collect(),
         role,
-        parts: parts.into_iter().map(part_from_json).collect(),
         plain,
         origin: Some(PROTOCOL),
         extra: fields,
@@ -87,8 +95,7 @@ fn give_ids(messages: &mut [Message]) {
                     });
                     let Some((_, id)) = answered.map(|at| open.remove(at)) else { continue };
                     if result.id.is_empty() && sent_id(&id).is_some() {
-                        // A mark that the result came without the id that its call has.
-                        set_inner(&mut result.extra, "id", Value::Null);
+                        mark_without_id(&mut result.extra);
                     }
                     result.id = id;
                 }
@@ -98,10 +105,11 @@ fn give_ids(messages: &mut [Message]) {
     }
 }
 
-fn set_inner(extra: &mut Map<String, Value>, name: &str, value: Value) {
+/// Notes that a result came without the id that its call has.
+fn mark_without_id(extra: &mut Map<String, Value>) {
     let inner = extra.entry("functionResponse").or_insert_with(|| Value::Object(Map::new()));
     if let Value::Object(inner) = inner {
-        inner.insert(name.to_owned(), value);
+        inner.entry("id").or_insert(WITHOUT_ID);
     }
 }
 
@@ -244,19 +252,22 @@ impl<'a> Writer<'a> {
         let mut fields = object([("functionResponse", inner.into())]);
         if origin.is_own() {
             fields.fill(&result.extra);
-            without_id(&mut fields, result);
+            restore_id(&mut fields, result);
         }
         Ok(fields)
     }
 }
 
-/// Takes the id away again from a result that came without one.
-fn without_id(fields: &mut Map<String, Value>, result: &ToolResult) {
-    let marked = result.extra.get("functionResponse").and_then(|inner| inner.get("id"));
-    if marked == Some(&Value::Null)
-        && let Some(Value::Object(inner)) = fields.get_mut("functionResponse")
-    {
-        inner.shift_remove("id");
+/// Spells the id of a result as it came: not at all, or as one that is none.
+fn restore_id(fields: &mut Map<String, Value>, result: &ToolResult) {
+    let Some(id) = result.extra.get("functionResponse").and_then(|inner| inner.get("id")) else {
+        return;
+    };
+    if let Some(Value::Object(inner)) = fields.get_mut("functionResponse") {
+        match *id == WITHOUT_ID {
+            true => drop(inner.shift_remove("id")),
+            false => drop(inner.insert("id".to_owned(), id.clone())),
+        }
     }
 }
 

@@ -141,9 +141,9 @@ fn call(mut fields: Map<String, Value>) -> ToolCall {
 /// Reads a result. Its name stays in `extra`, as other formats go by the id alone.
 fn result(mut fields: Map<String, Value>) -> ToolResult {
     let taken = fields.take_within("functionResponse", |inner| {
-        (inner.take_text("id"), inner.take_object("response"), inner.take_array("parts"))
+        (inner.take_text("id"), inner.take_object("response"), take_media(inner))
     });
-    let (id, response, parts) = taken.unwrap_or_default();
+    let (id, response, media) = taken.unwrap_or_default();
     let mut result =
         ToolResult { id: id.unwrap_or_default(), plain: true, ..ToolResult::default() };
     let response = response.unwrap_or_default();
@@ -153,19 +153,21 @@ fn result(mut fields: Map<String, Value>) -> ToolResult {
     );
     result.parts.push(Part::text(text));
     result.is_error = is_error;
-    match parts {
-        Some(parts) if !parts.is_empty() => {
-            result.parts.extend(parts.into_iter().map(part_from_json));
-        }
-        // An empty list is not the same as none.
-        Some(parts) => {
-            let inner = fields.entry("functionResponse").or_insert_with(|| Map::new().into());
-            inner.as_object_mut().map(|inner| inner.insert("parts".to_owned(), parts.into()));
-        }
-        None => {}
-    }
+    result.parts.extend(media.unwrap_or_default());
     result.extra = fields;
     result
+}
+
+/// The pictures and documents of a result; a list of anything else, or of nothing, stays.
+fn take_media(inner: &mut Map<String, Value>) -> Option<Vec<Part>> {
+    let list = inner.get("parts")?.as_array().filter(|list| !list.is_empty())?;
+    let parts = list.iter().cloned().map(part_from_json).collect::<Vec<_>>();
+    let is_media = |part: &Part| matches!(part, Part::Image(_) | Part::Audio(_) | Part::File(_));
+    if !parts.iter().all(is_media) {
+        return None;
+    }
+    inner.shift_remove("parts");
+    Some(parts)
 }
 
 /// The text of a response that is nothing else, and whether it is that of an error.

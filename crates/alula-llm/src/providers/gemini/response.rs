@@ -114,7 +114,8 @@ pub(super) fn block_reason(body: &Map<String, Value>) -> Option<&str> {
 pub(super) fn take_stop(fields: &mut Map<String, Value>, has_calls: bool) -> Option<StopReason> {
     let reason = fields.get("finishReason")?.as_str()?;
     let stop = stop_from_text(reason, has_calls);
-    if stop_to_text(&stop) == reason {
+    // One of a filter says which, and tells a candidate from a blocked prompt.
+    if stop_to_text(&stop) == reason && stop != StopReason::ContentFilter {
         fields.shift_remove("finishReason");
     }
     Some(stop)
@@ -193,7 +194,9 @@ pub fn response_to_json(response: &ChatResponse) -> Result<Value> {
 fn is_blocked(response: &ChatResponse) -> bool {
     let is_own = response.origin == Some(PROTOCOL) && block_reason(&response.extra).is_some();
     match &*response.choices {
-        [choice] if is_own => choice.message.parts.is_empty() && choice.extra.is_empty(),
+        [Choice { message, stop: Some(StopReason::ContentFilter), extra, .. }] if is_own => {
+            message.parts.is_empty() && message.extra.is_empty() && extra.is_empty()
+        }
         _ => false,
     }
 }

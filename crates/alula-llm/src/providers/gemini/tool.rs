@@ -71,9 +71,13 @@ fn function_from_json(value: &Value) -> Option<Tool> {
 /// Writes the tools into a body that has the extra fields of the request already.
 pub(super) fn put_tools(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<()> {
     let origin = Origin::of(request.origin);
-    if let Some(Value::Array(source)) = body.get("tools")
-        && tools_from_json(source) == request.tools
-    {
+    let is_source = match body.get("tools") {
+        Some(Value::Array(source)) => tools_from_json(source) == request.tools,
+        // What is no list is for the provider to judge.
+        Some(_) => request.tools.is_empty(),
+        None => false,
+    };
+    if is_source {
         return Ok(());
     }
     body.shift_remove("tools");

@@ -2,6 +2,7 @@
 
 mod answers;
 mod over_http;
+mod property;
 mod requests;
 mod streams;
 mod translation;

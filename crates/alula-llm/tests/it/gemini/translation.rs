@@ -2,7 +2,7 @@
 
 use alula_llm::{
     ChatRequest, ErrorKind, Gemini, Media, Message, Part, Role,
-    model::{FunctionTool, Protocol, Thinking, ToolChoice, ToolResult},
+    model::{FunctionTool, Protocol, Thinking, ToolCall, ToolChoice, ToolResult},
 };
 use serde_json::{Value, json};
 
@@ -129,6 +129,22 @@ fn a_conversation_goes_from_anthropic_to_gemini() {
     let parts = &write(&request)["contents"][1]["parts"];
     assert_eq!(parts[0]["functionResponse"]["parts"], json!([picture]));
     assert_eq!(parts[1], json!({"text": "and?"}));
+}
+
+/// Gemini 3 checks the seal of the first call of a turn, also of one that nobody sealed.
+#[test]
+fn a_call_made_by_hand_is_excused_from_its_seal() {
+    let call = ToolCall { id: "1".to_owned(), name: "f".to_owned(), ..ToolCall::default() };
+    let turn = Message::new(Role::Assistant, vec![Part::ToolCall(call)]);
+    for (model, seal) in [
+        ("gemini-2.5-flash", Value::Null),
+        ("gemini-3-pro", json!("skip_thought_signature_validator")),
+    ] {
+        let written = write(&ChatRequest::new(model).message(turn.clone()));
+        let part = &written["contents"][0]["parts"][0];
+        assert_eq!(part["functionCall"], json!({"id": "1", "name": "f", "args": {}}));
+        assert_eq!(part["thoughtSignature"], seal, "{model}");
+    }
 }
 
 #[test]
