@@ -4,6 +4,8 @@ use alula_llm::model::Protocol;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::streams::accumulate;
+
 /// Names that the adapter looks at, at every depth.
 const NAMES: [&str; 46] = [
     "contents",
@@ -147,4 +149,35 @@ proptest! {
             prop_assert_eq!(written, body);
         }
     }
+
+    #[test]
+    fn any_stream(chunks in proptest::collection::vec(proptest::collection::vec(piece(), 0..3), 1..6)) {
+        let last = chunks.len() - 1;
+        let chunk = |(number, parts): (usize, Vec<Value>)| {
+            let mut candidate = json!({"content": {"role": "model", "parts": parts}});
+            if number == last {
+                candidate["finishReason"] = "STOP".into();
+            }
+            format!("data: {}\n\n", json!({"candidates": [candidate], "responseId": "r"}))
+        };
+        let text: String = chunks.into_iter().enumerate().map(chunk).collect();
+        accumulate(&text);
+    }
+}
+
+/// A part of a stream: mostly text that goes on.
+fn piece() -> impl Strategy<Value = Value> {
+    let text = proptest::sample::select(vec!["", "a", "b"]);
+    let said = (text, any::<bool>(), proptest::option::weighted(0.2, Just("x")));
+    let said = said.prop_map(|(text, thought, seal)| {
+        let mut part = json!({"text": text});
+        if thought {
+            part["thought"] = true.into();
+        }
+        if let Some(seal) = seal {
+            part["thoughtSignature"] = seal.into();
+        }
+        part
+    });
+    prop_oneof![5 => said, 1 => part(), 1 => value()]
 }

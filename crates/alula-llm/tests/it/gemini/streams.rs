@@ -34,7 +34,7 @@ fn recorded(content_type: &str, body: &str) -> Interaction {
 
 /// The answer that a stream adds up to, after a look for losses.
 #[track_caller]
-fn accumulate(text: &str) -> ChatResponse {
+pub(super) fn accumulate(text: &str) -> ChatResponse {
     assert_eq!(block_on(check(&recorded("text/event-stream", text))), Outcome::Passed);
     let mut answer = Accumulator::new();
     decode(text).into_iter().for_each(|event| answer.push(event.unwrap()));
