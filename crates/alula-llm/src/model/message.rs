@@ -259,22 +259,24 @@ impl Citation {
     }
 
     /// OpenAI nests the fields in `url_citation`, Gemini in the place it searched, Anthropic does
-    /// not.
+    /// not, and Cohere has them in the documents that it names.
     fn field(&self, name: &str) -> Option<&str> {
         const NESTS: [&str; 4] = ["url_citation", "web", "retrievedContext", "maps"];
         let nested = NESTS.iter().find_map(|nest| self.0.get(nest)?.get(name));
-        nested.or_else(|| self.0.get(name))?.as_str()
+        let first = || self.0.get("sources")?.get(0)?.get("document")?.get(name);
+        nested.or_else(|| self.0.get(name)).or_else(first)?.as_str()
     }
 }
 
 impl ToolCall {
-    /// The arguments as JSON; none at all are an empty object.
+    /// The arguments as JSON; none at all are an empty object, and so is the `null` that Cohere's
+    /// models write for them.
     ///
     /// # Errors
     ///
     /// When the model wrote something that is not JSON.
     pub fn arguments_json(&self) -> serde_json::Result<Value> {
-        if self.arguments.trim().is_empty() {
+        if matches!(self.arguments.trim(), "" | "null") {
             return Ok(Value::Object(Extra::new()));
         }
         serde_json::from_str(&self.arguments)

@@ -45,10 +45,13 @@ impl Failure {
         });
         // `detail` is what servers on FastAPI say, and Alula itself.
         let message = text("message").or_else(|| error.as_str()).or_else(|| text("detail"));
+        // Cohere calls it `id`, and has no `error` around its message.
+        let bare = value.get("message").is_some_and(Value::is_string);
+        let request_id = value.get("request_id").or_else(|| value.get("id").filter(|_| bare));
         Self {
             status,
             retry_after: retry_delay(error),
-            request_id: value.get("request_id").and_then(Value::as_str).map(str::to_owned),
+            request_id: request_id.and_then(Value::as_str).map(str::to_owned),
             code: ["code", "type", "status"].into_iter().find_map(text).map(str::to_owned),
             message: message.map(str::to_owned),
             body: value.to_string(),

@@ -84,8 +84,8 @@ fn choice_to_json(choice: &Choice, own: bool) -> Result<Value> {
     }
     let mut fields = object([("index", choice.index.into()), ("message", Value::Object(written))]);
     fields.put("finish_reason", choice.stop.as_ref().map(stop_to_text));
-    fields.put("logprobs", choice.logprobs.clone());
     if own {
+        fields.put("logprobs", choice.logprobs.clone());
         fields.fill(&choice.extra);
     }
     Ok(Value::Object(fields))
