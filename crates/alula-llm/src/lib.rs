@@ -20,7 +20,9 @@ pub use model::{
     Accumulator, ChatEvent, ChatRequest, ChatResponse, Media, Message, Part, Role, StopReason,
     Tool, Usage,
 };
-pub use providers::{Anthropic, Demo, Gemini, Http, HttpLimits, OpenAi, OpenAiResponses, Provider};
+pub use providers::{
+    Anthropic, Cohere, Demo, Gemini, Http, HttpLimits, OpenAi, OpenAiResponses, Provider,
+};
 pub use resilience::{BreakerPolicy, BreakerState, RateLimit, RetryPolicy};
 pub use secret::ApiKey;
 pub use stream::ChatStream;

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use crate::{
     ChatStream, Result,
-    providers::{anthropic, gemini, openai, openai_responses},
+    providers::{anthropic, cohere, gemini, openai, openai_responses},
 };
 
 pub use accumulator::Accumulator;
@@ -51,6 +51,8 @@ pub enum Protocol {
     OpenAiResponses,
     /// Gemini's `generateContent` and `streamGenerateContent`.
     GeminiGenerate,
+    /// Cohere's `/v2/chat`.
+    CohereChat,
 }
 
 impl Protocol {
@@ -66,6 +68,7 @@ impl Protocol {
             Self::AnthropicMessages => anthropic::request_from_json(body),
             Self::OpenAiResponses => openai_responses::request_from_json(body),
             Self::GeminiGenerate => gemini::request_from_json(body),
+            Self::CohereChat => cohere::request_from_json(body),
         }
     }
 
@@ -81,6 +84,7 @@ impl Protocol {
             Self::AnthropicMessages => anthropic::request_to_json(request, stream),
             Self::OpenAiResponses => openai_responses::request_to_json(request, stream),
             Self::GeminiGenerate => gemini::request_to_json(request, stream),
+            Self::CohereChat => cohere::request_to_json(request, stream),
         }
     }
 
@@ -95,6 +99,7 @@ impl Protocol {
             Self::AnthropicMessages => anthropic::response_from_json(body),
             Self::OpenAiResponses => openai_responses::response_from_json(body),
             Self::GeminiGenerate => gemini::response_from_json(body),
+            Self::CohereChat => cohere::response_from_json(body),
         }
     }
 
@@ -110,6 +115,7 @@ impl Protocol {
             Self::AnthropicMessages => anthropic::response_to_json(response),
             Self::OpenAiResponses => openai_responses::response_to_json(response),
             Self::GeminiGenerate => gemini::response_to_json(response),
+            Self::CohereChat => cohere::response_to_json(response),
         }
     }
 
@@ -123,13 +129,14 @@ impl Protocol {
             Self::AnthropicMessages => anthropic::decode_stream(bytes),
             Self::OpenAiResponses => openai_responses::decode_stream(bytes),
             Self::GeminiGenerate => gemini::decode_stream(bytes),
+            Self::CohereChat => cohere::decode_stream(bytes),
         }
     }
 
     /// The field of a request that must hold the conversation, if there is one.
     pub(crate) fn messages_field(self) -> Option<&'static str> {
         match self {
-            Self::OpenAiChat | Self::AnthropicMessages => Some("messages"),
+            Self::OpenAiChat | Self::AnthropicMessages | Self::CohereChat => Some("messages"),
             Self::OpenAiResponses => None,
             Self::GeminiGenerate => Some("contents"),
         }
@@ -148,6 +155,7 @@ impl fmt::Display for Protocol {
             Self::AnthropicMessages => "Anthropic messages",
             Self::OpenAiResponses => "OpenAI responses",
             Self::GeminiGenerate => "Gemini generateContent",
+            Self::CohereChat => "Cohere chat",
         })
     }
 }

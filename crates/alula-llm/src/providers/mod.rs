@@ -1,6 +1,7 @@
 //! The providers: who answers, and how to talk to them.
 
 pub mod anthropic;
+pub mod cohere;
 mod demo;
 mod endpoint;
 mod failure;
@@ -18,6 +19,7 @@ use futures_util::future::BoxFuture;
 use crate::{ChatRequest, ChatResponse, ChatStream, Result, model::Protocol};
 
 pub use anthropic::Anthropic;
+pub use cohere::Cohere;
 pub use demo::Demo;
 #[cfg(feature = "testing")]
 pub(crate) use failure::Failure;

@@ -193,6 +193,7 @@ impl Interaction {
             path if path.ends_with("/responses") => Some(Protocol::OpenAiResponses),
             path if path.ends_with(":generateContent") => Some(Protocol::GeminiGenerate),
             path if path.ends_with(":streamGenerateContent") => Some(Protocol::GeminiGenerate),
+            path if path.ends_with("/v2/chat") => Some(Protocol::CohereChat),
             _ => None,
         }
     }

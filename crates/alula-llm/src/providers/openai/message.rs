@@ -109,7 +109,7 @@ pub(super) fn message_to_json(
         }
     }
     put_content(&mut fields, &content, message.plain, own)?;
-    let annotations = annotations(&content);
+    let annotations = annotations(&content, own);
     if !annotations.is_empty() {
         fields.insert("annotations".to_owned(), Value::Array(annotations));
     }
@@ -141,7 +141,8 @@ fn put_content(
     Ok(())
 }
 
-fn call_to_json(call: &ToolCall, own: bool) -> Value {
+/// Writes a call to a function.
+pub(in crate::providers) fn call_to_json(call: &ToolCall, own: bool) -> Value {
     let arguments = if call.arguments.is_empty() && !own { "{}" } else { &call.arguments };
     let function = object([("name", call.name.as_str().into()), ("arguments", arguments.into())]);
     let mut fields = object([
@@ -165,20 +166,25 @@ fn is_custom_call(value: &Value) -> bool {
 
 /// The sources of all texts; those of another provider with their place in the text, which is
 /// the whole part if they say no more.
-fn annotations(parts: &[&Part]) -> Vec<Value> {
+fn annotations(parts: &[&Part], own: bool) -> Vec<Value> {
     let mut list = Vec::new();
     let mut start = 0;
     for part in parts {
         let Part::Text(text) = part else { continue };
         let end = start + text.text.chars().count();
         for citation in &text.citations {
-            if citation.0.get("url_citation").is_some() || citation.url().is_none() {
-                list.push(citation.0.clone());
+            let is_ours = citation.0.get("url_citation").is_some();
+            if is_ours || citation.url().is_none() {
+                list.extend((is_ours || own).then(|| citation.0.clone()));
                 continue;
             }
-            let place = |name: &str| usize::try_from(citation.0.get(name)?.as_u64()?).ok();
-            let from = place("start_index").map_or(start, |from| start.saturating_add(from));
-            let to = place("end_index").map_or(end, |to| start.saturating_add(to));
+            // Cohere says which words of the text rest on the source, Anthropic cuts the text.
+            let place = |names: [&str; 2]| {
+                let place = names.iter().find_map(|name| citation.0.get(*name)?.as_u64())?;
+                Some(start.saturating_add(usize::try_from(place).ok()?))
+            };
+            let from = place(["start_index", "start"]).unwrap_or(start);
+            let to = place(["end_index", "end"]).unwrap_or(end);
             let mut inner = object([("start_index", from.into()), ("end_index", to.into())]);
             inner.put("url", citation.url());
             inner.put("title", citation.title());
@@ -225,7 +231,7 @@ fn take_annotations(fields: &mut Map<String, Value>, parts: &mut [Part]) {
 }
 
 /// Takes the calls if all of them have a known shape.
-fn take_tool_calls(fields: &mut Map<String, Value>) -> Vec<Part> {
+pub(in crate::providers) fn take_tool_calls(fields: &mut Map<String, Value>) -> Vec<Part> {
     let known = |call: &Value| is_custom_call(call) || is_function_call(call);
     let calls = fields.get("tool_calls").and_then(Value::as_array);
     if !calls.is_some_and(|calls| !calls.is_empty() && calls.iter().all(known)) {

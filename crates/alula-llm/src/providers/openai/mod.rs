@@ -24,8 +24,9 @@ use super::{
 };
 use crate::{ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result};
 
-pub(super) use part::{audio_to_json, take_audio};
-pub(super) use request::MAX_TOKENS_NAMES;
+pub(super) use message::{call_to_json, take_tool_calls};
+pub(super) use part::{audio_to_json, part_from_json, part_to_json, take_audio};
+pub(super) use request::{MAX_TOKENS_NAMES, function_to_json, take_tools};
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Reads a part of a content.
-pub(super) fn part_from_json(value: Value) -> Part {
+pub(in crate::providers) fn part_from_json(value: Value) -> Part {
     let kind = value.get("type").and_then(Value::as_str).map(str::to_owned);
     match (kind.as_deref(), value) {
         (Some(kind), Value::Object(fields)) => known_part(kind, fields),
@@ -21,7 +21,7 @@ pub(super) fn part_from_json(value: Value) -> Part {
 }
 
 /// Writes a part of a content.
-pub(super) fn part_to_json(part: &Part, own: bool) -> Result<Value> {
+pub(in crate::providers) fn part_to_json(part: &Part, own: bool) -> Result<Value> {
     let (kind, value, extra) = match part {
         Part::Text(text) => ("text", text.text.as_str().into(), &text.extra),
         Part::Refusal(refusal) => ("refusal", refusal.text.as_str().into(), &refusal.extra),

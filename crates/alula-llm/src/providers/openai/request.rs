@@ -147,7 +147,8 @@ fn put_tools(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<()>
     Ok(())
 }
 
-fn function_to_json(function: &FunctionTool, own: bool) -> Value {
+/// Writes a function that the model may call.
+pub(in crate::providers) fn function_to_json(function: &FunctionTool, own: bool) -> Value {
     let mut inner = object([("name", function.name.as_str().into())]);
     inner.put("description", function.description.as_deref());
     inner.put("parameters", function.parameters.clone());
@@ -159,7 +160,8 @@ fn function_to_json(function: &FunctionTool, own: bool) -> Value {
     Value::Object(tool)
 }
 
-fn take_tools(body: &mut Map<String, Value>) -> Vec<Tool> {
+/// Takes the tools that the model may call.
+pub(in crate::providers) fn take_tools(body: &mut Map<String, Value>) -> Vec<Tool> {
     // An empty list stays in `extra`, as it is not the same as none.
     if body.get("tools").and_then(Value::as_array).is_none_or(Vec::is_empty) {
         return Vec::new();

@@ -22,7 +22,10 @@ pub(super) fn error(events: &[Value]) -> Option<&Value> {
         let kind = event.get("type").and_then(Value::as_str);
         matches!(kind, Some("error" | "response.failed"))
     };
-    let last = events.last().filter(|last| last.get("error").is_some());
+    let tells = |event: &Value| {
+        ["/error", "/delta/error"].iter().any(|pointer| event.pointer(pointer).is_some())
+    };
+    let last = events.last().filter(|last| tells(last));
     last.or_else(|| events.iter().find(is_error))
 }
 
@@ -185,6 +188,83 @@ pub(super) fn responses(events: Vec<Value>) -> Value {
     }
     answer.insert("output".to_owned(), Value::Array(output));
     Value::Object(answer)
+}
+
+/// What the same call would have answered without a stream.
+pub(super) fn cohere(events: Vec<Value>) -> Value {
+    let mut answer = Map::new();
+    let mut message = Map::new();
+    let mut content: Vec<Map<String, Value>> = Vec::new();
+    for event in events {
+        let Value::Object(mut event) = event else { continue };
+        let kind = event.shift_remove("type").unwrap_or_default();
+        let mut delta = take(&mut event, "delta");
+        let mut told = take(&mut delta, "message");
+        match kind.as_str().unwrap_or_default() {
+            "message-start" => {
+                overlay(&mut answer, event);
+                told.retain(|_, value| !matches!(value.as_array(), Some(list) if list.is_empty()));
+                told.retain(|_, value| value != "");
+                message = told;
+            }
+            "content-start" => content.push(take(&mut told, "content")),
+            "content-delta" => {
+                let mut piece = take(&mut told, "content");
+                let last = content.last_mut().into_iter();
+                last.for_each(|last| pieces(last, std::mem::take(&mut piece)));
+                event.shift_remove("index");
+                event.into_iter().for_each(|(name, value)| push(&mut answer, &name, value));
+            }
+            "tool-plan-delta" => pieces(&mut message, told),
+            "tool-call-start" => push_all(&mut message, told),
+            "tool-call-delta" => {
+                let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
+                let last = calls.and_then(|calls| calls.last_mut()?.as_object_mut());
+                let piece = take(&mut told, "tool_calls");
+                last.into_iter().for_each(|call| extend_call(call, piece.clone()));
+            }
+            "citation-start" => push_all(&mut message, told),
+            "message-end" => {
+                event.shift_remove("id");
+                overlay(&mut answer, event);
+                overlay(&mut answer, delta);
+            }
+            _ => {}
+        }
+    }
+    content.retain(|block| {
+        !["text", "thinking"].iter().all(|name| block.get(*name).is_none_or(|text| text == ""))
+    });
+    if !content.is_empty() {
+        message.insert("content".to_owned(), json!(content));
+    }
+    answer.insert("message".to_owned(), Value::Object(message));
+    Value::Object(answer)
+}
+
+/// Texts grow, other fields are set.
+fn pieces(known: &mut Map<String, Value>, fields: Map<String, Value>) {
+    for (name, value) in fields {
+        match value {
+            Value::String(text) if name != "type" => {
+                append(known.entry(name).or_insert_with(|| json!("")), &text);
+            }
+            value => drop(known.insert(name, value)),
+        }
+    }
+}
+
+fn push(fields: &mut Map<String, Value>, name: &str, value: Value) {
+    let list = fields.entry(name).or_insert_with(|| json!([]));
+    match value {
+        Value::Null => {}
+        value => list.as_array_mut().into_iter().for_each(|list| list.push(value.clone())),
+    }
+}
+
+/// Each field is the next of a list.
+fn push_all(fields: &mut Map<String, Value>, told: Map<String, Value>) {
+    told.into_iter().for_each(|(name, value)| push(fields, &name, value));
 }
 
 /// The object of this name, taken out; empty if there is none.

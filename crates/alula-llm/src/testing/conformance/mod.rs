@@ -108,9 +108,10 @@ fn failure(call: &Interaction) -> Result<(), String> {
 
 /// Whether this message is the one in an error body.
 fn said(body: &Value, message: &str) -> Result<(), String> {
-    let recorded = ["/error/message", "/message", "/response/error/message", "/error"]
-        .iter()
-        .find_map(|pointer| body.pointer(pointer)?.as_str());
+    let recorded =
+        ["/error/message", "/message", "/response/error/message", "/error", "/delta/error"]
+            .iter()
+            .find_map(|pointer| body.pointer(pointer)?.as_str());
     match recorded {
         Some(recorded) if recorded != message => {
             Err(format!("the error says {message:?} and not {recorded:?}"))
@@ -178,6 +179,7 @@ fn adds_up(protocol: Protocol, events: Vec<Result<ChatEvent>>, text: &str) -> Re
         Protocol::AnthropicMessages => fold::anthropic(recorded),
         Protocol::OpenAiResponses => fold::responses(recorded),
         Protocol::GeminiGenerate => fold_gemini::gemini(recorded),
+        Protocol::CohereChat => fold::cohere(recorded),
     };
     same("the answer of the stream", &expected, &written)
 }

@@ -145,6 +145,10 @@ async fn a_plain_message_finds_its_recording() {
 /// The request with a `message` instead of `messages`, where one text of the user is all of it.
 fn plain(call: &Interaction) -> Option<Value> {
     let protocol = call.protocol()?;
+    // The providers that the server is set up with here.
+    if !matches!(protocol, Protocol::OpenAiChat | Protocol::AnthropicMessages) {
+        return None;
+    }
     let mut options: Map<String, Value> = call.request.as_object()?.clone();
     let model = options.shift_remove("model")?;
     let messages = options.shift_remove("messages")?;
