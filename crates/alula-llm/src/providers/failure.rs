@@ -45,6 +45,9 @@ impl Failure {
         });
         // `detail` is what servers on FastAPI say, and Alula itself.
         let message = text("message").or_else(|| error.as_str()).or_else(|| text("detail"));
+        // They and Mistral list what is wrong with a request, some in place of the message.
+        let listed = || first_detail(error).or_else(|| first_detail(error.get("message")?));
+        let message = message.map(str::to_owned).or_else(listed);
         // Cohere calls it `id`, and has no `error` around its message.
         let bare = value.get("message").is_some_and(Value::is_string);
         let request_id = value.get("request_id").or_else(|| value.get("id").filter(|_| bare));
@@ -53,7 +56,7 @@ impl Failure {
             retry_after: retry_delay(error),
             request_id: request_id.and_then(Value::as_str).map(str::to_owned),
             code: ["code", "type", "status"].into_iter().find_map(text).map(str::to_owned),
-            message: message.map(str::to_owned),
+            message,
             body: value.to_string(),
         }
     }
@@ -96,6 +99,17 @@ impl Failure {
             Some(_) => ErrorKind::Unavailable,
         }
     }
+}
+
+/// The first of the `detail` that a validation gives: `{"loc": ["body", "x"], "msg"}`.
+fn first_detail(error: &Value) -> Option<String> {
+    let first = error.get("detail")?.get(0)?;
+    let message = first.get("msg")?.as_str()?;
+    let name = |part: &Value| part.as_str().map_or_else(|| part.to_string(), str::to_owned);
+    let place: Vec<String> =
+        first.get("loc").and_then(Value::as_array).into_iter().flatten().map(name).collect();
+    let colon = if place.is_empty() { "" } else { ": " };
+    Some(format!("{}{colon}{message}", place.join(".")))
 }
 
 /// `retry-after-ms`, else `Retry-After` in seconds or as a date.
@@ -185,7 +199,9 @@ mod tests {
             (json!({"error": "no"}), Some("no")),
             (json!({"message": "no"}), Some("no")),
             (json!({"detail": "no"}), Some("no")),
-            (json!({"detail": [{"msg": "no"}]}), None),
+            (json!({"detail": [{"msg": "no"}]}), Some("no")),
+            (json!({"detail": [{"loc": ["body", 0], "msg": "no"}]}), Some("body.0: no")),
+            (json!({"detail": []}), None),
             (json!([{"error": {"message": "no"}}]), Some("no")),
             (json!([]), None),
         ] {

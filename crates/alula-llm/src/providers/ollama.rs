@@ -38,7 +38,7 @@ pub async fn find(host: Option<&str>, wait: Duration) -> Result<Option<Found>> {
     let base = base_url(host.unwrap_or_default())?;
     match timeout(wait, installed(&base)).await {
         Ok(Ok(models)) => {
-            let provider = OpenAi::compatible("ollama", format!("{base}v1"));
+            let provider = OpenAi::ollama().base_url(format!("{base}v1"));
             Ok(Some(Found { provider, models }))
         }
         Ok(Err(error)) if host.is_some() => {

@@ -9,6 +9,7 @@
 )]
 
 mod cohere;
+mod family;
 mod faults;
 mod gemini;
 mod openai_responses;

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::part::{part_from_json, part_to_json};
+use super::{
+    mistral::THINKING,
+    part::{part_from_json, part_to_json},
+};
 use crate::{
     Message, Part, Result, Role,
     model::{
@@ -95,7 +98,7 @@ pub(super) fn message_to_json(
         match part {
             Part::ToolCall(call) => calls.push(call_to_json(call, own)),
             Part::Other(value) if is_custom_call(value) && own => calls.push(value.clone()),
-            Part::Reasoning(reasoning) if own => {
+            Part::Reasoning(reasoning) if own && reasoning.field.as_deref() != Some(THINKING) => {
                 let name = reasoning.field.as_deref().unwrap_or(REASONING_FIELD);
                 fields.put(name, Some(reasoning.text.as_str()));
             }
@@ -103,7 +106,8 @@ pub(super) fn message_to_json(
                 fields.put("refusal", Some(refusal.text.as_str()));
             }
             // Another provider's reasoning and tools: this one could not use them.
-            Part::Reasoning(_) | Part::RedactedReasoning(_) => {}
+            Part::Reasoning(_) if !own => {}
+            Part::RedactedReasoning(_) => {}
             Part::Other(_) if !own => {}
             part => content.push(*part),
         }

@@ -1,12 +1,16 @@
 //! OpenAI's chat completions, and every server that is compatible with them.
 
+mod adapt;
+mod dialect;
+mod family;
 mod message;
+mod mistral;
 mod part;
 mod request;
 mod response;
 mod stream;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
@@ -14,8 +18,9 @@ use reqwest::{
     Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use self::dialect::{Dialect, Limit};
 use super::{
     Http, HttpLimits, OpenAiResponses, Provider,
     endpoint::{self, Endpoint, Speaker},
@@ -33,17 +38,22 @@ pub use response::{response_from_json, response_to_json};
 const OFFICIAL_URL: &str = "https://api.openai.com/v1";
 const OFFICIAL_HOST: &str = "api.openai.com";
 
-/// OpenAI, or a server that speaks its chat completions: Ollama, vLLM, llama.cpp, Groq, ….
+/// OpenAI, or a server that speaks its chat completions.
+///
+/// Those with a constructor of their own are asked in the words that they know;
+/// [`compatible`](Self::compatible) is for all others.
 ///
 /// ```
 /// use alula_llm::OpenAi;
 ///
 /// let openai = OpenAi::new("sk-…");
-/// let ollama = OpenAi::compatible("ollama", "http://localhost:11434");
+/// let groq = OpenAi::groq("gsk-…");
+/// let mine = OpenAi::compatible("mine", "http://localhost:9000");
 /// ```
 #[derive(Clone)]
 pub struct OpenAi {
     endpoint: Endpoint,
+    dialect: &'static Dialect,
 }
 
 impl OpenAi {
@@ -54,7 +64,7 @@ impl OpenAi {
 
     /// A compatible server under a name of its own, without a key.
     pub fn compatible(name: impl Into<String>, base_url: impl Into<String>) -> Self {
-        Self { endpoint: Endpoint::new(name, base_url) }
+        Self { endpoint: Endpoint::new(name, base_url), dialect: &dialect::PLAIN }
     }
 
     /// Sets the name that selects this provider in `provider/model`.
@@ -113,17 +123,36 @@ impl OpenAi {
     ///
     /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
-        let mut body = request_to_json(request, stream)?;
-        // Their reasoning models refuse the old name, and other servers do not know the new one.
-        // Who spelled the old name out gets it.
-        if is_official(&self.endpoint)
-            && !request::spells_max_tokens(request)
-            && let Some(body) = body.as_object_mut()
-            && let Some(max_tokens) = body.shift_remove("max_tokens")
-        {
-            body.insert("max_completion_tokens".to_owned(), max_tokens);
+        let request = match self.dialect.mistral {
+            true => mistral::with_documents(request),
+            false => Cow::Borrowed(request),
+        };
+        let mut body = request::write(&request, stream, self.dialect)?;
+        self.name_limit(&mut body, &request);
+        adapt::adapt(&mut body, self.dialect)?;
+        Ok(Value::Object(body))
+    }
+
+    /// Gives the limit of the answer the name that the server knows.
+    fn name_limit(&self, body: &mut Map<String, Value>, request: &ChatRequest) {
+        // OpenAI's reasoning models refuse the old name, and other servers do not know the new
+        // one.
+        let limit = if is_official(&self.endpoint) { Limit::Newer } else { self.dialect.limit };
+        let [newer, older] = MAX_TOKENS_NAMES;
+        match limit {
+            Limit::Newer if !request::spells_max_tokens(request) => {
+                if let Some(max_tokens) = body.shift_remove(older) {
+                    body.insert(newer.to_owned(), max_tokens);
+                }
+            }
+            Limit::OnlyOlder => {
+                if let Some(max_tokens) = body.shift_remove(newer) {
+                    body.insert(older.to_owned(), max_tokens);
+                }
+            }
+            // Who spelled a name out gets it.
+            Limit::Newer | Limit::Older => {}
         }
-        Ok(body)
     }
 }
 
@@ -170,7 +199,16 @@ impl Speaker for OpenAi {
     }
 
     fn header_map(&self) -> Result<HeaderMap> {
-        header_map(&self.endpoint)
+        let (Some(key), Some(name)) = (&self.endpoint.key, self.dialect.key_header) else {
+            return header_map(&self.endpoint);
+        };
+        let mut headers = http::header_map(&self.endpoint.headers)?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // An empty key leaves the place to a header of one's own.
+        if !key.expose().is_empty() {
+            headers.insert(name, http::secret(key.expose())?);
+        }
+        Ok(headers)
     }
 
     fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
@@ -178,7 +216,7 @@ impl Speaker for OpenAi {
     }
 
     fn is_error(body: &Value) -> bool {
-        body.get("error").is_some_and(|error| !error.is_null())
+        response::error_in(body).is_some()
     }
 
     fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
@@ -233,19 +271,36 @@ fn body_error(body: &Value) -> Error {
 }
 
 pub(super) fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
+    failure.code.as_deref().and_then(|code| kind_by_code(code, failure)).or_else(|| {
+        match failure.status {
+            Some(400) if failure.mentions(&CONTEXT_WORDS) => Some(ErrorKind::ContextTooLong),
+            // `OpenRouter` calls it so when the input was moderated away.
+            Some(403) if failure.mentions(&["moderation", "was flagged"]) => {
+                Some(ErrorKind::ContentFiltered)
+            }
+            // Groq has no capacity left for this tier.
+            Some(498) => Some(ErrorKind::Overloaded { retry_after: failure.retry_after }),
+            _ => None,
+        }
+    })
+}
+
+const CONTEXT_WORDS: [&str; 4] =
+    ["context length", "maximum context", "context window", "context size"];
+
+fn kind_by_code(code: &str, failure: &Failure) -> Option<ErrorKind> {
     let retry_after = failure.retry_after;
-    match failure.code.as_deref()? {
+    match code {
         "insufficient_quota" | "billing_hard_limit_reached" => Some(ErrorKind::QuotaExceeded),
-        "context_length_exceeded" | "string_above_max_length" => Some(ErrorKind::ContextTooLong),
-        "content_filter" | "content_policy_violation" => Some(ErrorKind::ContentFiltered),
-        "invalid_api_key" => Some(ErrorKind::Auth),
-        "model_not_found" => Some(ErrorKind::NotFound),
-        "rate_limit_exceeded" => Some(ErrorKind::RateLimited { retry_after }),
-        _ if failure.status == Some(400)
-            && failure.mentions(&["context length", "maximum context", "context window"]) =>
-        {
+        "context_length_exceeded" | "string_above_max_length" | "exceed_context_size_error" => {
             Some(ErrorKind::ContextTooLong)
         }
+        "content_filter" | "content_policy_violation" => Some(ErrorKind::ContentFiltered),
+        "invalid_api_key" => Some(ErrorKind::Auth),
+        "model_not_found" | "model_decommissioned" | "DeploymentNotFound" => {
+            Some(ErrorKind::NotFound)
+        }
+        "rate_limit_exceeded" => Some(ErrorKind::RateLimited { retry_after }),
         "invalid_request_error" if failure.status.is_none_or(|status| status == 200) => {
             Some(ErrorKind::InvalidRequest)
         }

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::request::invalid;
+use super::{
+    mistral::{self, DOCUMENT, THINKING},
+    request::invalid,
+};
 use crate::{
     Media, Part, Result,
     model::{
@@ -30,7 +33,20 @@ pub(in crate::providers) fn part_to_json(part: &Part, own: bool) -> Result<Value
             ("image_url", Value::Object(object([("url", url.into())])), &image.extra)
         }
         Part::Audio(audio) => ("input_audio", audio_to_json(audio)?, &audio.extra),
-        Part::File(file) => ("file", file_to_json(file)?, &file.extra),
+        Part::File(file) => {
+            if let Some(mut document) = mistral::document_to_json(file) {
+                if own {
+                    document.fill(&file.extra);
+                }
+                return Ok(Value::Object(document));
+            }
+            ("file", file_to_json(file)?, &file.extra)
+        }
+        Part::Reasoning(reasoning) if own && reasoning.field.as_deref() == Some(THINKING) => {
+            let mut fields = mistral::thinking_to_json(reasoning);
+            fields.fill(&reasoning.extra);
+            return Ok(Value::Object(fields));
+        }
         Part::Other(value) => return Ok(value.clone()),
         Part::ToolCall(_)
         | Part::ToolResult(_)
@@ -90,6 +106,8 @@ fn known_part(kind: &str, original: Map<String, Value>) -> Part {
             .map(|url| Part::Image(Media::from_url(url))),
         "input_audio" => take_audio(&mut fields).map(Part::Audio),
         "file" => take_file(&mut fields).map(Part::File),
+        THINKING => mistral::thinking_from_json(&mut fields).map(Part::Reasoning),
+        DOCUMENT => mistral::document_from_json(&mut fields).map(Part::File),
         _ => None,
     };
     let Some(mut part) = known else { return Part::Other(Value::Object(fields)) };
@@ -97,6 +115,7 @@ fn known_part(kind: &str, original: Map<String, Value>) -> Part {
     match &mut part {
         Part::Text(text) => text.extra = fields,
         Part::Refusal(refusal) => refusal.extra = fields,
+        Part::Reasoning(reasoning) => reasoning.extra = fields,
         Part::Image(media) | Part::Audio(media) | Part::File(media) => media.extra = fields,
         _ => {}
     }

@@ -1,10 +1,14 @@
 use serde_json::{Map, Value};
 
-use super::message::{message_from_json, messages_to_json};
+use super::{
+    dialect::{Dialect, PLAIN, ThinkingForm},
+    message::{message_from_json, messages_to_json},
+    mistral::THINKING,
+};
 use crate::{
     ChatRequest, Error, ErrorKind, Part, Result, Tool,
     model::{
-        FunctionTool, Protocol, ResponseFormat, ToolChoice,
+        FunctionTool, Protocol, ResponseFormat, Thinking, ToolChoice,
         fields::{Fields, object},
     },
 };
@@ -68,10 +72,20 @@ pub fn request_from_json(body: Value) -> Result<ChatRequest> {
 ///
 /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
 pub fn request_to_json(request: &ChatRequest, stream: bool) -> Result<Value> {
+    write(request, stream, &PLAIN).map(Value::Object)
+}
+
+/// Writes a request for a server of this dialect, where that has fields of its own.
+pub(super) fn write(
+    request: &ChatRequest,
+    stream: bool,
+    dialect: &Dialect,
+) -> Result<Map<String, Value>> {
     let own = PROTOCOL.accepts(request.origin);
     let mut body = object([("model", request.model.as_str().into())]);
     body.insert("messages".to_owned(), messages_to_json(&request.messages)?);
-    put_sampling(&mut body, request);
+    put_sampling(&mut body, request, dialect);
+    put_thinking(&mut body, request, dialect);
     put_tools(&mut body, request)?;
     let format = request.response_format.as_ref();
     body.put("response_format", format.map(|it| format_to_json(it, own)).transpose()?);
@@ -90,14 +104,14 @@ pub fn request_to_json(request: &ChatRequest, stream: bool) -> Result<Value> {
         body.put("stream", request.stream.map(|_| false));
         body.shift_remove("stream_options");
     }
-    report_dropped(request);
-    Ok(Value::Object(body))
+    report_dropped(request, dialect);
+    Ok(body)
 }
 
-fn put_sampling(body: &mut Map<String, Value>, request: &ChatRequest) {
+fn put_sampling(body: &mut Map<String, Value>, request: &ChatRequest, dialect: &Dialect) {
     body.put("temperature", request.temperature);
     body.put("top_p", request.top_p);
-    if PROTOCOL.accepts(request.origin) {
+    if dialect.top_k || PROTOCOL.accepts(request.origin) {
         body.put("top_k", request.top_k);
     }
     // The one of the two names that the caller used.
@@ -116,6 +130,32 @@ fn put_sampling(body: &mut Map<String, Value>, request: &ChatRequest) {
     body.put("reasoning_effort", request.reasoning_effort.as_deref());
     body.put("user", request.user.as_deref());
     body.put("metadata", request.metadata.clone());
+}
+
+/// Whether and how long to think, where that is not only an effort.
+fn put_thinking(body: &mut Map<String, Value>, request: &ChatRequest, dialect: &Dialect) {
+    let thinking = request.thinking;
+    match dialect.thinking {
+        ThinkingForm::Effort => {}
+        ThinkingForm::Switch => {
+            let kind = thinking.map(|it| match it {
+                Thinking::Disabled => "disabled",
+                Thinking::Adaptive | Thinking::Budget(_) => "enabled",
+            });
+            body.put(THINKING, kind.map(|kind| object([("type", kind.into())])));
+        }
+        ThinkingForm::Object => {
+            let mut fields = match thinking {
+                Some(Thinking::Budget(tokens)) => object([("max_tokens", tokens.into())]),
+                Some(thinking) => object([("enabled", (thinking != Thinking::Disabled).into())]),
+                None => return,
+            };
+            // The two limits exclude each other.
+            let effort = body.shift_remove("reasoning_effort");
+            fields.put("effort", effort.filter(|_| thinking == Some(Thinking::Adaptive)));
+            body.insert("reasoning".to_owned(), Value::Object(fields));
+        }
+    }
 }
 
 fn put_tools(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<()> {
@@ -279,20 +319,21 @@ fn take_stop(body: &mut Map<String, Value>) -> Vec<String> {
 }
 
 /// Says what was asked for in vain.
-fn report_dropped(request: &ChatRequest) {
-    let dropped = dropped(request);
+fn report_dropped(request: &ChatRequest, dialect: &Dialect) {
+    let dropped = dropped(request, dialect);
     if !dropped.is_empty() {
         tracing::warn!(?dropped, "fields that {PROTOCOL} does not know were not sent");
     }
 }
 
-fn dropped(request: &ChatRequest) -> Vec<&str> {
+fn dropped<'a>(request: &'a ChatRequest, dialect: &Dialect) -> Vec<&'a str> {
     let mut dropped = Vec::new();
     if !PROTOCOL.accepts(request.origin) {
         dropped.extend(request.extra.keys().map(String::as_str));
-        dropped.extend(request.thinking.map(|_| "thinking"));
-        dropped.extend(request.top_k.map(|_| "top_k"));
+        dropped.extend(request.top_k.filter(|_| !dialect.top_k).map(|_| "top_k"));
     }
+    let no_thinking = dialect.thinking == ThinkingForm::Effort;
+    dropped.extend(request.thinking.filter(|_| no_thinking).map(|_| "thinking"));
     let mut parts = request.messages.iter().flat_map(|message| &message.parts);
     let has_error =
         parts.any(|part| matches!(part, Part::ToolResult(it) if it.is_error == Some(true)));
@@ -320,10 +361,10 @@ mod tests {
             json!({"model": "m", "messages": messages, "top_k": 5, "container": "c"})
         };
         let read = |result| Protocol::AnthropicMessages.request_from_json(body(result)).unwrap();
-        assert_eq!(dropped(&read(result)), ["container", "top_k"]);
+        assert_eq!(dropped(&read(result), &PLAIN), ["container", "top_k"]);
         let mut request = read(failed);
-        assert_eq!(dropped(&request), ["container", "top_k", "is_error"]);
+        assert_eq!(dropped(&request, &PLAIN), ["container", "top_k", "is_error"]);
         request.origin = None;
-        assert_eq!(dropped(&request), ["is_error"]);
+        assert_eq!(dropped(&request, &PLAIN), ["is_error"]);
     }
 }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::message::{message_from_json, message_to_json};
@@ -49,13 +51,25 @@ pub fn response_to_json(response: &ChatResponse) -> Result<Value> {
     if response.origin != Some(PROTOCOL) {
         body.put("object", Some("chat.completion"));
     }
-    let choices = response.choices.iter().map(|choice| choice_to_json(choice, own));
+    // Mistral's content may be a list, everyone else's is one string.
+    let keeps_list = response.origin == Some(PROTOCOL);
+    let choices = response.choices.iter().map(|choice| choice_to_json(choice, own, keeps_list));
     body.insert("choices".to_owned(), Value::Array(choices.collect::<Result<_>>()?));
     body.put("usage", response.usage.as_ref().map(|usage| usage_to_json(usage, own)));
     if own {
         body.fill(&response.extra);
     }
     Ok(Value::Object(body))
+}
+
+/// The error in a body that came with a status of success: in its place, in the place of the
+/// answer, or in one of the answers.
+pub(super) fn error_in(body: &Value) -> Option<&Value> {
+    let of = |value: &'_ Value| value.get("error").is_some_and(|error| !error.is_null());
+    if of(body) || body.get("object").and_then(Value::as_str) == Some("error") {
+        return Some(body);
+    }
+    body.get("choices")?.as_array()?.iter().find(|choice| of(choice))
 }
 
 fn choice_from_json(choice: Value) -> Option<Choice> {
@@ -75,8 +89,11 @@ fn choice_from_json(choice: Value) -> Option<Choice> {
     })
 }
 
-fn choice_to_json(choice: &Choice, own: bool) -> Result<Value> {
-    let message = joined(&choice.message);
+fn choice_to_json(choice: &Choice, own: bool, keeps_list: bool) -> Result<Value> {
+    let message = match keeps_list {
+        true => Cow::Borrowed(&choice.message),
+        false => Cow::Owned(joined(&choice.message)),
+    };
     let parts: Vec<&Part> = message.parts.iter().collect();
     let mut written = message_to_json(&message, &parts, own)?;
     if !own && !written.contains_key("content") {
@@ -132,6 +149,9 @@ fn stop_to_text(reason: &StopReason) -> &str {
     }
 }
 
+/// Other names of the cached tokens: Mistral's, `DeepSeek`'s, and Moonshot's.
+const CACHED_NAMES: [&str; 3] = ["num_cached_tokens", "prompt_cache_hit_tokens", "cached_tokens"];
+
 pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
     let input = fields.take_within("prompt_tokens_details", |details| {
         let cached = details.take_u64("cached_tokens");
@@ -140,12 +160,22 @@ pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
     let output = fields.take_within("completion_tokens_details", |details| {
         (details.take_u64("reasoning_tokens"), details.take_u64("audio_tokens"))
     });
-    let (cache_read, cache_write, audio_input) = input.unwrap_or_default();
+    let (cached, cache_write, audio_input) = input.unwrap_or_default();
     let (reasoning, audio_output) = output.unwrap_or_default();
+    let cache_read = cached.or_else(|| take_cached(&mut fields));
+    let input = fields.take_u64("prompt_tokens").unwrap_or_default();
+    let total = fields.take_u64("total_tokens");
+    let mut output = fields.take_u64("completion_tokens").unwrap_or_default();
+    // xAI counts the reasoning beside the rest, which shows in the sum.
+    let with_reasoning = output.saturating_add(reasoning.unwrap_or_default());
+    if with_reasoning > output && total == Some(input.saturating_add(with_reasoning)) {
+        fields.insert("completion_tokens".to_owned(), output.into());
+        output = with_reasoning;
+    }
     Usage {
-        input: fields.take_u64("prompt_tokens").unwrap_or_default(),
-        output: fields.take_u64("completion_tokens").unwrap_or_default(),
-        total: fields.take_u64("total_tokens"),
+        input,
+        output,
+        total,
         cache_read,
         cache_write,
         reasoning,
@@ -155,13 +185,30 @@ pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
     }
 }
 
+/// Takes the cached tokens under one of their other names, and leaves a `null` to note which.
+fn take_cached(fields: &mut Map<String, Value>) -> Option<u64> {
+    CACHED_NAMES.into_iter().find_map(|name| {
+        let slot = fields.get_mut(name)?;
+        let tokens = slot.as_u64()?;
+        *slot = Value::Null;
+        Some(tokens)
+    })
+}
+
 fn usage_to_json(usage: &Usage, own: bool) -> Value {
+    let apart = usage.extra.get("completion_tokens").and_then(Value::as_u64).filter(|_| own);
+    let completion = apart.unwrap_or(usage.output);
     let mut fields =
-        object([("prompt_tokens", usage.input.into()), ("completion_tokens", usage.output.into())]);
+        object([("prompt_tokens", usage.input.into()), ("completion_tokens", completion.into())]);
     let total = usage.total.or((!own).then(|| usage.total()));
     fields.put("total_tokens", total);
+    let is_noted = |name: &&str| own && usage.extra.get(*name).is_some_and(Value::is_null);
+    let cached_name = CACHED_NAMES.into_iter().find(is_noted);
     let mut input = Map::new();
-    input.put("cached_tokens", usage.cache_read);
+    match cached_name {
+        Some(name) => fields.put(name, usage.cache_read),
+        None => input.put("cached_tokens", usage.cache_read),
+    }
     input.put("cache_write_tokens", usage.cache_write);
     input.put("audio_tokens", usage.audio_input);
     let mut output = Map::new();

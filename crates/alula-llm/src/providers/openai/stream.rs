@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use super::{
     body_error,
     message::{REASONING_FIELD, REASONING_FIELDS},
-    response::{stop_from_text, usage_from_json},
+    mistral::THINKING,
+    part::part_from_json,
+    response::{error_in, stop_from_text, usage_from_json},
 };
 use crate::{
     ChatEvent, Error, ErrorKind, Part,
@@ -32,6 +34,8 @@ struct ChoiceState {
     parts: u32,
     text: Option<u32>,
     reasoning: Option<u32>,
+    /// Reasoning that stands in the content.
+    thinking: Option<u32>,
     refusal: Option<u32>,
     calls: Vec<CallState>,
 }
@@ -51,7 +55,8 @@ impl Chunks {
     fn chunk(&mut self, mut chunk: Map<String, Value>, out: &mut Events) {
         let before = out.len();
         let choices = chunk.take_array("choices").unwrap_or_default();
-        let usage = chunk.take_object("usage");
+        let groq = chunk.get("x_groq").and_then(|groq| groq.get("usage")).cloned();
+        let usage = chunk.take_object("usage").or_else(|| groq?.as_object().cloned());
         self.envelope(chunk, out);
         for choice in choices {
             if let Value::Object(choice) = choice {
@@ -138,8 +143,8 @@ impl Wire for Chunks {
             return State::Failed;
         }
         match serde_json::from_str(&event.data) {
-            Ok(Value::Object(chunk)) if chunk.get("error").is_some_and(|it| !it.is_null()) => {
-                out.push_back(Err(body_error(&Value::Object(chunk))));
+            Ok(chunk) if error_in(&chunk).is_some() => {
+                out.extend(error_in(&chunk).map(|error| Err(body_error(error))));
                 return State::Failed;
             }
             Ok(Value::Object(chunk)) if chunk.contains_key("choices") || event.event.is_empty() => {
@@ -171,8 +176,12 @@ impl ChoiceState {
         if let Some(text) = delta.take_string("content")
             && !text.is_empty()
         {
+            self.thinking = None;
             let part = number(&mut self.text, &mut self.parts);
             out.push_back(Ok(ChatEvent::Text { choice, part, text }));
+        }
+        for content in delta.take_array("content").unwrap_or_default() {
+            self.content(choice, part_from_json(content), out);
         }
         if let Some(text) = delta.take_text("refusal") {
             let part = number(&mut self.refusal, &mut self.parts);
@@ -192,6 +201,39 @@ impl ChoiceState {
         delta.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
         if !delta.is_empty() {
             out.push_back(Ok(ChatEvent::Extra { choice: Some(choice), part: None, fields: delta }));
+        }
+    }
+
+    /// A part of the content, or a piece of one: Mistral's content is a list where the model
+    /// thinks or names its sources.
+    fn content(&mut self, choice: u32, content: Part, out: &mut Events) {
+        match content {
+            Part::Text(piece) if piece.text.is_empty() && piece.extra.is_empty() => {}
+            Part::Text(piece) => {
+                self.thinking = None;
+                let part = number(&mut self.text, &mut self.parts);
+                out.push_back(Ok(ChatEvent::Text { choice, part, text: piece.text }));
+                if !piece.extra.is_empty() {
+                    let (choice, part, fields) = (Some(choice), Some(part), piece.extra);
+                    out.push_back(Ok(ChatEvent::Extra { choice, part, fields }));
+                }
+            }
+            Part::Reasoning(piece) if piece.extra.get(THINKING).is_none() => {
+                self.text = None;
+                let part = number(&mut self.thinking, &mut self.parts);
+                let (text, field) = (piece.text, piece.field);
+                out.push_back(Ok(ChatEvent::Reasoning { choice, part, text, field }));
+                if !piece.extra.is_empty() {
+                    let (choice, part, fields) = (Some(choice), Some(part), piece.extra);
+                    out.push_back(Ok(ChatEvent::Extra { choice, part, fields }));
+                }
+            }
+            content => {
+                (self.text, self.thinking) = (None, None);
+                let part = self.parts;
+                self.parts += 1;
+                out.push_back(Ok(ChatEvent::Part { choice, part, content }));
+            }
         }
     }
 

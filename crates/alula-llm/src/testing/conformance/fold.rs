@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Fields of a delta whose texts are pieces of one.
-const TEXT_FIELDS: [&str; 4] = ["content", "reasoning", "reasoning_content", "refusal"];
+const TEXT_FIELDS: [&str; 3] = ["reasoning", "reasoning_content", "refusal"];
 
 /// The JSON of each event, apart from `[DONE]`.
 pub(super) fn events(text: &str) -> Result<Vec<Value>, String> {
@@ -23,7 +23,9 @@ pub(super) fn error(events: &[Value]) -> Option<&Value> {
         matches!(kind, Some("error" | "response.failed"))
     };
     let tells = |event: &Value| {
-        ["/error", "/delta/error"].iter().any(|pointer| event.pointer(pointer).is_some())
+        ["/error", "/delta/error", "/choices/0/error"]
+            .iter()
+            .any(|pointer| event.pointer(pointer).is_some())
     };
     let last = events.last().filter(|last| tells(last));
     last.or_else(|| events.iter().find(is_error))
@@ -47,6 +49,9 @@ pub(super) fn openai(chunks: Vec<Value>) -> Value {
             overlay(&mut choice, fields);
         }
     }
+    if let Some(usage) = answer.get("x_groq").and_then(|groq| groq.get("usage")).cloned() {
+        answer.entry("usage").or_insert(usage);
+    }
     choice.insert("message".to_owned(), Value::Object(message));
     if let Some(object) = answer.get_mut("object") {
         *object = json!("chat.completion");
@@ -61,6 +66,9 @@ fn delta(message: &mut Map<String, Value>, delta: Value) {
         match value {
             Value::Null => {}
             Value::String(text) if text.is_empty() => {}
+            value if name == "content" => {
+                content(message.entry(name).or_insert_with(|| json!("")), value);
+            }
             Value::Array(calls) if name == "tool_calls" => {
                 let known = message.entry(name).or_insert_with(|| json!([]));
                 calls.into_iter().for_each(|call| tool_call(known, call));
@@ -73,6 +81,41 @@ fn delta(message: &mut Map<String, Value>, delta: Value) {
                 known.as_array_mut().into_iter().for_each(|known| known.extend(items.clone()));
             }
             value => drop(message.insert(name, value)),
+        }
+    }
+}
+
+/// A content is text as long as all its pieces are; else it is a list, of which pieces of the same
+/// type are one.
+fn content(known: &mut Value, piece: Value) {
+    const TEXTS: [&str; 2] = ["/text", "/thinking/0/text"];
+    let text_of = |part: &Value, at| part.pointer(at).and_then(Value::as_str).map(str::to_owned);
+    let parts = match piece {
+        Value::Array(parts) => parts,
+        text => vec![json!({"type": "text", "text": text})],
+    };
+    for part in parts {
+        let [text, thinking] = TEXTS.map(|at| text_of(&part, at));
+        match (&mut *known, text, thinking) {
+            (_, Some(text), _) if text.is_empty() => continue,
+            (Value::String(_), Some(text), _) => {
+                append(known, &text);
+                continue;
+            }
+            (Value::String(text), ..) => {
+                let first = (!text.is_empty()).then(|| json!({"type": "text", "text": text}));
+                *known = first.into_iter().collect();
+            }
+            _ => {}
+        }
+        let Value::Array(list) = known else { continue };
+        let last = list.last_mut();
+        let same = TEXTS.into_iter().find(|at| {
+            part.pointer(at).is_some() && last.as_ref().is_some_and(|it| it.pointer(at).is_some())
+        });
+        match (same, last.zip(same).and_then(|(last, at)| last.pointer_mut(at))) {
+            (Some(at), Some(known)) => append(known, &text_of(&part, at).unwrap_or_default()),
+            _ => list.push(part),
         }
     }
 }

@@ -108,10 +108,16 @@ fn failure(call: &Interaction) -> Result<(), String> {
 
 /// Whether this message is the one in an error body.
 fn said(body: &Value, message: &str) -> Result<(), String> {
-    let recorded =
-        ["/error/message", "/message", "/response/error/message", "/error", "/delta/error"]
-            .iter()
-            .find_map(|pointer| body.pointer(pointer)?.as_str());
+    let recorded = [
+        "/error/message",
+        "/message",
+        "/response/error/message",
+        "/error",
+        "/delta/error",
+        "/choices/0/error/message",
+    ]
+    .iter()
+    .find_map(|pointer| body.pointer(pointer)?.as_str());
     match recorded {
         Some(recorded) if recorded != message => {
             Err(format!("the error says {message:?} and not {recorded:?}"))

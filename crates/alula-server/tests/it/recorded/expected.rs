@@ -108,11 +108,14 @@ fn openai_stop(reason: &Value) -> String {
 fn openai_usage(usage: &Value) -> Map<String, Value> {
     let prompt = &usage["prompt_tokens_details"];
     let reasoning = usage.pointer("/completion_tokens_details/reasoning_tokens");
+    // Mistral's and DeepSeek's names of it.
+    let elsewhere = ["num_cached_tokens", "prompt_cache_hit_tokens"];
+    let cached = || elsewhere.into_iter().find_map(|name| usage.get(name));
     named([
         ("input_tokens", Some(&usage["prompt_tokens"])),
         ("output_tokens", Some(&usage["completion_tokens"])),
         ("total_tokens", Some(&usage["total_tokens"])),
-        ("cache_read_tokens", prompt.get("cached_tokens")),
+        ("cache_read_tokens", prompt.get("cached_tokens").or_else(cached)),
         ("cache_write_tokens", prompt.get("cache_write_tokens")),
         ("reasoning_tokens", reasoning),
     ])

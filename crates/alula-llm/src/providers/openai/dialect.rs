@@ -1,0 +1,260 @@
+//! What each server that speaks chat completions does its own way: one row for each.
+
+/// What a server wants and refuses.
+#[derive(Debug)]
+pub(super) struct Dialect {
+    /// The name of the provider.
+    pub(super) name: &'static str,
+    pub(super) base_url: &'static str,
+    /// The header of the key; without one it is a bearer token.
+    pub(super) key_header: Option<&'static str>,
+    pub(super) limit: Limit,
+    /// Whether the role `developer` is known; elsewhere it is `system`.
+    pub(super) developer: bool,
+    /// Whether `stream_options` is known; elsewhere usage comes by itself.
+    pub(super) stream_options: bool,
+    pub(super) top_k: bool,
+    /// Whether more than one answer is an error.
+    pub(super) one_answer: bool,
+    /// Fields of a request that make it fail.
+    pub(super) refused: &'static [&'static str],
+    /// Fields of a message that make a request fail; tools' results may have a `name`.
+    pub(super) refused_in_messages: &'static [&'static str],
+    pub(super) reasoning: SentBack,
+    pub(super) thinking: ThinkingForm,
+    pub(super) seed: &'static str,
+    /// Whether `tool_choice` can name a function.
+    pub(super) named_tool_choice: bool,
+    /// Whether an answer can be any JSON object.
+    pub(super) json_object: bool,
+    /// Whether it is Mistral, whose content differs.
+    pub(super) mistral: bool,
+}
+
+/// What the limit of the answer is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// `max_completion_tokens`, unless the caller spelled the older name out.
+    Newer,
+    /// `max_tokens`, unless the caller spelled the newer name out.
+    Older,
+    /// `max_tokens`, whatever the caller wrote: the newer name is refused or ignored.
+    OnlyOlder,
+}
+
+/// What becomes of the reasoning of earlier answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SentBack {
+    /// It goes back under the name that it came with.
+    AsItCame,
+    /// It goes back under this name, whichever server it is from.
+    Named(&'static str),
+    /// It goes back where the model called tools, and only there.
+    OfToolTurns,
+    /// It does not go back, unless it is a part of the content.
+    InContent,
+}
+
+/// How to say whether and how long to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ThinkingForm {
+    /// There is only `reasoning_effort`.
+    Effort,
+    /// `thinking: {type}`.
+    Switch,
+    /// `reasoning: {enabled, effort, max_tokens}`.
+    Object,
+}
+
+/// A server of which no more is known than its address.
+pub(super) const PLAIN: Dialect = Dialect {
+    name: "",
+    base_url: "",
+    key_header: None,
+    limit: Limit::Older,
+    developer: true,
+    stream_options: true,
+    top_k: false,
+    one_answer: false,
+    refused: &[],
+    refused_in_messages: &[],
+    reasoning: SentBack::AsItCame,
+    thinking: ThinkingForm::Effort,
+    seed: "seed",
+    named_tool_choice: true,
+    json_object: true,
+    mistral: false,
+};
+
+/// A server that runs models as they are: what it does not know it ignores.
+const LOCAL: Dialect = Dialect { developer: false, top_k: true, ..PLAIN };
+
+/// Azure: as OpenAI, but for the address and the key.
+// Source: learn.microsoft.com/azure/ai-foundry/openai/reference and …/api-version-lifecycle.
+pub(super) const AZURE: Dialect =
+    Dialect { name: "azure", key_header: Some("api-key"), limit: Limit::Newer, ..PLAIN };
+
+/// Groq. Without `stream_options` usage stands in `x_groq` of the last chunk. Flex capacity that
+/// is used up has the status 498.
+// Source: console.groq.com/docs/openai (what is refused), …/docs/api-reference (`max_tokens` is
+// deprecated; `reasoning` of an assistant), …/docs/errors.
+pub(super) const GROQ: Dialect = Dialect {
+    name: "groq",
+    base_url: "https://api.groq.com/openai/v1",
+    limit: Limit::Newer,
+    developer: false,
+    one_answer: true,
+    refused: &["logit_bias", "logprobs", "top_logprobs", "top_k"],
+    refused_in_messages: &["name"],
+    reasoning: SentBack::Named("reasoning"),
+    ..PLAIN
+};
+
+/// Mistral. It answers 422 to every field that it does not know. Thinking is a part of the
+/// content, a tool call's id has nine letters or digits, and the model speaks after a tool does.
+/// Usage comes in the last chunk; `num_cached_tokens` are those from the cache. Errors have no
+/// `error` around them, and a list of places as their message.
+// Source: docs.mistral.ai/api, mistralai/client-python (`chatcompletionstreamrequest.py`,
+// `assistantmessage.py`), mistralai/platform-docs-public#7, pydantic-ai `models/mistral.py`.
+pub(super) const MISTRAL: Dialect = Dialect {
+    name: "mistral",
+    base_url: "https://api.mistral.ai/v1",
+    limit: Limit::OnlyOlder,
+    developer: false,
+    stream_options: false,
+    refused: &[
+        "audio",
+        "logit_bias",
+        "logprobs",
+        "modalities",
+        "prompt_cache_key",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "top_k",
+        "top_logprobs",
+        "user",
+        "verbosity",
+        "web_search_options",
+    ],
+    refused_in_messages: &[
+        "annotations",
+        "audio",
+        "function_call",
+        "name",
+        "reasoning_details",
+        "refusal",
+    ],
+    reasoning: SentBack::InContent,
+    seed: "random_seed",
+    mistral: true,
+    ..PLAIN
+};
+
+/// `DeepSeek`. Where the model called tools its `reasoning_content` must come back, even an empty
+/// one; elsewhere it is ignored, and older models refuse it. Tokens from the cache are
+/// `prompt_cache_hit_tokens`.
+// Source: api-docs.deepseek.com/guides/thinking_mode, …/guides/reasoning_model,
+// …/api/create-chat-completion; deepseek-ai/deepseek-harness discussion 739.
+pub(super) const DEEPSEEK: Dialect = Dialect {
+    name: "deepseek",
+    base_url: "https://api.deepseek.com/v1",
+    limit: Limit::OnlyOlder,
+    developer: false,
+    refused_in_messages: &["reasoning_details"],
+    reasoning: SentBack::OfToolTurns,
+    thinking: ThinkingForm::Switch,
+    ..PLAIN
+};
+
+/// `OpenRouter`. Errors of the provider behind it come with the status 200, in the stream or in a
+/// choice; their `code` is a status. `reasoning_details` go back as they came.
+// Source: openrouter.ai/docs/api/reference/errors-and-debugging, …/reference/parameters,
+// …/use-cases/reasoning-tokens.
+pub(super) const OPENROUTER: Dialect = Dialect {
+    name: "openrouter",
+    base_url: "https://openrouter.ai/api/v1",
+    top_k: true,
+    reasoning: SentBack::Named("reasoning"),
+    thinking: ThinkingForm::Object,
+    ..PLAIN
+};
+
+/// Cerebras. Errors have no `error` around them.
+// Source: inference-docs.cerebras.ai/resources/openai (what is refused; no `developer`),
+// …/api-reference/chat-completions.
+pub(super) const CEREBRAS: Dialect = Dialect {
+    name: "cerebras",
+    base_url: "https://api.cerebras.ai/v1",
+    limit: Limit::Newer,
+    developer: false,
+    one_answer: true,
+    refused: &[
+        "frequency_penalty",
+        "logit_bias",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "service_tier",
+        "top_k",
+    ],
+    reasoning: SentBack::Named("reasoning"),
+    ..PLAIN
+};
+
+/// xAI. `completion_tokens` leave the reasoning out. An error is a text beside its code. Its
+/// reasoning models refuse penalties and `stop`, others take them, so that they are sent.
+// Source: docs.x.ai/docs/api-reference, …/docs/guides/reasoning.
+pub(super) const XAI: Dialect = Dialect {
+    name: "xai",
+    base_url: "https://api.x.ai/v1",
+    limit: Limit::Newer,
+    developer: false,
+    reasoning: SentBack::Named("reasoning_content"),
+    ..PLAIN
+};
+
+/// Together.
+// Source: docs.together.ai/reference/chat-completions.
+pub(super) const TOGETHER: Dialect = Dialect {
+    name: "together",
+    base_url: "https://api.together.ai/v1",
+    limit: Limit::OnlyOlder,
+    ..LOCAL
+};
+
+/// Ollama. It ignores what it does not know, the newer name of the limit included.
+// Source: docs.ollama.com/api/openai-compatibility, ollama/ollama `openai/openai.go`.
+pub(super) const OLLAMA: Dialect = Dialect {
+    name: "ollama",
+    base_url: "http://localhost:11434/v1",
+    limit: Limit::OnlyOlder,
+    top_k: false,
+    reasoning: SentBack::Named("reasoning"),
+    ..LOCAL
+};
+
+/// vLLM. Older versions have no `error` around an error, but `"object": "error"` in it.
+// Source: docs.vllm.ai/en/latest/serving/openai_compatible_server.html.
+pub(super) const VLLM: Dialect =
+    Dialect { name: "vllm", base_url: "http://localhost:8000/v1", ..LOCAL };
+
+/// llama.cpp's server. A `tool_choice` that names a function it takes for `auto`.
+// Source: ggml-org/llama.cpp `tools/server/README.md`; langchain-llama-cpp (`tool_choice`).
+pub(super) const LLAMA_CPP: Dialect = Dialect {
+    name: "llama-cpp",
+    base_url: "http://localhost:8080/v1",
+    reasoning: SentBack::Named("reasoning_content"),
+    named_tool_choice: false,
+    ..LOCAL
+};
+
+/// LM Studio. It refuses a `tool_choice` that names a function, and `json_object`.
+// Source: lmstudio.ai/docs/developer/openai-compat, …/docs/developer/api-changelog.
+pub(super) const LM_STUDIO: Dialect = Dialect {
+    name: "lm-studio",
+    base_url: "http://localhost:1234/v1",
+    limit: Limit::OnlyOlder,
+    named_tool_choice: false,
+    json_object: false,
+    ..LOCAL
+};
