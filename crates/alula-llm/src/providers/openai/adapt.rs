@@ -79,6 +79,11 @@ fn adapt_messages(messages: &mut Vec<Value>, dialect: &Dialect) {
                     message.insert(name.to_owned(), text.into());
                 }
             }
+            SentBack::Only(name) => {
+                REASONING_FIELDS.iter().filter(|it| **it != name).for_each(|other| {
+                    message.shift_remove(*other);
+                });
+            }
             SentBack::InContent => drop(take_reasoning(message)),
             SentBack::AsItCame | SentBack::OfToolTurns => {}
         }

@@ -49,6 +49,8 @@ pub(super) enum SentBack {
     AsItCame,
     /// It goes back under this name, whichever server it is from.
     Named(&'static str),
+    /// It goes back if it came under this name; what others called it is refused.
+    Only(&'static str),
     /// It goes back where the model called tools, and only there.
     OfToolTurns,
     /// It does not go back, unless it is a part of the content.
@@ -86,6 +88,10 @@ pub(super) const PLAIN: Dialect = Dialect {
     mistral: false,
 };
 
+/// What OpenAI's answers hold beside the text, and strict servers refuse in a conversation.
+const NOT_SENT_BACK: &[&str] =
+    &["annotations", "audio", "function_call", "name", "reasoning_details", "refusal"];
+
 /// A server that runs models as they are: what it does not know it ignores.
 const LOCAL: Dialect = Dialect { developer: false, top_k: true, ..PLAIN };
 
@@ -94,19 +100,20 @@ const LOCAL: Dialect = Dialect { developer: false, top_k: true, ..PLAIN };
 pub(super) const AZURE: Dialect =
     Dialect { name: "azure", key_header: Some("api-key"), limit: Limit::Newer, ..PLAIN };
 
-/// Groq. Without `stream_options` usage stands in `x_groq` of the last chunk. Flex capacity that
+/// Groq. It refuses what it does not know, in messages too. Without `stream_options` usage stands in `x_groq` of the last chunk. Flex capacity that
 /// is used up has the status 498.
 // Source: console.groq.com/docs/openai (what is refused), …/docs/api-reference (`max_tokens` is
-// deprecated; `reasoning` of an assistant), …/docs/errors.
+// deprecated; `reasoning` of an assistant), …/docs/errors, vercel/ai#8057 and janhq/jan#8136
+// (what is refused in messages).
 pub(super) const GROQ: Dialect = Dialect {
     name: "groq",
     base_url: "https://api.groq.com/openai/v1",
     limit: Limit::Newer,
     developer: false,
     one_answer: true,
-    refused: &["logit_bias", "logprobs", "top_logprobs", "top_k"],
-    refused_in_messages: &["name"],
-    reasoning: SentBack::Named("reasoning"),
+    refused: &["logit_bias", "logprobs", "store", "top_logprobs", "top_k"],
+    refused_in_messages: NOT_SENT_BACK,
+    reasoning: SentBack::Only("reasoning"),
     ..PLAIN
 };
 
@@ -137,14 +144,7 @@ pub(super) const MISTRAL: Dialect = Dialect {
         "verbosity",
         "web_search_options",
     ],
-    refused_in_messages: &[
-        "annotations",
-        "audio",
-        "function_call",
-        "name",
-        "reasoning_details",
-        "refusal",
-    ],
+    refused_in_messages: NOT_SENT_BACK,
     reasoning: SentBack::InContent,
     seed: "random_seed",
     mistral: true,
@@ -180,9 +180,11 @@ pub(super) const OPENROUTER: Dialect = Dialect {
     ..PLAIN
 };
 
-/// Cerebras. Errors have no `error` around them.
+/// Cerebras. It refuses what it does not know, in messages too. Errors have no `error` around
+/// them.
 // Source: inference-docs.cerebras.ai/resources/openai (what is refused; no `developer`),
-// …/api-reference/chat-completions.
+// …/api-reference/chat-completions, QwenLM/qwen-code#11045 (`reasoning` is taken back,
+// `reasoning_content` refused).
 pub(super) const CEREBRAS: Dialect = Dialect {
     name: "cerebras",
     base_url: "https://api.cerebras.ai/v1",
@@ -190,14 +192,23 @@ pub(super) const CEREBRAS: Dialect = Dialect {
     developer: false,
     one_answer: true,
     refused: &[
+        "audio",
         "frequency_penalty",
         "logit_bias",
+        "metadata",
+        "modalities",
         "parallel_tool_calls",
         "presence_penalty",
+        "prompt_cache_key",
+        "safety_identifier",
         "service_tier",
+        "store",
         "top_k",
+        "verbosity",
+        "web_search_options",
     ],
-    reasoning: SentBack::Named("reasoning"),
+    refused_in_messages: NOT_SENT_BACK,
+    reasoning: SentBack::Only("reasoning"),
     ..PLAIN
 };
 
