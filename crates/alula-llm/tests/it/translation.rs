@@ -4,7 +4,7 @@ use alula_llm::{
     ChatRequest, ErrorKind, Media, Message, Part, Role,
     model::{FunctionTool, ToolChoice},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::recordings::Kind;
 
@@ -89,6 +89,32 @@ fn a_conversation_with_tools_goes_from_anthropic_to_openai() {
         ],
     });
     assert_eq!(Kind::OpenAi.write_request(&request, false).unwrap(), expected);
+}
+
+/// Chat completions take only text from tools: pictures and files become the user's.
+#[test]
+fn what_a_tool_shows_is_shown_by_the_user() {
+    let image = |url: &str| json!({"type": "image", "source": {"type": "url", "url": url}});
+    let result = |id: &str, content: Value| json!({"type": "tool_result", "tool_use_id": id, "content": content});
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": [
+        result("1", json!([{"type": "text", "text": "r"}, image("https://x/1")])),
+        result("2", json!([image("https://x/2"), {"type": "search_result", "title": "t"}])),
+        {"type": "text", "text": "and?"},
+    ]}]});
+    let shown = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+    let expected = json!([
+        {"role": "tool", "tool_call_id": "1", "content": "r"},
+        {"role": "tool", "tool_call_id": "2", "content": "The result is in the next message."},
+        {"role": "user", "content": [shown("https://x/1"), shown("https://x/2")]},
+        {"role": "user", "content": "and?"},
+    ]);
+    let request = Kind::Anthropic.read_request(body).unwrap();
+    assert_eq!(Kind::OpenAi.write_request(&request, false).unwrap()["messages"], expected);
+
+    // A server that takes them gets what was written for it.
+    let own = json!([{"role": "tool", "tool_call_id": "1", "content": [shown("https://x/1")]}]);
+    let request = Kind::OpenAi.read_request(json!({"model": "m", "messages": own})).unwrap();
+    assert_eq!(Kind::OpenAi.write_request(&request, false).unwrap()["messages"], own);
 }
 
 /// An answer of one provider can be sent back to another: nothing it does not know goes along.

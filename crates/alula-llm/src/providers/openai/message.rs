@@ -21,6 +21,9 @@ pub(super) const REASONING_FIELD: &str = "reasoning_content";
 /// All its names; the first that is there is taken.
 pub(super) const REASONING_FIELDS: [&str; 2] = [REASONING_FIELD, "reasoning"];
 
+/// What a tool says whose result is no text.
+const ATTACHED: &str = "The result is in the next message.";
+
 /// Reads a message; `None` if it is not an object with a role.
 pub(super) fn message_from_json(value: Value) -> Option<Message> {
     let Value::Object(mut fields) = value else { return None };
@@ -55,34 +58,68 @@ pub(super) fn message_from_json(value: Value) -> Option<Message> {
 /// Writes the messages of a request.
 pub(super) fn messages_to_json(messages: &[Message]) -> Result<Value> {
     let mut list = Vec::with_capacity(messages.len());
+    // The pictures and files of tools' results, until these end.
+    let mut attached: Vec<&Part> = Vec::new();
     for message in messages {
         let own = PROTOCOL.accepts(message.origin);
         let mut rest: Vec<&Part> = Vec::with_capacity(message.parts.len());
         for part in &message.parts {
             match part {
                 // Each result is a message of its own, before what else the user says.
-                Part::ToolResult(result) => list.push(tool_result_to_json(message, result)?),
+                Part::ToolResult(result) => {
+                    list.push(tool_result_to_json(message, result, &mut attached)?);
+                }
                 part => rest.push(part),
             }
         }
         if !rest.is_empty() || message.parts.is_empty() {
+            list.extend(attached_to_json(&mut attached)?);
             list.push(Value::Object(message_to_json(message, &rest, own)?));
         }
     }
+    list.extend(attached_to_json(&mut attached)?);
     Ok(Value::Array(list))
 }
 
-fn tool_result_to_json(message: &Message, result: &ToolResult) -> Result<Value> {
+/// Writes a tool's result. It can only be text: what else there is goes to `attached`, unless it
+/// was written for a server that takes it.
+fn tool_result_to_json<'a>(
+    message: &Message,
+    result: &'a ToolResult,
+    attached: &mut Vec<&'a Part>,
+) -> Result<Value> {
     let own = PROTOCOL.accepts(message.origin);
     let mut fields = object([("role", "tool".into()), ("tool_call_id", result.id.as_str().into())]);
-    let parts: Vec<&Part> = result.parts.iter().collect();
-    put_content(&mut fields, &parts, result.plain, own)?;
+    let goes = |part: &&Part| {
+        message.origin != Some(PROTOCOL)
+            && matches!(part, Part::Image(_) | Part::Audio(_) | Part::File(_))
+    };
+    let is_ours = |part: &&Part| own || !matches!(part, Part::Other(_));
+    let (more, parts): (Vec<&Part>, Vec<&Part>) =
+        result.parts.iter().filter(is_ours).partition(goes);
+    if parts.is_empty() && !more.is_empty() {
+        fields.insert("content".to_owned(), ATTACHED.into());
+    } else {
+        put_content(&mut fields, &parts, result.plain, own)?;
+    }
+    attached.extend(more);
     if message.role == Role::Tool && own {
         fields.fill(&message.extra);
     } else if !fields.contains_key("content") {
         fields.insert("content".to_owned(), "".into());
     }
     Ok(Value::Object(fields))
+}
+
+/// Writes what was attached to results as the user's words.
+fn attached_to_json(attached: &mut Vec<&Part>) -> Result<Option<Value>> {
+    if attached.is_empty() {
+        return Ok(None);
+    }
+    let mut fields = object([("role", Role::User.as_str().into())]);
+    put_content(&mut fields, attached, false, false)?;
+    attached.clear();
+    Ok(Some(Value::Object(fields)))
 }
 
 /// Writes a message of these parts, none of them a tool's result.
