@@ -101,8 +101,10 @@ fn choice_to_json(choice: &Choice, own: bool, keeps_list: bool) -> Result<Value>
     }
     let mut fields = object([("index", choice.index.into()), ("message", Value::Object(written))]);
     fields.put("finish_reason", choice.stop.as_ref().map(stop_to_text));
+    // OpenAI's other format has the same form, Cohere another one.
+    let is_ours = |logprobs: &&Value| own || logprobs.get("content").is_some();
+    fields.put("logprobs", choice.logprobs.as_ref().filter(is_ours).cloned());
     if own {
-        fields.put("logprobs", choice.logprobs.clone());
         fields.fill(&choice.extra);
     }
     Ok(Value::Object(fields))
