@@ -54,6 +54,65 @@ pub(super) trait Speaker: Send + Sync {
     fn response_from_json(body: Value) -> Result<ChatResponse>;
 }
 
+/// What can be set about every provider with an `endpoint`; inside its `impl`.
+macro_rules! settings {
+    () => {
+        /// Sets the name that selects this provider in `provider/model`.
+        #[must_use]
+        pub fn name(mut self, name: impl Into<String>) -> Self {
+            self.endpoint.name = name.into();
+            self
+        }
+
+        /// Sends a header with each call.
+        ///
+        /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
+        #[must_use]
+        pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+            self.endpoint.headers.push((name.into(), value.into()));
+            self
+        }
+
+        /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
+        #[must_use]
+        pub fn http(mut self, http: $crate::Http) -> Self {
+            self.endpoint.http = Some(http);
+            self
+        }
+    };
+}
+
+/// The calls of a provider that is a [`Speaker`]; inside its `impl` of
+/// [`Provider`](crate::Provider).
+macro_rules! calls {
+    () => {
+        fn name(&self) -> &str {
+            &self.endpoint.name
+        }
+
+        fn prepare(&mut self, http: &$crate::Http) -> $crate::Result<()> {
+            self.endpoint.share(http);
+            $crate::providers::endpoint::check(self)
+        }
+
+        fn chat<'a>(
+            &'a self,
+            request: &'a $crate::ChatRequest,
+        ) -> ::futures_util::future::BoxFuture<'a, $crate::Result<$crate::ChatResponse>> {
+            $crate::providers::endpoint::chat(self, request)
+        }
+
+        fn stream<'a>(
+            &'a self,
+            request: &'a $crate::ChatRequest,
+        ) -> ::futures_util::future::BoxFuture<'a, $crate::Result<$crate::ChatStream>> {
+            $crate::providers::endpoint::stream(self, request)
+        }
+    };
+}
+
+pub(super) use {calls, settings};
+
 impl Endpoint {
     pub(super) fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         Self {

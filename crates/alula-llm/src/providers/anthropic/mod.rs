@@ -8,7 +8,7 @@ mod stream;
 use std::fmt;
 
 use bytes::Bytes;
-use futures_util::{Stream, future::BoxFuture};
+use futures_util::Stream;
 use reqwest::{
     Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -16,7 +16,7 @@ use reqwest::{
 use serde_json::Value;
 
 use super::{
-    Http, HttpLimits, Provider,
+    HttpLimits, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http, wire,
@@ -56,26 +56,10 @@ impl Anthropic {
         Self { endpoint, betas: Vec::new(), default_max_tokens: DEFAULT_MAX_TOKENS }
     }
 
-    /// Sets the name that selects this provider in `provider/model`.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.endpoint.name = name.into();
-        self
-    }
-
     /// Sets the address, with or without `/v1` or the whole `/v1/messages`.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.endpoint.base_url = url.into();
-        self
-    }
-
-    /// Sends a header with each call.
-    ///
-    /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.endpoint.headers.push((name.into(), value.into()));
         self
     }
 
@@ -93,12 +77,7 @@ impl Anthropic {
         self
     }
 
-    /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
-    #[must_use]
-    pub fn http(mut self, http: Http) -> Self {
-        self.endpoint.http = Some(http);
-        self
-    }
+    endpoint::settings!();
 
     /// The JSON that a call would send.
     ///
@@ -163,10 +142,6 @@ impl Speaker for Anthropic {
 }
 
 impl Provider for Anthropic {
-    fn name(&self) -> &str {
-        &self.endpoint.name
-    }
-
     fn serves(&self, model: &str) -> bool {
         model.starts_with("claude")
     }
@@ -175,18 +150,7 @@ impl Provider for Anthropic {
         Protocol::AnthropicMessages
     }
 
-    fn prepare(&mut self, http: &Http) -> Result<()> {
-        self.endpoint.share(http);
-        endpoint::check(self)
-    }
-
-    fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
-        endpoint::chat(self, request)
-    }
-
-    fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
-        endpoint::stream(self, request)
-    }
+    endpoint::calls!();
 }
 
 impl fmt::Debug for Anthropic {

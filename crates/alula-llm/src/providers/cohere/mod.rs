@@ -8,7 +8,7 @@ mod stream;
 use std::fmt;
 
 use bytes::Bytes;
-use futures_util::{Stream, future::BoxFuture};
+use futures_util::Stream;
 use reqwest::{
     Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -16,7 +16,7 @@ use reqwest::{
 use serde_json::Value;
 
 use super::{
-    Http, HttpLimits, Provider,
+    HttpLimits, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http, wire,
@@ -62,13 +62,6 @@ impl Cohere {
         Self { endpoint }
     }
 
-    /// Sets the name that selects this provider in `provider/model`.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.endpoint.name = name.into();
-        self
-    }
-
     /// Sets the address, with or without `/v2` or the whole `/v2/chat`.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
@@ -76,21 +69,7 @@ impl Cohere {
         self
     }
 
-    /// Sends a header with each call, such as `X-Client-Name`.
-    ///
-    /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.endpoint.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
-    #[must_use]
-    pub fn http(mut self, http: Http) -> Self {
-        self.endpoint.http = Some(http);
-        self
-    }
+    endpoint::settings!();
 
     /// The JSON that a call would send.
     ///
@@ -149,10 +128,6 @@ impl Speaker for Cohere {
 }
 
 impl Provider for Cohere {
-    fn name(&self) -> &str {
-        &self.endpoint.name
-    }
-
     fn serves(&self, model: &str) -> bool {
         // `command-r:35b` is the name of the weights in an Ollama.
         ["command-", "c4ai-aya"].iter().any(|family| model.starts_with(family))
@@ -163,18 +138,7 @@ impl Provider for Cohere {
         Protocol::CohereChat
     }
 
-    fn prepare(&mut self, http: &Http) -> Result<()> {
-        self.endpoint.share(http);
-        endpoint::check(self)
-    }
-
-    fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
-        endpoint::chat(self, request)
-    }
-
-    fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
-        endpoint::stream(self, request)
-    }
+    endpoint::calls!();
 }
 
 impl fmt::Debug for Cohere {

@@ -13,7 +13,7 @@ mod usage;
 use std::fmt;
 
 use bytes::Bytes;
-use futures_util::{Stream, future::BoxFuture};
+use futures_util::Stream;
 use reqwest::{
     Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -21,7 +21,7 @@ use reqwest::{
 use serde_json::Value;
 
 use super::{
-    Http, HttpLimits, Provider,
+    HttpLimits, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http, wire,
@@ -72,13 +72,6 @@ impl Gemini {
         Self { endpoint: Endpoint::new(name, base_url) }
     }
 
-    /// Sets the name that selects this provider in `provider/model`.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.endpoint.name = name.into();
-        self
-    }
-
     /// Sets the key, which is sent as `x-goog-api-key`.
     #[must_use]
     pub fn key(mut self, key: impl Into<ApiKey>) -> Self {
@@ -95,21 +88,7 @@ impl Gemini {
         self
     }
 
-    /// Sends a header with each call.
-    ///
-    /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.endpoint.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
-    #[must_use]
-    pub fn http(mut self, http: Http) -> Self {
-        self.endpoint.http = Some(http);
-        self
-    }
+    endpoint::settings!();
 
     /// The JSON that a call would send. The model is not part of it, but of the address.
     ///
@@ -187,10 +166,6 @@ impl Speaker for Gemini {
 }
 
 impl Provider for Gemini {
-    fn name(&self) -> &str {
-        &self.endpoint.name
-    }
-
     fn serves(&self, model: &str) -> bool {
         model.starts_with("gemini-")
     }
@@ -199,18 +174,7 @@ impl Provider for Gemini {
         Protocol::GeminiGenerate
     }
 
-    fn prepare(&mut self, http: &Http) -> Result<()> {
-        self.endpoint.share(http);
-        endpoint::check(self)
-    }
-
-    fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
-        endpoint::chat(self, request)
-    }
-
-    fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
-        endpoint::stream(self, request)
-    }
+    endpoint::calls!();
 }
 
 impl fmt::Debug for Gemini {

@@ -13,7 +13,7 @@ mod stream;
 use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
-use futures_util::{Stream, future::BoxFuture};
+use futures_util::Stream;
 use reqwest::{
     Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use self::dialect::{Dialect, Limit};
 use super::{
-    Http, HttpLimits, OpenAiResponses, Provider,
+    HttpLimits, OpenAiResponses, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http, wire,
@@ -67,13 +67,6 @@ impl OpenAi {
         Self { endpoint: Endpoint::new(name, base_url), dialect: &dialect::PLAIN }
     }
 
-    /// Sets the name that selects this provider in `provider/model`.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.endpoint.name = name.into();
-        self
-    }
-
     /// Sets the key.
     #[must_use]
     pub fn key(mut self, key: impl Into<ApiKey>) -> Self {
@@ -90,21 +83,7 @@ impl OpenAi {
         self
     }
 
-    /// Sends a header with each call, such as `OpenAI-Organization`.
-    ///
-    /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.endpoint.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
-    #[must_use]
-    pub fn http(mut self, http: Http) -> Self {
-        self.endpoint.http = Some(http);
-        self
-    }
+    endpoint::settings!();
 
     /// The same server by its responses API, with the settings made so far.
     ///
@@ -229,26 +208,11 @@ impl Speaker for OpenAi {
 }
 
 impl Provider for OpenAi {
-    fn name(&self) -> &str {
-        &self.endpoint.name
-    }
-
     fn serves(&self, model: &str) -> bool {
         serves(&self.endpoint, model)
     }
 
-    fn prepare(&mut self, http: &Http) -> Result<()> {
-        self.endpoint.share(http);
-        endpoint::check(self)
-    }
-
-    fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
-        endpoint::chat(self, request)
-    }
-
-    fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
-        endpoint::stream(self, request)
-    }
+    endpoint::calls!();
 }
 
 impl fmt::Debug for OpenAi {
@@ -349,7 +313,7 @@ mod tests {
             OpenAi::new("k\n\u{e9}y"),
             OpenAi::new("k").header("bad name", "x"),
         ] {
-            let error = openai.prepare(&Http::default()).unwrap_err();
+            let error = openai.prepare(&crate::Http::default()).unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::Config);
         }
     }

@@ -18,12 +18,12 @@ mod tool;
 use std::fmt;
 
 use bytes::Bytes;
-use futures_util::{Stream, future::BoxFuture};
+use futures_util::Stream;
 use reqwest::{Url, header::HeaderMap};
 use serde_json::Value;
 
 use super::{
-    Http, HttpLimits, OpenAi, Provider,
+    HttpLimits, OpenAi, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http, openai, wire,
@@ -83,13 +83,6 @@ impl OpenAiResponses {
         Self { endpoint }
     }
 
-    /// Sets the name that selects this provider in `provider/model`.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.endpoint.name = name.into();
-        self
-    }
-
     /// Sets the key.
     #[must_use]
     pub fn key(mut self, key: impl Into<ApiKey>) -> Self {
@@ -106,21 +99,7 @@ impl OpenAiResponses {
         self
     }
 
-    /// Sends a header with each call, such as `OpenAI-Organization`.
-    ///
-    /// Its value may be a key, so that errors show `***` in its place from eight bytes on.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.endpoint.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Uses a connection pool of its own instead of the one that [`Llm`](crate::Llm) shares.
-    #[must_use]
-    pub fn http(mut self, http: Http) -> Self {
-        self.endpoint.http = Some(http);
-        self
-    }
+    endpoint::settings!();
 
     /// The JSON that a call would send.
     ///
@@ -174,10 +153,6 @@ impl Speaker for OpenAiResponses {
 }
 
 impl Provider for OpenAiResponses {
-    fn name(&self) -> &str {
-        &self.endpoint.name
-    }
-
     fn serves(&self, model: &str) -> bool {
         openai::serves(&self.endpoint, model)
     }
@@ -186,18 +161,7 @@ impl Provider for OpenAiResponses {
         PROTOCOL
     }
 
-    fn prepare(&mut self, http: &Http) -> Result<()> {
-        self.endpoint.share(http);
-        endpoint::check(self)
-    }
-
-    fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
-        endpoint::chat(self, request)
-    }
-
-    fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
-        endpoint::stream(self, request)
-    }
+    endpoint::calls!();
 }
 
 impl fmt::Debug for OpenAiResponses {
