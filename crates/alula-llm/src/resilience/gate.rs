@@ -186,13 +186,9 @@ pub(crate) fn tell(admission: Admission, error: &Error) {
 
 /// Whether an error says that the provider is in trouble, and not the request.
 fn is_trouble(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Overloaded { .. }
-            | ErrorKind::Timeout { .. }
-            | ErrorKind::Connect
-            | ErrorKind::Stream { .. }
-            | ErrorKind::Decode
-            | ErrorKind::Unavailable
-    )
+    match error.kind() {
+        ErrorKind::RateLimited { .. } => false,
+        ErrorKind::Decode => true,
+        _ => error.is_retryable(),
+    }
 }

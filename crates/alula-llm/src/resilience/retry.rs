@@ -62,16 +62,10 @@ impl RetryPolicy {
     }
 }
 
-/// Whether the same call may succeed a moment later.
+/// Whether the same target is worth another try. A deadline that has passed is not waited for
+/// twice.
 fn may_pass(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::RateLimited { .. }
-            | ErrorKind::Overloaded { .. }
-            | ErrorKind::Connect
-            | ErrorKind::Stream { .. }
-            | ErrorKind::Unavailable
-    )
+    error.is_retryable() && !matches!(error.kind(), ErrorKind::Timeout { .. })
 }
 
 /// Retries that a target has left. Calls pay in, retries are paid for.
