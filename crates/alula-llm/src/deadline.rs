@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use futures_util::{StreamExt, future::BoxFuture, stream};
+use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{ChatEvent, ChatResponse, ChatStream, Error, ErrorKind, Phase, Result};
+use crate::{Error, ErrorKind, Phase, Result, stream::Piece};
 
 /// How long the phases of a call may take; `Duration::MAX` sets no limit.
 ///
@@ -42,35 +42,38 @@ impl Default for Deadlines {
 
 impl Deadlines {
     /// Holds a call without streaming to the total.
-    pub(crate) async fn whole(
+    pub(crate) async fn whole<T>(
         self,
         provider: &str,
-        call: BoxFuture<'_, Result<ChatResponse>>,
-    ) -> Result<ChatResponse> {
+        call: BoxFuture<'_, Result<T>>,
+    ) -> Result<T> {
         let at = Instant::now().checked_add(self.total).map(|at| (at, Phase::Total));
         within(at, call).await.unwrap_or_else(|phase| Err(self.error(phase, provider)))
     }
 
     /// Holds a streaming call, and then its stream, to all deadlines.
-    pub(crate) async fn stream(
+    pub(crate) async fn stream<T: Piece, S>(
         self,
         provider: &str,
-        call: BoxFuture<'_, Result<ChatStream>>,
-    ) -> Result<ChatStream> {
+        call: BoxFuture<'_, Result<S>>,
+    ) -> Result<impl Stream<Item = Result<T>> + Unpin + Send + 'static>
+    where
+        S: Stream<Item = Result<T>> + Unpin + Send + 'static,
+    {
         let mut watch = Watch::new(self);
-        let events = match watch.wait(call).await {
-            Ok(events) => events?,
+        let pieces = match watch.wait(call).await {
+            Ok(pieces) => pieces?,
             Err(phase) => return Err(self.error(phase, provider)),
         };
         watch.open = true;
-        let state = Some((watch, events, provider.to_owned()));
-        Ok(ChatStream::new(stream::unfold(state, |state| async {
-            let (mut watch, mut events, provider) = state?;
-            let missed = match watch.wait(events.next()).await {
+        let state = Some((watch, pieces, provider.to_owned()));
+        Ok(Box::pin(stream::unfold(state, |state| async {
+            let (mut watch, mut pieces, provider) = state?;
+            let missed = match watch.wait(pieces.next()).await {
                 Ok(item) => {
                     let item = item?;
                     match watch.missed(&item) {
-                        None => return Some((item, Some((watch, events, provider)))),
+                        None => return Some((item, Some((watch, pieces, provider)))),
                         Some(phase) => phase,
                     }
                 }
@@ -131,9 +134,9 @@ impl Watch {
 
     /// Notes an item, and says whether it came after the total: a provider that always has
     /// something to send is never waited for.
-    fn missed(&mut self, item: &Result<ChatEvent>) -> Option<Phase> {
-        let event = item.as_ref().ok()?;
-        if event.is_content() || matches!(event, ChatEvent::Stop { .. }) {
+    fn missed<T: Piece>(&mut self, item: &Result<T>) -> Option<Phase> {
+        let piece = item.as_ref().ok()?;
+        if self.first.is_some() && piece.answers() {
             self.first = None;
         }
         self.total.is_some_and(|at| Instant::now() > at).then_some(Phase::Total)
@@ -154,6 +157,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+    use crate::{ChatEvent, ChatStream};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -215,7 +219,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn headers_that_never_come_are_a_missing_first_token() {
         let started = Instant::now();
-        let error = deadlines().stream("x", future::pending().boxed()).await.unwrap_err();
+        let never = future::pending::<Result<ChatStream>>().boxed();
+        let Err(error) = deadlines().stream("x", never).await else { panic!("it began") };
         assert_eq!(error.kind(), &timeout(Phase::FirstToken));
         assert_eq!(error.to_string(), "x: no first token came within 10s");
         assert_eq!(started.elapsed(), 10 * SECOND);
@@ -223,7 +228,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_streamed_meets_only_the_total() {
-        let error = deadlines().whole("x", future::pending().boxed()).await.unwrap_err();
+        let never = future::pending::<Result<()>>().boxed();
+        let error = deadlines().whole("x", never).await.unwrap_err();
         assert_eq!(error.kind(), &timeout(Phase::Total));
     }
 
@@ -258,7 +264,7 @@ mod tests {
         let year = 365 * 24 * 3600 * SECOND;
         let answer = async {
             sleep(year).await;
-            Ok(ChatResponse::default())
+            Ok(())
         };
         assert!(deadlines.whole("x", answer.boxed()).await.is_ok());
         let late = stream::once(sleep(year).map(|()| Ok(text())));

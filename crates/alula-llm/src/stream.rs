@@ -1,6 +1,7 @@
 use std::{
     fmt,
     pin::Pin,
+    slice,
     task::{Context, Poll},
 };
 
@@ -35,19 +36,8 @@ impl ChatStream {
     /// # Errors
     ///
     /// The first error of the stream, if it comes before any content.
-    pub async fn ready(mut self) -> Result<Self> {
-        let mut early = Vec::new();
-        while let Some(event) = self.0.next().await {
-            let event = event?;
-            let answered = event.is_content() || matches!(event, ChatEvent::Stop { .. });
-            if event != ChatEvent::Ping {
-                early.push(Ok(event));
-            }
-            if answered {
-                break;
-            }
-        }
-        Ok(Self::new(stream::iter(early).chain(self.0)))
+    pub async fn ready(self) -> Result<Self> {
+        ready(self.0).await.map(Self::new)
     }
 
     /// Reads to the end and returns the whole answer.
@@ -76,4 +66,39 @@ impl fmt::Debug for ChatStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ChatStream")
     }
+}
+
+/// A piece of an answer, as a stream gives it out.
+pub(crate) trait Piece: Send + 'static {
+    /// What is known of it; content may be left out once there was some.
+    fn events(&self) -> &[ChatEvent];
+
+    /// Whether it ends the wait for an answer.
+    fn answers(&self) -> bool {
+        self.events().iter().any(|it| it.is_content() || matches!(it, ChatEvent::Stop { .. }))
+    }
+}
+
+impl Piece for ChatEvent {
+    fn events(&self) -> &[ChatEvent] {
+        slice::from_ref(self)
+    }
+}
+
+/// See [`ChatStream::ready`].
+pub(crate) async fn ready<T: Piece>(
+    mut pieces: impl Stream<Item = Result<T>> + Unpin + Send + 'static,
+) -> Result<impl Stream<Item = Result<T>> + Unpin + Send + 'static> {
+    let mut early = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        let answers = piece.answers();
+        if piece.events() != [ChatEvent::Ping] {
+            early.push(Ok(piece));
+        }
+        if answers {
+            break;
+        }
+    }
+    Ok(stream::iter(early).chain(pieces))
 }

@@ -2,61 +2,20 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, sleep};
 
-use super::{Connected, Inner, not_found, route::Target};
-use crate::{
-    ChatEvent, ChatRequest, ChatResponse, ChatStream, Deadlines, Error, ErrorKind, Provider,
-    Result, estimate,
-    resilience::{self, Health, InFlight, Passage},
+use super::{
+    Connected, Inner,
+    ask::{Ask, Asked},
+    not_found,
+    route::Target,
 };
-
-/// A kind of call.
-pub(super) trait Ask {
-    type Answer;
-
-    /// Whether the answer has a first token to wait for.
-    const STREAMS: bool;
-
-    fn ask(
-        provider: &dyn Provider,
-        request: &ChatRequest,
-        deadlines: Deadlines,
-    ) -> impl Future<Output = Result<Self::Answer>> + Send;
-}
-
-/// A call for the whole answer.
-pub(super) enum Whole {}
-
-impl Ask for Whole {
-    type Answer = ChatResponse;
-    const STREAMS: bool = false;
-
-    async fn ask(
-        provider: &dyn Provider,
-        request: &ChatRequest,
-        deadlines: Deadlines,
-    ) -> Result<ChatResponse> {
-        deadlines.whole(provider.name(), provider.chat(request)).await
-    }
-}
-
-/// A call for a stream that has begun.
-pub(super) enum Streamed {}
-
-impl Ask for Streamed {
-    type Answer = ChatStream;
-    const STREAMS: bool = true;
-
-    async fn ask(
-        provider: &dyn Provider,
-        request: &ChatRequest,
-        deadlines: Deadlines,
-    ) -> Result<ChatStream> {
-        deadlines.stream(provider.name(), provider.stream(request)).await?.ready().await
-    }
-}
+use crate::{
+    ChatEvent, Deadlines, Error, ErrorKind, Result,
+    resilience::{self, Health, InFlight, Passage},
+    stream::Piece,
+};
 
 /// Asks the targets of the request's model, one after the other, until one answers.
 ///
@@ -64,12 +23,12 @@ impl Ask for Streamed {
 /// is asked.
 pub(super) async fn run<A: Ask>(
     inner: &Inner,
-    mut request: ChatRequest,
+    mut request: A::Request,
 ) -> Result<(A::Answer, InFlight)> {
     let mut failure = None;
     let ends = Instant::now().checked_add(inner.deadlines.total);
-    for target in inner.targets(&request.model)? {
-        request.model.clone_from(&target.model);
+    for target in inner.targets(request.model())? {
+        request.ask_for(&target.model);
         let begins = Instant::now().checked_add(inner.deadlines.first_token).filter(|_| A::STREAMS);
         let attempts = Attempts { inner, ends, begins };
         match attempts.at::<A>(&target, &request).await {
@@ -109,7 +68,7 @@ impl Attempts<'_> {
     async fn at<A: Ask>(
         &self,
         target: &Target,
-        request: &ChatRequest,
+        request: &A::Request,
     ) -> Result<(A::Answer, InFlight)> {
         let connected = self.inner.providers.get(target.provider);
         let connected = connected.ok_or_else(|| not_found("no such provider".to_owned()))?;
@@ -128,12 +87,12 @@ impl Attempts<'_> {
         &self,
         connected: &Connected,
         health: &Health,
-        request: &ChatRequest,
+        request: &A::Request,
     ) -> Result<(A::Answer, Passage)> {
         let provider = &*connected.provider;
         let mut attempt = 1;
         loop {
-            let turn = connected.gate.pass(|| estimate::tokens(request)).await;
+            let turn = connected.gate.pass(|| request.tokens()).await;
             let passage = turn.map_err(|error| error.with_provider(provider.name()))?;
             let error = match A::ask(provider, request, self.deadlines()).await {
                 Ok(answer) => return Ok((answer, passage)),
@@ -168,14 +127,20 @@ fn left(until: Option<Instant>) -> Duration {
 }
 
 /// A stream that tells what became of its call.
-pub(super) fn watched(events: ChatStream, mut in_flight: InFlight) -> ChatStream {
+pub(super) fn watched<T: Piece>(
+    pieces: impl Stream<Item = Result<T>> + Unpin + Send + 'static,
+    mut in_flight: InFlight,
+) -> impl Stream<Item = Result<T>> + Send + 'static {
     in_flight.begun();
-    let state = (events, Some(in_flight), None);
-    ChatStream::new(stream::unfold(state, |(mut events, mut in_flight, mut usage)| async {
-        let item = events.next().await;
+    let state = (pieces, Some(in_flight), None);
+    stream::unfold(state, |(mut pieces, mut in_flight, mut usage)| async {
+        let item = pieces.next().await;
         match &item {
-            Some(Ok(ChatEvent::Usage(counted))) => usage = Some(counted.clone()),
-            Some(Ok(_)) => {}
+            Some(Ok(piece)) => piece.events().iter().for_each(|event| {
+                if let ChatEvent::Usage(counted) = event {
+                    usage = Some(counted.clone());
+                }
+            }),
             // One malformed event, after which the stream goes on.
             Some(Err(error)) if *error.kind() == ErrorKind::Decode => {}
             Some(Err(error)) => {
@@ -189,6 +154,6 @@ pub(super) fn watched(events: ChatStream, mut in_flight: InFlight) -> ChatStream
                 }
             }
         }
-        Some((item?, (events, in_flight, usage)))
-    }))
+        Some((item?, (pieces, in_flight, usage)))
+    })
 }

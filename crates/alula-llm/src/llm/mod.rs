@@ -1,5 +1,6 @@
 //! All providers behind one handle.
 
+mod ask;
 mod builder;
 mod call;
 mod route;
@@ -12,7 +13,7 @@ pub use builder::LlmBuilder;
 pub use route::Route;
 
 use self::{
-    call::{Streamed, Whole},
+    ask::{Streamed, Whole},
     route::Target,
 };
 use crate::{
@@ -80,7 +81,7 @@ impl Llm {
     /// the last of several.
     pub async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
         let (events, in_flight) = call::run::<Streamed>(&self.inner, request).await?;
-        Ok(call::watched(events, in_flight))
+        Ok(ChatStream::new(call::watched(events, in_flight)))
     }
 
     /// Reads a request from the fields that the provider of this model knows it by.
