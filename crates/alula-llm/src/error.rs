@@ -1,3 +1,5 @@
+mod public;
+
 use std::{error::Error as StdError, fmt, time::Duration};
 
 /// What a call to a provider returns.

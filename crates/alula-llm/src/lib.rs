@@ -22,6 +22,7 @@ pub use model::{
 };
 pub use providers::{
     Anthropic, Cohere, Demo, Gemini, Http, HttpLimits, OpenAi, OpenAiResponses, Provider,
+    StreamOptions, StreamWriter,
 };
 pub use resilience::{BreakerPolicy, BreakerState, RateLimit, RetryPolicy};
 pub use secret::ApiKey;

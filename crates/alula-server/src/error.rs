@@ -1,9 +1,9 @@
-//! How a failed call to a provider is answered. The one place that knows both.
+//! How a failed call to a provider is answered.
 
 use std::time::Duration;
 
 use alula::{ApiError, HttpError};
-use alula_llm::{Error, ErrorKind, Phase};
+use alula_llm::Error;
 
 /// Seconds to wait after a failure whose end nobody knows.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -24,39 +24,12 @@ impl From<Error> for ProviderError {
 impl ApiError for ProviderError {
     fn into_http(self) -> HttpError {
         let error = self.0;
+        let http = HttpError::new(error.public_status(), error.public_message());
+        if !error.is_retryable() {
+            return http.because(error);
+        }
         let wait = error.retry_after().map_or(RETRY_AFTER_SECONDS, whole_seconds);
-        let provider = error.provider().unwrap_or("the provider").to_owned();
-        let http = match error.kind() {
-            ErrorKind::InvalidRequest | ErrorKind::ContextTooLong | ErrorKind::ContentFiltered => {
-                HttpError::bad_request(error.message())
-            }
-            ErrorKind::NotFound => HttpError::not_found(error.message()),
-            ErrorKind::RateLimited { .. } => {
-                HttpError::too_many_requests(format!("{provider} is over its rate limit"), wait)
-            }
-            ErrorKind::Overloaded { .. } => {
-                HttpError::unavailable(format!("{provider} is overloaded")).retry_after(wait)
-            }
-            ErrorKind::Timeout { phase } => {
-                let what = match phase {
-                    Phase::FirstToken => "sent no first token in time",
-                    _ => "did not answer in time",
-                };
-                HttpError::new(504, format!("{provider} {what}")).retry_after(wait)
-            }
-            ErrorKind::Connect | ErrorKind::Unavailable => {
-                HttpError::new(502, format!("{provider} cannot be reached")).retry_after(wait)
-            }
-            ErrorKind::Auth | ErrorKind::QuotaExceeded => {
-                HttpError::new(502, format!("{provider} refuses this server's account"))
-            }
-            ErrorKind::Stream { .. } | ErrorKind::Decode | ErrorKind::TooLarge => HttpError::new(
-                502,
-                format!("{provider} broke off or sent an answer nobody understands"),
-            ),
-            _ => HttpError::new(500, "Internal Server Error"),
-        };
-        http.because(error)
+        http.retry_after(wait).because(error)
     }
 }
 
@@ -67,6 +40,8 @@ fn whole_seconds(wait: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use alula_llm::{ErrorKind, Phase};
+
     use super::*;
 
     fn answered(kind: ErrorKind) -> (u16, Option<String>) {

@@ -177,7 +177,7 @@ impl Accumulator {
     }
 }
 
-fn merge_fields(known: &mut Extra, fields: Extra) {
+pub(crate) fn merge_fields(known: &mut Extra, fields: Extra) {
     for (name, value) in fields {
         merge(known.entry(name).or_insert(Value::Null), value);
     }

@@ -21,11 +21,12 @@ use futures_util::Stream;
 use serde_json::Value;
 
 use crate::{
-    ChatStream, Result,
-    providers::{anthropic, cohere, gemini, openai, openai_responses},
+    ChatStream, Error, Result,
+    providers::{StreamOptions, StreamWriter, anthropic, cohere, gemini, openai, openai_responses},
 };
 
 pub use accumulator::Accumulator;
+pub(crate) use accumulator::merge_fields;
 pub use event::ChatEvent;
 pub use media::{Media, Source};
 pub use message::{
@@ -130,6 +131,25 @@ impl Protocol {
             Self::OpenAiResponses => openai_responses::decode_stream(bytes),
             Self::GeminiGenerate => gemini::decode_stream(bytes),
             Self::CohereChat => cohere::decode_stream(bytes),
+        }
+    }
+
+    /// Starts to write a streamed answer in this format.
+    pub fn stream_writer(self, options: StreamOptions) -> StreamWriter {
+        StreamWriter::of(self, options)
+    }
+
+    /// Writes an error in this format, as a server tells it to its own client: the HTTP status
+    /// and the body.
+    ///
+    /// See [`Error::public_status`] for who is told what. How long to wait is in
+    /// [`Error::retry_after`].
+    pub fn error_to_json(self, error: &Error) -> (u16, Value) {
+        match self {
+            Self::OpenAiChat | Self::OpenAiResponses => openai::error_to_json(error),
+            Self::AnthropicMessages => anthropic::error_to_json(error),
+            Self::GeminiGenerate => gemini::error_to_json(error),
+            Self::CohereChat => cohere::error_to_json(error),
         }
     }
 

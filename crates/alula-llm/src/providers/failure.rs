@@ -1,6 +1,9 @@
 //! From a provider's error answer to an [`Error`].
 
-use std::time::{Duration, SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::Value;
@@ -98,6 +101,17 @@ impl Failure {
             Some(400..=499) => ErrorKind::InvalidRequest,
             Some(_) => ErrorKind::Unavailable,
         }
+    }
+}
+
+/// The message of an error that has no code, so that its reader goes by these words.
+pub(super) fn worded<'a>(message: Cow<'a, str>, words: &[&str]) -> Cow<'a, str> {
+    let lower = message.to_ascii_lowercase();
+    match words.first() {
+        Some(first) if !words.iter().any(|word| lower.contains(word)) => {
+            format!("{first}: {message}").into()
+        }
+        _ => message,
     }
 }
 

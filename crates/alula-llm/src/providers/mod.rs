@@ -11,6 +11,7 @@ pub mod ollama;
 pub mod openai;
 pub mod openai_responses;
 mod wire;
+mod writer;
 
 use std::fmt;
 
@@ -27,6 +28,7 @@ pub use gemini::Gemini;
 pub use http::{Http, HttpLimits};
 pub use openai::OpenAi;
 pub use openai_responses::OpenAiResponses;
+pub use writer::{StreamOptions, StreamWriter};
 
 /// Someone who answers chat requests.
 ///

@@ -21,3 +21,4 @@ mod responses;
 mod server;
 mod streams;
 mod translation;
+mod writers;

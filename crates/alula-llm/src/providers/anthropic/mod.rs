@@ -1,5 +1,6 @@
 //! Anthropic's messages.
 
+mod failure;
 mod message;
 mod request;
 mod response;
@@ -25,6 +26,7 @@ use crate::{
     ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
 };
 
+pub use failure::error_to_json;
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
 
@@ -133,7 +135,7 @@ impl Speaker for Anthropic {
     }
 
     fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
-        failure_kind(failure)
+        failure::failure_kind(failure)
     }
 
     fn response_from_json(body: Value) -> Result<ChatResponse> {
@@ -169,35 +171,7 @@ where
 
 /// The error that a body or an event reports.
 fn body_error(body: &Value) -> Error {
-    endpoint::body_error(body, failure_kind)
-}
-
-fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
-    let retry_after = failure.retry_after;
-    match failure.code.as_deref()? {
-        "overloaded_error" => Some(ErrorKind::Overloaded { retry_after }),
-        "rate_limit_error" => Some(ErrorKind::RateLimited { retry_after }),
-        "authentication_error" | "permission_error" => Some(ErrorKind::Auth),
-        "billing_error" => Some(ErrorKind::QuotaExceeded),
-        "not_found_error" => Some(ErrorKind::NotFound),
-        "request_too_large" => Some(ErrorKind::ContextTooLong),
-        "api_error" | "timeout_error" => Some(ErrorKind::Unavailable),
-        "invalid_request_error" => Some(invalid_request_kind(failure)),
-        _ => None,
-    }
-}
-
-/// The API gives one code to many things; its words tell them apart.
-fn invalid_request_kind(failure: &Failure) -> ErrorKind {
-    if failure.mentions(&["credit balance is too low"]) {
-        ErrorKind::QuotaExceeded
-    } else if failure.mentions(&["prompt is too long", "context window", "context limit"]) {
-        ErrorKind::ContextTooLong
-    } else if failure.mentions(&["content filtering policy"]) {
-        ErrorKind::ContentFiltered
-    } else {
-        ErrorKind::InvalidRequest
-    }
+    endpoint::body_error(body, failure::failure_kind)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Cohere's chat, in its second version.
 
+mod failure;
 mod message;
 mod request;
 mod response;
@@ -25,6 +26,7 @@ use crate::{
     ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
 };
 
+pub use failure::error_to_json;
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
 
@@ -119,7 +121,7 @@ impl Speaker for Cohere {
     }
 
     fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
-        failure_kind(failure)
+        failure::failure_kind(failure)
     }
 
     fn response_from_json(body: Value) -> Result<ChatResponse> {
@@ -157,19 +159,7 @@ where
 
 /// The error that a body or an event reports.
 fn body_error(body: &Value) -> Error {
-    endpoint::body_error(body, failure_kind)
-}
-
-/// Cohere names no errors: the status tells most, the words the rest.
-fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
-    match failure.status {
-        Some(498) => Some(ErrorKind::ContentFiltered),
-        Some(429) if failure.mentions(&["/ month", "per month"]) => Some(ErrorKind::QuotaExceeded),
-        Some(400 | 413 | 422) | None if failure.mentions(&["too many tokens"]) => {
-            Some(ErrorKind::ContextTooLong)
-        }
-        _ => None,
-    }
+    endpoint::body_error(body, failure::failure_kind)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Google's Gemini.
 
 mod config;
+mod failure;
 mod message;
 mod part;
 mod request;
@@ -30,6 +31,7 @@ use crate::{
     ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
 };
 
+pub use failure::error_to_json;
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
 
@@ -157,7 +159,7 @@ impl Speaker for Gemini {
     }
 
     fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
-        failure_kind(failure)
+        failure::failure_kind(failure)
     }
 
     fn response_from_json(body: Value) -> Result<ChatResponse> {
@@ -208,45 +210,7 @@ fn model_path(model: &str) -> Result<String> {
 
 /// The error that a body or an event reports.
 fn body_error(body: &Value) -> Error {
-    endpoint::body_error(body, failure_kind)
-}
-
-fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
-    let retry_after = failure.retry_after;
-    match failure.code.as_deref()? {
-        // A quota of a day, which no waiting of seconds brings back.
-        "RESOURCE_EXHAUSTED" if failure.body.contains("PerDay") => Some(ErrorKind::QuotaExceeded),
-        "RESOURCE_EXHAUSTED"
-            if failure.status == Some(402) || failure.mentions(&["credits are depleted"]) =>
-        {
-            Some(ErrorKind::QuotaExceeded)
-        }
-        "RESOURCE_EXHAUSTED" => Some(ErrorKind::RateLimited { retry_after }),
-        "UNAVAILABLE" => Some(ErrorKind::Overloaded { retry_after }),
-        "UNAUTHENTICATED" | "PERMISSION_DENIED" => Some(ErrorKind::Auth),
-        "NOT_FOUND" => Some(ErrorKind::NotFound),
-        "INTERNAL" | "UNKNOWN" | "ABORTED" | "CANCELLED" | "DEADLINE_EXCEEDED" => {
-            Some(ErrorKind::Unavailable)
-        }
-        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => {
-            Some(invalid_argument_kind(failure))
-        }
-        _ => None,
-    }
-}
-
-/// The API gives one status to many things; its words tell them apart.
-fn invalid_argument_kind(failure: &Failure) -> ErrorKind {
-    let is_key = failure.body.contains("API_KEY_") || failure.mentions(&["api key not valid"]);
-    if is_key || failure.mentions(&["user location is not supported"]) {
-        ErrorKind::Auth
-    } else if failure.mentions(&["billing"]) {
-        ErrorKind::QuotaExceeded
-    } else if failure.mentions(&["token count", "payload size exceeds", "context window"]) {
-        ErrorKind::ContextTooLong
-    } else {
-        ErrorKind::InvalidRequest
-    }
+    endpoint::body_error(body, failure::failure_kind)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Messages, which requests and answers share.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -134,7 +136,7 @@ pub(super) fn message_to_json(
     for part in parts {
         match part {
             Part::ToolCall(call) => calls.push(call_to_json(call, own)),
-            Part::Other(value) if is_custom_call(value) && own => calls.push(value.clone()),
+            Part::Other(value) if own && is_custom_call(value) => calls.push(value.clone()),
             Part::Reasoning(reasoning) if own && reasoning.field.as_deref() != Some(THINKING) => {
                 let name = reasoning.field.as_deref().unwrap_or(REASONING_FIELD);
                 fields.put(name, Some(reasoning.text.as_str()));
@@ -201,41 +203,47 @@ pub(in crate::providers) fn call_to_json(call: &ToolCall, own: bool) -> Value {
 }
 
 /// A call to a tool that takes text instead of JSON.
-fn is_custom_call(value: &Value) -> bool {
+pub(super) fn is_custom_call(value: &Value) -> bool {
     value.get("type").and_then(Value::as_str) == Some("custom")
 }
 
-/// The sources of all texts; those of another provider with their place in the text, which is
-/// the whole part if they say no more.
+/// The sources of all texts.
 fn annotations(parts: &[&Part], own: bool) -> Vec<Value> {
     let mut list = Vec::new();
     let mut start = 0;
     for part in parts {
         let Part::Text(text) = part else { continue };
         let end = start + text.text.chars().count();
-        for citation in &text.citations {
-            let is_ours = citation.0.get("url_citation").is_some();
-            if is_ours || citation.url().is_none() {
-                list.extend((is_ours || own).then(|| citation.0.clone()));
-                continue;
-            }
-            // Cohere says which words of the text rest on the source, Anthropic cuts the text.
-            let place = |names: [&str; 2]| {
-                let place = names.iter().find_map(|name| citation.0.get(*name)?.as_u64())?;
-                Some(start.saturating_add(usize::try_from(place).ok()?))
-            };
-            let from = place(["start_index", "start"]).unwrap_or(start);
-            let to = place(["end_index", "end"]).unwrap_or(end);
-            let mut inner = object([("start_index", from.into()), ("end_index", to.into())]);
-            inner.put("url", citation.url());
-            inner.put("title", citation.title());
-            let outer =
-                object([("type", "url_citation".into()), ("url_citation", Value::Object(inner))]);
-            list.push(Value::Object(outer));
-        }
+        let citations = text.citations.iter();
+        list.extend(citations.filter_map(|it| annotation_to_json(it, own, start..end)));
         start = end;
     }
     list
+}
+
+/// Writes a source of the text that is at this place, in characters. One of another provider gets
+/// a place, which is all of the text if it says no more.
+pub(super) fn annotation_to_json(
+    citation: &Citation,
+    own: bool,
+    text: Range<usize>,
+) -> Option<Value> {
+    let is_ours = citation.0.get("url_citation").is_some();
+    if is_ours || citation.url().is_none() {
+        return (is_ours || own).then(|| citation.0.clone());
+    }
+    // Cohere says which words of the text rest on the source, Anthropic cuts the text.
+    let place = |names: [&str; 2]| {
+        let place = names.iter().find_map(|name| citation.0.get(*name)?.as_u64())?;
+        Some(text.start.saturating_add(usize::try_from(place).ok()?))
+    };
+    let from = place(["start_index", "start"]).unwrap_or(text.start);
+    let to = place(["end_index", "end"]).unwrap_or(text.end);
+    let mut inner = object([("start_index", from.into()), ("end_index", to.into())]);
+    inner.put("url", citation.url());
+    inner.put("title", citation.title());
+    let outer = object([("type", "url_citation".into()), ("url_citation", Value::Object(inner))]);
+    Some(Value::Object(outer))
 }
 
 fn take_reasoning(fields: &mut Map<String, Value>) -> Option<Part> {

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod dialect;
+mod failure;
 mod family;
 mod message;
 mod mistral;
@@ -9,6 +10,7 @@ mod part;
 mod request;
 mod response;
 mod stream;
+mod writer;
 
 use std::{borrow::Cow, fmt};
 
@@ -29,11 +31,13 @@ use super::{
 };
 use crate::{ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result};
 
+pub use failure::error_to_json;
 pub(super) use message::{call_to_json, take_tool_calls};
 pub(super) use part::{audio_to_json, part_from_json, part_to_json, take_audio};
 pub(super) use request::{MAX_TOKENS_NAMES, function_to_json, take_tools};
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
+pub(super) use writer::Writer;
 
 const OFFICIAL_URL: &str = "https://api.openai.com/v1";
 const OFFICIAL_HOST: &str = "api.openai.com";

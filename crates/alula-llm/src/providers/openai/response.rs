@@ -141,7 +141,7 @@ pub(super) fn stop_from_text(reason: String) -> StopReason {
     }
 }
 
-fn stop_to_text(reason: &StopReason) -> &str {
+pub(super) fn stop_to_text(reason: &StopReason) -> &str {
     match reason {
         StopReason::End | StopReason::StopSequence | StopReason::Pause => "stop",
         StopReason::MaxTokens => "length",
@@ -197,7 +197,7 @@ fn take_cached(fields: &mut Map<String, Value>) -> Option<u64> {
     })
 }
 
-fn usage_to_json(usage: &Usage, own: bool) -> Value {
+pub(super) fn usage_to_json(usage: &Usage, own: bool) -> Value {
     let apart = usage.extra.get("completion_tokens").and_then(Value::as_u64).filter(|_| own);
     let completion = apart.unwrap_or(usage.output);
     let mut fields =
