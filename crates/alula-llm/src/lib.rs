@@ -6,6 +6,7 @@ mod estimate;
 mod llm;
 pub mod model;
 pub mod providers;
+mod relay;
 mod resilience;
 mod secret;
 pub mod sse;
@@ -24,6 +25,7 @@ pub use providers::{
     Anthropic, Cohere, Demo, Gemini, Http, HttpLimits, OpenAi, OpenAiResponses, Provider,
     StreamOptions, StreamWriter,
 };
+pub use relay::{RelayChunk, RelayRequest, RelayResponse, RelayStream};
 pub use resilience::{BreakerPolicy, BreakerState, RateLimit, RetryPolicy};
 pub use secret::ApiKey;
 pub use stream::ChatStream;

@@ -1,6 +1,9 @@
 //! The kinds of calls: what is asked, and what is the answer.
 
-use crate::{ChatRequest, ChatResponse, ChatStream, Deadlines, Provider, Result, estimate, stream};
+use crate::{
+    ChatRequest, ChatResponse, ChatStream, Deadlines, Provider, RelayRequest, RelayResponse,
+    RelayStream, Result, estimate, relay::translated, stream,
+};
 
 /// A kind of call.
 pub(super) trait Ask {
@@ -74,5 +77,63 @@ impl Ask for Streamed {
     ) -> Result<ChatStream> {
         let events = deadlines.stream(provider.name(), provider.stream(request)).await?;
         stream::ready(events).await.map(ChatStream::new)
+    }
+}
+
+impl Asked for RelayRequest {
+    fn model(&self) -> &str {
+        Self::model(self)
+    }
+
+    fn ask_for(&mut self, model: &str) {
+        Self::ask_for(self, model);
+    }
+
+    fn tokens(&self) -> u64 {
+        // What is no chat is refused before long.
+        self.chat().map_or(0, estimate::tokens)
+    }
+}
+
+/// A request that is passed on, or translated where that is not possible.
+pub(super) enum Relayed {}
+
+impl Ask for Relayed {
+    type Request = RelayRequest;
+    type Answer = RelayResponse;
+    const STREAMS: bool = false;
+
+    async fn ask(
+        provider: &dyn Provider,
+        request: &RelayRequest,
+        deadlines: Deadlines,
+    ) -> Result<RelayResponse> {
+        if let Some(answer) = provider.relay(request) {
+            return deadlines.whole(provider.name(), answer).await;
+        }
+        let answer = Whole::ask(provider, request.chat()?, deadlines).await?;
+        translated::response(request, answer)
+    }
+}
+
+/// A request for a stream that is passed on, or translated where that is not possible.
+pub(super) enum RelayedStream {}
+
+impl Ask for RelayedStream {
+    type Request = RelayRequest;
+    type Answer = RelayStream;
+    const STREAMS: bool = true;
+
+    async fn ask(
+        provider: &dyn Provider,
+        request: &RelayRequest,
+        deadlines: Deadlines,
+    ) -> Result<RelayStream> {
+        if let Some(answer) = provider.relay_stream(request) {
+            let chunks = deadlines.stream(provider.name(), answer).await?;
+            return stream::ready(chunks).await.map(RelayStream::new);
+        }
+        let events = Streamed::ask(provider, request.chat()?, deadlines).await?;
+        Ok(translated::stream(request, events))
     }
 }

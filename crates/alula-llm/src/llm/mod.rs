@@ -13,12 +13,12 @@ pub use builder::LlmBuilder;
 pub use route::Route;
 
 use self::{
-    ask::{Streamed, Whole},
+    ask::{Relayed, RelayedStream, Streamed, Whole},
     route::Target,
 };
 use crate::{
     BreakerState, ChatRequest, ChatResponse, ChatStream, Deadlines, Error, ErrorKind, Provider,
-    Result, RetryPolicy,
+    RelayRequest, RelayResponse, RelayStream, Result, RetryPolicy,
     resilience::{Gate, Health},
 };
 
@@ -82,6 +82,45 @@ impl Llm {
     pub async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
         let (events, in_flight) = call::run::<Streamed>(&self.inner, request).await?;
         Ok(ChatStream::new(call::watched(events, in_flight)))
+    }
+
+    /// Passes a request on as its client wrote it, and returns the answer in the same protocol.
+    ///
+    /// A provider that speaks the protocol gets the client's own bytes, with only the model's name
+    /// put in, and its bytes are the answer. For others both are translated.
+    ///
+    /// ```
+    /// use alula_llm::{Demo, Llm, RelayRequest, model::Protocol};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let llm = Llm::builder().provider(Demo::new()).build()?;
+    /// let body = r#"{"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}"#;
+    /// let answer = llm.relay(RelayRequest::new(Protocol::OpenAiChat, body)?).await?;
+    /// assert!(answer.body.starts_with(b"{"));
+    /// # Ok::<(), alula_llm::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`chat`](Self::chat), and [`ErrorKind::InvalidRequest`] when the request must be
+    /// translated and cannot be.
+    pub async fn relay(&self, request: RelayRequest) -> Result<RelayResponse> {
+        let (answer, in_flight) = call::run::<Relayed>(&self.inner, request).await?;
+        in_flight.succeeded(answer.usage.as_ref());
+        Ok(answer)
+    }
+
+    /// Passes a request for a stream on, as [`relay`](Self::relay) does, and returns with its
+    /// first content.
+    ///
+    /// # Errors
+    ///
+    /// As [`relay`](Self::relay).
+    pub async fn relay_stream(&self, request: RelayRequest) -> Result<RelayStream> {
+        let request = request.with_stream(true);
+        let (chunks, in_flight) = call::run::<RelayedStream>(&self.inner, request).await?;
+        Ok(RelayStream::new(call::watched(chunks, in_flight)))
     }
 
     /// Reads a request from the fields that the provider of this model knows it by.

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use memchr::memmem;
 use reqwest::{Url, header::HeaderMap};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Http,
@@ -13,7 +15,8 @@ use super::{
     wire::{self, Wire},
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, secret::Secrets,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, RelayRequest, RelayResponse,
+    RelayStream, Result, Usage, relay, secret::Secrets,
 };
 
 /// What a user says about a provider.
@@ -37,8 +40,8 @@ pub(super) trait Speaker: Send + Sync {
     fn url(&self) -> Result<Url>;
 
     /// The address of one call, where it depends on what is asked.
-    fn call_url(&self, request: &ChatRequest, stream: bool) -> Result<Url> {
-        let _ = (request, stream);
+    fn call_url(&self, model: &str, stream: bool) -> Result<Url> {
+        let _ = (model, stream);
         self.url()
     }
 
@@ -46,8 +49,28 @@ pub(super) trait Speaker: Send + Sync {
 
     fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value>;
 
-    /// Whether a body that came with a status of success is an error all the same.
-    fn is_error(body: &Value) -> bool;
+    /// The body of a request that came in the same protocol.
+    fn relayed_body(&self, request: &RelayRequest) -> Result<Bytes> {
+        Ok(request.body_for_model())
+    }
+
+    /// Whether a stream reports its usage without being asked.
+    const REPORTS_USAGE: bool = true;
+
+    /// The field of an answer that holds its id.
+    const ID: &'static str = "id";
+    /// The field of an answer that names the model.
+    const MODEL: &'static str = "model";
+    /// The field of an answer that says what was used.
+    const USAGE: &'static str = "usage";
+    /// The fields beside `error` that tell an error from an answer.
+    const VERDICT: &'static [&'static str];
+
+    /// What was used.
+    fn usage(fields: Map<String, Value>) -> Usage;
+
+    /// The error in a body that came with a status of success.
+    fn error_in(body: &Value) -> Option<&Value>;
 
     fn failure_kind(failure: &Failure) -> Option<ErrorKind>;
 
@@ -107,6 +130,22 @@ macro_rules! calls {
             request: &'a $crate::ChatRequest,
         ) -> ::futures_util::future::BoxFuture<'a, $crate::Result<$crate::ChatStream>> {
             $crate::providers::endpoint::stream(self, request)
+        }
+
+        fn relay<'a>(
+            &'a self,
+            request: &'a $crate::RelayRequest,
+        ) -> Option<::futures_util::future::BoxFuture<'a, $crate::Result<$crate::RelayResponse>>> {
+            let speaks = $crate::Provider::protocol(self) == request.protocol();
+            speaks.then(|| $crate::providers::endpoint::relay(self, request))
+        }
+
+        fn relay_stream<'a>(
+            &'a self,
+            request: &'a $crate::RelayRequest,
+        ) -> Option<::futures_util::future::BoxFuture<'a, $crate::Result<$crate::RelayStream>>> {
+            let speaks = $crate::Provider::protocol(self) == request.protocol();
+            speaks.then(|| $crate::providers::endpoint::relay_stream(self, request))
         }
     };
 }
@@ -171,33 +210,100 @@ pub(super) fn stream<'a, S: Speaker>(
         .boxed()
 }
 
-async fn send<S: Speaker>(
-    speaker: &S,
-    request: &ChatRequest,
+/// Passes a request on and waits for the whole answer.
+pub(super) fn relay<'a, S: Speaker>(
+    speaker: &'a S,
+    request: &'a RelayRequest,
+) -> BoxFuture<'a, Result<RelayResponse>> {
+    let answer = relay_whole(speaker, request);
+    async move { answer.await.map_err(|error| speaker.endpoint().label(error)) }.boxed()
+}
+
+/// Passes a request on, and returns once the provider has begun to answer.
+pub(super) fn relay_stream<'a, S: Speaker>(
+    speaker: &'a S,
+    request: &'a RelayRequest,
+) -> BoxFuture<'a, Result<RelayStream>> {
+    let answer = relay_events(speaker, request);
+    async move { answer.await.map_err(|error| speaker.endpoint().label(error)) }.boxed()
+}
+
+/// A body, and what else there is to know to post it.
+struct Post<'a> {
+    model: &'a str,
     stream: bool,
-) -> Result<reqwest::Response> {
-    let body = speaker.body(request, stream)?.to_string().into_bytes();
-    let pool = speaker.endpoint().pool();
-    let response =
-        pool.post(speaker.call_url(request, stream)?, speaker.header_map()?, body).await?;
-    http::accept(response, stream, S::failure_kind).await
+    body: Bytes,
+    /// The client's own.
+    headers: Option<&'a HeaderMap>,
+}
+
+impl<'a> Post<'a> {
+    fn chat(speaker: &impl Speaker, request: &'a ChatRequest, stream: bool) -> Result<Self> {
+        let body = speaker.body(request, stream)?.to_string().into();
+        Ok(Self { model: &request.model, stream, body, headers: None })
+    }
+
+    fn relay(speaker: &impl Speaker, request: &'a RelayRequest, stream: bool) -> Result<Self> {
+        let body = speaker.relayed_body(request)?;
+        Ok(Self { model: request.model(), stream, body, headers: Some(request.headers()) })
+    }
+
+    async fn send<S: Speaker>(self, speaker: &S) -> Result<reqwest::Response> {
+        let mut headers = speaker.header_map()?;
+        for (name, value) in self.headers.into_iter().flatten() {
+            headers.append(name, value.clone());
+        }
+        let url = speaker.call_url(self.model, self.stream)?;
+        let response = speaker.endpoint().pool().post(url, headers, self.body).await?;
+        http::accept(response, self.stream, S::failure_kind).await
+    }
 }
 
 async fn whole<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<ChatResponse> {
-    let response = send(speaker, request, false).await?;
+    let response = Post::chat(speaker, request, false)?.send(speaker).await?;
     let body = http::read_json(&speaker.endpoint().pool(), response).await?;
-    if S::is_error(&body) {
-        return Err(body_error(&body, S::failure_kind));
+    if let Some(error) = S::error_in(&body) {
+        return Err(body_error(error, S::failure_kind));
     }
     S::response_from_json(body)
 }
 
 async fn events<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<ChatStream> {
-    let response = send(speaker, request, true).await?;
+    let response = Post::chat(speaker, request, true)?.send(speaker).await?;
     let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
     let endpoint = speaker.endpoint().clone();
     let events = wire::read(bytes, endpoint.pool().limits(), S::Wire::default());
     Ok(ChatStream::new(events.map_err(move |error| endpoint.label(error))))
+}
+
+async fn relay_whole<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<RelayResponse> {
+    let response = Post::relay(speaker, request, false)?.send(speaker).await?;
+    let status = response.status().as_u16();
+    let body = speaker.endpoint().pool().read(response).await?;
+    // Where the word stands there may be an error in a place that only a whole reading finds.
+    let fields = match memmem::find(&body, b"\"error\"") {
+        Some(_) => serde_json::from_slice(&body),
+        None => relay::fields(&body, |name| {
+            [S::ID, S::MODEL, S::USAGE].contains(&name) || S::VERDICT.contains(&name)
+        }),
+    };
+    let fields = fields.map_err(|error| http::not_json(&error, status, &body))?;
+    let answer = Value::Object(fields);
+    if let Some(error) = S::error_in(&answer) {
+        return Err(body_error(error, S::failure_kind));
+    }
+    let text = |name| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let usage = answer.get(S::USAGE).and_then(Value::as_object).cloned().map(S::usage);
+    Ok(RelayResponse { body, id: text(S::ID), model: text(S::MODEL), usage })
+}
+
+async fn relay_events<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<RelayStream> {
+    let response = Post::relay(speaker, request, true)?.send(speaker).await?;
+    let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
+    let endpoint = speaker.endpoint().clone();
+    let wants_usage = S::REPORTS_USAGE || request.wants_usage();
+    let chunks = wire::pass(bytes, endpoint.pool().limits(), S::Wire::default(), wants_usage);
+    Ok(RelayStream::new(chunks.map_err(move |error| endpoint.label(error))))
 }
 
 /// The error in a body that came with a status of success, or in an event.

@@ -108,12 +108,7 @@ impl Http {
     }
 
     /// Posts JSON and returns as soon as the headers of the answer are there.
-    pub(crate) async fn post(
-        &self,
-        url: Url,
-        headers: HeaderMap,
-        body: Vec<u8>,
-    ) -> Result<Response> {
+    pub(crate) async fn post(&self, url: Url, headers: HeaderMap, body: Bytes) -> Result<Response> {
         let request = self.client()?.post(url).headers(headers).body(body);
         request.send().await.map_err(transport_error)
     }
@@ -293,11 +288,14 @@ pub(super) async fn accept(
 pub(super) async fn read_json(http: &Http, response: Response) -> Result<Value> {
     let status = response.status().as_u16();
     let body = http.read(response).await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        Error::new(ErrorKind::Decode, format!("the answer is not JSON: {error}"))
-            .with_status(status)
-            .with_body(&String::from_utf8_lossy(&body))
-    })
+    serde_json::from_slice(&body).map_err(|error| not_json(&error, status, &body))
+}
+
+/// The error of an answer that is something else.
+pub(super) fn not_json(error: &serde_json::Error, status: u16, body: &[u8]) -> Error {
+    Error::new(ErrorKind::Decode, format!("the answer is not JSON: {error}"))
+        .with_status(status)
+        .with_body(&String::from_utf8_lossy(body))
 }
 
 /// The beginning of an error body. That it breaks off is no news.

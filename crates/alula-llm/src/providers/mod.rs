@@ -17,7 +17,10 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
-use crate::{ChatRequest, ChatResponse, ChatStream, Result, model::Protocol};
+use crate::{
+    ChatRequest, ChatResponse, ChatStream, RelayRequest, RelayResponse, RelayStream, Result,
+    model::Protocol,
+};
 
 pub use anthropic::Anthropic;
 pub use cohere::Cohere;
@@ -90,4 +93,24 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Asks, and returns once the provider has begun to answer.
     fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>>;
+
+    /// Passes a request on in its own bytes and waits for the whole answer. `None` is the
+    /// default: it must be translated.
+    fn relay<'a>(
+        &'a self,
+        request: &'a RelayRequest,
+    ) -> Option<BoxFuture<'a, Result<RelayResponse>>> {
+        let _ = request;
+        None
+    }
+
+    /// Passes a request on in its own bytes, and returns once the provider has begun to answer.
+    /// `None` is the default: it must be translated.
+    fn relay_stream<'a>(
+        &'a self,
+        request: &'a RelayRequest,
+    ) -> Option<BoxFuture<'a, Result<RelayStream>>> {
+        let _ = request;
+        None
+    }
 }

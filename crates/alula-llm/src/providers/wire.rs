@@ -1,18 +1,22 @@
 //! From the bytes of a provider's stream to chat events.
 
-use std::{collections::VecDeque, pin::Pin, time::Duration};
+use std::{collections::VecDeque, mem, pin::Pin, time::Duration};
 
-use futures_util::{Stream, StreamExt, stream};
+use bytes::BytesMut;
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use tokio::time::timeout;
 
 use crate::{
-    ChatEvent, ChatStream, Error, ErrorKind, HttpLimits, Result,
+    ChatEvent, ChatStream, Error, ErrorKind, HttpLimits, RelayChunk, RelayStream, Result,
     sse::{Event, EventStream, Frame, ReadError},
 };
 
 /// How long to wait for the end of the bytes after the end of the answer, so that the
 /// connection can be used again.
 const DRAIN: Duration = Duration::from_millis(100);
+
+/// How many bytes of a stream are passed on at once, about, when more are there.
+const CHUNK_BYTES: usize = 16 << 10;
 
 /// What a stream of one protocol means.
 pub(super) trait Wire: Send + 'static {
@@ -40,6 +44,8 @@ pub(super) enum State {
     Done,
     /// The provider reported an error that ends the stream.
     Failed,
+    /// Nothing is left to be read.
+    Drained,
 }
 
 struct Reader<S, W> {
@@ -53,7 +59,7 @@ struct Reader<S, W> {
 
 /// Why no more bytes come.
 #[derive(Debug, thiserror::Error)]
-enum Cut<E> {
+pub(super) enum Cut<E> {
     #[error("the streamed answer is larger than {limit} bytes")]
     TooLarge { limit: usize },
     #[error(transparent)]
@@ -64,28 +70,49 @@ enum Cut<E> {
 pub(super) fn read<S, B, E>(bytes: S, limits: &HttpLimits, wire: impl Wire) -> ChatStream
 where
     S: Stream<Item = Result<B, E>> + Send + 'static,
-    B: AsRef<[u8]> + Send,
+    B: AsRef<[u8]> + Send + 'static,
     E: std::error::Error + Send + Sync + 'static,
 {
-    let limit = limits.stream_bytes_max;
-    let mut left = limit;
-    let bytes = bytes.map(move |bytes| {
-        let bytes = bytes.map_err(Cut::Read)?;
-        left = left.checked_sub(bytes.as_ref().len()).ok_or(Cut::TooLarge { limit })?;
-        Ok(bytes)
-    });
-    let reader = Reader {
-        frames: Box::pin(EventStream::new(bytes, limits.event_bytes_max)),
-        wire,
-        state: State::Open,
-        ended: false,
-        ready: Events::new(),
-        events_seen: 0,
-    };
+    let reader = Reader::new(limited(bytes, limits.stream_bytes_max), limits, wire);
     ChatStream::new(stream::unfold(reader, |mut reader| async {
         let item = reader.next().await?;
         Some((item, reader))
     }))
+}
+
+/// Passes `bytes` on as they are, reading on the way what they mean. Who did not ask for usage
+/// gets none where it stands in an event of its own.
+pub(super) fn pass<S, B, E>(
+    bytes: S,
+    limits: &HttpLimits,
+    wire: impl Wire,
+    wants_usage: bool,
+) -> RelayStream
+where
+    S: Stream<Item = Result<B, E>> + Send + 'static,
+    B: AsRef<[u8]> + Send + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let reader = Reader::new(limited(bytes, limits.stream_bytes_max), limits, wire);
+    let passing = Passing { reader, wants_usage, has_begun: false, failure: None };
+    RelayStream::new(stream::unfold(passing, |mut passing| async {
+        let item = passing.next().await?;
+        Some((item, passing))
+    }))
+}
+
+/// The bytes up to the limit of a stream.
+fn limited<S, B, E>(bytes: S, limit: usize) -> impl Stream<Item = Result<B, Cut<E>>>
+where
+    S: Stream<Item = Result<B, E>>,
+    B: AsRef<[u8]>,
+{
+    let mut left = limit;
+    bytes.map(move |bytes| {
+        let bytes = bytes.map_err(Cut::Read)?;
+        left = left.checked_sub(bytes.as_ref().len()).ok_or(Cut::TooLarge { limit })?;
+        Ok(bytes)
+    })
 }
 
 impl<S, B, E, W> Reader<S, W>
@@ -95,28 +122,47 @@ where
     E: std::error::Error + Send + Sync + 'static,
     W: Wire,
 {
+    fn new(bytes: S, limits: &HttpLimits, wire: W) -> Self {
+        Self {
+            frames: Box::pin(EventStream::new(bytes, limits.event_bytes_max)),
+            wire,
+            state: State::Open,
+            ended: false,
+            ready: Events::new(),
+            events_seen: 0,
+        }
+    }
+
     async fn next(&mut self) -> Option<Result<ChatEvent>> {
         loop {
             if let Some(item) = self.ready.pop_front() {
                 return Some(item);
             }
             if self.ended {
+                self.drain().await;
                 return None;
             }
-            match self.frames.next().await {
-                Some(Ok(Frame::Comment(_))) => return Some(Ok(ChatEvent::Ping)),
-                Some(Ok(Frame::Event(event))) => self.event(event).await,
-                Some(Err(error)) => self.end(Some(error)),
-                None => self.end(None),
-            }
+            let frame = self.frames.next().await;
+            self.take(frame);
         }
     }
 
-    async fn event(&mut self, event: Event) {
-        self.events_seen += 1;
-        self.state = self.wire.event(event, &mut self.ready);
-        self.ended = matches!(self.state, State::Done | State::Failed);
-        if self.state == State::Done {
+    fn take(&mut self, frame: Option<Result<Frame, ReadError<Cut<E>>>>) {
+        match frame {
+            Some(Ok(Frame::Comment(_))) => self.ready.push_back(Ok(ChatEvent::Ping)),
+            Some(Ok(Frame::Event(event))) => {
+                self.events_seen += 1;
+                self.state = self.wire.event(event, &mut self.ready);
+                self.ended = matches!(self.state, State::Done | State::Failed);
+            }
+            Some(Err(error)) => self.end(Some(error)),
+            None => self.end(None),
+        }
+    }
+
+    /// Reads what comes after the end of a whole answer, once.
+    async fn drain(&mut self) {
+        if mem::replace(&mut self.state, State::Drained) == State::Done {
             let rest = async { while let Some(Ok(_)) = self.frames.next().await {} };
             // Both outcomes are fine: after the deadline the connection is closed instead.
             let _ = timeout(DRAIN, rest).await;
@@ -154,4 +200,78 @@ where
         };
         self.ready.push_back(Err(error));
     }
+}
+
+/// A stream that is passed on.
+struct Passing<S, W> {
+    reader: Reader<S, W>,
+    wants_usage: bool,
+    /// There was content.
+    has_begun: bool,
+    failure: Option<Error>,
+}
+
+impl<S, B, E, W> Passing<S, W>
+where
+    S: Stream<Item = Result<B, Cut<E>>>,
+    B: AsRef<[u8]>,
+    E: std::error::Error + Send + Sync + 'static,
+    W: Wire,
+{
+    /// The next event, and those after it that are there already.
+    async fn next(&mut self) -> Option<Result<RelayChunk>> {
+        let (mut bytes, mut events) = (BytesMut::new(), Vec::new());
+        while !self.reader.ended && bytes.len() < CHUNK_BYTES {
+            let frame = self.reader.frames.next();
+            let frame = match bytes.is_empty() {
+                true => frame.await,
+                // The waker that does nothing is replaced before anybody waits.
+                false => match frame.now_or_never() {
+                    Some(frame) => frame,
+                    None => break,
+                },
+            };
+            let has_raw = matches!(frame, Some(Ok(_)));
+            self.reader.take(frame);
+            let is_hidden = !self.wants_usage && is_report(&self.reader.ready);
+            self.note(&mut events);
+            if has_raw && !is_hidden && self.failure.is_none() {
+                bytes.extend_from_slice(self.reader.frames.decoder().raw());
+            }
+        }
+        if !bytes.is_empty() || !events.is_empty() {
+            return Some(Ok(RelayChunk::new(bytes, events)));
+        }
+        let failure = self.failure.take();
+        if failure.is_none() {
+            self.reader.drain().await;
+        }
+        failure.map(Err)
+    }
+
+    /// Keeps of the events what is more than one more piece of content.
+    fn note(&mut self, events: &mut Vec<ChatEvent>) {
+        for event in self.reader.ready.drain(..) {
+            match event {
+                Ok(event) if event.is_content() => {
+                    if !mem::replace(&mut self.has_begun, true) {
+                        events.push(event);
+                    }
+                }
+                Ok(event) => events.push(event),
+                // A malformed event is the client's to judge.
+                Err(error) if *error.kind() == ErrorKind::Decode && !self.reader.ended => {}
+                Err(error) => self.failure = Some(error),
+            }
+        }
+    }
+}
+
+/// Whether an event says nothing but what the call has used.
+fn is_report(events: &Events) -> bool {
+    let says_usage = events.iter().any(|event| matches!(event, Ok(ChatEvent::Usage(_))));
+    let says_more = |event: &Result<ChatEvent>| {
+        !matches!(event, Ok(ChatEvent::Usage(_) | ChatEvent::Extra { choice: None, .. }))
+    };
+    says_usage && !events.iter().any(says_more)
 }

@@ -45,9 +45,12 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
-    /// Bytes not yet turned into lines; those before `start` are used up.
+    /// Bytes not yet turned into lines; those before `start` are used up, and those before
+    /// `raw_end` are of frames that were given out, the last of which begins at `raw_start`.
     buffer: Vec<u8>,
     start: usize,
+    raw_start: usize,
+    raw_end: usize,
     /// Bytes from `start` that are known to hold no line end.
     scanned: usize,
     /// The last line ended in CR, so that an LF right after it belongs to that line end.
@@ -70,6 +73,8 @@ impl Decoder {
             limit,
             buffer: Vec::new(),
             start: 0,
+            raw_start: 0,
+            raw_end: 0,
             scanned: 0,
             after_cr: false,
             at_beginning: true,
@@ -85,11 +90,19 @@ impl Decoder {
 
     /// Adds bytes as they came.
     pub fn push(&mut self, bytes: impl AsRef<[u8]>) {
-        if self.start > 0 {
-            self.buffer.drain(..self.start);
-            self.start = 0;
+        if self.raw_end > 0 {
+            self.buffer.drain(..self.raw_end);
+            self.start -= self.raw_end;
+            self.raw_start = 0;
+            self.raw_end = 0;
         }
         self.buffer.extend_from_slice(bytes.as_ref());
+    }
+
+    /// The bytes of the frame that [`next`](Self::next) has just returned, its end included, as
+    /// they came.
+    pub fn raw(&self) -> &[u8] {
+        self.buffer.get(self.raw_start..self.raw_end).unwrap_or_default()
     }
 
     /// The next frame, or `None` until more bytes are pushed.
@@ -137,11 +150,24 @@ impl Decoder {
             let buffer = mem::take(&mut self.buffer);
             let frame = self.line(buffer.get(start..end).unwrap_or_default());
             self.buffer = buffer;
+            self.mark_raw()?;
             if let Some(frame) = frame? {
                 return Ok(Some(frame));
             }
         }
         Ok(None)
+    }
+
+    /// Notes where the bytes of a frame end. Those of a comment inside an event are the event's,
+    /// and those of an event without data are nobody's.
+    fn mark_raw(&mut self) -> Result<(), Error> {
+        self.raw_start = self.raw_end;
+        if self.has_data || self.id.is_some() || !self.event.is_empty() {
+            // With its comments and the names of its fields it may be longer than its data.
+            return self.check((self.start - self.raw_end) / 2);
+        }
+        self.raw_end = self.start;
+        Ok(())
     }
 
     /// Whether enough bytes are there to know if the stream begins with a mark.
@@ -176,8 +202,9 @@ impl Decoder {
         let length = self.scanned + found;
         self.check(length)?;
         let (start, end) = (self.start, self.start + length);
-        self.after_cr = unscanned.get(found) == Some(&b'\r');
-        self.start = end + 1;
+        let after = unscanned.get(found..).unwrap_or_default();
+        self.after_cr = after == b"\r";
+        self.start = end + if after.starts_with(b"\r\n") { 2 } else { 1 };
         self.scanned = 0;
         Ok(Some((start, end)))
     }

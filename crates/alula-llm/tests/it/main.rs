@@ -15,6 +15,7 @@ mod gemini;
 mod openai_responses;
 mod over_http;
 mod recordings;
+mod relay;
 mod requests;
 mod resilience;
 mod responses;

@@ -14,7 +14,7 @@ use reqwest::{
     Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     HttpLimits, Provider,
@@ -23,7 +23,7 @@ use super::{
     http, wire,
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, Usage, model::Protocol,
 };
 
 pub use failure::error_to_json;
@@ -130,8 +130,15 @@ impl Speaker for Anthropic {
         self.request_json(request, stream)
     }
 
-    fn is_error(body: &Value) -> bool {
-        body.get("type").and_then(Value::as_str) == Some("error")
+    const VERDICT: &'static [&'static str] = &["type"];
+
+    fn usage(fields: Map<String, Value>) -> Usage {
+        response::usage_from_json(fields)
+    }
+
+    fn error_in(body: &Value) -> Option<&Value> {
+        let is_error = body.get("type").and_then(Value::as_str) == Some("error");
+        is_error.then_some(body)
     }
 
     fn failure_kind(failure: &Failure) -> Option<ErrorKind> {

@@ -14,7 +14,7 @@ use reqwest::{
     Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     HttpLimits, Provider,
@@ -23,7 +23,7 @@ use super::{
     http, wire,
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, Usage, model::Protocol,
 };
 
 pub use failure::error_to_json;
@@ -115,9 +115,16 @@ impl Speaker for Cohere {
     }
 
     /// An answer that broke off at the provider comes with a status of success.
-    fn is_error(body: &Value) -> bool {
-        body.get("finish_reason").and_then(Value::as_str) == Some("ERROR")
-            || body.get("message").is_some_and(Value::is_string)
+    const VERDICT: &'static [&'static str] = &["finish_reason", "message"];
+
+    fn usage(fields: Map<String, Value>) -> Usage {
+        response::usage_from_json(fields)
+    }
+
+    fn error_in(body: &Value) -> Option<&Value> {
+        let is_error = body.get("finish_reason").and_then(Value::as_str) == Some("ERROR")
+            || body.get("message").is_some_and(Value::is_string);
+        is_error.then_some(body)
     }
 
     fn failure_kind(failure: &Failure) -> Option<ErrorKind> {

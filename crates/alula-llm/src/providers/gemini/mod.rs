@@ -19,7 +19,7 @@ use reqwest::{
     Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     HttpLimits, Provider,
@@ -28,7 +28,7 @@ use super::{
     http, wire,
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, Usage, model::Protocol,
 };
 
 pub use failure::error_to_json;
@@ -130,9 +130,9 @@ impl Speaker for Gemini {
         Ok(url)
     }
 
-    fn call_url(&self, request: &ChatRequest, stream: bool) -> Result<Url> {
+    fn call_url(&self, model: &str, stream: bool) -> Result<Url> {
         let mut url = self.url()?;
-        let model = model_path(&request.model)?;
+        let model = model_path(model)?;
         let method = if stream { "streamGenerateContent" } else { "generateContent" };
         url.set_path(&format!("{}/{model}:{method}", url.path()));
         if stream {
@@ -154,8 +154,18 @@ impl Speaker for Gemini {
         self.request_json(request, stream)
     }
 
-    fn is_error(body: &Value) -> bool {
-        body.get("error").is_some_and(|error| !error.is_null())
+    const ID: &'static str = "responseId";
+    const MODEL: &'static str = "modelVersion";
+    const USAGE: &'static str = "usageMetadata";
+    const VERDICT: &'static [&'static str] = &[];
+
+    fn usage(fields: Map<String, Value>) -> Usage {
+        usage::usage_from_json(fields)
+    }
+
+    fn error_in(body: &Value) -> Option<&Value> {
+        let is_error = body.get("error").is_some_and(|error| !error.is_null());
+        is_error.then_some(body)
     }
 
     fn failure_kind(failure: &Failure) -> Option<ErrorKind> {

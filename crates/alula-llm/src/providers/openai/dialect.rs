@@ -31,6 +31,23 @@ pub(super) struct Dialect {
     pub(super) mistral: bool,
 }
 
+impl Dialect {
+    /// Whether a request for OpenAI can be sent as it is.
+    pub(super) fn takes_all(&self) -> bool {
+        self.limit != Limit::OnlyOlder
+            && self.developer
+            && self.stream_options
+            && !self.one_answer
+            && self.refused.is_empty()
+            && self.refused_in_messages.is_empty()
+            && self.reasoning == SentBack::AsItCame
+            && self.seed == "seed"
+            && self.named_tool_choice
+            && self.json_object
+            && !self.mistral
+    }
+}
+
 /// What the limit of the answer is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {

@@ -29,7 +29,9 @@ use super::{
     failure::Failure,
     http, wire,
 };
-use crate::{ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result};
+use crate::{
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, RelayRequest, Result, Usage,
+};
 
 pub use failure::error_to_json;
 pub(super) use message::{call_to_json, take_tool_calls};
@@ -128,14 +130,18 @@ impl OpenAi {
                     body.insert(newer.to_owned(), max_tokens);
                 }
             }
-            Limit::OnlyOlder => {
-                if let Some(max_tokens) = body.shift_remove(newer) {
-                    body.insert(older.to_owned(), max_tokens);
-                }
-            }
+            Limit::OnlyOlder => use_older_limit(body),
             // Who spelled a name out gets it.
             Limit::Newer | Limit::Older => {}
         }
+    }
+}
+
+/// Names the limit of the answer as servers of old do.
+fn use_older_limit(body: &mut Map<String, Value>) {
+    let [newer, older] = MAX_TOKENS_NAMES;
+    if let Some(max_tokens) = body.shift_remove(newer) {
+        body.insert(older.to_owned(), max_tokens);
     }
 }
 
@@ -198,8 +204,28 @@ impl Speaker for OpenAi {
         self.request_json(request, stream)
     }
 
-    fn is_error(body: &Value) -> bool {
-        response::error_in(body).is_some()
+    fn relayed_body(&self, request: &RelayRequest) -> Result<Bytes> {
+        if self.dialect.takes_all() {
+            return request.body_with_usage();
+        }
+        let mut body: Map<String, Value> = serde_json::from_slice(&request.body_with_usage()?)
+            .map_err(|error| Error::new(ErrorKind::InvalidRequest, format!("not JSON: {error}")))?;
+        if self.dialect.limit == Limit::OnlyOlder {
+            use_older_limit(&mut body);
+        }
+        adapt::adapt(&mut body, self.dialect)?;
+        Ok(Value::Object(body).to_string().into())
+    }
+
+    const REPORTS_USAGE: bool = false;
+    const VERDICT: &'static [&'static str] = &["object"];
+
+    fn usage(fields: Map<String, Value>) -> Usage {
+        response::usage_from_json(fields)
+    }
+
+    fn error_in(body: &Value) -> Option<&Value> {
+        response::error_in(body)
     }
 
     fn failure_kind(failure: &Failure) -> Option<ErrorKind> {

@@ -20,7 +20,7 @@ use std::fmt;
 use bytes::Bytes;
 use futures_util::Stream;
 use reqwest::{Url, header::HeaderMap};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     HttpLimits, OpenAi, Provider,
@@ -29,7 +29,7 @@ use super::{
     http, openai, wire,
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, model::Protocol,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, Usage, model::Protocol,
 };
 
 pub use request::{request_from_json, request_to_json};
@@ -138,9 +138,16 @@ impl Speaker for OpenAiResponses {
         self.request_json(request, stream)
     }
 
-    fn is_error(body: &Value) -> bool {
-        body.get("error").is_some_and(|error| !error.is_null())
-            || body.get("status").and_then(Value::as_str) == Some("failed")
+    const VERDICT: &'static [&'static str] = &["status"];
+
+    fn usage(fields: Map<String, Value>) -> Usage {
+        response::usage_from_json(fields)
+    }
+
+    fn error_in(body: &Value) -> Option<&Value> {
+        let is_error = body.get("error").is_some_and(|error| !error.is_null())
+            || body.get("status").and_then(Value::as_str) == Some("failed");
+        is_error.then_some(body)
     }
 
     fn failure_kind(failure: &Failure) -> Option<ErrorKind> {

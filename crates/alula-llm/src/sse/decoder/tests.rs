@@ -129,6 +129,11 @@ fn text_that_is_not_utf8_is_an_error_and_stays_one() {
     assert_eq!(decoder.next(), Err(Error::InvalidUtf8));
 }
 
+/// The events; a comment may have stood in one without data, which is not passed on.
+fn events(frames: &[Frame]) -> Vec<&Frame> {
+    frames.iter().filter(|frame| matches!(frame, Frame::Event(_))).collect()
+}
+
 /// Text made of the pieces that matter to the decoder.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -164,5 +169,25 @@ proptest! {
         }
         chunks.push(&bytes[start..]);
         prop_assert_eq!(decode(&chunks), decode(&[&bytes]));
+    }
+
+    #[test]
+    fn the_bytes_of_a_frame_mean_the_frame(bytes in stream(), cut in any::<prop::sample::Index>()) {
+        let mut decoder = Decoder::new(64);
+        let (mut frames, mut passed_on) = (Vec::new(), Vec::new());
+        let (first, second) = bytes.split_at(cut.index(bytes.len() + 1));
+        for chunk in [first, second] {
+            decoder.push(chunk);
+            while let Ok(Some(frame)) = decoder.next() {
+                passed_on.extend_from_slice(decoder.raw());
+                frames.push(frame);
+                // What was passed on could end here, unless it waits for the rest of an event.
+                if !decoder.raw().is_empty() {
+                    let (read_again, end) = decode(&[&passed_on]);
+                    prop_assert_eq!(events(&read_again), events(&frames));
+                    prop_assert_eq!(end, Ok(()));
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,95 @@
+//! Requests in the bytes of their client, and answers in the bytes of their provider.
+//!
+//! Where both speak the same protocol nothing is modelled: unknown fields, the order of keys and
+//! the way numbers are written survive because nobody reads them. Only the name of the model is
+//! put in, and what the call has used is read on the way.
+
+mod request;
+mod scan;
+pub(crate) mod translated;
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream::BoxStream};
+
+use crate::{ChatEvent, Result, Usage, stream::Piece};
+
+pub use request::RelayRequest;
+pub(crate) use scan::fields;
+
+/// An answer in the bytes of the protocol in which it was asked for.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct RelayResponse {
+    /// The JSON of the answer.
+    pub body: Bytes,
+    /// The provider's id of the answer.
+    pub id: String,
+    /// The model that answered.
+    pub model: String,
+    /// What the call has used.
+    pub usage: Option<Usage>,
+}
+
+/// A piece of a streamed answer in the bytes of the protocol in which it was asked for: one or
+/// more whole server-sent events.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RelayChunk {
+    /// What to send to the client.
+    pub bytes: Bytes,
+    /// What is known of it. Of the content only the first piece is named.
+    pub events: Vec<ChatEvent>,
+}
+
+/// A streamed answer in the bytes of the protocol in which it was asked for.
+///
+/// As with a [`ChatStream`](crate::ChatStream) the answer is complete only when the stream ends
+/// without an error. Unlike there, every error is the last item: one malformed event is passed on.
+pub struct RelayStream(BoxStream<'static, Result<RelayChunk>>);
+
+impl RelayResponse {
+    /// An answer of which nothing is known but its bytes.
+    pub fn new(body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..Self::default() }
+    }
+}
+
+impl RelayChunk {
+    /// A chunk of these bytes, which mean these events.
+    pub fn new(bytes: impl Into<Bytes>, events: Vec<ChatEvent>) -> Self {
+        Self { bytes: bytes.into(), events }
+    }
+}
+
+impl Piece for RelayChunk {
+    fn events(&self) -> &[ChatEvent] {
+        &self.events
+    }
+}
+
+impl RelayStream {
+    /// A stream of these chunks.
+    pub fn new(chunks: impl Stream<Item = Result<RelayChunk>> + Send + 'static) -> Self {
+        Self(chunks.boxed())
+    }
+}
+
+impl Stream for RelayStream {
+    type Item = Result<RelayChunk>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+impl fmt::Debug for RelayStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RelayStream")
+    }
+}

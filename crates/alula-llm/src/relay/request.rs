@@ -1,0 +1,233 @@
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+
+use super::scan::{Edits, Head};
+use crate::{ChatRequest, Error, ErrorKind, Result, model::Protocol};
+
+/// A request in the bytes in which a client wrote it.
+///
+/// ```
+/// use alula_llm::{RelayRequest, model::Protocol};
+///
+/// let body = r#"{"model": "fast", "messages": [], "stream": true, "new_field": 1}"#;
+/// let request = RelayRequest::new(Protocol::OpenAiChat, body)?;
+/// assert_eq!(request.model(), "fast");
+/// assert!(request.is_stream());
+/// # Ok::<(), alula_llm::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct RelayRequest {
+    protocol: Protocol,
+    body: Bytes,
+    head: Head,
+    /// The model to ask, which is not always the one in the body.
+    model: String,
+    stream: bool,
+    headers: HeaderMap,
+    /// The request in our own model, once somebody has needed it.
+    chat: OnceLock<ChatRequest>,
+}
+
+impl RelayRequest {
+    /// Looks into a request just far enough to know where it goes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when the body is not one JSON object.
+    pub fn new(protocol: Protocol, body: impl Into<Bytes>) -> Result<Self> {
+        let body = body.into();
+        let head = Head::of(&body)?;
+        let model = match &head.model {
+            Some(at) => name(body.get(at.clone()).unwrap_or_default())?,
+            None => String::new(),
+        };
+        Ok(Self {
+            protocol,
+            stream: head.stream,
+            body,
+            head,
+            model,
+            headers: HeaderMap::new(),
+            chat: OnceLock::new(),
+        })
+    }
+
+    /// Names the model, where it is not part of the body, as in Gemini's protocol.
+    #[must_use]
+    pub fn with_model(mut self, model: impl Into<String>) -> Self {
+        self.ask_for(&model.into());
+        self
+    }
+
+    /// Says whether a stream is asked for, where that is not part of the body, as in Gemini's
+    /// protocol.
+    #[must_use]
+    pub fn with_stream(mut self, stream: bool) -> Self {
+        self.stream = stream;
+        self
+    }
+
+    /// Sends a header along to providers that speak the client's protocol, such as
+    /// `anthropic-beta`. None that carries the client's key: that one is ours.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// The protocol of the request, and of its answer.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The model to ask; empty for the default one.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Whether a stream is asked for.
+    pub fn is_stream(&self) -> bool {
+        self.stream
+    }
+
+    /// The bytes as they came.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The headers to send along.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The request in our own model, which is read once, when it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when the body is no request of its protocol.
+    pub fn chat(&self) -> Result<&ChatRequest> {
+        if let Some(chat) = self.chat.get() {
+            return Ok(chat);
+        }
+        let mut chat = self.protocol.request_from_json(Value::Object(self.object()?))?;
+        chat.model.clone_from(&self.model);
+        Ok(self.chat.get_or_init(|| chat))
+    }
+
+    pub(crate) fn ask_for(&mut self, model: &str) {
+        model.clone_into(&mut self.model);
+        if let Some(chat) = self.chat.get_mut() {
+            model.clone_into(&mut chat.model);
+        }
+    }
+
+    /// The body, asking for the model.
+    pub(crate) fn body_for_model(&self) -> Bytes {
+        self.edited(Edits::default())
+    }
+
+    /// The body, asking for the model and for a report of usage at the end of a stream.
+    pub(crate) fn body_with_usage(&self) -> Result<Bytes> {
+        let mut edits = Edits::default();
+        if self.stream && !self.wants_usage() {
+            let mut options = self.stream_options();
+            options.insert("include_usage".to_owned(), true.into());
+            let options = Value::Object(options).to_string();
+            edits.set(&self.body, "stream_options", self.head.stream_options.as_ref(), &options);
+        }
+        Ok(self.edited(edits))
+    }
+
+    /// The body as an object that asks for the model.
+    pub(crate) fn object(&self) -> Result<Map<String, Value>> {
+        let object: serde_json::Result<Map<String, Value>> = serde_json::from_slice(&self.body);
+        let mut object = object.map_err(|error| invalid(format!("not JSON: {error}")))?;
+        if self.protocol != Protocol::GeminiGenerate {
+            object.insert("model".to_owned(), self.model.as_str().into());
+        }
+        Ok(object)
+    }
+
+    /// Whether the client wants usage in a stream of OpenAI's chat completions.
+    pub(crate) fn wants_usage(&self) -> bool {
+        self.stream_options().get("include_usage") == Some(&Value::Bool(true))
+    }
+
+    fn stream_options(&self) -> Map<String, Value> {
+        let at = self.head.stream_options.clone();
+        let options = at.and_then(|at| serde_json::from_slice(self.body.get(at)?).ok());
+        options.unwrap_or_default()
+    }
+
+    fn edited(&self, mut edits: Edits) -> Bytes {
+        let model = Value::from(self.model.as_str()).to_string();
+        let at = self.head.model.as_ref();
+        let is_there = at.is_some_and(|at| self.body.get(at.clone()) == Some(model.as_bytes()));
+        if !is_there && self.protocol != Protocol::GeminiGenerate {
+            edits.set(&self.body, "model", at, &model);
+        }
+        edits.apply(&self.body)
+    }
+}
+
+/// The text of a JSON string.
+fn name(json: &[u8]) -> Result<String> {
+    let name: Option<String> = serde_json::from_slice(json)
+        .map_err(|_| invalid("model: the name of a model is a text".to_owned()))?;
+    Ok(name.unwrap_or_default())
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(body: &str) -> RelayRequest {
+        RelayRequest::new(Protocol::OpenAiChat, body.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_request_for_the_model_it_names_is_not_touched() {
+        let body = r#"{ "messages": [], "model": "m", "temperature": 1.00, "new": {} }"#;
+        let request = request(body);
+        assert_eq!(request.body_for_model(), body);
+        assert_eq!(request.body_for_model().as_ptr(), request.body().as_ptr());
+        let other = request.with_model("other");
+        assert_eq!(other.body_for_model(), body.replace("\"m\"", "\"other\""));
+    }
+
+    #[test]
+    fn a_stream_reports_its_usage() {
+        let usage = |body: &str| -> Value {
+            let body = request(body).body_with_usage().unwrap();
+            serde_json::from_slice(&body).unwrap()
+        };
+        let asked = json!({"include_usage": true});
+        let stream = r#"{"model": "m", "stream": true"#;
+        assert_eq!(usage(&format!("{stream}}}"))["stream_options"], asked);
+        let without =
+            format!("{stream}, \"stream_options\": {{\"x\": 1, \"include_usage\": false}}}}");
+        let options = &usage(&without)["stream_options"];
+        assert_eq!(options, &json!({"x": 1, "include_usage": true}));
+        assert_eq!(usage(r#"{"model": "m"}"#), json!({"model": "m"}));
+    }
+
+    #[test]
+    fn the_model_of_the_request_is_the_one_asked() {
+        let mut request =
+            request(r#"{"model": "m", "messages": [{"role": "user", "content": "a"}]}"#);
+        assert_eq!(request.chat().unwrap().model, "m");
+        request.ask_for("n");
+        assert_eq!(request.chat().unwrap().model, "n");
+        let error = RelayRequest::new(Protocol::OpenAiChat, r#"{"model": 5}"#).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::InvalidRequest);
+    }
+}

@@ -1,0 +1,203 @@
+//! Looking at some fields of a JSON object without reading the others.
+
+use std::{borrow::Cow, fmt, ops::Range};
+
+use bytes::Bytes;
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{Error, ErrorKind, Result};
+
+/// Where the fields stand that decide where a request goes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Head {
+    /// The value of `model`.
+    pub(super) model: Option<Range<usize>>,
+    /// The value of `stream_options`.
+    pub(super) stream_options: Option<Range<usize>>,
+    /// Whether a stream is asked for.
+    pub(super) stream: bool,
+}
+
+#[derive(Deserialize)]
+struct Raw<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    model: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    stream: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    stream_options: Option<&'a RawValue>,
+}
+
+/// A field that is there, be it `null`.
+fn present<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(json).map(Some)
+}
+
+impl Head {
+    /// Finds them in a body, which must be one JSON object from end to end.
+    pub(super) fn of(body: &[u8]) -> Result<Self> {
+        let invalid = |reason: String| Error::new(ErrorKind::InvalidRequest, reason);
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(invalid("the request is not a JSON object".to_owned()));
+        }
+        let raw: Raw<'_> = serde_json::from_slice(body)
+            .map_err(|error| invalid(format!("the request is not JSON: {error}")))?;
+        let span = |value: Option<&RawValue>| {
+            let text = value?.get();
+            let start = text.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
+            Some(start..start + text.len())
+        };
+        Ok(Self {
+            model: span(raw.model),
+            stream_options: span(raw.stream_options),
+            stream: raw.stream.is_some_and(|value| value.get() == "true"),
+        })
+    }
+}
+
+/// Texts to put in the place of others.
+#[derive(Debug, Default)]
+pub(super) struct Edits(Vec<(Range<usize>, String)>);
+
+impl Edits {
+    /// Puts the value of a field in: in the place of the one that is there, or as the first field
+    /// of the object.
+    pub(super) fn set(&mut self, body: &[u8], name: &str, at: Option<&Range<usize>>, value: &str) {
+        match at {
+            Some(at) => self.0.push((at.clone(), value.to_owned())),
+            None => {
+                let start = body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
+                let rest = body.get(start..).unwrap_or_default().trim_ascii_start();
+                let comma = if rest.first() == Some(&b'}') { "" } else { "," };
+                self.0.push((start..start, format!("\"{name}\":{value}{comma}")));
+            }
+        }
+    }
+
+    /// The body as it is, or a copy with the edits.
+    pub(super) fn apply(mut self, body: &Bytes) -> Bytes {
+        if self.0.is_empty() {
+            return body.clone();
+        }
+        self.0.sort_by_key(|(range, _)| range.start);
+        let more: usize = self.0.iter().map(|(_, text)| text.len()).sum();
+        let mut edited = Vec::with_capacity(body.len() + more);
+        let mut copied = 0;
+        for (range, text) in &self.0 {
+            edited.extend_from_slice(body.get(copied..range.start).unwrap_or_default());
+            edited.extend_from_slice(text.as_bytes());
+            copied = range.end;
+        }
+        edited.extend_from_slice(body.get(copied..).unwrap_or_default());
+        edited.into()
+    }
+}
+
+/// The fields of a JSON object that are `wanted`. The others are only checked to be JSON.
+///
+/// # Errors
+///
+/// What is not one JSON object from end to end.
+pub(crate) fn fields(
+    body: &[u8],
+    wanted: impl Fn(&str) -> bool,
+) -> serde_json::Result<Map<String, Value>> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let fields = Wanted(wanted).deserialize(&mut json)?;
+    json.end()?;
+    Ok(fields)
+}
+
+struct Wanted<F>(F);
+
+impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for Wanted<F> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Wanted<F> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if self.0(&name) {
+                fields.insert(name.into_owned(), map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn with_model(body: &str, model: &str) -> String {
+        let head = Head::of(body.as_bytes()).unwrap();
+        let mut edits = Edits::default();
+        edits.set(body.as_bytes(), "model", head.model.as_ref(), &json!(model).to_string());
+        let body = edits.apply(&Bytes::copy_from_slice(body.as_bytes()));
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn only_the_value_of_the_field_changes() {
+        for (body, expected) in [
+            (
+                r#"{"a": 1.0e5, "model" : "x" , "b": []}"#,
+                r#"{"a": 1.0e5, "model" : "é\"" , "b": []}"#,
+            ),
+            (r#"{"n": {"model": "x"}, "model": null}"#, r#"{"n": {"model": "x"}, "model": "é\""}"#),
+            (r#"{"m\u006fdel": "x"}"#, r#"{"m\u006fdel": "é\""}"#),
+            (r#" { "a": 1}"#, r#" {"model":"é\"", "a": 1}"#),
+            ("{ }", r#"{"model":"é\"" }"#),
+        ] {
+            assert_eq!(with_model(body, "é\""), expected);
+        }
+    }
+
+    #[test]
+    fn several_edits_do_not_disturb_each_other() {
+        let body = Bytes::from_static(br#"{"b":1,"a":2}"#);
+        let mut edits = Edits::default();
+        edits.set(&body, "a", Some(&(11..12)), "33");
+        edits.set(&body, "c", None, "true");
+        edits.set(&body, "b", Some(&(5..6)), "[]");
+        assert_eq!(edits.apply(&body), r#"{"c":true,"b":[],"a":33}"#);
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_refused() {
+        for body in ["", "[1]", "{\"model\":", "{}x", "{\"model\":\"a\",\"model\":\"b\"}"] {
+            let error = Head::of(body.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::InvalidRequest, "{body}");
+        }
+    }
+
+    #[test]
+    fn fields_are_picked_out() {
+        let body = br#"{"id": "1", "choices": [{"id": 2}], "usage": {"a": 1}}"#;
+        let found = fields(body, |name| ["id", "usage"].contains(&name)).unwrap();
+        assert_eq!(Value::Object(found), json!({"id": "1", "usage": {"a": 1}}));
+        for body in ["", "[]", "{} {}", "{\"a\": tru}", "{\"a\""] {
+            assert!(fields(body.as_bytes(), |_| true).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Requests that are passed on as they are.
+
+use std::time::Duration;
+
+use alula_llm::{
+    Anthropic, Cohere, Demo, ErrorKind, Gemini, Llm, OpenAi, Provider, RelayRequest, RelayResponse,
+    RetryPolicy, Route, model::Protocol, testing::Cassettes,
+};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+
+use crate::{
+    recordings::root,
+    server::{Server, Step, send, stream_head},
+};
+
+const PROTOCOLS: [(&str, Protocol); 5] = [
+    ("openai-chat", Protocol::OpenAiChat),
+    ("openai-responses", Protocol::OpenAiResponses),
+    ("anthropic", Protocol::AnthropicMessages),
+    ("gemini", Protocol::GeminiGenerate),
+    ("cohere", Protocol::CohereChat),
+];
+
+fn llm(provider: impl Provider + 'static) -> Llm {
+    let once = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+    Llm::builder().provider(provider).retry(once).build().unwrap()
+}
+
+fn llm_of(protocol: Protocol, url: &str) -> Llm {
+    match protocol {
+        Protocol::OpenAiChat => llm(OpenAi::new("sk-canary").base_url(url)),
+        Protocol::OpenAiResponses => llm(OpenAi::new("sk-canary").base_url(url).responses()),
+        Protocol::AnthropicMessages => llm(Anthropic::new("sk-canary").base_url(url)),
+        Protocol::GeminiGenerate => llm(Gemini::new("sk-canary").base_url(url)),
+        Protocol::CohereChat => llm(Cohere::new("sk-canary").base_url(url)),
+        other => panic!("{other} has no provider here"),
+    }
+}
+
+/// All that a stream passes on, and how it ended.
+async fn passed_on(llm: &Llm, request: RelayRequest) -> (String, Option<ErrorKind>) {
+    let mut bytes = Vec::new();
+    let mut stream = match llm.relay_stream(request).await {
+        Ok(stream) => stream,
+        Err(error) => return (String::new(), Some(error.kind().clone())),
+    };
+    while let Some(chunk) = stream.next().await {
+        match chunk {
+            Ok(chunk) => bytes.extend_from_slice(&chunk.bytes),
+            Err(error) => {
+                return (String::from_utf8(bytes).unwrap(), Some(error.kind().clone()));
+            }
+        }
+    }
+    (String::from_utf8(bytes).unwrap(), None)
+}
+
+/// The request arrives, and the answer comes back, as the bytes that they are.
+#[tokio::test]
+async fn recorded_calls_pass_unchanged() {
+    let Some(root) = root() else { return };
+    let mut passed = 0;
+    for (folder, protocol) in PROTOCOLS {
+        for call in Cassettes::load(root.join(folder)).unwrap().iter() {
+            if call.protocol() != Some(protocol) || call.status != 200 {
+                continue;
+            }
+            let what = call.file.display();
+            let is_stream = call.is_stream();
+            let content_type = call.header("content-type").unwrap();
+            let server =
+                Server::answer(&format!("200 OK\r\ncontent-type: {content_type}"), &call.body)
+                    .await;
+            let llm = llm_of(protocol, &server.url());
+            let sent = call.request.to_string();
+            let mut request = RelayRequest::new(protocol, sent.clone()).unwrap();
+            if protocol == Protocol::GeminiGenerate {
+                request = request.with_model("gemini-x");
+            }
+            if is_stream {
+                let (answer, failure) = passed_on(&llm, request).await;
+                assert_eq!(failure, None, "{what}");
+                let asked = call.request.pointer("/stream_options/include_usage");
+                if protocol != Protocol::OpenAiChat || asked == Some(&json!(true)) {
+                    let recorded = String::from_utf8(call.body.to_vec()).unwrap();
+                    assert_eq!(lines(&answer), lines(&recorded), "{what}");
+                }
+            } else if call.body.starts_with(b"[") {
+                // What Gemini streams as a list is no answer to pass on.
+                continue;
+            } else {
+                let answer = llm.relay(request).await.unwrap();
+                assert_eq!(answer.body, call.body, "{what}");
+                check_summary(protocol, &answer, &call.body);
+            }
+            let arrived = &server.requests()[0].body;
+            if !is_stream || protocol != Protocol::OpenAiChat {
+                assert_eq!(arrived, &call.request, "{what}");
+            } else {
+                let mut expected = call.request.clone();
+                expected["stream_options"]["include_usage"] = true.into();
+                assert_eq!(arrived, &expected, "{what}");
+            }
+            passed += 1;
+        }
+    }
+    assert!(passed > 50, "only {passed} calls were tried");
+}
+
+/// The lines that are not blank.
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| !line.is_empty()).collect()
+}
+
+fn check_summary(protocol: Protocol, relayed: &RelayResponse, body: &[u8]) {
+    let answer = protocol.response_from_json(serde_json::from_slice(body).unwrap()).unwrap();
+    assert_eq!(relayed.id, answer.id);
+    assert_eq!(relayed.model, answer.model);
+    assert_eq!(relayed.usage, answer.usage);
+}
+
+fn stream_request(more: &str) -> RelayRequest {
+    let body = format!(
+        r#"{{"model": "m", "messages": [{{"role": "user", "content": "a"}}], "stream": true{more}}}"#
+    );
+    RelayRequest::new(Protocol::OpenAiChat, body).unwrap()
+}
+
+fn data(chunk: &Value) -> String {
+    format!("data: {chunk}\n\n")
+}
+
+fn text(text: &str) -> String {
+    data(&json!({"id": "1", "choices": [{"index": 0, "delta": {"content": text}, "new": 1}]}))
+}
+
+fn stop() -> String {
+    data(&json!({"id": "1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
+}
+
+fn usage() -> String {
+    data(&json!({"id": "1", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}))
+}
+
+#[tokio::test]
+async fn usage_that_nobody_asked_for_is_read_and_kept_back() {
+    let answer = [text("a"), stop(), usage(), "data: [DONE]\n\n".to_owned()].concat();
+    let server = Server::start(vec![stream_head(), send(&answer)], true).await;
+    let llm = llm(OpenAi::new("k").base_url(server.url()));
+    let (passed, failure) = passed_on(&llm, stream_request("")).await;
+    assert_eq!((passed, failure), (answer.replace(&usage(), ""), None));
+    let wanted = stream_request(r#", "stream_options": {"include_usage": true}"#);
+    let (passed, failure) = passed_on(&llm, wanted).await;
+    assert_eq!((passed, failure), (answer, None));
+}
+
+#[tokio::test]
+async fn comments_and_malformed_events_are_passed_on() {
+    let parts = [text("a"), ": busy\n\n".to_owned(), "data: {oops\n\n".to_owned(), stop()];
+    let answer = parts.concat() + "data: [DONE]\n\n";
+    let server = Server::start(vec![stream_head(), send(&answer)], true).await;
+    let llm = llm(OpenAi::new("k").base_url(server.url()));
+    let (passed, failure) = passed_on(&llm, stream_request("")).await;
+    assert_eq!((lines(&passed), failure), (lines(&answer), None));
+}
+
+#[tokio::test]
+async fn a_cut_stream_never_ends_well() {
+    let half = text("b");
+    let (half, _) = half.split_at(half.len() / 2);
+    let server = Server::start(vec![stream_head(), send(&(text("a") + half))], true).await;
+    let llm = llm(OpenAi::new("k").base_url(server.url()));
+    let (passed, failure) = passed_on(&llm, stream_request("")).await;
+    // Only whole events are passed on, so that an error can follow them.
+    assert_eq!((passed, failure), (text("a"), Some(ErrorKind::Stream { events_seen: 1 })));
+}
+
+#[tokio::test]
+async fn an_error_in_an_answer_of_success_is_an_error() {
+    for body in [
+        r#"{"error": {"message": "no", "code": "rate_limit_exceeded"}}"#,
+        r#"{"id": "1", "choices": [{"error": {"message": "no", "code": 429}}]}"#,
+    ] {
+        let server = Server::answer("200 OK\r\ncontent-type: application/json", body).await;
+        let llm = llm(OpenAi::new("k").base_url(server.url()));
+        let body = r#"{"model": "m", "messages": []}"#;
+        let request = RelayRequest::new(Protocol::OpenAiChat, body).unwrap();
+        let error = llm.relay(request).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::RateLimited { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_before_the_first_content_goes_to_the_next_target() {
+    let broken = Server::start(vec![stream_head(), send(": busy\n\n")], true).await;
+    let answer = [text("a"), stop(), "data: [DONE]\n\n".to_owned()].concat();
+    let healthy = Server::start(vec![stream_head(), send(&answer)], true).await;
+    let llm = Llm::builder()
+        .provider(OpenAi::new("k").name("broken").base_url(broken.url()))
+        .provider(OpenAi::new("k").name("healthy").base_url(healthy.url()))
+        .retry(RetryPolicy { attempts: 1, ..RetryPolicy::default() })
+        .route("m", Route::to("broken/x").fallback("healthy/y"))
+        .build()
+        .unwrap();
+    let (passed, failure) = passed_on(&llm, stream_request("")).await;
+    assert_eq!((passed, failure), (answer, None));
+    assert_eq!(healthy.requests()[0].body["model"], "y");
+}
+
+#[tokio::test]
+async fn a_server_that_is_picky_gets_what_it_knows() {
+    let server = Server::answer("200 OK\r\ncontent-type: application/json", r#"{"id": "1"}"#).await;
+    let llm = llm(OpenAi::mistral("k").base_url(server.url()));
+    let body = r#"{"model": "m", "messages": [], "seed": 1, "max_completion_tokens": 5, "new": 2}"#;
+    let request = RelayRequest::new(Protocol::OpenAiChat, body).unwrap();
+    llm.relay(request).await.unwrap();
+    let expected =
+        json!({"model": "m", "messages": [], "random_seed": 1, "max_tokens": 5, "new": 2});
+    assert_eq!(server.requests()[0].body, expected);
+}
+
+#[tokio::test]
+async fn headers_go_along_and_the_key_is_ours() {
+    let server = Server::answer("200 OK\r\ncontent-type: application/json", r#"{"id": "1"}"#).await;
+    let llm = llm(Anthropic::new("sk-ours").beta("a-1").base_url(server.url()));
+    let body = r#"{"model": "claude-x", "max_tokens": 9, "messages": []}"#;
+    let request = RelayRequest::new(Protocol::AnthropicMessages, body)
+        .unwrap()
+        .with_header("anthropic-beta".parse().unwrap(), "b-2".parse().unwrap());
+    llm.relay(request).await.unwrap();
+    let sent = &server.requests()[0];
+    let betas: Vec<&str> = sent
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "anthropic-beta")
+        .map(|(_, value)| value.as_str())
+        .collect();
+    assert_eq!(betas, ["a-1", "b-2"]);
+    assert_eq!(sent.header("x-api-key"), Some("sk-ours"));
+}
+
+#[tokio::test]
+async fn an_answer_in_another_protocol_is_translated() {
+    let llm = llm(Demo::new().delay(Duration::ZERO));
+    let body =
+        r#"{"model": "demo", "max_tokens": 99, "messages": [{"role": "user", "content": "a"}]}"#;
+    for protocol in [Protocol::OpenAiChat] {
+        let request = RelayRequest::new(protocol, body).unwrap();
+        let relayed = llm.relay(request.clone()).await.unwrap();
+        let answer = protocol.response_from_json(serde_json::from_slice(&relayed.body).unwrap());
+        let answer = answer.unwrap();
+        assert!(answer.text().contains("demo"));
+        assert_eq!(answer.usage.as_ref().unwrap().output, relayed.usage.unwrap().output);
+
+        let chunks = llm.relay_stream(request).await.unwrap();
+        let bytes = chunks.map(|chunk| chunk.map(|chunk| chunk.bytes));
+        let streamed = protocol.decode_stream(bytes).accumulate().await.unwrap();
+        assert_eq!(streamed.text(), answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_closes_the_connection() {
+    let server =
+        Server::start(vec![stream_head(), send(&text("a")), Step::UntilClosed], true).await;
+    let llm = llm(OpenAi::new("k").base_url(server.url()));
+    let mut stream = llm.relay_stream(stream_request("")).await.unwrap();
+    assert!(stream.next().await.unwrap().is_ok());
+    drop(stream);
+    tokio::time::timeout(Duration::from_secs(5), server.closed()).await.unwrap();
+}
