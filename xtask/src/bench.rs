@@ -9,9 +9,11 @@ use crate::{process, python::Environment, workspace::Workspace};
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     match arguments.split_first() {
         Some((name, options)) if name == "framework" => framework(options),
-        Some((name, options)) if name == "streams" => streams(options),
-        Some((name, _)) => bail!("nothing is called `{name}`; there are framework and streams"),
-        None => bail!("say what to measure: framework or streams"),
+        Some((name, options)) if name == "sse" || name == "streams" => alone(name, options),
+        Some((name, _)) => {
+            bail!("nothing is called `{name}`; there are framework, sse and streams")
+        }
+        None => bail!("say what to measure: framework, sse or streams"),
     }
 }
 
@@ -22,9 +24,9 @@ fn framework(options: &[String]) -> Result<()> {
     process::run(measure(&workspace, "framework").arg("--python").arg(python).args(options))
 }
 
-/// Builds and runs `benches/src/bin/streams`, which measures the memory of an idle stream.
-fn streams(options: &[String]) -> Result<()> {
-    process::run(measure(&Workspace::load()?, "streams").args(options))
+/// Builds and runs a program of `benches` that needs nothing else.
+fn alone(name: &str, options: &[String]) -> Result<()> {
+    process::run(measure(&Workspace::load()?, name).args(options))
 }
 
 /// A program of `benches` that writes its figures below `target/bench`.

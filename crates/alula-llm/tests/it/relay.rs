@@ -33,8 +33,7 @@ fn llm_of(protocol: Protocol, url: &str) -> Llm {
         Protocol::OpenAiResponses => llm(OpenAi::new("sk-canary").base_url(url).responses()),
         Protocol::AnthropicMessages => llm(Anthropic::new("sk-canary").base_url(url)),
         Protocol::GeminiGenerate => llm(Gemini::new("sk-canary").base_url(url)),
-        Protocol::CohereChat => llm(Cohere::new("sk-canary").base_url(url)),
-        other => panic!("{other} has no provider here"),
+        _ => llm(Cohere::new("sk-canary").base_url(url)),
     }
 }
 
