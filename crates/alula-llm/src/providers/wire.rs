@@ -23,6 +23,13 @@ pub(super) trait Wire: Send + 'static {
     /// Turns a server-sent event into chat events.
     fn event(&mut self, event: Event, out: &mut Events) -> State;
 
+    /// Whether the event is surely no more than another piece of content, so that who has seen the
+    /// first need not read it.
+    fn is_delta(event: &Event) -> bool {
+        let _ = event;
+        false
+    }
+
     /// The bytes ended where the answer [may end](State::MayEnd): what is to be said after all
     /// events.
     fn finish(&mut self, out: &mut Events) {
@@ -231,6 +238,11 @@ where
                     None => break,
                 },
             };
+            if self.has_begun && is_delta::<W, _>(&frame) {
+                self.reader.events_seen += 1;
+                bytes.extend_from_slice(self.reader.frames.decoder().raw());
+                continue;
+            }
             let has_raw = matches!(frame, Some(Ok(_)));
             self.reader.take(frame);
             let is_hidden = !self.wants_usage && is_report(&self.reader.ready);
@@ -265,6 +277,10 @@ where
             }
         }
     }
+}
+
+fn is_delta<W: Wire, E>(frame: &Option<Result<Frame, E>>) -> bool {
+    matches!(frame, Some(Ok(Frame::Event(event))) if W::is_delta(event))
 }
 
 /// Whether an event says nothing but what the call has used.

@@ -1,10 +1,10 @@
 //! Requests that are passed on as they are.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use alula_llm::{
-    Anthropic, Cohere, Demo, ErrorKind, Gemini, Llm, OpenAi, Provider, RelayRequest, RelayResponse,
-    RetryPolicy, Route, model::Protocol, testing::Cassettes,
+    Anthropic, Cohere, Demo, ErrorKind, Gemini, Http, Llm, OpenAi, Provider, RelayRequest,
+    RelayResponse, RetryPolicy, Route, model::Protocol, testing::Cassettes,
 };
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -28,12 +28,15 @@ fn llm(provider: impl Provider + 'static) -> Llm {
 }
 
 fn llm_of(protocol: Protocol, url: &str) -> Llm {
+    // Made once: reading the certificates takes a while.
+    static HTTP: LazyLock<Http> = LazyLock::new(Http::default);
+    let http = HTTP.clone();
     match protocol {
-        Protocol::OpenAiChat => llm(OpenAi::new("sk-canary").base_url(url)),
-        Protocol::OpenAiResponses => llm(OpenAi::new("sk-canary").base_url(url).responses()),
-        Protocol::AnthropicMessages => llm(Anthropic::new("sk-canary").base_url(url)),
-        Protocol::GeminiGenerate => llm(Gemini::new("sk-canary").base_url(url)),
-        _ => llm(Cohere::new("sk-canary").base_url(url)),
+        Protocol::OpenAiChat => llm(OpenAi::new("k").base_url(url).http(http)),
+        Protocol::OpenAiResponses => llm(OpenAi::new("k").base_url(url).http(http).responses()),
+        Protocol::AnthropicMessages => llm(Anthropic::new("k").base_url(url).http(http)),
+        Protocol::GeminiGenerate => llm(Gemini::new("k").base_url(url).http(http)),
+        _ => llm(Cohere::new("k").base_url(url).http(http)),
     }
 }
 
@@ -175,6 +178,62 @@ async fn a_cut_stream_never_ends_well() {
     assert_eq!((passed, failure), (text("a"), Some(ErrorKind::Stream { events_seen: 1 })));
 }
 
+/// Whoever reads the events and whoever passes the bytes on agree about the end.
+#[tokio::test]
+async fn a_recorded_stream_that_is_cut_ends_as_for_who_reads_it() {
+    const CUTS: usize = 8;
+    let Some(root) = root() else { return };
+    for (folder, protocol) in PROTOCOLS {
+        for call in Cassettes::load(root.join(folder)).unwrap().iter() {
+            if call.protocol() != Some(protocol) || call.status != 200 || !call.is_stream() {
+                continue;
+            }
+            for cut in 1..=CUTS {
+                let part = call.body.slice(..call.body.len() * cut / CUTS);
+                let bytes = futures_util::stream::iter([Ok::<_, std::io::Error>(part.clone())]);
+                let mut read = None;
+                let mut events = protocol.decode_stream(bytes);
+                while let Some(event) = events.next().await {
+                    read = event.err().filter(|error| *error.kind() != ErrorKind::Decode).or(read);
+                }
+                let server =
+                    Server::start(vec![stream_head(), Step::Send(part.to_vec())], true).await;
+                let llm = llm_of(protocol, &server.url());
+                let request = RelayRequest::new(protocol, r#"{"model": "m"}"#).unwrap();
+                let (_, passed) = passed_on(&llm, request).await;
+                let read = read.map(|error| error.kind().clone());
+                assert_eq!(passed, read, "{} cut at {cut}/{CUTS}", call.file.display());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn pieces_that_are_not_read_hide_nothing() {
+    let delta = |index: u32, delta: Value| {
+        data(
+            &json!({"id": "1", "choices": [{"index": index, "delta": delta, "finish_reason": null}]}),
+        )
+    };
+    // Of two answers one has ended.
+    let both = delta(0, json!({"content": "a"})) + &delta(1, json!({"content": "b"}));
+    let server = Server::start(vec![stream_head(), send(&(both.clone() + &stop()))], true).await;
+    let llm_of_server = llm(OpenAi::new("k").base_url(server.url()));
+    let (passed, failure) = passed_on(&llm_of_server, stream_request("")).await;
+    assert_eq!(passed, both + &stop());
+    assert_eq!(failure, Some(ErrorKind::Stream { events_seen: 3 }));
+
+    // An error without a name, in the middle of content that speaks of one.
+    let speaks = delta(0, json!({"content": "{\"error\": 1, \"finish_reason\": \"stop\"}"}));
+    let error = data(&json!({"error": {"message": "no", "code": "rate_limit_exceeded"}}));
+    let answer = [text("a"), speaks.clone(), speaks.clone(), error].concat();
+    let server = Server::start(vec![stream_head(), send(&answer)], true).await;
+    let llm_of_server = llm(OpenAi::new("k").base_url(server.url()));
+    let (passed, failure) = passed_on(&llm_of_server, stream_request("")).await;
+    assert_eq!(passed, [text("a"), speaks.clone(), speaks].concat());
+    assert_eq!(failure, Some(ErrorKind::RateLimited { retry_after: None }));
+}
+
 #[tokio::test]
 async fn an_error_in_an_answer_of_success_is_an_error() {
     for body in [
@@ -244,7 +303,7 @@ async fn an_answer_in_another_protocol_is_translated() {
     let llm = llm(Demo::new().delay(Duration::ZERO));
     let body =
         r#"{"model": "demo", "max_tokens": 99, "messages": [{"role": "user", "content": "a"}]}"#;
-    for protocol in [Protocol::OpenAiChat] {
+    for protocol in [Protocol::OpenAiChat, Protocol::AnthropicMessages] {
         let request = RelayRequest::new(protocol, body).unwrap();
         let relayed = llm.relay(request.clone()).await.unwrap();
         let answer = protocol.response_from_json(serde_json::from_slice(&relayed.body).unwrap());

@@ -187,6 +187,10 @@ impl Blocks {
 }
 
 impl Wire for Blocks {
+    fn is_delta(event: &sse::Event) -> bool {
+        event.event == "content_block_delta"
+    }
+
     fn event(&mut self, event: sse::Event, out: &mut Events) -> State {
         let mut fields = match serde_json::from_str(&event.data) {
             Ok(Value::Object(fields)) => fields,

@@ -222,6 +222,10 @@ impl Messages {
 }
 
 impl Wire for Messages {
+    fn is_delta(event: &sse::Event) -> bool {
+        matches!(&*event.event, "content-delta" | "tool-call-delta" | "tool-plan-delta")
+    }
+
     fn event(&mut self, event: sse::Event, out: &mut Events) -> State {
         let fields = match serde_json::from_str(&event.data) {
             Ok(Value::Object(fields)) => fields,

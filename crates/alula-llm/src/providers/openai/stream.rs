@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
 use serde_json::{Map, Value};
 
 use super::{
@@ -25,6 +26,14 @@ pub(in crate::providers) struct Chunks {
     /// Fields of the response that have been passed on, so that only changes are.
     seen: Extra,
     choices: BTreeMap<u32, ChoiceState>,
+}
+
+/// What stands after this key, wherever it does, in quotes; a text cannot hold it unescaped.
+fn values<'a>(data: &'a [u8], key: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    memmem::find_iter(data, key).map(|at| {
+        let rest = data.get(at + key.len()..).unwrap_or_default().trim_ascii_start();
+        rest.strip_prefix(b":").unwrap_or(rest).trim_ascii_start()
+    })
 }
 
 /// What is known of one of the answers.
@@ -129,6 +138,17 @@ impl Chunks {
 }
 
 impl Wire for Chunks {
+    fn is_delta(event: &sse::Event) -> bool {
+        let data = event.data.as_bytes();
+        event.event.is_empty()
+            && data.starts_with(b"{")
+            && memmem::find(data, b"\"error\"").is_none()
+            && values(data, b"\"finish_reason\"").all(|value| value.starts_with(b"null"))
+            && values(data, b"\"usage\"").all(|value| value.starts_with(b"null"))
+            // Of every answer it must be known that it is there.
+            && values(data, b"\"index\"").all(|value| value.starts_with(b"0"))
+    }
+
     fn event(&mut self, event: sse::Event, out: &mut Events) -> State {
         if event.data.trim() == "[DONE]" {
             for (choice, state) in &mut self.choices {

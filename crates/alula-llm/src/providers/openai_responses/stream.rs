@@ -234,6 +234,10 @@ impl Items {
 }
 
 impl Wire for Items {
+    fn is_delta(event: &sse::Event) -> bool {
+        event.event.ends_with(".delta")
+    }
+
     fn event(&mut self, event: sse::Event, out: &mut Events) -> State {
         if event.data.trim() == "[DONE]" {
             // The end is another event; some servers send both.
