@@ -1,6 +1,6 @@
 //! Streams an answer from OpenAI, or from Anthropic when OpenAI fails:
 //! `cargo run --example fallback -- "What is an alula?"`
-#![expect(clippy::print_stdout, reason = "the answer is printed")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a small program")]
 
 use std::{env, io::Write as _};
 
