@@ -3,7 +3,7 @@
 use alula::{App, Router};
 use alula_llm::Llm;
 
-use crate::routers::{chat, health};
+use crate::routers::{chat, compatible, health};
 
 /// Builds the application over its services.
 pub(crate) fn app(llm: Llm) -> App {
@@ -13,10 +13,14 @@ pub(crate) fn app(llm: Llm) -> App {
              ask many at once with `/batch`.",
         )
         .describe_tag("Chat", "Ask a model.")
+        .describe_tag("OpenAI", "For clients of OpenAI, whoever the provider is.")
+        .describe_tag("Anthropic", "For clients of Anthropic, whoever the provider is.")
         .describe_tag("Health", "Whether the server works.")
         .state(llm)
         .include(Router::new().tag("Health").routes(health::routes()))
         // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
         // refused, as it is more likely a typing mistake than a wish to be ignored.
         .include(Router::new().tag("Chat").lax().routes(chat::routes()))
+        .include(compatible::openai())
+        .include(compatible::anthropic())
 }

@@ -163,6 +163,21 @@ impl Llm {
         others.chain(routed)
     }
 
+    /// The models that have a name here, each with the provider that is asked first: those of
+    /// routes, in alphabetical order, and the default one. Providers may serve others.
+    pub fn models(&self) -> Vec<(&str, &str)> {
+        let routes = self.inner.routes.keys().map(String::as_str);
+        let mut names: Vec<&str> = routes.chain(self.default_model()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let provider = |name| {
+            let target = self.inner.targets(name).ok()?.into_iter().next()?;
+            let connected = self.inner.providers.get(target.provider)?;
+            Some((name, connected.provider.name()))
+        };
+        names.into_iter().filter_map(provider).collect()
+    }
+
     /// The model of requests that name none.
     pub fn default_model(&self) -> Option<&str> {
         self.inner.default_model.as_deref()

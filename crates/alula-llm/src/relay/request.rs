@@ -1,7 +1,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::scan::{Edits, Head};
@@ -70,11 +70,11 @@ impl RelayRequest {
         self
     }
 
-    /// Sends a header along to providers that speak the client's protocol, such as
-    /// `anthropic-beta`. None that carries the client's key: that one is ours.
+    /// Sends headers along to providers that speak the client's protocol, such as
+    /// `anthropic-beta`. None that carries the client's key belongs here: that one is ours.
     #[must_use]
-    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
         self
     }
 

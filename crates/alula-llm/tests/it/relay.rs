@@ -7,6 +7,7 @@ use alula_llm::{
     RelayResponse, RetryPolicy, Route, model::Protocol, testing::Cassettes,
 };
 use futures_util::StreamExt;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::{
@@ -283,9 +284,10 @@ async fn headers_go_along_and_the_key_is_ours() {
     let server = Server::answer("200 OK\r\ncontent-type: application/json", r#"{"id": "1"}"#).await;
     let llm = llm(Anthropic::new("sk-ours").beta("a-1").base_url(server.url()));
     let body = r#"{"model": "claude-x", "max_tokens": 9, "messages": []}"#;
+    let beta = HeaderName::from_static("anthropic-beta");
     let request = RelayRequest::new(Protocol::AnthropicMessages, body)
         .unwrap()
-        .with_header("anthropic-beta".parse().unwrap(), "b-2".parse().unwrap());
+        .with_headers(HeaderMap::from_iter([(beta, HeaderValue::from_static("b-2"))]));
     llm.relay(request).await.unwrap();
     let sent = &server.requests()[0];
     let betas: Vec<&str> = sent

@@ -2,3 +2,4 @@
 
 pub(crate) mod chat;
 pub(crate) mod llm;
+pub(crate) mod relay;

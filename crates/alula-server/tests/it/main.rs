@@ -16,6 +16,7 @@
 mod cancellation;
 mod cli;
 mod client;
+mod compatible;
 mod demo;
 #[cfg(target_os = "linux")]
 mod dev;

@@ -93,7 +93,11 @@ fn parse(bytes: &[u8]) -> Option<(String, Value)> {
 
 impl Call {
     pub(crate) async fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).await.unwrap();
+        self.send_bytes(text.as_bytes()).await;
+    }
+
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
     }
 
     /// Answers and closes the connection.

@@ -1,0 +1,130 @@
+//! Requests in the words of another API, answered in the same.
+
+use alula::{
+    ApiError, Body, Bytes, HttpError, Operation, Output, ResponseContext, Sse, SseItem,
+    StreamContext,
+    http::{HeaderMap, HeaderName, HeaderValue, Response, header},
+};
+use alula_llm::{Error, Llm, RelayRequest, RelayStream, StreamOptions, model::Protocol};
+use bytes::BytesMut;
+use futures_util::{Stream, StreamExt as _, stream};
+use serde_json::{Value, json};
+
+use crate::error::retry_after_seconds;
+
+/// Headers of a client that go along to providers of the same protocol.
+const PASSED_ON: [HeaderName; 2] =
+    [HeaderName::from_static("anthropic-beta"), HeaderName::from_static("openai-beta")];
+
+/// A failure, told in the words of a protocol.
+#[derive(Debug)]
+pub(crate) struct RelayError {
+    protocol: Protocol,
+    error: Error,
+}
+
+impl RelayError {
+    pub(crate) fn new(protocol: Protocol, error: Error) -> Self {
+        Self { protocol, error }
+    }
+}
+
+impl ApiError for RelayError {
+    fn into_http(self) -> HttpError {
+        let (status, _) = self.protocol.error_to_json(&self.error);
+        let http = HttpError::new(status, self.error.public_message());
+        let http = match retry_after_seconds(&self.error) {
+            Some(seconds) => http.retry_after(seconds),
+            None => http,
+        };
+        http.because(self.error)
+    }
+}
+
+/// The headers of a client that go along.
+pub(crate) fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let mut passed_on = HeaderMap::new();
+    for name in PASSED_ON {
+        for value in headers.get_all(&name) {
+            passed_on.append(name.clone(), value.clone());
+        }
+    }
+    passed_on
+}
+
+/// Passes a request on, and returns the answer, or its beginning.
+pub(crate) async fn relay(
+    llm: &Llm,
+    protocol: Protocol,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Relayed, RelayError> {
+    let tell = |error| RelayError::new(protocol, error);
+    let request = RelayRequest::new(protocol, body).map_err(tell)?.with_headers(headers);
+    match request.is_stream() {
+        true => llm.relay_stream(request).await.map(|chunks| Relayed::Stream { protocol, chunks }),
+        false => llm.relay(request).await.map(|answer| Relayed::Whole(answer.body)),
+    }
+    .map_err(tell)
+}
+
+/// An answer in the protocol of its request.
+pub(crate) enum Relayed {
+    /// The JSON of a whole answer.
+    Whole(Bytes),
+    /// An answer that has begun.
+    Stream { protocol: Protocol, chunks: RelayStream },
+}
+
+impl Output for Relayed {
+    fn describe(operation: &mut Operation<'_>, status: u16) {
+        let content = Some(("application/json", json!({ "type": "object" })));
+        operation.response(status, "Successful Response", content);
+        // The items are those of the protocol.
+        let content = Some(("text/event-stream", json!({ "type": "string" })));
+        operation.response(status, "Successful Response", content);
+    }
+
+    fn respond(self, cx: &ResponseContext<'_>) -> alula::Result<Response<Body>> {
+        match self {
+            Self::Whole(body) => {
+                let mut response = Response::new(Body::from(body));
+                let json = HeaderValue::from_static("application/json");
+                response.headers_mut().insert(header::CONTENT_TYPE, json);
+                Ok(response)
+            }
+            Self::Stream { protocol, chunks } => Sse::new(items(protocol, chunks)).respond(cx),
+        }
+    }
+}
+
+/// A piece of a stream that is ready to be sent.
+struct Ready(Bytes);
+
+impl SseItem for Ready {
+    fn write(self, buffer: &mut BytesMut, _: &StreamContext) -> alula::Result<()> {
+        buffer.extend_from_slice(&self.0);
+        Ok(())
+    }
+
+    fn schema(_: &mut Operation<'_>) -> Value {
+        json!({})
+    }
+}
+
+/// The chunks; a failure is the last one, in the words of the protocol.
+fn items(protocol: Protocol, chunks: RelayStream) -> impl Stream<Item = Ready> {
+    stream::unfold(Some(chunks), move |chunks| async move {
+        let mut chunks = chunks?;
+        match chunks.next().await? {
+            Ok(chunk) => Some((Ready(chunk.bytes), Some(chunks))),
+            Err(error) => {
+                tracing::warn!(%error, "a stream broke off");
+                let mut bytes = Vec::new();
+                let mut writer = protocol.stream_writer(StreamOptions::default());
+                writer.error(&error, &mut bytes);
+                Some((Ready(bytes.into()), None))
+            }
+        }
+    })
+}

@@ -1,0 +1,210 @@
+//! Clients of OpenAI and Anthropic: every probe that gateways fail.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Answer, http},
+    process::{Alula, serve, serve_openai},
+    upstream::{STREAM_END, STREAM_HEAD, Upstream, answer, token},
+};
+
+const CHAT: &str = "/v1/chat/completions";
+const MESSAGES: &str = "/v1/messages";
+const COMPLETION: &str = r#"{"id": "1", "object": "chat.completion", "model": "m-1", "new": 1.0,
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}}"#;
+/// How soon an upstream is stopped when its client leaves.
+const SOON: Duration = Duration::from_secs(1);
+
+fn asked(more: &Value) -> Value {
+    let mut body = json!({"model": "openai/m", "max_tokens": 9,
+        "messages": [{"role": "user", "content": "a"}]});
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+/// The answer to this request, while the provider sends the bytes, each by itself if `split`, and
+/// closes the connection.
+async fn answered(path: &str, body: &Value, reply: &str, split: bool) -> (Value, Answer) {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).env("ALULA_ATTEMPTS", "1").listen();
+    let answering = async {
+        let mut call = upstream.call().await;
+        let sent = call.body.clone();
+        if split {
+            for byte in reply.as_bytes() {
+                call.send_bytes(&[*byte]).await;
+            }
+            call.answer("").await;
+        } else {
+            call.answer(reply).await;
+        }
+        sent
+    };
+    tokio::join!(answering, alula.post(path, body))
+}
+
+/// What a stream becomes on its way; the request asks for one.
+async fn streamed(more: Value, stream: &str, split: bool) -> Answer {
+    let mut body = asked(&more);
+    body["stream"] = true.into();
+    answered(CHAT, &body, &format!("{STREAM_HEAD}{stream}"), split).await.1
+}
+
+#[tokio::test]
+async fn a_request_and_its_answer_pass_as_they_are() {
+    let body = asked(&json!({"new_field": {"a": 1}, "temperature": 0.5}));
+    let (sent, answer) = answered(CHAT, &body, &answer("200 OK", COMPLETION), false).await;
+    let mut expected = body;
+    expected["model"] = "m".into();
+    assert_eq!(sent, expected);
+    assert_eq!((answer.status, answer.text.as_str()), (200, COMPLETION));
+    assert_eq!(answer.header("content-type"), "application/json");
+}
+
+#[tokio::test]
+async fn a_stream_passes_as_it_is_however_it_is_split_and_spelled() {
+    let usage = r#"data: {"id": "1", "choices": [], "usage": {"prompt_tokens": 3}}"#;
+    let special = r#"data:{"choices":[{"index":0,"delta":{"content":"é€😀","reasoning_content":"r","new":1}}],"top":2}"#;
+    let stream = format!(
+        "{special}\n\n: keep-alive\n\ndata: {{oops\n\n{}{usage}\n\ndata: [DONE]\n\n",
+        token("b") + STREAM_END.split("data: [DONE]").next().unwrap()
+    );
+    let wanted = json!({"stream_options": {"include_usage": true}});
+    for (stream, split) in [(stream.clone(), true), (stream.replace('\n', "\r\n"), false)] {
+        let answer = streamed(wanted.clone(), &stream, split).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(lines(&answer.text), lines(&stream));
+    }
+    // Who did not ask for usage has a stream without it.
+    let answer = streamed(json!({}), &stream, false).await;
+    assert_eq!(lines(&answer.text), lines(&stream.replace(usage, "")));
+}
+
+/// The lines that are not blank.
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| !line.is_empty()).collect()
+}
+
+#[tokio::test]
+async fn a_cut_stream_is_an_error_and_never_done() {
+    let answer = streamed(json!({}), &(token("a") + "data: {\"choices\":[{\"ind"), false).await;
+    let (passed, error) = answer.text.split_once(&token("a")).unwrap();
+    assert_eq!(passed, "");
+    let error: Value = serde_json::from_str(error.trim().strip_prefix("data: ").unwrap()).unwrap();
+    assert!(error["error"]["message"].is_string(), "{error}");
+}
+
+#[tokio::test]
+async fn an_upstream_is_stopped_when_the_client_leaves() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    let stream = json!({"stream": true});
+    // Not streaming, before the headers, before the first token, in the middle.
+    for (more, sent) in [
+        (json!({}), String::new()),
+        (stream.clone(), String::new()),
+        (stream.clone(), STREAM_HEAD.to_owned()),
+        (stream, format!("{STREAM_HEAD}{}", token("a"))),
+    ] {
+        let request = http().post(alula.url(CHAT)).json(&asked(&more)).send();
+        let client = tokio::spawn(async move { request.await.unwrap().chunk().await });
+        let mut call = upstream.call().await;
+        call.send(&sent).await;
+        if sent.contains("data") {
+            client.await.unwrap().unwrap();
+        } else {
+            client.abort();
+        }
+        assert!(call.closed().await < SOON, "{more} {sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_stays_one() {
+    let reply = answer("429 Too Many Requests\r\nretry-after: 3", r#"{"error":{"message":"no"}}"#);
+    for (path, kind) in [(CHAT, "rate_limit_error"), (MESSAGES, "rate_limit_error")] {
+        for stream in [true, false] {
+            let body = asked(&json!({"stream": stream}));
+            let (_, answer) = answered(path, &body, &reply, false).await;
+            assert_eq!(answer.is(429)["error"]["type"], kind);
+            assert_eq!(answer.header("retry-after"), "3");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_shows_nothing_is_a_504_in_time() {
+    let role = r#"data: {"choices":[{"index":0,"delta":{"role":"assistant"}}]}"#;
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url())
+        .env("ALULA_FIRST_TOKEN_SECONDS", "0.5")
+        .env("ALULA_ATTEMPTS", "1")
+        .listen();
+    let signs_of_life = format!("{STREAM_HEAD}: ping\n\n{role}\n\n: ping\n\n");
+    for sent in ["", STREAM_HEAD, &signs_of_life] {
+        let answering = async {
+            let mut call = upstream.call().await;
+            call.send(sent).await;
+            call.closed().await
+        };
+        let body = asked(&json!({"stream": true}));
+        let (_, answer) = tokio::join!(answering, alula.post(CHAT, &body));
+        assert_eq!(answer.is(504)["error"]["code"], "timeout");
+        assert_ne!(answer.header("retry-after"), "");
+    }
+}
+
+async fn refused(alula: &Alula, path: &str, body: &str) -> Value {
+    alula.post_text(path, body).await.json()
+}
+
+#[tokio::test]
+async fn mistakes_are_told_in_the_words_of_the_api() {
+    let alula = serve().listen();
+    for body in ["", "{", "[]", r#"{"model": 5}"#, r#"{"model": "demo"}"#, "\"a\""] {
+        let error = refused(&alula, CHAT, body).await;
+        assert_eq!(error["error"]["type"], "invalid_request_error", "{body}: {error}");
+        assert!(error["error"]["message"].is_string());
+        let error = refused(&alula, MESSAGES, body).await;
+        assert_eq!(error["type"], "error", "{body}: {error}");
+        assert_eq!(error["error"]["type"], "invalid_request_error");
+        assert!(error["request_id"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn any_api_speaks_to_any_provider() {
+    let reply = answer("200 OK", COMPLETION);
+    let body = asked(&json!({"system": "Be brief."}));
+    let (sent, answer) = answered(MESSAGES, &body, &reply, false).await;
+    assert_eq!(sent["messages"][0], json!({"role": "system", "content": "Be brief."}));
+    let message = answer.is(200);
+    assert_eq!((&message["type"], &message["role"]), (&json!("message"), &json!("assistant")));
+    assert_eq!(message["content"], json!([{"type": "text", "text": "hi"}]));
+    assert_eq!(message["stop_reason"], "end_turn");
+    assert_eq!(message["usage"]["input_tokens"], 3);
+
+    let input = json!({"model": "openai/m", "input": "a", "instructions": "Be brief."});
+    let (sent, answer) = answered("/v1/responses", &input, &reply, false).await;
+    assert_eq!(sent["messages"][1]["content"], "a");
+    let response = answer.is(200);
+    assert_eq!(response["object"], "response");
+    assert_eq!(response["output"][0]["content"][0]["text"], "hi");
+}
+
+#[tokio::test]
+async fn models_have_names() {
+    let alula = serve().listen();
+    let list = alula.get("/v1/models").await.is(200);
+    assert_eq!(list["object"], "list");
+    assert_eq!(list["data"][0]["id"], "demo/demo");
+    assert_eq!(list["data"][0]["owned_by"], "demo");
+    assert_eq!(alula.get("/v1/models/demo/demo").await.is(200), list["data"][0]);
+    let unknown = alula.get("/v1/models/nobody").await.is(404);
+    assert_eq!(unknown["error"]["code"], "model_not_found");
+}
