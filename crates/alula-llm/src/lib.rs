@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod cost;
 mod deadline;
 mod error;
 mod estimate;
@@ -14,6 +15,7 @@ mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use cost::{Cost, CostKind, MicroUsd, Prices, Terms};
 pub use deadline::Deadlines;
 pub use error::{BODY_EXCERPT_BYTES_MAX, Error, ErrorKind, Phase, Result};
 pub use llm::{Llm, LlmBuilder, Route};

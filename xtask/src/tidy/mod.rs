@@ -7,11 +7,12 @@ mod budget;
 mod docs;
 mod imports;
 mod layout;
+mod prices;
 mod size;
 mod source;
 mod words;
 
-use std::{fmt, fs};
+use std::{fmt, fs, time::SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -35,6 +36,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let exists = |path: &str| workspace.root.join(path).exists();
     findings.extend(docs::check_links(&sources, &exists));
     findings.extend(book::check(&sources, &exists));
+    findings.extend(prices::check(&sources, SystemTime::now()));
     findings.extend(budget::check_lock(&lock));
     findings.extend(budget::check_trees(&workspace.root)?);
 

@@ -62,7 +62,8 @@ pub enum StopReason {
 ///
 /// The counts mean the same for every provider: `input` holds all tokens of the prompt, those
 /// read from and written to a cache included; `output` holds all tokens of the answer,
-/// reasoning included.
+/// reasoning included. The other counts are parts of these two, each token in the most exact of
+/// them as well as in the whole: `cache_write_hour` is part of `cache_write`, and that of `input`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Usage {
     /// Tokens of the prompt.
@@ -73,14 +74,24 @@ pub struct Usage {
     pub total: Option<u64>,
     /// Tokens of the prompt that came from a cache.
     pub cache_read: Option<u64>,
+    /// Tokens of the prompt that came from a cache and were sound.
+    pub cache_read_audio: Option<u64>,
     /// Tokens of the prompt that were put into a cache.
     pub cache_write: Option<u64>,
+    /// Tokens of the prompt that were put into a cache for an hour.
+    pub cache_write_hour: Option<u64>,
     /// Tokens of the answer that were reasoning.
     pub reasoning: Option<u64>,
-    /// Tokens of the prompt that were sound.
+    /// Tokens of the prompt that were sound, those from a cache included.
     pub audio_input: Option<u64>,
     /// Tokens of the answer that were sound.
     pub audio_output: Option<u64>,
+    /// Tokens of the prompt that were images, where they are counted apart.
+    pub image_input: Option<u64>,
+    /// Tokens of the answer that were images.
+    pub image_output: Option<u64>,
+    /// Searches that the provider made for the answer, where it counts them.
+    pub searches: Option<u64>,
     /// Other fields.
     pub extra: Extra,
 }

@@ -102,12 +102,17 @@ pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
     let fresh = fields.take_u64("input_tokens").unwrap_or_default();
     let reasoning =
         fields.take_within("output_tokens_details", |inner| inner.take_u64("thinking_tokens"));
+    let within = |object: &str, name: &str| fields.get(object)?.get(name)?.as_u64();
+    let cache_write_hour = within("cache_creation", "ephemeral_1h_input_tokens");
+    let searches = within("server_tool_use", "web_search_requests");
     Usage {
         input: [cache_read, cache_write].into_iter().flatten().fold(fresh, u64::saturating_add),
         output: fields.take_u64("output_tokens").unwrap_or_default(),
         cache_read,
         cache_write,
+        cache_write_hour,
         reasoning: reasoning.flatten(),
+        searches,
         extra: fields,
         ..Usage::default()
     }

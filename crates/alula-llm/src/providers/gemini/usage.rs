@@ -12,6 +12,9 @@ use crate::{
 const TOOL_PROMPT: &str = "toolUsePromptTokenCount";
 const PROMPT_DETAILS: &str = "promptTokensDetails";
 const ANSWER_DETAILS: &str = "candidatesTokensDetails";
+const CACHE_DETAILS: &str = "cacheTokensDetails";
+const SOUND: &str = "AUDIO";
+const IMAGE: &str = "IMAGE";
 
 /// Reads usage. The API counts the prompts of tools beside the prompt and the reasoning beside
 /// the answer; the model counts them in. The cache is part of the prompt for both.
@@ -24,11 +27,14 @@ pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
         output: answer.saturating_add(reasoning.unwrap_or_default()),
         total: fields.take_u64("totalTokenCount"),
         cache_read: fields.take_u64("cachedContentTokenCount"),
-        cache_write: None,
+        cache_read_audio: tokens_of(&fields, CACHE_DETAILS, SOUND),
         reasoning,
-        audio_input: sound(&fields, PROMPT_DETAILS),
-        audio_output: sound(&fields, ANSWER_DETAILS),
+        audio_input: tokens_of(&fields, PROMPT_DETAILS, SOUND),
+        audio_output: tokens_of(&fields, ANSWER_DETAILS, SOUND),
+        image_input: tokens_of(&fields, PROMPT_DETAILS, IMAGE),
+        image_output: tokens_of(&fields, ANSWER_DETAILS, IMAGE),
         extra: fields,
+        ..Usage::default()
     }
 }
 
@@ -67,15 +73,15 @@ fn take_count(fields: &mut Map<String, Value>, name: &str) -> u64 {
     }
 }
 
-/// The tokens of sound among the details, which stay as they are.
-fn sound(fields: &Map<String, Value>, details: &str) -> Option<u64> {
+/// The tokens of this kind among the details, which stay as they are.
+fn tokens_of(fields: &Map<String, Value>, details: &str, modality: &str) -> Option<u64> {
     let details = fields.get(details)?.as_array()?;
-    let sound = details.iter().find(|it| it.get("modality").is_some_and(|it| it == "AUDIO"))?;
-    sound.get("tokenCount")?.as_u64()
+    let of_kind = details.iter().find(|it| it.get("modality").is_some_and(|it| it == modality))?;
+    of_kind.get("tokenCount")?.as_u64()
 }
 
 fn sound_details(tokens: Option<u64>) -> Option<Value> {
     let tokens = tokens.filter(|tokens| *tokens > 0)?;
-    let entry = object([("modality", "AUDIO".into()), ("tokenCount", tokens.into())]);
+    let entry = object([("modality", SOUND.into()), ("tokenCount", tokens.into())]);
     Some(Value::Array(vec![Value::Object(entry)]))
 }

@@ -174,6 +174,7 @@ pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
         fields.insert("completion_tokens".to_owned(), output.into());
         output = with_reasoning;
     }
+    let images = |details: &str| fields.get(details)?.get("image_tokens")?.as_u64();
     Usage {
         input,
         output,
@@ -183,7 +184,10 @@ pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
         reasoning,
         audio_input,
         audio_output,
+        image_input: images("prompt_tokens_details"),
+        image_output: images("completion_tokens_details"),
         extra: fields,
+        ..Usage::default()
     }
 }
 

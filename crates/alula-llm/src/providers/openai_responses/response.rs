@@ -188,6 +188,7 @@ pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
         audio_input,
         audio_output,
         extra: fields,
+        ..Usage::default()
     }
 }
 
