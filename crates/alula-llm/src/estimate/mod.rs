@@ -1,0 +1,130 @@
+//! How many tokens a call may need, before it is made.
+
+mod family;
+mod media;
+mod text;
+#[cfg(feature = "tiktoken")]
+mod tokenizer;
+
+use self::family::Family;
+use crate::{
+    ChatRequest, Message, Part,
+    model::{FunctionTool, ResponseFormat, Tool},
+};
+
+/// What is set aside for an answer without a limit.
+const ANSWER: u64 = 1_000;
+/// What a call of a tool, and its result, cost beyond their texts.
+const CALL: u64 = 5;
+
+impl ChatRequest {
+    /// About how many tokens the prompt has, with its tools and pictures.
+    ///
+    /// The truth is known after the call, see [`Usage`](crate::Usage). Text is read as words,
+    /// numbers and signs, by script. With the feature `tiktoken` the first 32 KiB of a request to
+    /// a model of OpenAI are counted by its tokenizer, and what follows by how that came out; its
+    /// tables are read in the background when they are first needed (0.1 s), and until then the
+    /// text is estimated. Neither takes more than some milliseconds, however long the text is.
+    ///
+    /// A picture counts by its size, if it is sent along as PNG, JPEG, GIF or WebP; one that the
+    /// provider fetches counts as one of about a megapixel, and a document as a page.
+    ///
+    /// ```
+    /// use alula_llm::ChatRequest;
+    ///
+    /// let request = ChatRequest::new("gpt-4o").user("What is an alula?");
+    /// assert!((10..20).contains(&request.estimate_tokens()));
+    /// ```
+    pub fn estimate_tokens(&self) -> u64 {
+        let mut counter = Counter::new(&self.model);
+        let messages = self.messages.iter().map(|it| counter.message(it));
+        let messages = messages.fold(0, u64::saturating_add);
+        let tools = self.tools.iter().map(|it| counter.tool(it)).fold(0, u64::saturating_add);
+        let format = match &self.response_format {
+            Some(ResponseFormat::JsonSchema { schema, .. }) => counter.json(schema),
+            _ => 0,
+        };
+        let overhead = counter.family.overhead(!self.tools.is_empty());
+        [tools, format, overhead].into_iter().fold(messages, u64::saturating_add)
+    }
+}
+
+/// About how many tokens a call uses, its answer included.
+pub(crate) fn tokens(request: &ChatRequest) -> u64 {
+    let answers = request.max_tokens.unwrap_or(ANSWER).saturating_mul(request.n.unwrap_or(1));
+    request.estimate_tokens().saturating_add(answers)
+}
+
+/// Counts the parts of one request.
+struct Counter {
+    family: Family,
+    #[cfg(feature = "tiktoken")]
+    exact: Option<tokenizer::Exact>,
+}
+
+impl Counter {
+    fn new(model: &str) -> Self {
+        let family = Family::of(model);
+        Self {
+            family,
+            #[cfg(feature = "tiktoken")]
+            exact: tokenizer::Exact::of(family),
+        }
+    }
+
+    fn message(&mut self, message: &Message) -> u64 {
+        let overhead = self.family.message();
+        message.parts.iter().map(|it| self.part(it)).fold(overhead, u64::saturating_add)
+    }
+
+    fn part(&mut self, part: &Part) -> u64 {
+        match part {
+            Part::Text(it) => self.text(&it.text),
+            Part::Image(image) => media::image(image, self.family),
+            Part::Audio(audio) => media::audio(audio, self.family),
+            Part::File(file) => match media::plain_text(file) {
+                Some(text) => self.text(text),
+                None => self.family.document(),
+            },
+            Part::ToolCall(call) => {
+                let texts = [self.text(&call.name), self.text(&call.arguments)];
+                texts.into_iter().fold(CALL, u64::saturating_add)
+            }
+            Part::ToolResult(result) => {
+                let parts = result.parts.iter().map(|it| self.part(it));
+                parts.fold(CALL, u64::saturating_add)
+            }
+            Part::Reasoning(reasoning) => self.text(&reasoning.text),
+            Part::RedactedReasoning(reasoning) => self.text(&reasoning.data),
+            Part::Refusal(refusal) => self.text(&refusal.text),
+            Part::Other(value) => self.json(value),
+        }
+    }
+
+    fn tool(&mut self, tool: &Tool) -> u64 {
+        match tool {
+            Tool::Function(FunctionTool { name, description, parameters, .. }) => {
+                let description = description.as_deref().map_or(0, |it| self.text(it));
+                let parameters = parameters.as_ref().map_or(0, |it| self.json(it));
+                let parts = [self.text(name), description, parameters];
+                parts.into_iter().fold(self.family.tool(), u64::saturating_add)
+            }
+            Tool::Other(value) => self.json(value),
+        }
+    }
+
+    fn json(&mut self, value: &serde_json::Value) -> u64 {
+        self.text(&value.to_string())
+    }
+
+    fn text(&mut self, text: &str) -> u64 {
+        #[cfg(feature = "tiktoken")]
+        if let Some(exact) = &mut self.exact {
+            return exact.tokens(text);
+        }
+        text::tokens(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;
