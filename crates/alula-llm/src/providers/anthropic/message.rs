@@ -106,7 +106,7 @@ pub(super) fn blocks_to_json(parts: &[Part], own: bool) -> Result<Vec<Value>> {
 }
 
 /// Writes a block; `None` for a part that only another provider can use.
-fn part_to_json(part: &Part, own: bool) -> Result<Option<Value>> {
+pub(super) fn part_to_json(part: &Part, own: bool) -> Result<Option<Value>> {
     let (mut fields, extra) = match part {
         Part::Text(text) => (text_to_json(text, own), &text.extra),
         Part::Refusal(refusal) => (

@@ -83,7 +83,7 @@ pub(super) fn stop_from_text(reason: String) -> StopReason {
     }
 }
 
-fn stop_to_text(reason: &StopReason) -> &str {
+pub(super) fn stop_to_text(reason: &StopReason) -> &str {
     match reason {
         StopReason::End => "end_turn",
         StopReason::MaxTokens => "max_tokens",
@@ -118,7 +118,7 @@ pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
     }
 }
 
-fn usage_to_json(usage: &Usage, own: bool) -> Value {
+pub(super) fn usage_to_json(usage: &Usage, own: bool) -> Value {
     let cached =
         usage.cache_read.unwrap_or_default().saturating_add(usage.cache_write.unwrap_or_default());
     let mut fields = object([

@@ -235,18 +235,18 @@ impl Wire for Blocks {
 fn start_text(part: u32, value: Map<String, Value>, out: &mut Events) {
     let choice = CHOICE;
     let text = text_from_json(value);
-    if !text.text.is_empty() {
-        out.push_back(Ok(ChatEvent::Text { choice, part, text: text.text }));
-    }
-    for citation in text.citations {
-        out.push_back(Ok(ChatEvent::Citation { choice, part, citation }));
-    }
     let mut fields = text.extra;
     // An empty list announces sources; they come as deltas.
     fields.retain(|name, value| !value.is_null() && name != "citations");
     if !fields.is_empty() {
         let (choice, part) = (Some(choice), Some(part));
         out.push_back(Ok(ChatEvent::Extra { choice, part, fields }));
+    }
+    if !text.text.is_empty() {
+        out.push_back(Ok(ChatEvent::Text { choice, part, text: text.text }));
+    }
+    for citation in text.citations {
+        out.push_back(Ok(ChatEvent::Citation { choice, part, citation }));
     }
 }
 

@@ -5,6 +5,7 @@ mod message;
 mod request;
 mod response;
 mod stream;
+mod writer;
 
 use std::fmt;
 
@@ -29,6 +30,7 @@ use crate::{
 pub use failure::error_to_json;
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
+pub(super) use writer::Writer;
 
 /// Cohere, or a server that speaks version 2 of its chat.
 ///

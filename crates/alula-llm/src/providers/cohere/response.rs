@@ -92,7 +92,7 @@ pub(super) fn stop_from_text(reason: String) -> StopReason {
     }
 }
 
-fn stop_to_text(reason: &StopReason) -> &str {
+pub(super) fn stop_to_text(reason: &StopReason) -> &str {
     match reason {
         StopReason::End | StopReason::Pause | StopReason::Refusal => "COMPLETE",
         StopReason::StopSequence => "STOP_SEQUENCE",
@@ -128,7 +128,7 @@ pub(super) fn usage_from_json(mut fields: Map<String, Value>) -> Usage {
     }
 }
 
-fn usage_to_json(usage: &Usage, own: bool) -> Value {
+pub(super) fn usage_to_json(usage: &Usage, own: bool) -> Value {
     let counts = || {
         Value::Object(object([
             ("input_tokens", usage.input.into()),

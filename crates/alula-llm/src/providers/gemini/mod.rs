@@ -10,6 +10,7 @@ mod schema;
 mod stream;
 mod tool;
 mod usage;
+mod writer;
 
 use std::fmt;
 
@@ -34,6 +35,7 @@ use crate::{
 pub use failure::error_to_json;
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
+pub(super) use writer::Writer;
 
 const OFFICIAL_URL: &str = "https://generativelanguage.googleapis.com";
 

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     ChatResponse, Error, ErrorKind, Message, Part, Result, Role, StopReason,
     model::{
-        Choice, Citation, Protocol,
+        Choice, Citation, Extra, Protocol,
         fields::{Fields, object},
     },
 };
@@ -207,15 +207,13 @@ fn choice_to_json(choice: &Choice, origin: Origin) -> Result<Value> {
     if !content.is_empty() {
         fields.insert("content".to_owned(), content.into());
     }
-    let spelled = choice.extra.get("finishReason").and_then(Value::as_str).filter(|reason| {
-        let has_calls = choice.message.tool_calls().next().is_some();
-        origin.is_own() && Some(stop_from_text(reason, has_calls)) == choice.stop
-    });
-    fields.put("finishReason", spelled.or_else(|| choice.stop.as_ref().map(stop_to_text)));
+    let has_calls = choice.message.tool_calls().next().is_some();
+    let extra = origin.is_own().then_some(&choice.extra);
+    fields.put("finishReason", choice.stop.as_ref().map(|it| finish_reason(it, extra, has_calls)));
     if origin != Origin::Here {
         // What came without a number has none; one that came is in `extra`.
         fields.put("index", Some(choice.index));
-        fields.put("citationMetadata", citations_to_json(&choice.message));
+        fields.put("citationMetadata", sources_to_json(choice.message.citations()));
     }
     if origin.is_own() {
         fields.put("logprobsResult", choice.logprobs.clone());
@@ -224,10 +222,20 @@ fn choice_to_json(choice: &Choice, origin: Origin) -> Result<Value> {
     Ok(Value::Object(fields))
 }
 
+/// The reason to stop; the words that the answer has for it in its own unknown fields are kept.
+pub(super) fn finish_reason<'a>(
+    stop: &'a StopReason,
+    extra: Option<&'a Extra>,
+    has_calls: bool,
+) -> &'a str {
+    let spelled = extra.and_then(|extra| extra.get("finishReason")?.as_str());
+    let spelled = spelled.filter(|reason| stop_from_text(reason, has_calls) == *stop);
+    spelled.unwrap_or_else(|| stop_to_text(stop))
+}
+
 /// The sources that another provider named, as far as they have an address.
-fn citations_to_json(message: &Message) -> Option<Value> {
-    let sources: Vec<Value> = message
-        .citations()
+pub(super) fn sources_to_json<'a>(citations: impl Iterator<Item = &'a Citation>) -> Option<Value> {
+    let sources: Vec<Value> = citations
         .filter_map(|citation| {
             let mut source = object([("uri", citation.url()?.into())]);
             source.put("title", citation.title());

@@ -14,6 +14,7 @@ mod request;
 mod response;
 mod stream;
 mod tool;
+mod writer;
 
 use std::fmt;
 
@@ -34,6 +35,7 @@ use crate::{
 
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
+pub(super) use writer::Writer;
 
 const PROTOCOL: Protocol = Protocol::OpenAiResponses;
 

@@ -16,6 +16,9 @@ pub(super) const CHOICE: u32 = 0;
 /// How many entries a list of an item may have. A reasoning has two lists, of which the second
 /// is numbered from here on.
 pub(super) const ENTRIES_MAX: u32 = 512;
+/// How many parts an item may have: the parts of the item with the number `n` are numbered from
+/// `n * 1024` on, so that parts of two items that are written at once keep their order.
+pub(super) const PARTS_MAX: u32 = 2 * ENTRIES_MAX;
 
 /// An item that is being written.
 #[derive(Debug)]

@@ -117,7 +117,8 @@ pub(super) fn logprobs_of(list: Vec<Value>) -> Value {
     Value::Object(object([("content", Value::Array(list))]))
 }
 
-fn put_logprobs(output: &mut [Value], logprobs: &Value) {
+/// Puts the probabilities of the answer where they belong: to its first text.
+pub(super) fn put_logprobs(output: &mut [Value], logprobs: &Value) {
     let contents = output.iter_mut().filter_map(|item| item.get_mut("content")?.as_array_mut());
     let text = contents
         .flatten()

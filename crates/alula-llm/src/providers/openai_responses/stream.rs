@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     PROTOCOL, body_error,
-    progress::{CHOICE, ENTRIES_MAX, Kind, Progress},
+    progress::{CHOICE, Kind, PARTS_MAX, Progress},
     response::{Waiting, usage_from_json},
 };
 use crate::{
@@ -18,10 +18,6 @@ use crate::{
     providers::wire::{Events, State, Wire},
     sse,
 };
-
-/// How many parts an item may have: the parts of the item with the number `n` are numbered from
-/// `n * 1024` on, so that parts of two items that are written at once keep their order.
-const PARTS_MAX: u32 = 2 * ENTRIES_MAX;
 
 /// The state of a stream of items.
 #[derive(Debug, Default)]

@@ -1,5 +1,7 @@
 //! From chat events to the bytes of a streamed answer.
 
+mod order;
+
 use std::{
     fmt,
     time::{SystemTime, UNIX_EPOCH},
@@ -10,8 +12,10 @@ use serde::Serialize;
 use crate::{
     ChatEvent, Error, Part,
     model::{Protocol, Reasoning, Refusal, Text, ToolCall},
-    providers::openai,
+    providers::{anthropic, cohere, gemini, openai, openai_responses},
 };
+
+pub(super) use order::{Order, choice_of};
 
 /// What a client wants of a streamed answer, and what to say where the answer itself does not.
 ///
@@ -124,7 +128,10 @@ impl StreamWriter {
     pub(crate) fn of(protocol: Protocol, options: StreamOptions) -> Self {
         let writer: Box<dyn Writer> = match protocol {
             Protocol::OpenAiChat => Box::new(openai::Writer::new(options)),
-            _ => Box::new(openai::Writer::new(options)),
+            Protocol::AnthropicMessages => Box::new(anthropic::Writer::new(options)),
+            Protocol::GeminiGenerate => Box::new(gemini::Writer::new(options)),
+            Protocol::CohereChat => Box::new(cohere::Writer::new(options)),
+            Protocol::OpenAiResponses => Box::new(openai_responses::Writer::new(options)),
         };
         Self { writer, ended: false }
     }

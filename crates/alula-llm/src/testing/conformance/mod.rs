@@ -2,6 +2,7 @@
 
 mod fold;
 mod fold_gemini;
+mod rewrite;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -26,8 +27,9 @@ pub enum Outcome {
 /// Puts a recorded call through the adapter of its protocol and looks for losses.
 ///
 /// The request and the answer, read into the model and written again, must be the JSON that they
-/// were; only that a stream is asked for its usage may be added. A stream must give the same events whether it comes whole, event by event, byte by byte
-/// or with other line ends, and the events must add up to the answer that the stream spells out.
+/// were; only that a stream is asked for its usage may be added. A stream must give the same events
+/// whether it comes whole, event by event, byte by byte or with other line ends, and the events
+/// must add up to the answer that the stream spells out, also after they were written again.
 /// Of an error the provider's message must be kept.
 ///
 /// # Panics
@@ -76,7 +78,7 @@ fn request(protocol: Protocol, recorded: &Value) -> Result<(), String> {
     {
         written.shift_remove(USAGE);
     }
-    same("the request", recorded, &written)
+    differences_in("the request", recorded, &written)
 }
 
 fn response(protocol: Protocol, body: &[u8]) -> Result<(), String> {
@@ -86,7 +88,7 @@ fn response(protocol: Protocol, body: &[u8]) -> Result<(), String> {
     let response = response.map_err(|error| format!("the answer cannot be read: {error}"))?;
     let written = protocol.response_to_json(&response);
     let written = written.map_err(|error| format!("the answer cannot be written: {error}"))?;
-    same("the answer", &recorded, &written)
+    differences_in("the answer", &recorded, &written)
 }
 
 fn failure(call: &Interaction) -> Result<(), String> {
@@ -144,7 +146,7 @@ async fn events(protocol: Protocol, body: &Bytes) -> Result<(), String> {
             return Err(format!("read {how}, the stream differs from event {at} on"));
         }
     }
-    adds_up(protocol, whole, text)
+    adds_up(protocol, whole, text).await
 }
 
 async fn decode(protocol: Protocol, chunks: Vec<Bytes>) -> Vec<Result<ChatEvent>> {
@@ -164,12 +166,20 @@ fn first_difference(a: &[Result<ChatEvent>], b: &[Result<ChatEvent>]) -> Option<
 }
 
 /// Folds the events and compares the answer with the one that the text spells out.
-fn adds_up(protocol: Protocol, events: Vec<Result<ChatEvent>>, text: &str) -> Result<(), String> {
+async fn adds_up(
+    protocol: Protocol,
+    events: Vec<Result<ChatEvent>>,
+    text: &str,
+) -> Result<(), String> {
     let recorded = fold::events(text)?;
     let mut answer = Accumulator::new();
+    let mut known = Vec::with_capacity(events.len());
     for event in events {
         match event {
-            Ok(event) => answer.push(event),
+            Ok(event) => {
+                answer.push(event.clone());
+                known.push(event);
+            }
             Err(error) => {
                 return match fold::error(&recorded) {
                     Some(recorded) => said(recorded, error.message()),
@@ -178,7 +188,8 @@ fn adds_up(protocol: Protocol, events: Vec<Result<ChatEvent>>, text: &str) -> Re
             }
         }
     }
-    let written = protocol.response_to_json(&answer.finish());
+    let answer = answer.finish();
+    let written = protocol.response_to_json(&answer);
     let written = written.map_err(|error| format!("the answer cannot be written: {error}"))?;
     let expected = match protocol {
         Protocol::OpenAiChat => fold::openai(recorded),
@@ -187,10 +198,11 @@ fn adds_up(protocol: Protocol, events: Vec<Result<ChatEvent>>, text: &str) -> Re
         Protocol::GeminiGenerate => fold_gemini::gemini(recorded),
         Protocol::CohereChat => fold::cohere(recorded),
     };
-    same("the answer of the stream", &expected, &written)
+    differences_in("the answer of the stream", &expected, &written)?;
+    rewrite::check(protocol, &known, &answer).await
 }
 
-fn same(what: &str, recorded: &Value, written: &Value) -> Result<(), String> {
+fn differences_in(what: &str, recorded: &Value, written: &Value) -> Result<(), String> {
     const NAMED: usize = 3;
     let found = differences(recorded, written, NAMED + 1);
     if found.is_empty() {

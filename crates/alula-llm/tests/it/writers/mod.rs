@@ -33,7 +33,7 @@ pub(crate) async fn read(protocol: Protocol, stream: &str) -> Result<ChatRespons
 }
 
 pub(crate) fn start(origin: Option<Protocol>, extra: Value) -> ChatEvent {
-    let Value::Object(extra) = extra else { panic!("{extra} is no object") };
+    let extra = extra.as_object().unwrap().clone();
     ChatEvent::Start { id: "a".to_owned(), model: "m-1".to_owned(), origin, extra }
 }
 

@@ -1,0 +1,198 @@
+//! The items of a streamed answer.
+
+use std::{collections::BTreeMap, mem};
+
+use serde_json::{Value, json};
+
+use super::{item::Item, item::Kind, sink::Sink};
+use crate::{
+    ChatEvent, Message, Part, Role,
+    model::Protocol,
+    providers::openai_responses::{
+        exact,
+        item::{Form, items_from_message},
+        own,
+        progress::PARTS_MAX,
+        response::put_logprobs,
+    },
+};
+
+/// Writes items: one after the other, unless they come from this format and may be written at
+/// once there.
+#[derive(Debug)]
+pub(super) struct Items {
+    response: String,
+    origin: Option<Protocol>,
+    /// How many there are of an answer of another format.
+    count: u32,
+    open: BTreeMap<u32, Item>,
+    done: BTreeMap<u32, Value>,
+    /// Whether the first text, whose probabilities are those of the answer, is written.
+    has_text: bool,
+}
+
+impl Items {
+    /// The items of the answer with this id.
+    pub(super) fn new(response: String) -> Self {
+        Self {
+            response,
+            origin: None,
+            count: 0,
+            open: BTreeMap::new(),
+            done: BTreeMap::new(),
+            has_text: false,
+        }
+    }
+
+    pub(super) fn start(&mut self, response: &str, origin: Option<Protocol>) {
+        response.clone_into(&mut self.response);
+        self.origin = origin;
+    }
+
+    /// The items that are written, in order.
+    pub(super) fn take_done(&mut self) -> Vec<Value> {
+        mem::take(&mut self.done).into_values().collect()
+    }
+
+    /// Writes a piece of the answer.
+    pub(super) fn event(
+        &mut self,
+        event: &ChatEvent,
+        logprobs: Option<&Value>,
+        sink: &mut Sink,
+        out: &mut Vec<u8>,
+    ) {
+        let exact = exact(self.origin);
+        self.begin(event, sink, out);
+        let (kind, part) = match event {
+            ChatEvent::Text { part, .. }
+            | ChatEvent::Refusal { part, .. }
+            | ChatEvent::Citation { part, .. } => (Kind::Message, *part),
+            ChatEvent::Reasoning { part, text, .. } => {
+                // What says nothing is no reasoning, unless more of it follows.
+                if text.is_empty() && !own(self.origin) {
+                    return;
+                }
+                (Kind::Reasoning, *part)
+            }
+            ChatEvent::ToolCallStart { part, .. } | ChatEvent::ToolCallArguments { part, .. } => {
+                (Kind::Call, *part)
+            }
+            ChatEvent::Signature { part, .. } | ChatEvent::Extra { part: Some(part), .. } => {
+                if own(self.origin)
+                    && let Some(item) = self.holder(*part)
+                {
+                    item.add(event);
+                }
+                return;
+            }
+            ChatEvent::Part { part, content, .. } => {
+                return self.whole(*part, content, event, logprobs, sink, out);
+            }
+            _ => return,
+        };
+        let Some(number) = self.number(kind, part, logprobs, sink, out) else { return };
+        let (response, origin) = (&self.response, self.origin);
+        let item =
+            self.open.entry(number).or_insert_with(|| Item::new(kind, number, response, origin));
+        item.event(part, event, sink, out);
+        if !exact {
+            item.begin(sink, out);
+        }
+    }
+
+    /// Writes the rest of all items.
+    pub(super) fn end(&mut self, logprobs: Option<&Value>, sink: &mut Sink, out: &mut Vec<u8>) {
+        while let Some((_, item)) = self.open.pop_first() {
+            self.close(item, logprobs, sink, out);
+        }
+    }
+
+    /// Writes the beginning of items that have waited for the event, which may say more of them.
+    fn begin(&mut self, event: &ChatEvent, sink: &mut Sink, out: &mut Vec<u8>) {
+        let waits_for = |number: u32| match event {
+            ChatEvent::Extra { part: Some(part), .. } => part / PARTS_MAX == number,
+            _ => false,
+        };
+        for (number, item) in &mut self.open {
+            if !waits_for(*number) {
+                item.begin(sink, out);
+            }
+        }
+    }
+
+    /// The item that has this part.
+    fn holder(&mut self, part: u32) -> Option<&mut Item> {
+        self.open.values_mut().find(|item| item.has(part))
+    }
+
+    /// The number of the item that a part of this kind belongs to; `None` if it is done.
+    fn number(
+        &mut self,
+        kind: Kind,
+        part: u32,
+        logprobs: Option<&Value>,
+        sink: &mut Sink,
+        out: &mut Vec<u8>,
+    ) -> Option<u32> {
+        if exact(self.origin) {
+            return Some(part / PARTS_MAX);
+        }
+        if let Some((number, item)) = self.open.first_key_value()
+            && item.goes_on(kind, part)
+        {
+            return Some(*number);
+        }
+        self.end(logprobs, sink, out);
+        let number = self.count;
+        self.count = number.saturating_add(1);
+        Some(number)
+    }
+
+    /// Writes a part that is whole at once: an item, or a piece of one.
+    fn whole(
+        &mut self,
+        part: u32,
+        content: &Part,
+        event: &ChatEvent,
+        logprobs: Option<&Value>,
+        sink: &mut Sink,
+        out: &mut Vec<u8>,
+    ) {
+        let exact = exact(self.origin);
+        let mut number = part / PARTS_MAX;
+        if exact && let Some(item) = self.open.get_mut(&number) {
+            return item.add_part(part, event);
+        }
+        if !exact {
+            self.end(logprobs, sink, out);
+        }
+        let mut message = Message::new(Role::Assistant, vec![content.clone()]);
+        message.origin = self.origin;
+        let list = items_from_message(&message, Form::Output(&self.response)).unwrap_or_default();
+        for item in list {
+            if !exact {
+                number = self.count;
+                self.count = number.saturating_add(1);
+            }
+            for kind in ["response.output_item.added", "response.output_item.done"] {
+                sink.send(kind, &json!({"output_index": number, "item": item}), out);
+            }
+            self.done.insert(number, item);
+        }
+    }
+
+    fn close(&mut self, item: Item, logprobs: Option<&Value>, sink: &mut Sink, out: &mut Vec<u8>) {
+        let (number, is_message) = (item.number, item.kind == Kind::Message);
+        let Some(mut value) = item.finish(sink, out) else { return };
+        if is_message
+            && !mem::replace(&mut self.has_text, true)
+            && let Some(logprobs) = logprobs.and_then(|it| it.get("content"))
+        {
+            put_logprobs(std::slice::from_mut(&mut value), logprobs);
+        }
+        let fields = json!({"output_index": number, "item": value});
+        sink.send("response.output_item.done", &fields, out);
+        self.done.insert(number, value);
+    }
+}
