@@ -56,11 +56,11 @@ struct Stop {
 }
 
 impl Writer {
-    pub(in crate::providers) fn new(options: StreamOptions) -> Self {
+    pub(in crate::providers) fn new(options: &StreamOptions) -> Self {
         let message = Message {
             origin: None,
             id: options.id_or_new("msg_"),
-            model: options.model_or_none(),
+            model: options.model.clone().unwrap_or_default(),
             begun: false,
             written: false,
             extra: Extra::new(),
@@ -141,11 +141,12 @@ impl Message {
         let stop = self.stop.take();
         let stop =
             stop.unwrap_or_else(|| Stop { reason: usual, sequence: None, extra: Extra::new() });
-        let mut delta = object([
-            ("stop_reason", stop_to_text(&stop.reason).into()),
-            ("stop_sequence", stop.sequence.into()),
-        ]);
+        let mut delta = object([("stop_reason", stop_to_text(&stop.reason).into())]);
+        delta.put("stop_sequence", stop.sequence);
         delta.fill(&stop.extra);
+        if self.origin != Some(PROTOCOL) {
+            delta.entry("stop_sequence").or_insert(Value::Null);
+        }
         let mut event = object([
             ("type", "message_delta".into()),
             ("delta", delta.into()),

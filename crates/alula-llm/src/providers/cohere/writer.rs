@@ -50,7 +50,7 @@ struct Message {
 }
 
 impl Writer {
-    pub(in crate::providers) fn new(options: StreamOptions) -> Self {
+    pub(in crate::providers) fn new(options: &StreamOptions) -> Self {
         let message = Message {
             origin: None,
             id: options.id_or_new(""),

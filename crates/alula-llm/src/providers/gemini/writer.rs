@@ -4,7 +4,7 @@ mod candidate;
 mod frame;
 
 use self::{candidate::Candidate, frame::Frame};
-use super::{failure::error_to_json, part::Origin, usage::usage_to_json};
+use super::{failure::error_to_json, usage::usage_to_json};
 use crate::{
     ChatEvent, Error, StopReason, StreamOptions, Usage,
     providers::writer::{self, choice_of, sse},
@@ -19,7 +19,7 @@ pub(in crate::providers) struct Writer {
 }
 
 impl Writer {
-    pub(in crate::providers) fn new(options: StreamOptions) -> Self {
+    pub(in crate::providers) fn new(options: &StreamOptions) -> Self {
         Self { frame: Frame::new(options), candidates: Vec::new(), usage: None }
     }
 
@@ -53,7 +53,7 @@ impl writer::Writer for Writer {
         }
         match event {
             ChatEvent::Start { id, model, origin, extra } => {
-                self.frame.start(id, model, Origin::of(*origin), extra);
+                self.frame.start(id, model, *origin, extra);
             }
             ChatEvent::Extra { fields, .. } => self.frame.tell(fields),
             ChatEvent::Usage(usage) => {
@@ -79,13 +79,13 @@ impl writer::Writer for Writer {
         for candidate in &mut self.candidates {
             candidate.end(&mut self.frame, out);
         }
-        let origin = self.frame.origin;
+        let origin = self.frame.origin();
         let usage = self.usage.as_ref().map(|usage| usage_to_json(usage, origin));
         let candidates = match self.is_blocked() {
             true => Vec::new(),
-            false => self.candidates.iter().map(|it| it.last(origin).into()).collect(),
+            false => self.candidates.iter().map(|it| it.last(origin)).collect(),
         };
-        self.frame.last(candidates, usage, out);
+        self.frame.last(&candidates, usage, out);
     }
 }
 

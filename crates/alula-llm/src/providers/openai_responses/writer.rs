@@ -33,7 +33,8 @@ pub(in crate::providers) struct Writer {
     answer: Accumulator,
     begun: bool,
     items: Items,
-    sink: Sink,
+    /// How many events have been written.
+    events: u64,
 }
 
 impl Writer {
@@ -46,7 +47,7 @@ impl Writer {
             id,
             answer: Accumulator::new(),
             begun: false,
-            sink: Sink::default(),
+            events: 0,
         }
     }
 
@@ -64,8 +65,13 @@ impl Writer {
         };
         let response = self.response(known, Vec::new(), Some("in_progress"));
         for kind in ["response.created", "response.in_progress"] {
-            self.sink.send(kind, &json!({"response": response}), out);
+            self.send(kind, &response, out);
         }
+    }
+
+    /// Writes an event about the whole answer.
+    fn send(&mut self, kind: &'static str, response: &Value, out: &mut Vec<u8>) {
+        Sink { events: &mut self.events, out }.send(kind, &json!({"response": response}));
     }
 
     /// The JSON of an answer with these items.
@@ -98,7 +104,6 @@ impl Writer {
             }
             ChatEvent::Extra { part: None, .. } | ChatEvent::Usage(_) => {}
             ChatEvent::Stop { .. } | ChatEvent::ChoiceExtra { .. } => {}
-            ChatEvent::Logprobs { .. } => {}
             _ => return false,
         }
         if choice_of(event).is_none_or(|choice| choice == CHOICE) {
@@ -115,14 +120,13 @@ impl writer::Writer for Writer {
         if is_content || matches!(event, ChatEvent::Start { .. }) {
             self.start(out);
         }
-        let Self { items, sink, answer, order, .. } = self;
+        let Self { items, events, answer, order, .. } = self;
         match event {
             _ if noted => {}
             ChatEvent::Ping => comment(out),
             event if is_content => {
-                let logprobs =
-                    answer.response().choices.first().and_then(|it| it.logprobs.as_ref());
-                let mut write = |event: &ChatEvent| items.event(event, logprobs, sink, out);
+                let mut sink = Sink { events, out };
+                let mut write = |event: &ChatEvent| items.event(event, &mut sink);
                 // The format can say items that are written at once.
                 match exact(answer.response().origin) {
                     true => write(event),
@@ -144,16 +148,16 @@ impl writer::Writer for Writer {
         if let Some(body) = response.as_object_mut() {
             body.insert("error".to_owned(), json!({"code": code, "message": message}));
         }
-        self.sink.send("response.failed", &json!({"response": response}), out);
+        self.send("response.failed", &response, out);
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
         self.start(out);
+        let Self { items, events, order, .. } = self;
+        let mut sink = Sink { events, out };
+        order.end(&mut |event| items.event(event, &mut sink));
+        items.end(&mut sink);
         let mut known = mem::take(&mut self.answer).finish();
-        let logprobs = known.choices.first().and_then(|it| it.logprobs.as_ref());
-        let Self { items, sink, order, .. } = self;
-        order.end(&mut |event| items.event(event, logprobs, sink, out));
-        items.end(logprobs, sink, out);
         if known.choices.is_empty() {
             known.choices.push(Choice::new(CHOICE, Message::new(Role::Assistant, Vec::new())));
         }
@@ -164,6 +168,6 @@ impl writer::Writer for Writer {
             Some("cancelled") => "response.cancelled",
             _ => "response.completed",
         };
-        self.sink.send(kind, &json!({"response": response}), out);
+        self.send(kind, &response, out);
     }
 }

@@ -113,10 +113,6 @@ impl StreamOptions {
         self.id.clone().unwrap_or_else(new)
     }
 
-    pub(super) fn model_or_none(&self) -> String {
-        self.model.clone().unwrap_or_default()
-    }
-
     pub(super) fn created_or_now(&self) -> u64 {
         self.created.unwrap_or_else(|| {
             SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
@@ -128,9 +124,9 @@ impl StreamWriter {
     pub(crate) fn of(protocol: Protocol, options: StreamOptions) -> Self {
         let writer: Box<dyn Writer> = match protocol {
             Protocol::OpenAiChat => Box::new(openai::Writer::new(options)),
-            Protocol::AnthropicMessages => Box::new(anthropic::Writer::new(options)),
-            Protocol::GeminiGenerate => Box::new(gemini::Writer::new(options)),
-            Protocol::CohereChat => Box::new(cohere::Writer::new(options)),
+            Protocol::AnthropicMessages => Box::new(anthropic::Writer::new(&options)),
+            Protocol::GeminiGenerate => Box::new(gemini::Writer::new(&options)),
+            Protocol::CohereChat => Box::new(cohere::Writer::new(&options)),
             Protocol::OpenAiResponses => Box::new(openai_responses::Writer::new(options)),
         };
         Self { writer, ended: false }

@@ -17,12 +17,13 @@ pub(super) async fn check(
     if again == *answer {
         return Ok(());
     }
+    // What is left to be different is the order of text and calls where the format has no word
+    // for it.
     let json = |answer: &ChatResponse| {
         let written = protocol.response_to_json(answer);
         written.map_err(|error| format!("the answer of the written stream: {error}"))
     };
-    differences_in("the answer of the written stream", &json(answer)?, &json(&again)?)?;
-    Err(format!("the written stream is another answer: {again:?} and not {answer:?}"))
+    differences_in("the answer of the written stream", &json(answer)?, &json(&again)?)
 }
 
 /// The bytes of each event.

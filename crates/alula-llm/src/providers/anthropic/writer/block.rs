@@ -87,7 +87,8 @@ impl Blocks {
                 self.delta(Piece::Citation { citation: &citation.0 }, out);
             }
             ChatEvent::ToolCallStart { part, id, name, extra, .. } => {
-                self.start_call(*part, id, name, extra, own, out);
+                let none = Extra::new();
+                self.start_call(*part, [id, name], if own { extra } else { &none }, out);
             }
             ChatEvent::ToolCallArguments { part, arguments, .. } => {
                 self.arguments(*part, arguments, out);
@@ -137,11 +138,11 @@ impl Blocks {
     /// Writes the beginning of the open block, unless that has been done.
     fn begin(&mut self, out: &mut Vec<u8>) {
         if let Some(begins) = self.open.as_mut().and_then(|block| block.begins.take()) {
-            self.start(begins, out);
+            self.start(&begins, out);
         }
     }
 
-    fn start(&mut self, block: Map<String, Value>, out: &mut Vec<u8>) {
+    fn start(&mut self, block: &Map<String, Value>, out: &mut Vec<u8>) {
         let event =
             json!({"type": "content_block_start", "index": self.count, "content_block": block});
         self.count = self.count.saturating_add(1);
@@ -170,23 +171,13 @@ impl Blocks {
         sse("content_block_delta", &event, out);
     }
 
-    fn start_call(
-        &mut self,
-        part: u32,
-        id: &str,
-        name: &str,
-        extra: &Extra,
-        own: bool,
-        out: &mut Vec<u8>,
-    ) {
+    fn start_call(&mut self, part: u32, [id, name]: [&str; 2], extra: &Extra, out: &mut Vec<u8>) {
         self.calls.push(part);
         self.enter(part, Kind::Call, out);
         if let Some(begins) = self.open.as_mut().and_then(|block| block.begins.as_mut()) {
             begins.put("id", Some(id));
             begins.put("name", Some(name));
-            if own {
-                begins.fill(extra);
-            }
+            begins.fill(extra);
         }
         self.begin(out);
     }
@@ -198,7 +189,7 @@ impl Blocks {
             return;
         }
         if !is_open {
-            self.start_call(part, "", "", &Extra::new(), false, out);
+            self.start_call(part, [""; 2], &Extra::new(), out);
         }
         // Cohere's models write `null` for no arguments, which is no object.
         if arguments.trim() != "null" {
@@ -230,7 +221,7 @@ impl Blocks {
         if input.is_some() {
             block.insert("input".to_owned(), Map::new().into());
         }
-        self.start(block, out);
+        self.start(&block, out);
         if let Some(input) = input {
             self.delta(Piece::Input { partial_json: &input.to_string() }, out);
         }

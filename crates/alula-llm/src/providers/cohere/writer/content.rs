@@ -73,11 +73,11 @@ impl Contents {
     /// answer is in its `own` format.
     pub(super) fn event(&mut self, event: &ChatEvent, own: bool, out: &mut Vec<u8>) {
         match event {
-            ChatEvent::Text { part, text, .. } | ChatEvent::Refusal { part, text, .. } => {
-                if !text.is_empty() {
-                    self.enter(*part, Kind::Text, out);
-                    self.content(&Text { text }, out);
-                }
+            ChatEvent::Text { part, text, .. } | ChatEvent::Refusal { part, text, .. }
+                if !text.is_empty() =>
+            {
+                self.enter(*part, Kind::Text, out);
+                self.content(&Text { text }, out);
             }
             ChatEvent::Reasoning { text, field, .. } if own && field.as_deref() == Some(PLAN) => {
                 self.close(out);

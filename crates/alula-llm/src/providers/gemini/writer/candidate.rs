@@ -4,13 +4,14 @@ use serde_json::{Map, Value};
 
 use super::{frame::Frame, usual_stop};
 use crate::{
-    ChatEvent, Part, StopReason,
+    ChatEvent, Message, Part, Role, StopReason,
     model::{
-        Citation, Extra, ToolCall,
+        Citation, Extra, Protocol, ToolCall,
         fields::{Fields, object},
     },
     providers::{
         gemini::{
+            message::content_to_json,
             part::{Origin, part_to_json},
             response::{finish_reason, sources_to_json},
         },
@@ -119,7 +120,7 @@ impl Candidate {
 
 impl Content {
     fn event(&mut self, event: &ChatEvent, frame: &mut Frame, out: &mut Vec<u8>) {
-        let own = frame.origin.is_own();
+        let own = frame.origin().is_own();
         self.settle(event, frame, out);
         match event {
             ChatEvent::Text { part, text, .. } | ChatEvent::Refusal { part, text, .. } => {
@@ -151,12 +152,12 @@ impl Content {
                 let (_, call) = self.call.get_or_insert_with(|| (*part, ToolCall::default()));
                 call.arguments.push_str(arguments);
             }
-            ChatEvent::Citation { citation, .. } if frame.origin != Origin::Here => {
+            ChatEvent::Citation { citation, .. } if frame.origin() != Origin::Here => {
                 self.citations.push(citation.clone());
             }
             ChatEvent::Part { content, .. } => {
-                if let Ok(Some(Value::Object(piece))) = part_to_json(content, frame.origin) {
-                    self.piece(&piece, frame, out);
+                for piece in whole(content, frame.protocol) {
+                    self.parts(frame, out, |out| json(&piece, out));
                 }
             }
             ChatEvent::Logprobs { logprobs, .. } if own => {
@@ -179,7 +180,7 @@ impl Content {
     }
 
     fn text(&mut self, part: u32, text: &str, thought: bool, frame: &mut Frame, out: &mut Vec<u8>) {
-        if frame.origin == Origin::Here {
+        if frame.origin() == Origin::Here {
             let mut piece = object([("text", text.into())]);
             piece.put("thought", thought.then_some(true));
             self.held = Some((part, piece));
@@ -211,7 +212,7 @@ impl Content {
 
     fn end_call(&mut self, frame: &mut Frame, out: &mut Vec<u8>) {
         let Some((_, call)) = self.call.take() else { return };
-        match part_to_json(&Part::ToolCall(call), frame.origin) {
+        match part_to_json(&Part::ToolCall(call), frame.origin()) {
             Ok(Some(Value::Object(piece))) => self.piece(&piece, frame, out),
             Ok(_) => {}
             Err(error) => self.malformed = Some(error.message().to_owned()),
@@ -247,6 +248,14 @@ impl Content {
 
     /// The number, where it must be said: one that came is among the unknown fields.
     fn named(&self, frame: &Frame) -> Option<u32> {
-        (frame.origin != Origin::Here || self.index > 0).then_some(self.index)
+        (frame.origin() != Origin::Here || self.index > 0).then_some(self.index)
     }
+}
+
+/// The JSON of a part that came whole.
+fn whole(content: &Part, origin: Option<Protocol>) -> Vec<Value> {
+    let mut message = Message::new(Role::Assistant, vec![content.clone()]);
+    message.origin = origin;
+    let written = content_to_json(&message).unwrap_or_default().take_array("parts");
+    written.unwrap_or_default()
 }

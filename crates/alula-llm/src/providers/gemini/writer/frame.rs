@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     StreamOptions,
-    model::{Extra, merge_fields},
+    model::{Extra, Protocol, merge_fields},
     providers::{
         gemini::{part::Origin, response::block_reason},
         writer::json,
@@ -19,7 +19,8 @@ const NAMED: [&str; 4] = ["candidates", "usageMetadata", "modelVersion", "respon
 /// The fields of the whole answer.
 #[derive(Debug)]
 pub(super) struct Frame {
-    pub(super) origin: Origin,
+    /// Whose fields those of the answer are.
+    pub(super) protocol: Option<Protocol>,
     id: String,
     model: String,
     /// Fields that have not been told yet.
@@ -31,22 +32,32 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn new(options: StreamOptions) -> Self {
+    pub(super) fn new(options: &StreamOptions) -> Self {
         Self {
-            origin: Origin::Hand,
+            protocol: None,
             id: options.id_or_new(""),
-            model: options.model.unwrap_or_default(),
+            model: options.model.clone().unwrap_or_default(),
             extra: Extra::new(),
             blocked: false,
             tail: Vec::new(),
         }
     }
 
+    pub(super) fn origin(&self) -> Origin {
+        Origin::of(self.protocol)
+    }
+
     /// Takes over what an answer says about itself.
-    pub(super) fn start(&mut self, id: &str, model: &str, origin: Origin, extra: &Extra) {
-        self.origin = origin;
+    pub(super) fn start(
+        &mut self,
+        id: &str,
+        model: &str,
+        protocol: Option<Protocol>,
+        extra: &Extra,
+    ) {
+        self.protocol = protocol;
         self.tail.clear();
-        let exact = origin == Origin::Here;
+        let exact = self.origin() == Origin::Here;
         // What an answer of another format does not say, the options have.
         if exact || !id.is_empty() {
             id.clone_into(&mut self.id);
@@ -59,7 +70,7 @@ impl Frame {
 
     /// Notes unknown fields of the whole answer, for the next chunk.
     pub(super) fn tell(&mut self, fields: &Extra) {
-        if self.origin.is_own() {
+        if self.origin().is_own() {
             self.blocked |= block_reason(fields).is_some();
             let mut fields = fields.clone();
             fields.retain(|name, _| !NAMED.contains(&name.as_str()));
@@ -80,7 +91,7 @@ impl Frame {
     }
 
     /// Writes the last chunk.
-    pub(super) fn last(&mut self, candidates: Vec<Value>, usage: Option<Value>, out: &mut Vec<u8>) {
+    pub(super) fn last(&mut self, candidates: &[Extra], usage: Option<Value>, out: &mut Vec<u8>) {
         if candidates.is_empty() {
             let extra = mem::take(&mut self.extra);
             let usage = usage.into_iter().map(|usage| ("usageMetadata".to_owned(), usage));
@@ -91,7 +102,7 @@ impl Frame {
             return self.close(None, out);
         }
         out.extend_from_slice(b"data: {\"candidates\":");
-        json(&candidates, out);
+        json(candidates, out);
         self.close(usage, out);
     }
 

@@ -31,7 +31,8 @@ pub(super) struct Chunk {
 
 impl Chunk {
     pub(super) fn new(options: StreamOptions) -> Self {
-        let (id, model) = (options.id_or_new("chatcmpl-"), options.model_or_none());
+        let id = options.id_or_new("chatcmpl-");
+        let model = options.model.clone().unwrap_or_default();
         let mut chunk = Self {
             options,
             origin: None,

@@ -100,11 +100,9 @@ impl Item {
 
     /// Adds to a piece what is not told before the end.
     pub(super) fn add(&mut self, event: &ChatEvent) {
-        let part = match event {
-            ChatEvent::Signature { part, .. } | ChatEvent::Extra { part: Some(part), .. } => part,
-            _ => return,
-        };
-        if let Some(piece) = self.pieces.get_mut(part) {
+        if let ChatEvent::Signature { part, .. } | ChatEvent::Extra { part: Some(part), .. } = event
+            && let Some(piece) = self.pieces.get_mut(part)
+        {
             piece.part.push(event.clone());
         }
     }
@@ -117,16 +115,10 @@ impl Item {
     }
 
     /// Adds a piece, and writes it if the beginning of the item is written.
-    pub(super) fn event(
-        &mut self,
-        part: u32,
-        event: &ChatEvent,
-        sink: &mut Sink,
-        out: &mut Vec<u8>,
-    ) {
+    pub(super) fn event(&mut self, part: u32, event: &ChatEvent, sink: &mut Sink<'_>) {
         let is_new = !self.has(part);
         if is_new {
-            self.open(part, event, sink, out);
+            self.open(part, event, sink);
         }
         let Some(piece) = self.pieces.get_mut(&part) else { return };
         piece.part.push(event.clone());
@@ -134,28 +126,28 @@ impl Item {
             return;
         }
         if is_new {
-            self.added(part, sink, out);
+            self.added(part, sink);
         }
         match event {
             ChatEvent::Text { text, .. }
             | ChatEvent::Refusal { text, .. }
-            | ChatEvent::Reasoning { text, .. } => self.delta(part, text, sink, out),
+            | ChatEvent::Reasoning { text, .. } => self.delta(part, text, sink),
             ChatEvent::ToolCallArguments { arguments, .. } => {
-                self.delta(part, arguments, sink, out);
+                self.delta(part, arguments, sink);
             }
             ChatEvent::Citation { citation, .. } if exact(self.origin) => {
-                self.annotation(part, &citation.0, sink, out);
+                self.annotation(part, &citation.0, sink);
             }
             _ => {}
         }
     }
 
     /// Makes room for a new piece; the one before has ended.
-    fn open(&mut self, part: u32, event: &ChatEvent, sink: &mut Sink, out: &mut Vec<u8>) {
+    fn open(&mut self, part: u32, event: &ChatEvent, sink: &mut Sink<'_>) {
         if !exact(self.origin)
             && let Some(last) = self.pieces.keys().next_back().copied()
         {
-            self.end(last, sink, out);
+            self.end(last, sink);
         }
         let list = match event {
             ChatEvent::Text { .. } | ChatEvent::Citation { .. } => List::Text,
@@ -180,7 +172,7 @@ impl Item {
     }
 
     /// Writes the beginning, unless that has been done, and what has come since.
-    pub(super) fn begin(&mut self, sink: &mut Sink, out: &mut Vec<u8>) {
+    pub(super) fn begin(&mut self, sink: &mut Sink<'_>) {
         if self.begun {
             return;
         }
@@ -204,18 +196,18 @@ impl Item {
             item.put("status", Some("in_progress"));
         }
         let fields = json!({"output_index": self.number, "item": item});
-        sink.send("response.output_item.added", &fields, out);
+        sink.send("response.output_item.added", &fields);
         let parts: Vec<u32> = self.pieces.keys().copied().collect();
         for part in parts {
-            self.added(part, sink, out);
+            self.added(part, sink);
             if let Some(text) = self.pieces.get(&part).map(|piece| piece.text().to_owned()) {
-                self.delta(part, &text, sink, out);
+                self.delta(part, &text, sink);
             }
         }
     }
 
     /// Writes that a piece begins.
-    fn added(&self, part: u32, sink: &mut Sink, out: &mut Vec<u8>) {
+    fn added(&self, part: u32, sink: &mut Sink<'_>) {
         let Some(piece) = self.pieces.get(&part) else { return };
         let (kind, entry) = match piece.list {
             List::Text => (
@@ -234,10 +226,10 @@ impl Item {
             ),
             List::None => return,
         };
-        sink.send(kind, &self.at(piece, json!({"part": entry})), out);
+        sink.send(kind, &self.at(piece, json!({"part": entry})));
     }
 
-    fn delta(&self, part: u32, text: &str, sink: &mut Sink, out: &mut Vec<u8>) {
+    fn delta(&self, part: u32, text: &str, sink: &mut Sink<'_>) {
         let Some(piece) = self.pieces.get(&part).filter(|_| !text.is_empty()) else { return };
         let mut delta = Delta { delta: text, logprobs: None };
         let kind = match piece.list {
@@ -250,19 +242,19 @@ impl Item {
             List::Summary => "response.reasoning_summary_text.delta",
             List::None => "response.function_call_arguments.delta",
         };
-        sink.send(kind, &self.at(piece, delta), out);
+        sink.send(kind, &self.at(piece, delta));
     }
 
-    fn annotation(&self, part: u32, annotation: &Value, sink: &mut Sink, out: &mut Vec<u8>) {
+    fn annotation(&self, part: u32, annotation: &Value, sink: &mut Sink<'_>) {
         let Some(piece) = self.pieces.get(&part) else { return };
         let before = piece.part.response().message().map_or(0, |it| it.citations().count());
         let fields =
             json!({"annotation_index": before.saturating_sub(1), "annotation": annotation});
-        sink.send("response.output_text.annotation.added", &self.at(piece, fields), out);
+        sink.send("response.output_text.annotation.added", &self.at(piece, fields));
     }
 
     /// Writes the end of a piece, with all of it.
-    fn end(&mut self, part: u32, sink: &mut Sink, out: &mut Vec<u8>) {
+    fn end(&mut self, part: u32, sink: &mut Sink<'_>) {
         let entry = self.entry(part);
         let Some(piece) = self.pieces.get_mut(&part) else { return };
         if std::mem::replace(&mut piece.ended, true) {
@@ -272,7 +264,7 @@ impl Item {
         let text = piece.text();
         let (kind, told, ended) = match piece.list {
             List::Text => {
-                self.late_annotations(piece, &entry, sink, out);
+                self.late_annotations(piece, &entry, sink);
                 let told = json!({"text": text, "logprobs": []});
                 ("response.output_text.done", told, "response.content_part.done")
             }
@@ -291,33 +283,33 @@ impl Item {
             ),
             List::None => return,
         };
-        sink.send(kind, &self.at(piece, told), out);
-        sink.send(ended, &self.at(piece, json!({"part": entry})), out);
+        sink.send(kind, &self.at(piece, told));
+        sink.send(ended, &self.at(piece, json!({"part": entry})));
     }
 
     /// Writes the sources of a text whose places were not known before its end.
-    fn late_annotations(&self, piece: &Piece, entry: &Value, sink: &mut Sink, out: &mut Vec<u8>) {
+    fn late_annotations(&self, piece: &Piece, entry: &Value, sink: &mut Sink<'_>) {
         if exact(self.origin) {
             return;
         }
         let list = entry.get("annotations").and_then(Value::as_array);
         for (index, annotation) in list.into_iter().flatten().enumerate() {
             let fields = json!({"annotation_index": index, "annotation": annotation});
-            sink.send("response.output_text.annotation.added", &self.at(piece, fields), out);
+            sink.send("response.output_text.annotation.added", &self.at(piece, fields));
         }
     }
 
     /// Writes the end of all pieces, and gives the whole item back.
-    pub(super) fn finish(mut self, sink: &mut Sink, out: &mut Vec<u8>) -> Option<Value> {
-        self.begin(sink, out);
+    pub(super) fn finish(mut self, sink: &mut Sink<'_>) -> Option<Value> {
+        self.begin(sink);
         let parts: Vec<u32> = self.pieces.keys().copied().collect();
-        parts.into_iter().for_each(|part| self.end(part, sink, out));
+        parts.into_iter().for_each(|part| self.end(part, sink));
         let item = self.whole()?;
         if self.kind == Kind::Call
             && let Some(piece) = self.pieces.values().next()
         {
             let fields = json!({"name": item.get("name"), "arguments": item.get("arguments")});
-            sink.send("response.function_call_arguments.done", &self.at(piece, fields), out);
+            sink.send("response.function_call_arguments.done", &self.at(piece, fields));
         }
         Some(Value::Object(item))
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{item::Item, item::Kind, sink::Sink};
 use crate::{
-    ChatEvent, Message, Part, Role,
+    Accumulator, ChatEvent, Message, Part, Role,
     model::Protocol,
     providers::openai_responses::{
         exact,
@@ -27,8 +27,9 @@ pub(super) struct Items {
     count: u32,
     open: BTreeMap<u32, Item>,
     done: BTreeMap<u32, Value>,
-    /// Whether the first text, whose probabilities are those of the answer, is written.
+    /// Whether the first text is written; the probabilities are those of its tokens.
     has_text: bool,
+    logprobs: Accumulator,
 }
 
 impl Items {
@@ -41,6 +42,7 @@ impl Items {
             open: BTreeMap::new(),
             done: BTreeMap::new(),
             has_text: false,
+            logprobs: Accumulator::new(),
         }
     }
 
@@ -55,15 +57,9 @@ impl Items {
     }
 
     /// Writes a piece of the answer.
-    pub(super) fn event(
-        &mut self,
-        event: &ChatEvent,
-        logprobs: Option<&Value>,
-        sink: &mut Sink,
-        out: &mut Vec<u8>,
-    ) {
+    pub(super) fn event(&mut self, event: &ChatEvent, sink: &mut Sink<'_>) {
         let exact = exact(self.origin);
-        self.begin(event, sink, out);
+        self.begin(event, sink);
         let (kind, part) = match event {
             ChatEvent::Text { part, .. }
             | ChatEvent::Refusal { part, .. }
@@ -87,36 +83,37 @@ impl Items {
                 return;
             }
             ChatEvent::Part { part, content, .. } => {
-                return self.whole(*part, content, event, logprobs, sink, out);
+                return self.whole(*part, content, event, sink);
             }
+            ChatEvent::Logprobs { .. } => return self.logprobs.push(event.clone()),
             _ => return,
         };
-        let Some(number) = self.number(kind, part, logprobs, sink, out) else { return };
+        let Some(number) = self.number(kind, part, sink) else { return };
         let (response, origin) = (&self.response, self.origin);
         let item =
             self.open.entry(number).or_insert_with(|| Item::new(kind, number, response, origin));
-        item.event(part, event, sink, out);
+        item.event(part, event, sink);
         if !exact {
-            item.begin(sink, out);
+            item.begin(sink);
         }
     }
 
     /// Writes the rest of all items.
-    pub(super) fn end(&mut self, logprobs: Option<&Value>, sink: &mut Sink, out: &mut Vec<u8>) {
+    pub(super) fn end(&mut self, sink: &mut Sink<'_>) {
         while let Some((_, item)) = self.open.pop_first() {
-            self.close(item, logprobs, sink, out);
+            self.close(item, sink);
         }
     }
 
     /// Writes the beginning of items that have waited for the event, which may say more of them.
-    fn begin(&mut self, event: &ChatEvent, sink: &mut Sink, out: &mut Vec<u8>) {
+    fn begin(&mut self, event: &ChatEvent, sink: &mut Sink<'_>) {
         let waits_for = |number: u32| match event {
             ChatEvent::Extra { part: Some(part), .. } => part / PARTS_MAX == number,
             _ => false,
         };
         for (number, item) in &mut self.open {
             if !waits_for(*number) {
-                item.begin(sink, out);
+                item.begin(sink);
             }
         }
     }
@@ -127,14 +124,7 @@ impl Items {
     }
 
     /// The number of the item that a part of this kind belongs to; `None` if it is done.
-    fn number(
-        &mut self,
-        kind: Kind,
-        part: u32,
-        logprobs: Option<&Value>,
-        sink: &mut Sink,
-        out: &mut Vec<u8>,
-    ) -> Option<u32> {
+    fn number(&mut self, kind: Kind, part: u32, sink: &mut Sink<'_>) -> Option<u32> {
         if exact(self.origin) {
             return Some(part / PARTS_MAX);
         }
@@ -143,29 +133,21 @@ impl Items {
         {
             return Some(*number);
         }
-        self.end(logprobs, sink, out);
+        self.end(sink);
         let number = self.count;
         self.count = number.saturating_add(1);
         Some(number)
     }
 
     /// Writes a part that is whole at once: an item, or a piece of one.
-    fn whole(
-        &mut self,
-        part: u32,
-        content: &Part,
-        event: &ChatEvent,
-        logprobs: Option<&Value>,
-        sink: &mut Sink,
-        out: &mut Vec<u8>,
-    ) {
+    fn whole(&mut self, part: u32, content: &Part, event: &ChatEvent, sink: &mut Sink<'_>) {
         let exact = exact(self.origin);
         let mut number = part / PARTS_MAX;
         if exact && let Some(item) = self.open.get_mut(&number) {
             return item.add_part(part, event);
         }
         if !exact {
-            self.end(logprobs, sink, out);
+            self.end(sink);
         }
         let mut message = Message::new(Role::Assistant, vec![content.clone()]);
         message.origin = self.origin;
@@ -176,23 +158,24 @@ impl Items {
                 self.count = number.saturating_add(1);
             }
             for kind in ["response.output_item.added", "response.output_item.done"] {
-                sink.send(kind, &json!({"output_index": number, "item": item}), out);
+                sink.send(kind, &json!({"output_index": number, "item": item}));
             }
             self.done.insert(number, item);
         }
     }
 
-    fn close(&mut self, item: Item, logprobs: Option<&Value>, sink: &mut Sink, out: &mut Vec<u8>) {
+    fn close(&mut self, item: Item, sink: &mut Sink<'_>) {
         let (number, is_message) = (item.number, item.kind == Kind::Message);
-        let Some(mut value) = item.finish(sink, out) else { return };
+        let Some(mut value) = item.finish(sink) else { return };
+        let choice = self.logprobs.response().choices.first();
+        let logprobs = choice.and_then(|it| it.logprobs.as_ref()?.get("content"));
         if is_message
             && !mem::replace(&mut self.has_text, true)
-            && let Some(logprobs) = logprobs.and_then(|it| it.get("content"))
+            && let Some(logprobs) = logprobs
         {
             put_logprobs(std::slice::from_mut(&mut value), logprobs);
         }
-        let fields = json!({"output_index": number, "item": value});
-        sink.send("response.output_item.done", &fields, out);
+        sink.send("response.output_item.done", &json!({"output_index": number, "item": value}));
         self.done.insert(number, value);
     }
 }

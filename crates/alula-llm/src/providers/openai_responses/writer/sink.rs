@@ -4,10 +4,12 @@ use serde::Serialize;
 
 use crate::providers::writer::sse;
 
-/// Numbers the events of a stream.
-#[derive(Debug, Default)]
-pub(super) struct Sink {
-    events: u64,
+/// Where events go, each with its number.
+#[derive(Debug)]
+pub(super) struct Sink<'a> {
+    /// How many events have been written.
+    pub(super) events: &'a mut u64,
+    pub(super) out: &'a mut Vec<u8>,
 }
 
 #[derive(Serialize)]
@@ -18,10 +20,10 @@ struct Numbered<'a, T> {
     fields: &'a T,
 }
 
-impl Sink {
+impl Sink<'_> {
     /// Writes an event with these fields.
-    pub(super) fn send(&mut self, kind: &'static str, fields: &impl Serialize, out: &mut Vec<u8>) {
-        sse(kind, &Numbered { r#type: kind, sequence_number: self.events, fields }, out);
-        self.events += 1;
+    pub(super) fn send(&mut self, kind: &'static str, fields: &impl Serialize) {
+        sse(kind, &Numbered { r#type: kind, sequence_number: *self.events, fields }, self.out);
+        *self.events += 1;
     }
 }
