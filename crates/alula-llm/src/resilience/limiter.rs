@@ -99,10 +99,11 @@ impl Limiter {
     pub(crate) fn reserve(&self, tokens: u64) -> Result<Reservation, NoTurn> {
         let now = self.inner.epoch.elapsed();
         let mut windows = self.inner.windows();
-        let mut second = now.as_secs();
+        let this = now.as_secs();
+        let mut second = this;
         // The later of the two turns has room in both windows, as nothing is booked after it.
         for (window, amount) in windows.amounts(tokens) {
-            second = second.max(window.earliest(second, amount).ok_or(NoTurn::TooLarge)?);
+            second = second.max(window.earliest(this, second, amount).ok_or(NoTurn::TooLarge)?);
         }
         let at = now.max(Duration::from_secs(second));
         let wait = at.saturating_sub(now);
@@ -211,6 +212,18 @@ mod tests {
         drop(waiting);
         limiter.reserve(10).unwrap().turn().await;
         assert!(limiter.reserve(10).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_and_leaves_makes_nobody_forget_what_was_used() {
+        let limit = RateLimit::default().requests(2).tokens(1_000);
+        let limiter = Limiter::new(limit.wait_max(Duration::from_secs(100)));
+        limiter.reserve(900).unwrap().turn().await;
+        let waiting = [limiter.reserve(900).unwrap(), limiter.reserve(50).unwrap()];
+        drop(waiting);
+        let started = Instant::now();
+        limiter.reserve(900).unwrap().turn().await;
+        assert_eq!(started.elapsed(), Duration::from_secs(61));
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,14 +26,17 @@ impl Window {
         Self { limit, slots: VecDeque::new() }
     }
 
-    /// The first second, from `now` on, in which so much may be used; none if it is more than the
+    /// The first second, from `from` on, in which so much may be used; none if it is more than the
     /// limit itself.
-    pub(super) fn earliest(&mut self, now: u64, amount: u64) -> Option<u64> {
+    ///
+    /// It forgets what nobody has to look at from `now` on. That may be earlier than `from`: who
+    /// is booked ahead may give up, and others take the place.
+    pub(super) fn earliest(&mut self, now: u64, from: u64, amount: u64) -> Option<u64> {
         if amount > self.limit {
             return None;
         }
         self.forget(now);
-        let mut second = self.slots.back().map_or(now, |last| now.max(last.second));
+        let mut second = self.slots.back().map_or(from, |last| from.max(last.second));
         let mut used = self.slots.iter().fold(0_u64, |sum, slot| sum.saturating_add(slot.used));
         for slot in &self.slots {
             let has_passed = slot.second + WINDOW < second;
@@ -83,12 +86,12 @@ mod tests {
     fn the_limit_may_be_used_at_once_and_then_a_minute_passes() {
         let mut window = Window::new(3);
         for second in [10, 10, 12] {
-            assert_eq!(window.earliest(second, 1), Some(second));
+            assert_eq!(window.earliest(second, second, 1), Some(second));
             window.book(second, 1);
         }
-        assert_eq!(window.earliest(13, 1), Some(71));
-        assert_eq!(window.earliest(13, 3), Some(73));
-        assert_eq!(window.earliest(13, 4), None);
+        assert_eq!(window.earliest(13, 13, 1), Some(71));
+        assert_eq!(window.earliest(13, 13, 3), Some(73));
+        assert_eq!(window.earliest(13, 13, 4), None);
     }
 
     #[test]
@@ -96,11 +99,11 @@ mod tests {
         let mut window = Window::new(100);
         window.book(5, 90);
         window.correct(5, 90, 10);
-        assert_eq!(window.earliest(6, 90), Some(6));
+        assert_eq!(window.earliest(6, 6, 90), Some(6));
         window.correct(5, 10, 95);
-        assert_eq!(window.earliest(6, 10), Some(66));
+        assert_eq!(window.earliest(6, 6, 10), Some(66));
         // A second that is long past is nothing to correct.
-        window.earliest(900, 1);
+        window.earliest(900, 900, 1);
         window.correct(5, 95, 0);
     }
 
@@ -108,10 +111,10 @@ mod tests {
     fn nobody_is_overtaken() {
         let mut window = Window::new(10);
         window.book(0, 9);
-        let large = window.earliest(1, 10).unwrap();
+        let large = window.earliest(1, 1, 10).unwrap();
         window.book(large, 10);
         assert_eq!(large, 61);
-        assert!(window.earliest(2, 1).unwrap() > large);
+        assert!(window.earliest(2, 2, 1).unwrap() > large);
     }
 
     proptest! {
@@ -127,7 +130,7 @@ mod tests {
             for (pause, amount) in steps {
                 now += pause;
                 let amount = amount.min(limit);
-                let second = window.earliest(now, amount).unwrap();
+                let second = window.earliest(now, now, amount).unwrap();
                 prop_assert!(second >= now);
                 window.book(second, amount);
                 booked.push((second, amount));
@@ -150,7 +153,7 @@ mod tests {
             for (pause, amount) in steps {
                 now += pause;
                 let amount = amount.min(limit);
-                let second = window.earliest(now, amount).unwrap();
+                let second = window.earliest(now, now, amount).unwrap();
                 let last = booked.last().map_or(0, |(second, _)| *second);
                 if second > now.max(last) {
                     let before = second - 1;
