@@ -14,6 +14,9 @@ use crate::{process, python::Environment, workspace::Workspace};
 const BROWSERS: &[&str] =
     &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
+/// Names under which Redis, or what takes its place, is installed.
+const REDIS: &[&str] = &["redis-server", "valkey-server"];
+
 /// What the tests can use of what they need.
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
@@ -21,6 +24,8 @@ pub(crate) struct Tools {
     python: Option<PathBuf>,
     /// A Chromium.
     chromium: Option<PathBuf>,
+    /// A Redis.
+    redis: Option<PathBuf>,
 }
 
 impl Tools {
@@ -29,21 +34,15 @@ impl Tools {
         Self {
             python: Environment::new(workspace, "test").find(),
             chromium: BROWSERS.iter().find_map(process::find),
+            redis: REDIS.iter().find_map(process::find),
         }
     }
 
     /// Installs what is missing. Without apt, that is only the Python packages.
     pub(crate) fn install(workspace: &Workspace) -> Result<Self> {
         let mut tools = Self::find(workspace);
-        if tools.chromium.is_none() {
-            if has_apt() {
-                apt_install(&["chromium"])
-                    .context("cannot install Chromium; do it by hand, or say --no-install")?;
-                tools.chromium = BROWSERS.iter().find_map(process::find);
-            } else {
-                println!("no apt here: install Chromium by hand, or its tests are skipped");
-            }
-        }
+        provide(&mut tools.chromium, "Chromium", "chromium", BROWSERS)?;
+        provide(&mut tools.redis, "Redis", "redis-server", REDIS)?;
         if tools.python.is_none() {
             tools.python = Some(Environment::new(workspace, "test").install()?);
         }
@@ -61,9 +60,31 @@ impl Tools {
         };
         set("ALULA_TEST_PYTHON", self.python.as_deref());
         set("ALULA_TEST_CHROMIUM", self.chromium.as_deref());
-        let complete = self.python.is_some() && self.chromium.is_some();
+        set("ALULA_TEST_REDIS", self.redis.as_deref());
+        let tools = [&self.python, &self.chromium, &self.redis];
+        let complete = tools.iter().all(|tool| tool.is_some());
         set("ALULA_TEST_REQUIRE", complete.then(|| Path::new("1")));
     }
+}
+
+/// Installs a program that is missing, where there is apt.
+fn provide(
+    program: &mut Option<PathBuf>,
+    name: &str,
+    package: &str,
+    programs: &[&str],
+) -> Result<()> {
+    if program.is_some() {
+        return Ok(());
+    }
+    if !has_apt() {
+        println!("no apt here: install {name} by hand, or its tests are skipped");
+        return Ok(());
+    }
+    apt_install(&[package])
+        .with_context(|| format!("cannot install {name}; do it by hand, or say --no-install"))?;
+    *program = programs.iter().find_map(process::find);
+    Ok(())
 }
 
 pub(crate) fn has_apt() -> bool {
@@ -94,7 +115,8 @@ mod tests {
     use super::*;
 
     fn told(tools: &Tools) -> Vec<(&str, Option<String>)> {
-        let names = ["ALULA_TEST_PYTHON", "ALULA_TEST_CHROMIUM", "ALULA_TEST_REQUIRE"];
+        let names =
+            ["ALULA_TEST_PYTHON", "ALULA_TEST_CHROMIUM", "ALULA_TEST_REDIS", "ALULA_TEST_REQUIRE"];
         let mut command = Command::new("true");
         tools.tell(&mut command);
         let value = |name: &str| {
@@ -106,12 +128,14 @@ mod tests {
 
     #[test]
     fn tests_must_run_once_every_tool_is_there() {
-        let mut tools = Tools { python: Some("python".into()), chromium: None };
+        let (python, redis) = (Some("python".into()), Some("redis".into()));
+        let mut tools = Tools { python, chromium: None, redis };
         assert_eq!(
             told(&tools),
             [
                 ("ALULA_TEST_PYTHON", Some("python".to_owned())),
                 ("ALULA_TEST_CHROMIUM", None),
+                ("ALULA_TEST_REDIS", Some("redis".to_owned())),
                 ("ALULA_TEST_REQUIRE", None),
             ],
         );

@@ -28,6 +28,8 @@ pub use providers::{
     StreamOptions, StreamWriter,
 };
 pub use relay::{RelayChunk, RelayRequest, RelayResponse, RelayStream};
-pub use resilience::{BreakerPolicy, BreakerState, RateLimit, RetryPolicy};
+#[cfg(feature = "redis")]
+pub use resilience::Redis;
+pub use resilience::{BreakerPolicy, BreakerState, RateLimit, RetryPolicy, SharedState};
 pub use secret::ApiKey;
 pub use stream::ChatStream;

@@ -4,7 +4,7 @@ use super::{Connected, Inner, Llm, Route, route::Target};
 use crate::{
     BreakerPolicy, Deadlines, Error, ErrorKind, Http, HttpLimits, Provider, RateLimit, Result,
     RetryPolicy,
-    resilience::{Gate, Health},
+    resilience::{Gate, Health, Sharing},
 };
 
 /// Sets up an [`Llm`].
@@ -18,6 +18,7 @@ pub struct LlmBuilder {
     deadlines: Deadlines,
     retry: RetryPolicy,
     breaker: BreakerPolicy,
+    sharing: Option<Sharing>,
     limits: HttpLimits,
     proxy: Option<String>,
 }
@@ -124,6 +125,15 @@ impl LlmBuilder {
         self
     }
 
+    /// Shares limits and the state of breakers with all processes that have the same Redis, prefix
+    /// and names of providers and routes.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn shared_state(mut self, redis: crate::Redis) -> Self {
+        self.sharing = Some(redis.open());
+        self
+    }
+
     /// Checks the set-up and shares one connection pool among the providers.
     ///
     /// # Errors
@@ -134,12 +144,14 @@ impl LlmBuilder {
     /// no provider.
     pub fn build(mut self) -> Result<Llm> {
         self.prepare()?;
-        let Self { breaker, retry, deadlines, .. } = self;
-        let health = || Arc::new(Health::new(breaker, retry));
+        let Self { breaker, retry, deadlines, sharing, .. } = self;
+        let shared = |what: &str, name: &str| Some(sharing.as_ref()?.of(&format!("{what}:{name}")));
+        let health = |name: &str| Arc::new(Health::new(breaker, retry, shared("breaker", name)));
         let connect = |provider: Box<dyn Provider>| {
-            let (rate, at_once) =
-                (self.rates.remove(provider.name()), self.at_once.remove(provider.name()));
-            Connected { provider, gate: Gate::new(rate, at_once), health: health() }
+            let name = provider.name();
+            let (rate, at_once) = (self.rates.remove(name), self.at_once.remove(name));
+            let gate = Gate::new(rate, at_once, shared("limit", name));
+            Connected { health: health(name), gate, provider }
         };
         let providers = self.providers.into_iter().map(connect).collect();
         if let Some(name) = self.rates.keys().chain(self.at_once.keys()).next() {
@@ -147,7 +159,8 @@ impl LlmBuilder {
         }
         let default_model = self.default_model.filter(|model| !model.is_empty());
         let routes = HashMap::new();
-        let mut inner = Inner { providers, routes, default_model, deadlines, retry };
+        let sharing = sharing.clone();
+        let mut inner = Inner { providers, routes, default_model, deadlines, retry, sharing };
         for (name, route) in self.routes {
             let targets = targets(&inner, &name, route, health)?;
             inner.routes.insert(name, targets);
@@ -189,13 +202,14 @@ fn targets(
     inner: &Inner,
     name: &str,
     route: Route,
-    health: impl Fn() -> Arc<Health>,
+    health: impl Fn(&str) -> Arc<Health>,
 ) -> Result<Vec<Target>> {
     if name.is_empty() || route.targets.is_empty() {
         return Err(config(format!("the route {name:?} needs a name and a target")));
     }
     let target = |(model, weight): (String, u32)| {
-        Ok(Target { weight, health: health(), ..inner.target(&model)? })
+        let health = health(&format!("{name}:{model}"));
+        Ok(Target { weight, health, ..inner.target(&model)? })
     };
     route.targets.into_iter().map(target).collect()
 }

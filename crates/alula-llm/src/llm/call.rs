@@ -73,7 +73,7 @@ impl Attempts<'_> {
         let connected = self.inner.providers.get(target.provider);
         let connected = connected.ok_or_else(|| not_found("no such provider".to_owned()))?;
         let name = connected.provider.name();
-        let admission = target.health.admit().map_err(|error| error.with_provider(name))?;
+        let admission = target.health.admit().await.map_err(|error| error.with_provider(name))?;
         match self.again::<A>(connected, &target.health, request).await {
             Ok((answer, passage)) => Ok((answer, InFlight::new(admission, passage))),
             Err(error) => {

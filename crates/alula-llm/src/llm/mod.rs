@@ -19,7 +19,7 @@ use self::{
 use crate::{
     BreakerState, ChatRequest, ChatResponse, ChatStream, Deadlines, Error, ErrorKind, Provider,
     RelayRequest, RelayResponse, RelayStream, Result, RetryPolicy,
-    resilience::{Gate, Health},
+    resilience::{Gate, Health, SharedState, Sharing},
 };
 
 /// All providers behind one handle, which is cheap to clone.
@@ -43,6 +43,7 @@ struct Inner {
     default_model: Option<String>,
     deadlines: Deadlines,
     retry: RetryPolicy,
+    sharing: Option<Sharing>,
 }
 
 /// A provider, and what its calls have in common.
@@ -176,6 +177,12 @@ impl Llm {
             Some((name, connected.provider.name()))
         };
         names.into_iter().filter_map(provider).collect()
+    }
+
+    /// How it stands with the state of limits and breakers that processes have in common; nothing
+    /// if each has its own.
+    pub fn shared_state(&self) -> Option<SharedState> {
+        self.inner.sharing.as_ref().map(Sharing::state)
     }
 
     /// The model of requests that name none.

@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn shares_are_kept_and_fallbacks_come_last() {
-        let health = Arc::new(Health::new(crate::BreakerPolicy::default(), RetryPolicy::default()));
+        let health =
+            Arc::new(Health::new(crate::BreakerPolicy::default(), RetryPolicy::default(), None));
         let target = |model: &str, weight| Target {
             provider: 0,
             model: model.to_owned(),

@@ -5,6 +5,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::shared::{News, Outcome, Shared, Ticket, Verdict};
+
 /// When a target that fails is left alone.
 ///
 /// After [`failures`](Self::failures) failed calls in a row, each with all its attempts, the breaker opens: calls go to the next
@@ -54,7 +56,9 @@ pub enum BreakerState {
 #[derive(Debug)]
 pub(crate) struct Breaker {
     policy: BreakerPolicy,
+    /// What this process knows. It decides where nothing is shared, or while that is away.
     state: Mutex<State>,
+    shared: Option<Shared>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,10 +77,12 @@ enum State {
 }
 
 impl Breaker {
-    pub(crate) fn new(policy: BreakerPolicy) -> Self {
-        Self { policy, state: Mutex::new(State::Closed { failures: 0 }) }
+    pub(crate) fn new(policy: BreakerPolicy, shared: Option<Shared>) -> Self {
+        let shared = shared.filter(|_| policy.failures != 0);
+        Self { policy, state: Mutex::new(State::Closed { failures: 0 }), shared }
     }
 
+    /// The state, as far as this process has heard.
     pub(crate) fn state(&self) -> BreakerState {
         match *self.lock() {
             State::Closed { .. } => BreakerState::Closed,
@@ -86,18 +92,49 @@ impl Breaker {
     }
 
     /// Lets a call through, or says how long nothing gets through.
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<Admission, Duration> {
+    pub(crate) async fn admit(self: &Arc<Self>) -> Result<Admission, Duration> {
+        let Some(shared) = &self.shared else { return self.admit_here() };
+        match shared.store.admit(&shared.key).await {
+            Some(verdict) => self.follow(verdict),
+            None => self.admit_here(),
+        }
+    }
+
+    /// Decides by what this process knows.
+    fn admit_here(self: &Arc<Self>) -> Result<Admission, Duration> {
         let mut state = self.lock();
         let now = Instant::now();
         match *state {
             State::Closed { .. } => Ok(self.admission(Probe::No)),
             State::Open { until, pause } if until <= now => {
                 *state = State::HalfOpen { pause };
-                Ok(self.admission(Probe::Yes { pause }))
+                Ok(self.admission(Probe::Yes { pause, ticket: None }))
             }
             State::Open { until, .. } => Err(until - now),
             // The probe tells; how soon, nobody knows.
             State::HalfOpen { pause } => Err(pause),
+        }
+    }
+
+    /// Does what was decided for all processes, and remembers it for when it has to decide.
+    fn follow(self: &Arc<Self>, verdict: Verdict) -> Result<Admission, Duration> {
+        let mut state = self.lock();
+        match verdict {
+            Verdict::Closed { failures } => {
+                *state = State::Closed { failures };
+                Ok(self.admission(Probe::No))
+            }
+            Verdict::Probe { pause, ticket } => {
+                *state = State::HalfOpen { pause };
+                Ok(self.admission(Probe::Yes { pause, ticket: Some(ticket) }))
+            }
+            Verdict::Open { left, pause } => {
+                // While a call of this process tries, it is the one that tells.
+                if !matches!(*state, State::HalfOpen { .. }) {
+                    *state = State::Open { until: Instant::now() + left, pause };
+                }
+                Err(left)
+            }
         }
     }
 
@@ -116,10 +153,14 @@ impl Breaker {
 }
 
 /// Whether a call is the one that tries a target again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Probe {
     No,
-    Yes { pause: Duration },
+    Yes {
+        pause: Duration,
+        /// The right to it, among all processes.
+        ticket: Option<Ticket>,
+    },
 }
 
 /// A call that was let through. Whoever drops it without a word has learned nothing.
@@ -140,13 +181,15 @@ impl Admission {
     pub(crate) fn succeeded(mut self) {
         self.is_told = true;
         let mut state = self.breaker.lock();
-        match (*state, self.probe) {
+        match (*state, &self.probe) {
             (State::Closed { .. }, _) | (State::HalfOpen { .. }, Probe::Yes { .. }) => {
                 *state = State::Closed { failures: 0 };
             }
             // A call of before the breaker opened: the probe will tell.
             _ => {}
         }
+        drop(state);
+        self.tell(Outcome::Succeeded);
     }
 
     /// The target is in trouble.
@@ -154,7 +197,7 @@ impl Admission {
         self.is_told = true;
         let breaker = &self.breaker;
         let mut state = breaker.lock();
-        match (*state, self.probe) {
+        match (*state, &self.probe) {
             (State::Closed { failures }, _) => {
                 let failures = failures.saturating_add(1);
                 let is_enough = breaker.policy.failures != 0 && failures >= breaker.policy.failures;
@@ -163,22 +206,39 @@ impl Admission {
                     false => State::Closed { failures },
                 };
             }
-            (State::HalfOpen { .. }, Probe::Yes { pause }) => {
+            (State::HalfOpen { .. }, Probe::Yes { pause, .. }) => {
                 *state = breaker.open(pause.saturating_mul(2));
             }
             _ => {}
         }
+        drop(state);
+        self.tell(Outcome::Failed);
+    }
+
+    /// Tells the other processes.
+    fn tell(&self, outcome: Outcome) {
+        let Some(shared) = &self.breaker.shared else { return };
+        let ticket = match &self.probe {
+            Probe::No => None,
+            Probe::Yes { ticket, .. } => ticket.as_ref().map(Ticket::number),
+        };
+        shared.store.tell(&shared.key, News { outcome, ticket, policy: self.breaker.policy });
     }
 }
 
 impl Drop for Admission {
     /// A probe whose caller left makes room for the next one.
     fn drop(&mut self) {
-        let Probe::Yes { pause } = self.probe else { return };
+        let Probe::Yes { pause, .. } = self.probe else { return };
+        if self.is_told {
+            return;
+        }
         let mut state = self.breaker.lock();
-        if !self.is_told && matches!(*state, State::HalfOpen { .. }) {
+        if matches!(*state, State::HalfOpen { .. }) {
             *state = State::Open { until: Instant::now(), pause };
         }
+        drop(state);
+        self.tell(Outcome::Left);
     }
 }
 
@@ -189,35 +249,35 @@ mod tests {
     use super::*;
 
     fn opened() -> Arc<Breaker> {
-        let breaker = Arc::new(Breaker::new(BreakerPolicy::default()));
+        let breaker = Arc::new(Breaker::new(BreakerPolicy::default(), None));
         for _ in 0..3 {
-            breaker.admit().unwrap().failed();
+            breaker.admit_here().unwrap().failed();
         }
         breaker
     }
 
     #[tokio::test(start_paused = true)]
     async fn three_failures_in_a_row_open_it() {
-        let breaker = Arc::new(Breaker::new(BreakerPolicy::default()));
+        let breaker = Arc::new(Breaker::new(BreakerPolicy::default(), None));
         for _ in 0..10 {
-            breaker.admit().unwrap().failed();
-            breaker.admit().unwrap().failed();
-            breaker.admit().unwrap().succeeded();
+            breaker.admit_here().unwrap().failed();
+            breaker.admit_here().unwrap().failed();
+            breaker.admit_here().unwrap().succeeded();
         }
         assert_eq!(breaker.state(), BreakerState::Closed);
-        assert_eq!(opened().admit().unwrap_err(), Duration::from_secs(5));
+        assert_eq!(opened().admit_here().unwrap_err(), Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_call_tries_it_again() {
         let breaker = opened();
         advance(Duration::from_secs(5)).await;
-        let probe = breaker.admit().unwrap();
+        let probe = breaker.admit_here().unwrap();
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
-        assert!(breaker.admit().is_err(), "two calls try at once");
+        assert!(breaker.admit_here().is_err(), "two calls try at once");
         probe.succeeded();
         assert_eq!(breaker.state(), BreakerState::Closed);
-        breaker.admit().unwrap().failed();
+        breaker.admit_here().unwrap().failed();
         assert_eq!(breaker.state(), BreakerState::Closed, "it has forgotten the old failures");
     }
 
@@ -226,40 +286,40 @@ mod tests {
         let breaker = opened();
         for seconds in [5, 10, 20, 40, 60, 60] {
             let pause = Duration::from_secs(seconds);
-            assert_eq!(breaker.admit().unwrap_err(), pause);
+            assert_eq!(breaker.admit_here().unwrap_err(), pause);
             advance(pause).await;
-            breaker.admit().unwrap().failed();
+            breaker.admit_here().unwrap().failed();
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn late_news_of_earlier_calls_changes_nothing() {
-        let breaker = Arc::new(Breaker::new(BreakerPolicy::default()));
-        let early: Vec<_> = (0..4).map(|_| breaker.admit().unwrap()).collect();
+        let breaker = Arc::new(Breaker::new(BreakerPolicy::default(), None));
+        let early: Vec<_> = (0..4).map(|_| breaker.admit_here().unwrap()).collect();
         for _ in 0..3 {
-            breaker.admit().unwrap().failed();
+            breaker.admit_here().unwrap().failed();
         }
         for (number, call) in early.into_iter().enumerate() {
             if number % 2 == 0 { call.succeeded() } else { call.failed() }
         }
-        assert_eq!(breaker.admit().unwrap_err(), Duration::from_secs(5));
+        assert_eq!(breaker.admit_here().unwrap_err(), Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_is_given_up_is_followed_by_another() {
         let breaker = opened();
         advance(Duration::from_secs(5)).await;
-        drop(breaker.admit().unwrap());
-        breaker.admit().unwrap().succeeded();
+        drop(breaker.admit_here().unwrap());
+        breaker.admit_here().unwrap().succeeded();
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_a_number_it_never_opens() {
         let policy = BreakerPolicy { failures: 0, ..BreakerPolicy::default() };
-        let breaker = Arc::new(Breaker::new(policy));
+        let breaker = Arc::new(Breaker::new(policy, None));
         for _ in 0..100 {
-            breaker.admit().unwrap().failed();
+            breaker.admit_here().unwrap().failed();
         }
         assert_eq!(breaker.state(), BreakerState::Closed);
     }

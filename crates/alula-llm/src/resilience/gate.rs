@@ -10,6 +10,7 @@ use super::{
     breaker::{Admission, Breaker},
     limiter::{Limiter, NoTurn, Reservation},
     retry::RetryBudget,
+    shared::Shared,
 };
 use crate::{Error, ErrorKind, Result, Usage};
 
@@ -21,8 +22,8 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    pub(crate) fn new(breaker: BreakerPolicy, retry: RetryPolicy) -> Self {
-        let breaker = Arc::new(Breaker::new(breaker));
+    pub(crate) fn new(breaker: BreakerPolicy, retry: RetryPolicy, shared: Option<Shared>) -> Self {
+        let breaker = Arc::new(Breaker::new(breaker, shared));
         Self { breaker, budget: RetryBudget::new(retry.budget) }
     }
 
@@ -31,9 +32,9 @@ impl Health {
     /// # Errors
     ///
     /// [`ErrorKind::Overloaded`] while the target is left alone.
-    pub(crate) fn admit(&self) -> Result<Admission> {
+    pub(crate) async fn admit(&self) -> Result<Admission> {
         self.budget.deposit();
-        self.breaker.admit().map_err(|rest| {
+        self.breaker.admit().await.map_err(|rest| {
             let kind = ErrorKind::Overloaded { retry_after: Some(rest) };
             Error::new(kind, "it failed too often and is left alone for a while")
         })
@@ -64,13 +65,18 @@ struct Slots {
 }
 
 impl Gate {
-    pub(crate) fn new(rate: Option<RateLimit>, at_once: Option<usize>) -> Self {
+    /// A rate is that of all processes if its state is shared; `at_once` is of this one.
+    pub(crate) fn new(
+        rate: Option<RateLimit>,
+        at_once: Option<usize>,
+        shared: Option<Shared>,
+    ) -> Self {
         let wait_max = rate.unwrap_or_default().wait_max;
         let slots = at_once.map(|calls| {
             let free = Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)));
             Slots { free, wait_max }
         });
-        Self { limiter: rate.map(Limiter::new), slots }
+        Self { limiter: rate.map(|rate| Limiter::new(rate, shared)), slots }
     }
 
     /// Lets an attempt through when its turn has come. `tokens` estimates what it will use.
@@ -93,8 +99,7 @@ impl Gate {
 }
 
 async fn turn(limiter: &Limiter, tokens: u64) -> Result<Reservation> {
-    let reserved = limiter.reserve(tokens);
-    let mut reservation = reserved.map_err(|no| {
+    let mut reservation = limiter.reserve(tokens).await.map_err(|no| {
         let (retry_after, message) = match no {
             NoTurn::After(wait) => (Some(wait), "its limit of requests or tokens is reached"),
             NoTurn::TooLarge => (None, "the call needs more tokens than the limit of a minute"),

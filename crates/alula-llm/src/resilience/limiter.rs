@@ -5,7 +5,10 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::window::Window;
+use super::{
+    shared::{Booking, Correction, Shared, Turn},
+    window::{WINDOW, Window},
+};
 
 /// How many requests and tokens a provider lets through in a minute.
 ///
@@ -57,7 +60,8 @@ impl RateLimit {
     }
 }
 
-/// Holds calls to a [`RateLimit`]. Clones count together.
+/// Holds calls to a [`RateLimit`]. Clones count together, and with other processes if the state
+/// is shared.
 #[derive(Debug, Clone)]
 pub(crate) struct Limiter {
     inner: Arc<Inner>,
@@ -66,8 +70,12 @@ pub(crate) struct Limiter {
 #[derive(Debug)]
 struct Inner {
     limit: RateLimit,
+    /// What a window counts by: seconds, but in tests.
+    unit: Duration,
     epoch: Instant,
+    /// What this process booked. It decides where nothing is shared, or while that is away.
     windows: Mutex<Windows>,
+    shared: Option<Shared>,
 }
 
 #[derive(Debug)]
@@ -86,42 +94,127 @@ pub(crate) enum NoTurn {
 }
 
 impl Limiter {
-    pub(crate) fn new(limit: RateLimit) -> Self {
-        let windows = Windows {
+    pub(crate) fn new(limit: RateLimit, shared: Option<Shared>) -> Self {
+        Self::by_unit(limit, Duration::from_secs(1), shared)
+    }
+
+    pub(super) fn by_unit(limit: RateLimit, unit: Duration, shared: Option<Shared>) -> Self {
+        let windows = Mutex::new(Windows {
             requests: limit.requests.map(Window::new),
             tokens: limit.tokens.map(Window::new),
-        };
-        let inner = Inner { limit, epoch: Instant::now(), windows: Mutex::new(windows) };
-        Self { inner: Arc::new(inner) }
+        });
+        Self { inner: Arc::new(Inner { limit, unit, epoch: Instant::now(), windows, shared }) }
     }
 
     /// Books a request of about so many tokens for the first moment that has room.
-    pub(crate) fn reserve(&self, tokens: u64) -> Result<Reservation, NoTurn> {
-        let now = self.inner.epoch.elapsed();
-        let mut windows = self.inner.windows();
-        let this = now.as_secs();
-        let mut second = this;
-        // The later of the two turns has room in both windows, as nothing is booked after it.
-        for (window, amount) in windows.amounts(tokens) {
-            second = second.max(window.earliest(this, second, amount).ok_or(NoTurn::TooLarge)?);
+    pub(crate) async fn reserve(&self, tokens: u64) -> Result<Reservation, NoTurn> {
+        match &self.inner.shared {
+            None => self.reserve_here(tokens),
+            Some(shared) => match self.reserve_in(shared, tokens).await? {
+                Some(reservation) => Ok(reservation),
+                None => self.reserve_here(tokens),
+            },
         }
-        let at = now.max(Duration::from_secs(second));
-        let wait = at.saturating_sub(now);
-        if wait > self.inner.limit.wait_max {
+    }
+
+    /// Books with this process alone.
+    fn reserve_here(&self, tokens: u64) -> Result<Reservation, NoTurn> {
+        let inner = &*self.inner;
+        let now = inner.epoch.elapsed();
+        let mut windows = inner.windows();
+        let wait = inner.wait(&mut windows, now, tokens)?;
+        if wait > inner.limit.wait_max {
             return Err(NoTurn::After(wait));
         }
-        for (window, amount) in windows.amounts(tokens) {
-            window.book(second, amount);
-        }
+        let second = windows.book(inner.second(now), inner.second(now + wait), tokens);
         drop(windows);
+        Ok(self.reservation(now + wait, second, tokens, None))
+    }
+
+    /// Books with all processes, and notes it here; nothing if the shared state is away.
+    async fn reserve_in(
+        &self,
+        shared: &Shared,
+        tokens: u64,
+    ) -> Result<Option<Reservation>, NoTurn> {
+        let inner = &*self.inner;
+        let RateLimit { requests: requests_max, tokens: tokens_max, wait_max } = inner.limit;
+        let is_too_large = requests_max == Some(0) || tokens_max.is_some_and(|max| tokens > max);
+        if is_too_large {
+            return Err(NoTurn::TooLarge);
+        }
+        // What was booked while the shared state was away is known here only.
+        let wait_min = match shared.store.has_gaps(inner.begin(WINDOW + 1)) {
+            true => inner.wait(&mut inner.windows(), inner.epoch.elapsed(), tokens)?,
+            false => Duration::ZERO,
+        };
+        let unit = inner.unit;
+        let booking = Booking { requests_max, tokens_max, tokens, wait_min, wait_max, unit };
+        let Some(turn) = shared.store.reserve(&shared.key, booking).await else { return Ok(None) };
+        let turn = turn.map_err(NoTurn::After)?;
+        let now = inner.epoch.elapsed();
+        let at = now + turn.wait;
+        let second = inner.windows().book(inner.second(now), inner.second(at), tokens);
+        Ok(Some(self.reservation(at, second, tokens, Some(turn))))
+    }
+
+    fn reservation(
+        &self,
+        at: Duration,
+        second: u64,
+        tokens: u64,
+        turn: Option<Turn>,
+    ) -> Reservation {
         let at = self.inner.epoch + at;
-        Ok(Reservation { limiter: self.clone(), at, second, tokens, has_begun: false })
+        Reservation { limiter: self.clone(), at, second, turn, tokens, has_begun: false }
     }
 }
 
 impl Inner {
     fn windows(&self) -> MutexGuard<'_, Windows> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long it is until there is room.
+    fn wait(&self, windows: &mut Windows, now: Duration, tokens: u64) -> Result<Duration, NoTurn> {
+        let this = self.second(now);
+        let mut second = this;
+        // The later of the two turns has room in both windows, as nothing is booked after it.
+        for (window, amount) in windows.amounts(tokens) {
+            second = second.max(window.earliest(this, second, amount).ok_or(NoTurn::TooLarge)?);
+        }
+        Ok(self.begin(second).saturating_sub(now))
+    }
+
+    /// When a second, or whatever the window counts by, begins.
+    fn begin(&self, second: u64) -> Duration {
+        Duration::from_nanos(self.unit_nanos().saturating_mul(second))
+    }
+
+    /// Which second, or whatever the window counts by, it is.
+    fn second(&self, at: Duration) -> u64 {
+        u64::try_from(at.as_nanos()).unwrap_or(u64::MAX) / self.unit_nanos()
+    }
+
+    fn unit_nanos(&self) -> u64 {
+        u64::try_from(self.unit.as_nanos()).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Corrects what was booked: so many tokens were used, or the call was not made.
+    fn correct(&self, reservation: &Reservation, used: Option<u64>) {
+        let &Reservation { second, tokens, turn, .. } = reservation;
+        let mut windows = self.windows();
+        if let Some(window) = &mut windows.tokens {
+            window.correct(second, tokens, used.unwrap_or_default());
+        }
+        if let (None, Some(window)) = (used, &mut windows.requests) {
+            window.correct(second, 1, 0);
+        }
+        drop(windows);
+        let is_news = used.is_none() || self.limit.tokens.is_some() && used != Some(tokens);
+        if let (Some(shared), Some(Turn { slot, .. }), true) = (&self.shared, turn, is_news) {
+            shared.store.correct(&shared.key, Correction { slot, booked: tokens, used });
+        }
     }
 }
 
@@ -131,6 +224,17 @@ impl Windows {
         let requests = self.requests.iter_mut().map(|window| (window, 1));
         requests.chain(self.tokens.iter_mut().map(move |window| (window, tokens)))
     }
+
+    /// Books for this second, or a later one that is booked already. Which it is.
+    fn book(&mut self, now: u64, second: u64, tokens: u64) -> u64 {
+        let windows = self.amounts(tokens);
+        let second = windows.filter_map(|(window, _)| window.last()).fold(second, u64::max);
+        for (window, amount) in self.amounts(tokens) {
+            window.forget(now);
+            window.book(second, amount);
+        }
+        second
+    }
 }
 
 /// The turn of a call. One that is dropped before it has begun is given back.
@@ -139,6 +243,8 @@ pub(crate) struct Reservation {
     limiter: Limiter,
     at: Instant,
     second: u64,
+    /// Where it is in the shared state.
+    turn: Option<Turn>,
     tokens: u64,
     has_begun: bool,
 }
@@ -152,11 +258,15 @@ impl Reservation {
         self.has_begun = true;
     }
 
+    /// Where it is in the shared state.
+    #[cfg(all(test, feature = "redis"))]
+    pub(super) fn shared_slot(&self) -> Option<u64> {
+        self.turn.map(|turn| turn.slot)
+    }
+
     /// Says how many tokens the call used in truth.
     pub(crate) fn settle(mut self, tokens: u64) {
-        if let Some(window) = &mut self.limiter.inner.windows().tokens {
-            window.correct(self.second, self.tokens, tokens);
-        }
+        self.limiter.inner.correct(&self, Some(tokens));
         self.has_begun = true;
     }
 }
@@ -164,9 +274,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.has_begun {
-            for (window, amount) in self.limiter.inner.windows().amounts(self.tokens) {
-                window.correct(self.second, amount, 0);
-            }
+            self.limiter.inner.correct(self, None);
         }
     }
 }
@@ -176,61 +284,63 @@ mod tests {
     use super::*;
 
     fn limiter(requests: u64, tokens: u64) -> Limiter {
-        Limiter::new(RateLimit::default().requests(requests).tokens(tokens))
+        Limiter::new(RateLimit::default().requests(requests).tokens(tokens), None)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_is_waited_for_but_not_for_long() {
         let limiter = limiter(2, 1_000);
         for _ in 0..2 {
-            limiter.reserve(10).unwrap().turn().await;
+            limiter.reserve(10).await.unwrap().turn().await;
         }
-        let Err(NoTurn::After(wait)) = limiter.reserve(10) else { panic!("there was a turn") };
+        let Err(NoTurn::After(wait)) = limiter.reserve(10).await else {
+            panic!("there was a turn")
+        };
         assert!(wait > Duration::from_secs(59), "{wait:?}");
         tokio::time::advance(Duration::from_secs(55)).await;
         let started = Instant::now();
-        limiter.reserve(10).unwrap().turn().await;
+        limiter.reserve(10).await.unwrap().turn().await;
         assert_eq!(started.elapsed(), Duration::from_secs(6));
     }
 
     #[tokio::test(start_paused = true)]
     async fn tokens_are_settled() {
         let limiter = limiter(100, 1_000);
-        let mut first = limiter.reserve(900).unwrap();
+        let mut first = limiter.reserve(900).await.unwrap();
         first.turn().await;
-        assert!(matches!(limiter.reserve(200), Err(NoTurn::After(_))));
+        assert!(matches!(limiter.reserve(200).await, Err(NoTurn::After(_))));
         first.settle(100);
-        limiter.reserve(200).unwrap().turn().await;
-        assert_eq!(limiter.reserve(1_001).unwrap_err(), NoTurn::TooLarge);
+        limiter.reserve(200).await.unwrap().turn().await;
+        assert_eq!(limiter.reserve(1_001).await.unwrap_err(), NoTurn::TooLarge);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_leaves_before_the_turn_makes_room() {
         let limiter = limiter(1, 1_000);
-        let waiting = limiter.reserve(10).unwrap();
-        assert!(limiter.reserve(10).is_err());
+        let waiting = limiter.reserve(10).await.unwrap();
+        assert!(limiter.reserve(10).await.is_err());
         drop(waiting);
-        limiter.reserve(10).unwrap().turn().await;
-        assert!(limiter.reserve(10).is_err());
+        limiter.reserve(10).await.unwrap().turn().await;
+        assert!(limiter.reserve(10).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_and_leaves_makes_nobody_forget_what_was_used() {
         let limit = RateLimit::default().requests(2).tokens(1_000);
-        let limiter = Limiter::new(limit.wait_max(Duration::from_secs(100)));
-        limiter.reserve(900).unwrap().turn().await;
-        let waiting = [limiter.reserve(900).unwrap(), limiter.reserve(50).unwrap()];
+        let limiter = Limiter::new(limit.wait_max(Duration::from_secs(100)), None);
+        limiter.reserve(900).await.unwrap().turn().await;
+        let waiting = [limiter.reserve(900).await.unwrap(), limiter.reserve(50).await.unwrap()];
         drop(waiting);
         let started = Instant::now();
-        limiter.reserve(900).unwrap().turn().await;
+        limiter.reserve(900).await.unwrap().turn().await;
         assert_eq!(started.elapsed(), Duration::from_secs(61));
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_limits_nobody_waits() {
-        let limiter = Limiter::new(RateLimit::default());
+        let limiter = Limiter::new(RateLimit::default(), None);
         for _ in 0..1_000 {
-            limiter.reserve(u64::MAX).unwrap().turn().await;
+            limiter.reserve(u64::MAX).await.unwrap().turn().await;
         }
     }
 }

@@ -4,10 +4,17 @@
 mod breaker;
 mod gate;
 mod limiter;
+#[cfg(feature = "redis")]
+mod redis;
 mod retry;
+mod shared;
 mod window;
 
 pub use breaker::{BreakerPolicy, BreakerState};
 pub(crate) use gate::{Gate, Health, InFlight, Passage, tell};
 pub use limiter::RateLimit;
+#[cfg(feature = "redis")]
+pub use redis::Redis;
 pub use retry::RetryPolicy;
+pub use shared::SharedState;
+pub(crate) use shared::Sharing;

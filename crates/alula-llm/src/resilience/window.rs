@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 /// The seconds of a window.
-const WINDOW: u64 = 60;
+pub(super) const WINDOW: u64 = 60;
 
 /// How much of something may be used within any 60 seconds.
 ///
@@ -49,6 +49,11 @@ impl Window {
         Some(second)
     }
 
+    /// The last second with a booking.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.slots.back().map(|slot| slot.second)
+    }
+
     /// Uses so much in a second that [`earliest`](Self::earliest) gave, or in a later one.
     pub(super) fn book(&mut self, second: u64, amount: u64) {
         match self.slots.back_mut() {
@@ -69,7 +74,7 @@ impl Window {
     }
 
     /// Forgets what no later second has to look at.
-    fn forget(&mut self, now: u64) {
+    pub(super) fn forget(&mut self, now: u64) {
         while self.slots.front().is_some_and(|slot| slot.second + WINDOW < now) {
             self.slots.pop_front();
         }

@@ -1,0 +1,269 @@
+//! The task that speaks with Redis: the only one of a process.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{
+    AsyncConnectionConfig, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind,
+    ToRedisArgs, Value, aio::MultiplexedConnection,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::job::{Hashes, Job, LEASE, SCRIPTS};
+
+/// How many jobs go to Redis in one piece.
+const BATCH_MAX: usize = 128;
+/// How long to wait for a connection while nobody waits for us.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The waits before connecting again, about.
+const BACKOFF_MIN: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// What is known of the link at both of its ends.
+#[derive(Debug)]
+pub(super) struct Status {
+    is_away: AtomicBool,
+    reports_lost: AtomicU64,
+    /// When something may last have been booked that Redis does not know.
+    gap: Mutex<Option<Instant>>,
+}
+
+impl Status {
+    pub(super) fn new() -> Self {
+        let (is_away, reports_lost) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { is_away, reports_lost, gap: Mutex::new(None) }
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn reports_lost(&self) -> u64 {
+        self.reports_lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lost(&self, reports: u64) {
+        self.reports_lost.fetch_add(reports, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_gap(&self) {
+        *self.gap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    pub(super) fn gap(&self) -> Option<Instant> {
+        *self.gap.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a link is made.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) client: redis::Client,
+    /// A key that is written when a connection begins.
+    pub(super) alive_key: Arc<str>,
+    /// The longest wait for Redis.
+    pub(super) timeout: Duration,
+}
+
+/// The far end of the queue of jobs.
+///
+/// Jobs go to Redis in the order in which they came, as many at once as have gathered meanwhile:
+/// what a call told is known before the next one asks.
+pub(super) struct Link {
+    route: Route,
+    status: Arc<Status>,
+    jobs: mpsc::Receiver<Job>,
+    connection: Option<Connection>,
+    /// Rights to be kept, and when.
+    renewals: Vec<Job>,
+    renew_at: Instant,
+    /// The next wait before connecting again.
+    backoff: Duration,
+}
+
+pub(super) struct Connection {
+    pub(super) redis: MultiplexedConnection,
+    pub(super) hashes: Hashes,
+}
+
+impl Link {
+    pub(super) fn new(route: Route, status: Arc<Status>, jobs: mpsc::Receiver<Job>) -> Self {
+        Self {
+            route,
+            status,
+            jobs,
+            connection: None,
+            renewals: Vec::new(),
+            renew_at: Instant::now(),
+            backoff: BACKOFF_MIN,
+        }
+    }
+
+    /// Does jobs until nobody can have any more.
+    pub(super) async fn run(mut self) {
+        let mut jobs = Vec::new();
+        loop {
+            tokio::select! {
+                count = self.jobs.recv_many(&mut jobs, BATCH_MAX) => if count == 0 { return },
+                () = sleep_until(self.renew_at), if !self.renewals.is_empty() => {
+                    jobs.append(&mut self.renewals);
+                }
+            }
+            match self.work(&mut jobs).await {
+                Ok(()) => self.backoff = BACKOFF_MIN,
+                Err(error) => {
+                    self.give_up(&mut jobs);
+                    self.away(&error).await;
+                }
+            }
+        }
+    }
+
+    /// Does all jobs, and what they bring about. Jobs that are left after an error were not done,
+    /// or not surely.
+    async fn work(&mut self, jobs: &mut Vec<Job>) -> RedisResult<()> {
+        while !jobs.is_empty() {
+            jobs.retain(Job::is_wanted);
+            let mut answers = self.send(jobs).await;
+            if answers.as_ref().is_err_and(|it| it.is_connection_dropped() && !it.is_timeout()) {
+                // The server was restarted, or has closed an idle connection. What was asked can
+                // be asked again; what was told may have arrived, and does not bear to be twice.
+                self.connection = None;
+                self.status.note_gap();
+                self.lose(jobs.extract_if(.., |job| job.is_report()).count());
+                answers = self.send(jobs).await;
+            }
+            let (answers, mut next) = (answers?, Vec::new());
+            for (job, answer) in jobs.drain(..).zip(answers) {
+                match job.answer(&answer) {
+                    Some(job @ Job::Renew(..)) => self.renew(job),
+                    Some(job) => next.push(job),
+                    None => {}
+                }
+            }
+            *jobs = next;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, jobs: &[Job]) -> RedisResult<Vec<Value>> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect(self.route.timeout).await?,
+        };
+        let connection = self.connection.insert(connection);
+        within(self.route.timeout, connection.send(jobs)).await
+    }
+
+    async fn connect(&self, limit: Duration) -> RedisResult<Connection> {
+        within(limit, Connection::open(&self.route)).await
+    }
+
+    fn renew(&mut self, job: Job) {
+        if self.renewals.is_empty() {
+            self.renew_at = Instant::now() + LEASE / 3;
+        }
+        self.renewals.push(job);
+    }
+
+    /// Who waits for an answer goes on without one.
+    fn give_up(&mut self, jobs: &mut Vec<Job>) {
+        self.lose(jobs.iter().filter(|job| job.is_report()).count());
+        for job in jobs.drain(..).filter(|job| matches!(job, Job::Renew(..))) {
+            self.renew(job);
+        }
+    }
+
+    fn lose(&self, reports: usize) {
+        self.status.lost(u64::try_from(reports).unwrap_or(u64::MAX));
+    }
+
+    /// Waits until Redis is back, or nobody needs it any more. Processes do not come together.
+    async fn away(&mut self, error: &RedisError) {
+        self.connection = None;
+        self.status.is_away.store(true, Ordering::Relaxed);
+        tracing::warn!(%error, "Redis is away: limits and breakers are those of this process alone");
+        while !self.jobs.is_closed() {
+            sleep(self.backoff.mul_f64(0.5 + fastrand::f64())).await;
+            self.backoff = self.backoff.saturating_mul(2).min(BACKOFF_MAX);
+            match self.connect(CONNECT_TIMEOUT).await {
+                Ok(connection) => {
+                    self.connection = Some(connection);
+                    self.status.note_gap();
+                    self.status.is_away.store(false, Ordering::Relaxed);
+                    tracing::info!("Redis is back: limits and breakers are shared again");
+                    return;
+                }
+                Err(error) => tracing::debug!(%error, "Redis is still away"),
+            }
+        }
+    }
+}
+
+impl Connection {
+    async fn open(route: &Route) -> RedisResult<Self> {
+        let config = AsyncConnectionConfig::new();
+        let config = config.set_connection_timeout(None).set_response_timeout(None);
+        let mut redis = route.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let hashes = load(&mut redis, SCRIPTS).await?;
+        // One that may only be read is not the one.
+        let mut write = redis::cmd("SET");
+        write.arg(&*route.alive_key).arg(1).arg("PX").arg(1_000);
+        write.exec_async(&mut redis).await?;
+        Ok(Self { redis, hashes })
+    }
+
+    pub(super) async fn send(&mut self, jobs: &[Job]) -> RedisResult<Vec<Value>> {
+        let mut answers = self.try_send(jobs).await?;
+        if answers.iter().any(is_unknown) {
+            // Somebody has made Redis forget its scripts; nothing of these jobs was done.
+            self.hashes = load(&mut self.redis, SCRIPTS).await?;
+            for (job, answer) in jobs.iter().zip(&mut answers).filter(|(_, it)| is_unknown(it)) {
+                let again = self.try_send(std::slice::from_ref(job)).await?;
+                *answer = again.into_iter().next().unwrap_or(Ok(Value::Nil));
+            }
+        }
+        answers.into_iter().collect()
+    }
+
+    /// Sends all jobs at once, of which some may fail.
+    async fn try_send(&mut self, jobs: &[Job]) -> RedisResult<Vec<RedisResult<Value>>> {
+        let mut pipeline = Pipeline::with_capacity(jobs.len());
+        pipeline.ignore_errors();
+        for job in jobs {
+            pipeline.add_command(job.command(&self.hashes));
+        }
+        pipeline.query_async(&mut self.redis).await
+    }
+}
+
+pub(super) async fn load<S: ToRedisArgs>(
+    redis: &mut MultiplexedConnection,
+    scripts: [S; SCRIPTS.len()],
+) -> RedisResult<Hashes> {
+    let mut pipeline = Pipeline::with_capacity(scripts.len());
+    for script in scripts {
+        pipeline.cmd("SCRIPT").arg("LOAD").arg(script);
+    }
+    let hashes: Vec<String> = pipeline.query_async(redis).await?;
+    hashes.try_into().map_err(|_| (ErrorKind::UnexpectedReturnType, "a script has no name").into())
+}
+
+fn is_unknown(answer: &RedisResult<Value>) -> bool {
+    let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
+    answer.as_ref().is_err_and(|error| error.kind() == unknown)
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}"));
+    timeout(limit, work).await.map_err(late)?
+}

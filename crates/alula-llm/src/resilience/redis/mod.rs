@@ -1,0 +1,203 @@
+//! Breakers and limits that processes share through Redis.
+
+mod job;
+mod link;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout},
+};
+
+use self::{
+    job::{Ask, Job},
+    link::{Link, Route, Status},
+};
+use super::shared::{
+    Booking, Correction, News, SharedState, Sharing, Store, Ticket, Turn, Verdict,
+};
+use crate::{Error, ErrorKind, Result};
+
+/// How many jobs may wait for Redis. More than this is a Redis that is away, or will be at once.
+const JOBS_MAX: usize = 1_024;
+
+/// A Redis, or a Valkey, in which processes share what limits a provider: the state of breakers,
+/// and the requests and tokens of the last minute.
+///
+/// Limits then hold for all processes together, and one process tries again for all of them what
+/// the others leave alone. Concurrency and the budget of retries stay those of each process.
+///
+/// A call asks Redis twice, for its breaker and for its turn, each in one round trip; how it ended
+/// is told behind its back. Time is that of Redis, so that the clocks of processes do not matter.
+/// Keys are gone by themselves, at the latest a day after the last news.
+///
+/// **No call fails because of Redis.** Where it does not answer [in time](Self::timeout), a process
+/// goes by a state of its own, which has counted its own calls all along; it says so once in a
+/// warning and in [`Llm::shared_state`](crate::Llm::shared_state), and is back by itself when Redis
+/// is. Meanwhile each process holds to the limits on its own, which lets all of them together do
+/// more.
+///
+/// It takes Redis 6 or newer as a single server, without TLS: use a network that is yours.
+///
+/// ```
+/// use alula_llm::{Demo, Llm, Redis};
+///
+/// # fn main() -> alula_llm::Result<()> {
+/// let redis = Redis::new("redis://:password@localhost:6379/0")?.prefix("billing");
+/// let llm = Llm::builder().provider(Demo::new()).shared_state(redis).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Redis {
+    client: redis::Client,
+    prefix: String,
+    timeout: Duration,
+}
+
+impl Redis {
+    /// The Redis at this URL: `redis://[user][:password@]host[:port][/database]`, or
+    /// `redis+unix:///path`. Nothing is connected before the first call.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when it is no such URL.
+    pub fn new(url: &str) -> Result<Self> {
+        let client = redis::Client::open(url).map_err(|error| {
+            Error::new(ErrorKind::Config, "the URL of Redis cannot be used").with_source(error)
+        })?;
+        Ok(Self { client, prefix: "alula".to_owned(), timeout: Duration::from_millis(100) })
+    }
+
+    /// Sets what all keys begin with: those who share a prefix share limits. `alula`.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Sets how long a call waits for Redis at most, each time it asks. 100 ms.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    pub(crate) fn open(self) -> Sharing {
+        let Self { client, prefix, timeout } = self;
+        let route = Route { client, alive_key: format!("{prefix}:alive").into(), timeout };
+        let (status, queue) = (Arc::new(Status::new()), Mutex::new(None));
+        Sharing::new(Arc::new(RedisStore { route, status, queue }), prefix)
+    }
+}
+
+impl fmt::Debug for Redis {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// The near end of the link to Redis.
+struct RedisStore {
+    route: Route,
+    status: Arc<Status>,
+    /// To the task that speaks with Redis, which begins with the first call.
+    queue: Mutex<Option<mpsc::Sender<Job>>>,
+}
+
+impl RedisStore {
+    /// Asks, and waits for no longer than a call may.
+    async fn ask<A>(
+        &self,
+        key: &Arc<str>,
+        ask: impl FnOnce(oneshot::Sender<A>) -> Ask,
+    ) -> Option<A> {
+        if self.status.is_away() {
+            return None;
+        }
+        let (reply, answer) = oneshot::channel();
+        let sent = self.queue().try_send(Job::Ask(key.clone(), ask(reply)));
+        let answer = match sent {
+            Ok(()) => timeout(self.route.timeout, answer).await.ok().and_then(Result::ok),
+            Err(_) => None,
+        };
+        if answer.is_none() {
+            self.status.note_gap();
+        }
+        answer
+    }
+
+    /// The queue of the task, which is begun where there is none, or where the runtime that it
+    /// was in is gone.
+    fn queue(&self) -> mpsc::Sender<Job> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = queue.as_ref().filter(|queue| !queue.is_closed()) {
+            return queue.clone();
+        }
+        let (sender, jobs) = mpsc::channel(JOBS_MAX);
+        let link = Link::new(self.route.clone(), self.status.clone(), jobs);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends with the last that holds the queue"
+        )]
+        tokio::spawn(link.run());
+        queue.insert(sender).clone()
+    }
+
+    /// Puts a report into the queue, and counts it if there is no room. There is always a queue:
+    /// who reports has asked before.
+    fn report(&self, job: Job) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if queue.is_none_or(|queue| queue.try_send(job).is_err()) {
+            self.status.lost(1);
+        }
+    }
+}
+
+impl Store for RedisStore {
+    fn reserve<'a>(
+        &'a self,
+        key: &'a Arc<str>,
+        booking: Booking,
+    ) -> BoxFuture<'a, Option<Result<Turn, Duration>>> {
+        self.ask(key, move |reply| Ask::Turn { booking, reply }).boxed()
+    }
+
+    fn correct(&self, key: &Arc<str>, correction: Correction) {
+        self.report(Job::Correct(key.clone(), correction));
+    }
+
+    fn admit<'a>(&'a self, key: &'a Arc<str>) -> BoxFuture<'a, Option<Verdict>> {
+        self.ask(key, |reply| Ask::Admission { ticket: Ticket::new(), reply }).boxed()
+    }
+
+    /// What ends while Redis is away is told to nobody: by then it is late news.
+    fn tell(&self, key: &Arc<str>, news: News) {
+        if !self.status.is_away() {
+            self.report(Job::Tell(key.clone(), news));
+        }
+    }
+
+    fn has_gaps(&self, within: Duration) -> bool {
+        self.status.gap().is_some_and(|at| Instant::now().duration_since(at) <= within)
+    }
+
+    fn state(&self) -> SharedState {
+        SharedState { is_away: self.status.is_away(), reports_lost: self.status.reports_lost() }
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("status", &self.status).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! A Redis that goes and comes back.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::{FutureExt, future::BoxFuture, future::join_all};
+use tracing::{Level, Metadata, Subscriber, span};
+
+use super::{Redis, Server, until};
+use crate::{
+    BreakerState, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Llm, Provider,
+    RateLimit, Result, RetryPolicy,
+};
+
+/// Answers, or not, as its model is called.
+#[derive(Debug)]
+struct Fake;
+
+impl Provider for Fake {
+    fn name(&self) -> &str {
+        "fake"
+    }
+
+    fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
+        let answer = match request.model.as_str() {
+            "up" => Ok(ChatResponse::default()),
+            _ => Err(Error::new(ErrorKind::Unavailable, "down")),
+        };
+        async { answer }.boxed()
+    }
+
+    fn stream<'a>(&'a self, _: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
+        async { Err(Error::new(ErrorKind::InvalidRequest, "no streams")) }.boxed()
+    }
+}
+
+fn llm(server: &Server, requests: u64) -> Llm {
+    let redis = Redis::new(&server.url()).unwrap().timeout(TIMEOUT);
+    let limit = RateLimit::default().requests(requests).wait_max(Duration::ZERO);
+    let builder = Llm::builder().provider(Fake).shared_state(redis).rate_limit("fake", limit);
+    builder.retry(RetryPolicy { attempts: 1, ..RetryPolicy::default() }).build().unwrap()
+}
+
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+fn up() -> ChatRequest {
+    ChatRequest::new("up").user("hi")
+}
+
+/// Counts warnings and what is said at the level of information.
+#[derive(Debug, Clone, Default)]
+struct Log {
+    warnings: Arc<AtomicU32>,
+    infos: Arc<AtomicU32>,
+}
+
+impl Log {
+    fn counts(&self) -> (u32, u32) {
+        (self.warnings.load(Ordering::Relaxed), self.infos.load(Ordering::Relaxed))
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("alula_llm")
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        match *event.metadata().level() {
+            Level::WARN | Level::ERROR => _ = self.warnings.fetch_add(1, Ordering::Relaxed),
+            Level::INFO => _ = self.infos.fetch_add(1, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[tokio::test]
+async fn calls_go_on_without_redis_and_are_shared_again_with_it() {
+    let Some(mut server) = Server::start() else { return };
+    let log = Log::default();
+    let _log = tracing::subscriber::set_default(log.clone());
+    let [one, two] = [llm(&server, 1_000), llm(&server, 1_000)];
+    let is_away = |llm: &Llm| llm.shared_state().unwrap().is_away;
+    for llm in [&one, &two] {
+        llm.chat(up()).await.unwrap();
+        assert!(!is_away(llm));
+    }
+
+    server.kill();
+    let started = Instant::now();
+    for llm in [&one, &two] {
+        for answer in join_all((0..50).map(|_| llm.chat(up()))).await {
+            answer.unwrap();
+        }
+        for _ in 0..50 {
+            llm.chat(up()).await.unwrap();
+        }
+        assert!(is_away(llm));
+    }
+    // A refused connection is seen at once; far less than a wait for each call.
+    assert!(started.elapsed() < 20 * TIMEOUT, "{:?}", started.elapsed());
+    assert_eq!(log.counts(), (2, 0), "one warning of each");
+
+    server.restart();
+    until("it did not come back", async || !is_away(&one) && !is_away(&two)).await;
+    assert_eq!(log.counts(), (2, 2), "one word of each");
+    for _ in 0..3 {
+        one.chat(ChatRequest::new("down").user("hi")).await.unwrap_err();
+    }
+    until("the breaker is not shared", async || two.chat(up()).await.is_err()).await;
+    assert!(two.breakers().all(|(_, state)| state == BreakerState::Open));
+    assert_eq!(log.counts(), (2, 2));
+}
+
+/// What a process has used itself it knows in any case.
+#[tokio::test]
+async fn a_process_holds_to_the_limit_through_an_outage() {
+    let Some(mut server) = Server::start() else { return };
+    let [one, two] = [llm(&server, 5), llm(&server, 5)];
+    for llm in [&one, &one, &two] {
+        llm.chat(up()).await.unwrap();
+    }
+    server.kill();
+    for _ in 0..3 {
+        one.chat(up()).await.unwrap();
+    }
+    let is_limited = async |llm: &Llm| {
+        let error = llm.chat(up()).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::RateLimited { .. }), "{error}");
+    };
+    is_limited(&one).await;
+    // The new Redis knows of nothing.
+    server.restart();
+    until("it did not come back", async || !one.shared_state().unwrap().is_away).await;
+    is_limited(&one).await;
+    for _ in 0..4 {
+        two.chat(up()).await.unwrap();
+    }
+    is_limited(&two).await;
+}
+
+/// A Redis that takes connections and says nothing costs each call its timeout at first, and then
+/// nothing.
+#[tokio::test]
+async fn a_silent_redis_is_not_waited_for_again_and_again() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let redis = Redis::new(&url).unwrap().timeout(Duration::from_millis(50));
+    let llm = Llm::builder().provider(Fake).shared_state(redis).build().unwrap();
+    let started = Instant::now();
+    for _ in 0..200 {
+        llm.chat(up()).await.unwrap();
+    }
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(llm.shared_state().unwrap().is_away);
+}
