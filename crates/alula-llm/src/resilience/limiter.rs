@@ -264,6 +264,11 @@ impl Reservation {
         self.turn.map(|turn| turn.slot)
     }
 
+    #[cfg(test)]
+    pub(super) fn second(&self) -> u64 {
+        self.second
+    }
+
     /// Says how many tokens the call used in truth.
     pub(crate) fn settle(mut self, tokens: u64) {
         self.limiter.inner.correct(&self, Some(tokens));

@@ -8,6 +8,8 @@ mod limiter;
 mod redis;
 mod retry;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod window;
 
 pub use breaker::{BreakerPolicy, BreakerState};
