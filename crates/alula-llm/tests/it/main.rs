@@ -22,4 +22,5 @@ mod responses;
 mod server;
 mod streams;
 mod translation;
+mod waves;
 mod writers;
