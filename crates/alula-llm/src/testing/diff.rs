@@ -69,6 +69,37 @@ pub(super) fn differences(expected: &Value, got: &Value, max: usize) -> Vec<Diff
     found
 }
 
+/// Where `got` does not hold what is expected. It may hold more fields in its objects, but no more
+/// entries in its lists; a field that is expected to be `null` may be absent.
+pub(super) fn missing(expected: &Value, got: &Value, max: usize) -> Vec<Difference> {
+    differences(expected, &asked_for(expected, got), max)
+}
+
+/// What of `got` is named by what is expected.
+fn asked_for(expected: &Value, got: &Value) -> Value {
+    match (expected, got) {
+        (Value::Object(expected), Value::Object(got)) => {
+            let named = expected.iter().filter_map(|(key, expected)| match got.get(key) {
+                Some(got) => Some((key.clone(), asked_for(expected, got))),
+                None => expected.is_null().then(|| (key.clone(), Value::Null)),
+            });
+            Value::Object(named.collect())
+        }
+        (Value::Array(expected), Value::Array(got)) => {
+            let named = got.iter().enumerate().map(|(index, got)| {
+                expected.get(index).map_or_else(|| got.clone(), |it| asked_for(it, got))
+            });
+            Value::Array(named.collect())
+        }
+        (_, got) => got.clone(),
+    }
+}
+
+/// The differences, each on a line of its own.
+pub(super) fn listed(differences: &[Difference]) -> String {
+    differences.iter().map(|difference| format!("\n  {difference}")).collect()
+}
+
 fn compare(
     pointer: String,
     expected: Option<&Value>,
@@ -123,6 +154,22 @@ mod tests {
             ]
         );
         assert_eq!(differences(&expected, &got, 2).len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_expected_may_be_there_but_not_in_lists() {
+        let got = json!({"model": "m", "n": 1.0, "messages": [{"role": "user", "content": "hi"}]});
+        for expected in
+            [json!({}), json!({"n": 1, "stream": null}), json!({"messages": [{"content": "hi"}]})]
+        {
+            assert_eq!(missing(&expected, &got, 10), [], "{expected}");
+        }
+        let expected = json!({"model": null, "top_p": 1, "messages": []});
+        assert_eq!(
+            listed(&missing(&expected, &got, 10)),
+            "\n  /model: expected null, got \"m\"\n  /top_p: expected 1, got nothing\
+             \n  /messages/0: expected nothing, got {\"role\":\"user\",\"content\":\"hi\"}"
+        );
     }
 
     #[test]

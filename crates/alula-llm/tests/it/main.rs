@@ -9,6 +9,7 @@
 )]
 
 mod cohere;
+mod fake;
 mod family;
 mod faults;
 mod gemini;

@@ -1,0 +1,217 @@
+//! What a turn says, in the words of the protocol that is asked.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+use super::{
+    Fault,
+    api::{Api, Asked, Family},
+    frames::Frames,
+    turn::Written,
+};
+use crate::{
+    Accumulator, ChatEvent, Error, ErrorKind, Result, StreamOptions, Usage,
+    model::{Extra, Protocol},
+};
+
+/// When all answers were made, in seconds since 1970: tests compare them.
+const CREATED: u64 = 1_700_000_000;
+
+/// The body of the answer.
+pub(super) fn frames(turn: &Written, asked: &Asked, number: usize) -> Result<Frames> {
+    let body = match asked.api {
+        Api::Chat(protocol) if asked.stream => {
+            return Ok(stream(turn, protocol, asked, number));
+        }
+        Api::Chat(protocol) => {
+            let mut answer = Accumulator::new();
+            let events = events(turn, &asked.model, number);
+            events.into_iter().for_each(|(event, _)| answer.push(event));
+            protocol.response_to_json(&answer.finish())?
+        }
+        Api::Embeddings(family) => embeddings(turn, family, asked),
+        Api::CountTokens(family) => tokens(turn, family),
+        Api::Models(family) => models(&[], family),
+    };
+    Ok(Frames::json(&body))
+}
+
+/// An event of an answer, and whether it ends a piece of the turn.
+pub(super) type Piece = (ChatEvent, bool);
+
+/// The events of the answer.
+pub(super) fn events(turn: &Written, model: &str, number: usize) -> Vec<Piece> {
+    let model = turn.model.as_deref().unwrap_or(model).to_owned();
+    let id = format!("fake-{number}");
+    let start = ChatEvent::Start { id, model, origin: None, extra: Extra::new() };
+    let mut events = vec![(start, false)];
+    for piece in &turn.pieces {
+        if turn.faults.contains(&Fault::Pings) {
+            events.push((ChatEvent::Ping, false));
+        }
+        if turn.faults.contains(&Fault::EmptyChunks) {
+            events.extend(without_content(piece).map(|empty| (empty, false)));
+        }
+        // Only with its arguments a call is one.
+        events.push((piece.clone(), !matches!(piece, ChatEvent::ToolCallStart { .. })));
+    }
+    for fault in &turn.faults {
+        if let Fault::HugeLine(bytes) = fault {
+            let part = turn.parts.saturating_sub(1);
+            events.push((ChatEvent::Text { choice: 0, part, text: "x".repeat(*bytes) }, true));
+        }
+    }
+    let (reason, sequence) = turn.stop();
+    events.push((ChatEvent::Stop { choice: 0, reason, sequence, extra: Extra::new() }, false));
+    events.extend(turn.usage.clone().map(|usage| (ChatEvent::Usage(usage), false)));
+    events
+}
+
+fn without_content(piece: &ChatEvent) -> Option<ChatEvent> {
+    let mut piece = piece.clone();
+    match &mut piece {
+        ChatEvent::Text { text, .. }
+        | ChatEvent::Reasoning { text, .. }
+        | ChatEvent::Refusal { text, .. }
+        | ChatEvent::ToolCallArguments { arguments: text, .. } => text.clear(),
+        _ => return None,
+    }
+    Some(piece)
+}
+
+fn stream(turn: &Written, protocol: Protocol, asked: &Asked, number: usize) -> Frames {
+    let mut options = StreamOptions::default().created(CREATED).include_usage(asked.include_usage);
+    options.input_tokens = turn.usage.as_ref().map(|usage| usage.input);
+    let mut writer = protocol.stream_writer(options);
+    let mut frames = Frames::stream();
+    let mut write = |piece, write: &mut dyn FnMut(&mut Vec<u8>)| {
+        let mut bytes = Vec::new();
+        write(&mut bytes);
+        frames.push(bytes, piece);
+    };
+    let error = turn.error_after();
+    let mut pieces = 0;
+    for (event, piece) in events(turn, &asked.model, number) {
+        let begins = matches!(event, ChatEvent::Start { .. });
+        if !begins && error.is_some_and(|(after, _)| after == pieces) {
+            break;
+        }
+        write(piece, &mut |bytes| writer.event(&event, bytes));
+        pieces += usize::from(piece);
+    }
+    if let Some((_, kind)) = error {
+        let error = known_error(kind.clone(), protocol);
+        write(false, &mut |bytes| writer.error(&error, bytes));
+    } else if !turn.faults.contains(&Fault::NoDone) {
+        write(false, &mut |bytes| writer.finish(bytes));
+    }
+    frames
+}
+
+/// The status and the body by which a fault is an error.
+pub(super) fn error(fault: &Fault, asked: &Asked) -> Option<(u16, Value)> {
+    let protocol = asked.api.protocol();
+    let error = match fault {
+        Fault::ErrorAfter(_, kind) if !asked.stream => known_error(kind.clone(), protocol),
+        Fault::Redirect(_) => return Some((307, Value::Null)),
+        fault => fault.error(protocol)?,
+    };
+    let (status, body) = protocol.error_to_json(&error);
+    let status = match fault {
+        Fault::Error(ErrorKind::ContentFiltered) if protocol == Protocol::CohereChat => 498,
+        Fault::ErrorInBody(_) | Fault::ErrorAfter(..) => 200,
+        _ => error.status().unwrap_or(status),
+    };
+    Some((status, body))
+}
+
+/// An error in words by which the protocol's own users know it, where its code says too little.
+pub(super) fn known_error(kind: ErrorKind, protocol: Protocol) -> Error {
+    let message = match (&kind, protocol) {
+        (ErrorKind::QuotaExceeded, Protocol::GeminiGenerate) => {
+            "Your prepayment credits are depleted"
+        }
+        (ErrorKind::QuotaExceeded, Protocol::CohereChat) => {
+            "You are past the limit of 1000 API calls / month"
+        }
+        (ErrorKind::QuotaExceeded, _) => "You exceeded your current quota",
+        (ErrorKind::ContextTooLong, _) => "The prompt does not fit into the context of the model",
+        (ErrorKind::ContentFiltered, _) => "The content policy does not allow this",
+        (ErrorKind::RateLimited { .. }, _) => "Rate limit reached, try again later",
+        (ErrorKind::Overloaded { .. }, _) => "Overloaded",
+        (ErrorKind::Auth, _) => "Incorrect API key provided",
+        (ErrorKind::NotFound, _) => "The model does not exist",
+        (ErrorKind::InvalidRequest, _) => "A field of the request is not valid",
+        _ => "The server had an error while it processed the request",
+    };
+    Error::new(kind, message)
+}
+
+fn usage(turn: &Written) -> Usage {
+    turn.usage.clone().unwrap_or_default()
+}
+
+fn embeddings(turn: &Written, family: Family, asked: &Asked) -> Value {
+    let vectors = turn.embeddings.as_deref().unwrap_or_default();
+    let tokens = usage(turn).input;
+    let model = turn.model.as_deref().unwrap_or(&asked.model);
+    match family {
+        Family::Gemini => json!({"embedding": {"values": vectors.first()}}),
+        Family::GeminiBatch => {
+            let list = vectors.iter().map(|values| json!({"values": values}));
+            json!({"embeddings": list.collect::<Vec<_>>()})
+        }
+        Family::Cohere => json!({
+            "id": "fake",
+            "embeddings": {"float": vectors},
+            "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": tokens}},
+        }),
+        Family::OpenAi | Family::Anthropic | Family::Ollama => {
+            let list = vectors.iter().enumerate().map(|(index, vector)| {
+                let vector = if asked.base64 { base64(vector).into() } else { json!(vector) };
+                json!({"object": "embedding", "index": index, "embedding": vector})
+            });
+            json!({
+                "object": "list",
+                "data": list.collect::<Vec<_>>(),
+                "model": model,
+                "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+            })
+        }
+    }
+}
+
+/// The numbers in the form in which OpenAI's own libraries ask for them.
+fn base64(vector: &[f32]) -> String {
+    let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+    BASE64_STANDARD.encode(bytes)
+}
+
+fn tokens(turn: &Written, family: Family) -> Value {
+    let tokens = turn.tokens.unwrap_or_default();
+    match family {
+        Family::Gemini | Family::GeminiBatch => json!({"totalTokens": tokens}),
+        _ => json!({"input_tokens": tokens}),
+    }
+}
+
+/// The list of these models.
+pub(super) fn models(names: &[String], family: Family) -> Value {
+    let list = |entry: fn(&String) -> Value| names.iter().map(entry).collect::<Value>();
+    match family {
+        Family::OpenAi | Family::Cohere => json!({
+            "object": "list",
+            "data": list(|id| json!({"id": id, "object": "model", "created": CREATED, "owned_by": "fake"})),
+        }),
+        Family::Anthropic => json!({
+            "data": list(|id| json!({"type": "model", "id": id, "display_name": id})),
+            "has_more": false,
+            "first_id": names.first(),
+            "last_id": names.last(),
+        }),
+        Family::Gemini | Family::GeminiBatch => json!({
+            "models": list(|id| json!({"name": format!("models/{id}"), "displayName": id})),
+        }),
+        Family::Ollama => json!({"models": list(|id| json!({"name": id, "model": id}))}),
+    }
+}

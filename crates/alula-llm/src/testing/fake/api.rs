@@ -1,0 +1,155 @@
+//! What a request asks for, by its address.
+
+use serde_json::Value;
+
+use crate::model::Protocol;
+
+/// A call that a fake provider answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    Chat(Protocol),
+    Embeddings(Family),
+    CountTokens(Family),
+    Models(Family),
+}
+
+/// Who made the format of the calls that are not chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    OpenAi,
+    Anthropic,
+    Gemini,
+    /// Gemini's embeddings of several texts.
+    GeminiBatch,
+    Cohere,
+    Ollama,
+}
+
+/// A request, as far as an answer depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) api: Api,
+    pub(super) model: String,
+    pub(super) stream: bool,
+    /// Whether a stream of OpenAI's tells its usage.
+    pub(super) include_usage: bool,
+    /// Whether embeddings are packed.
+    pub(super) base64: bool,
+}
+
+impl Api {
+    /// The format in which errors of this call are written.
+    pub(super) fn protocol(self) -> Protocol {
+        match self {
+            Self::Chat(protocol) => protocol,
+            Self::Embeddings(family) | Self::CountTokens(family) | Self::Models(family) => {
+                match family {
+                    Family::OpenAi | Family::Ollama => Protocol::OpenAiChat,
+                    Family::Anthropic => Protocol::AnthropicMessages,
+                    Family::Gemini | Family::GeminiBatch => Protocol::GeminiGenerate,
+                    Family::Cohere => Protocol::CohereChat,
+                }
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// Finds the call by the end of the path, whatever stands before it: servers that are
+    /// compatible have their own beginnings. `None` if there is no such call.
+    pub(super) fn of(path: &str, anthropic: bool, body: &Value) -> Option<Self> {
+        let text = |name| body.get(name).and_then(Value::as_str);
+        let flag = |pointer| body.pointer(pointer).and_then(Value::as_bool).unwrap_or_default();
+        let asked = |api| Self {
+            api,
+            model: text("model").unwrap_or_default().to_owned(),
+            stream: flag("/stream"),
+            include_usage: flag("/stream_options/include_usage"),
+            base64: text("encoding_format") == Some("base64"),
+        };
+        let path = path.trim_end_matches('/');
+        if let Some((before, method)) = path.rsplit_once(':')
+            && let Some((_, model)) = before.rsplit_once('/')
+        {
+            let (api, stream) = gemini(method)?;
+            return Some(Self { model: model.to_owned(), stream, ..asked(api) });
+        }
+        api(path, anthropic).map(asked)
+    }
+}
+
+/// What an address stands for that names no method.
+fn api(path: &str, anthropic: bool) -> Option<Api> {
+    const PATHS: [(&str, Api); 8] = [
+        ("/chat/completions", Api::Chat(Protocol::OpenAiChat)),
+        ("/responses", Api::Chat(Protocol::OpenAiResponses)),
+        ("/messages", Api::Chat(Protocol::AnthropicMessages)),
+        ("/messages/count_tokens", Api::CountTokens(Family::Anthropic)),
+        ("/v2/chat", Api::Chat(Protocol::CohereChat)),
+        ("/v2/embed", Api::Embeddings(Family::Cohere)),
+        ("/embeddings", Api::Embeddings(Family::OpenAi)),
+        ("/api/tags", Api::Models(Family::Ollama)),
+    ];
+    if let Some((_, api)) = PATHS.iter().find(|(end, _)| path.ends_with(end)) {
+        return Some(*api);
+    }
+    let before = path.strip_suffix("/models")?;
+    let family = match (anthropic, before.ends_with("beta")) {
+        (true, _) => Family::Anthropic,
+        (_, true) => Family::Gemini,
+        _ => Family::OpenAi,
+    };
+    Some(Api::Models(family))
+}
+
+/// The method at the end of a path of Gemini's, and whether it streams.
+fn gemini(method: &str) -> Option<(Api, bool)> {
+    match method {
+        "generateContent" => Some((Api::Chat(Protocol::GeminiGenerate), false)),
+        "streamGenerateContent" => Some((Api::Chat(Protocol::GeminiGenerate), true)),
+        "countTokens" => Some((Api::CountTokens(Family::Gemini), false)),
+        "embedContent" => Some((Api::Embeddings(Family::Gemini), false)),
+        "batchEmbedContents" => Some((Api::Embeddings(Family::GeminiBatch), false)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn calls_are_known_by_their_addresses() {
+        let body = json!({"model": "m", "stream": true});
+        for (path, api) in [
+            ("/v1/chat/completions", Api::Chat(Protocol::OpenAiChat)),
+            ("/openai/deployments/d/chat/completions", Api::Chat(Protocol::OpenAiChat)),
+            ("/v1/responses", Api::Chat(Protocol::OpenAiResponses)),
+            ("/v1/messages", Api::Chat(Protocol::AnthropicMessages)),
+            ("/v1/messages/count_tokens", Api::CountTokens(Family::Anthropic)),
+            ("/v2/chat", Api::Chat(Protocol::CohereChat)),
+            ("/v2/embed", Api::Embeddings(Family::Cohere)),
+            ("/v1/embeddings", Api::Embeddings(Family::OpenAi)),
+            ("/v1/models", Api::Models(Family::OpenAi)),
+            ("/v1beta/models", Api::Models(Family::Gemini)),
+            ("/api/tags", Api::Models(Family::Ollama)),
+        ] {
+            let asked = Asked::of(path, false, &body).unwrap();
+            assert_eq!((asked.api, asked.model.as_str(), asked.stream), (api, "m", true), "{path}");
+        }
+        assert_eq!(Asked::of("/v1/chat", false, &body), None);
+        let asked = Asked::of("/v1/models", true, &Value::Null).unwrap();
+        assert_eq!(asked.api, Api::Models(Family::Anthropic));
+    }
+
+    #[test]
+    fn gemini_names_the_model_and_the_method_in_the_address() {
+        let asked = |path| Asked::of(path, false, &json!({}));
+        let call = asked("/v1beta/models/gemini-x:streamGenerateContent").unwrap();
+        assert_eq!(call.api, Api::Chat(Protocol::GeminiGenerate));
+        assert_eq!((call.model.as_str(), call.stream), ("gemini-x", true));
+        assert_eq!(asked("/v1beta/models/gemini-x:nonsense"), None);
+    }
+}
