@@ -195,7 +195,10 @@ fn body_error(body: &Value) -> Error {
 /// The kinds of errors that come without a status: in an answer that failed, or in a stream.
 fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
     match failure.code.as_deref()? {
-        "server_error" | "vector_store_timeout" => Some(ErrorKind::Unavailable),
+        // The status says whether it is only busy.
+        "server_error" | "vector_store_timeout" if failure.status.is_none() => {
+            Some(ErrorKind::Unavailable)
+        }
         "image_content_policy_violation" | "cyber_policy" | "bio_policy" => {
             Some(ErrorKind::ContentFiltered)
         }

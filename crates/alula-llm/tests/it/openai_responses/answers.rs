@@ -1,5 +1,7 @@
 //! Answers, in both directions and to other formats.
 
+use std::time::Duration;
+
 use alula_llm::{
     ChatRequest, ChatResponse, Error, ErrorKind, Llm, Media, Message, OpenAiResponses, Part,
     Provider, Role, StopReason, Usage,
@@ -303,6 +305,11 @@ async fn errors_have_the_kind_that_says_what_to_do() {
         ("429 X", error("rate_limit_exceeded"), rate()),
         ("429 X", error("insufficient_quota"), ErrorKind::QuotaExceeded),
         ("500 X", error("server_error"), ErrorKind::Unavailable),
+        (
+            "503 X\r\nretry-after: 2",
+            error("server_error"),
+            ErrorKind::Overloaded { retry_after: Some(Duration::from_secs(2)) },
+        ),
         ("200 OK", failed("server_error"), ErrorKind::Unavailable),
         ("200 OK", failed("rate_limit_exceeded"), rate()),
         ("200 OK", failed("invalid_prompt"), ErrorKind::InvalidRequest),
