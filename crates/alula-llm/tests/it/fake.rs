@@ -233,17 +233,19 @@ async fn a_connection_is_kept_and_a_client_that_leaves_is_noticed() {
 #[tokio::test]
 async fn pieces_come_with_their_pauses() {
     let fake = FakeProvider::start().await;
-    let pause = Duration::from_millis(30);
+    let pause = Duration::from_millis(20);
     fake.turn().says(["a", "b", "c"]).chunks_every(pause);
+    let started = Instant::now();
     let mut events = fake.openai().stream(&request()).await.unwrap();
     let mut times = Vec::new();
     while let Some(event) = events.next().await {
         if matches!(event.unwrap(), ChatEvent::Text { .. }) {
-            times.push(Instant::now());
+            times.push(started.elapsed());
         }
     }
+    // A busy machine makes them later, but none too early.
     assert_eq!(times.len(), 3);
-    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= pause / 2), "{times:?}");
+    assert!(times[1] >= pause && times[2] >= 2 * pause, "{times:?}");
 }
 
 #[tokio::test(start_paused = true)]

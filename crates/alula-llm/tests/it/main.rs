@@ -9,6 +9,7 @@
 )]
 
 mod cohere;
+mod conformance;
 mod fake;
 mod family;
 mod faults;

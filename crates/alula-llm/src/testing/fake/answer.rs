@@ -25,7 +25,7 @@ pub(super) fn frames(turn: &Written, asked: &Asked, number: usize) -> Result<Fra
         }
         Api::Chat(protocol) => {
             let mut answer = Accumulator::new();
-            let events = events(turn, &asked.model, number);
+            let events = events(turn, protocol, &asked.model, number);
             events.into_iter().for_each(|(event, _)| answer.push(event));
             protocol.response_to_json(&answer.finish())?
         }
@@ -40,7 +40,7 @@ pub(super) fn frames(turn: &Written, asked: &Asked, number: usize) -> Result<Fra
 pub(super) type Piece = (ChatEvent, bool);
 
 /// The events of the answer.
-pub(super) fn events(turn: &Written, model: &str, number: usize) -> Vec<Piece> {
+pub(super) fn events(turn: &Written, protocol: Protocol, model: &str, number: usize) -> Vec<Piece> {
     let model = turn.model.as_deref().unwrap_or(model).to_owned();
     let id = format!("fake-{number}");
     let start = ChatEvent::Start { id, model, origin: None, extra: Extra::new() };
@@ -61,7 +61,7 @@ pub(super) fn events(turn: &Written, model: &str, number: usize) -> Vec<Piece> {
             events.push((ChatEvent::Text { choice: 0, part, text: "x".repeat(*bytes) }, true));
         }
     }
-    let (reason, sequence) = turn.stop();
+    let (reason, sequence) = turn.stop(protocol);
     events.push((ChatEvent::Stop { choice: 0, reason, sequence, extra: Extra::new() }, false));
     events.extend(turn.usage.clone().map(|usage| (ChatEvent::Usage(usage), false)));
     events
@@ -91,7 +91,7 @@ fn stream(turn: &Written, protocol: Protocol, asked: &Asked, number: usize) -> F
     };
     let error = turn.error_after();
     let mut pieces = 0;
-    for (event, piece) in events(turn, &asked.model, number) {
+    for (event, piece) in events(turn, protocol, &asked.model, number) {
         let begins = matches!(event, ChatEvent::Start { .. });
         if !begins && error.is_some_and(|(after, _)| after == pieces) {
             break;

@@ -12,6 +12,15 @@ use crate::{Error, ErrorKind, model::Protocol, providers::Failure};
 /// them; after none of them, only the status and the headers have been sent. An answer that is
 /// not streamed breaks in the middle instead, and faults that concern the events of a stream leave
 /// it as it is.
+///
+/// # What a caller is told
+///
+/// The [kind](crate::ErrorKind) of the error that [`Llm::chat`](crate::Llm::chat) and
+/// [`Llm::stream`](crate::Llm::stream) give, at every provider but those that are named: `OpenAi`
+/// stands for all servers that are compatible with it. The timeouts are those of the default
+/// [`Deadlines`](crate::Deadlines), in their order. Tests hold this table.
+///
+#[doc = include_str!("faults.md")]
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {

@@ -98,7 +98,7 @@ impl FakeModel {
                 fault => fault.error(Protocol::OpenAiChat).map_or(Ok(()), Err)?,
             }
         }
-        let mut pieces = answer::events(&turn, &request.model, number);
+        let mut pieces = answer::events(&turn, Protocol::OpenAiChat, &request.model, number);
         let end = turn.faults.iter().find_map(|fault| Some((fault.pieces()?, fault)));
         let Some((pieces_max, fault)) = end else { return Ok(paced(pieces, turn.every)) };
         pieces.truncate(end_of(&pieces, pieces_max));

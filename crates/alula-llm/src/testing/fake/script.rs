@@ -24,7 +24,8 @@ const DIFFERENCES_MAX: usize = 12;
 #[derive(Debug)]
 pub(super) struct Script {
     pages: Mutex<Pages>,
-    sent: Box<[OnceLock<Sent>]>,
+    /// Requests in their order. A list that could grow would move what tests hold.
+    sent: Box<[OnceLock<Box<Sent>>]>,
     requests: AtomicUsize,
     /// One permit for each request that has come, until someone has waited for it.
     asked: Semaphore,
@@ -81,7 +82,7 @@ impl Script {
         let number = self.requests.fetch_add(1, Ordering::AcqRel);
         if let Some(slot) = self.sent.get(number) {
             // The number is given once, so that nobody has filled the slot.
-            let _ = slot.set(sent.clone());
+            let _ = slot.set(Box::new(sent.clone()));
         }
         self.asked.add_permits(1);
         number
@@ -98,7 +99,7 @@ impl Script {
     }
 
     pub(super) fn all_sent(&self) -> impl Iterator<Item = &Sent> {
-        self.sent.iter().map_while(OnceLock::get)
+        self.sent.iter().map_while(|slot| slot.get().map(|sent| &**sent))
     }
 
     pub(super) fn requests(&self) -> usize {

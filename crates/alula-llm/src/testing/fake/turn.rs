@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Fault, script::Script};
 use crate::{
     ChatEvent, ErrorKind, StopReason, Usage,
-    model::{Extra, Part},
+    model::{Extra, Part, Protocol},
 };
 
 /// One answer of a fake, written from the front to the back.
@@ -269,13 +269,15 @@ impl Written {
         self.parts - 1
     }
 
-    /// Why the answer ends.
-    pub(super) fn stop(&self) -> (StopReason, Option<String>) {
+    /// Why the answer ends, as the protocol has it.
+    pub(super) fn stop(&self, protocol: Protocol) -> (StopReason, Option<String>) {
         if let Some(stop) = &self.stop {
             return stop.clone();
         }
+        // OpenAI's refusals are messages of their own, after which all is said.
+        let has_refusals = matches!(protocol, Protocol::OpenAiChat | Protocol::OpenAiResponses);
         let refuses = self.pieces.iter().any(|it| matches!(it, ChatEvent::Refusal { .. }));
-        let reason = match (self.calls, refuses) {
+        let reason = match (self.calls, refuses && !has_refusals) {
             (1.., _) => StopReason::ToolCalls,
             (_, true) => StopReason::Refusal,
             _ => StopReason::End,
