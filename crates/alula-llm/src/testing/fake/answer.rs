@@ -1,12 +1,13 @@
 //! What a turn says, in the words of the protocol that is asked.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use memchr::memmem;
 use serde_json::{Value, json};
 
 use super::{
     Fault,
     api::{Api, Asked, Family},
-    frames::Frames,
+    frames::{self, Frames},
     turn::Written,
 };
 use crate::{
@@ -49,9 +50,6 @@ pub(super) fn events(turn: &Written, protocol: Protocol, model: &str, number: us
         if turn.faults.contains(&Fault::Pings) {
             events.push((ChatEvent::Ping, false));
         }
-        if turn.faults.contains(&Fault::EmptyChunks) {
-            events.extend(without_content(piece).map(|empty| (empty, false)));
-        }
         // Only with its arguments a call is one.
         events.push((piece.clone(), !matches!(piece, ChatEvent::ToolCallStart { .. })));
     }
@@ -67,28 +65,11 @@ pub(super) fn events(turn: &Written, protocol: Protocol, model: &str, number: us
     events
 }
 
-fn without_content(piece: &ChatEvent) -> Option<ChatEvent> {
-    let mut piece = piece.clone();
-    match &mut piece {
-        ChatEvent::Text { text, .. }
-        | ChatEvent::Reasoning { text, .. }
-        | ChatEvent::Refusal { text, .. }
-        | ChatEvent::ToolCallArguments { arguments: text, .. } => text.clear(),
-        _ => return None,
-    }
-    Some(piece)
-}
-
 fn stream(turn: &Written, protocol: Protocol, asked: &Asked, number: usize) -> Frames {
     let mut options = StreamOptions::default().created(CREATED).include_usage(asked.include_usage);
     options.input_tokens = turn.usage.as_ref().map(|usage| usage.input);
     let mut writer = protocol.stream_writer(options);
     let mut frames = Frames::stream();
-    let mut write = |piece, write: &mut dyn FnMut(&mut Vec<u8>)| {
-        let mut bytes = Vec::new();
-        write(&mut bytes);
-        frames.push(bytes, piece);
-    };
     let error = turn.error_after();
     let mut pieces = 0;
     for (event, piece) in events(turn, protocol, &asked.model, number) {
@@ -96,16 +77,37 @@ fn stream(turn: &Written, protocol: Protocol, asked: &Asked, number: usize) -> F
         if !begins && error.is_some_and(|(after, _)| after == pieces) {
             break;
         }
-        write(piece, &mut |bytes| writer.event(&event, bytes));
+        let mut bytes = Vec::new();
+        writer.event(&event, &mut bytes);
+        let empty = turn.faults.contains(&Fault::EmptyChunks).then(|| without_text(&bytes, &event));
+        frames.push(bytes, piece);
+        frames.push(empty.flatten().unwrap_or_default(), false);
         pieces += usize::from(piece);
     }
+    let mut end = Vec::new();
     if let Some((_, kind)) = error {
-        let error = known_error(kind.clone(), protocol);
-        write(false, &mut |bytes| writer.error(&error, bytes));
+        writer.error(&known_error(kind.clone(), protocol), &mut end);
     } else if !turn.faults.contains(&Fault::NoDone) {
-        write(false, &mut |bytes| writer.finish(bytes));
+        writer.finish(&mut end);
     }
+    frames.push(end, false);
     frames
+}
+
+/// The last server-sent event of a piece, without its text; the protocols do not write one.
+fn without_text(bytes: &[u8], piece: &ChatEvent) -> Option<Vec<u8>> {
+    let (ChatEvent::Text { text, .. }
+    | ChatEvent::Reasoning { text, .. }
+    | ChatEvent::Refusal { text, .. }
+    | ChatEvent::ToolCallArguments { arguments: text, .. }) = piece
+    else {
+        return None;
+    };
+    let text = Value::from(text.as_str()).to_string();
+    let last = frames::last_event(bytes);
+    let start = memmem::rfind(last, text.as_bytes())?;
+    let (before, rest) = last.split_at(start);
+    Some([before, b"\"\"", rest.get(text.len()..)?].concat())
 }
 
 /// The status and the body by which a fault is an error.

@@ -83,11 +83,11 @@ pub enum Fault {
     EveryByte,
     /// Lines end in CR LF.
     CrLf,
-    /// A comment comes before each event.
+    /// A comment comes before each piece.
     Comments,
-    /// The protocol's own sign of life comes before each piece.
+    /// The protocol's own sign of life comes before each piece, if it has one.
     Pings,
-    /// A piece without content comes before each piece.
+    /// The last event of each piece comes again without its text.
     EmptyChunks,
     /// The last event of the stream is missing.
     NoDone,

@@ -128,8 +128,7 @@ impl Frames {
     /// Edits the last event of the first piece, or the whole answer.
     fn edit_first(&mut self, edit: impl FnOnce(&mut Vec<u8>)) {
         let Some(frame) = self.list.iter_mut().find(|frame| frame.piece) else { return };
-        let before = frame.bytes.strip_suffix(b"\n\n").unwrap_or(&frame.bytes);
-        let start = memmem::rfind(before, b"\n\n").map_or(0, |end| end + 2);
+        let start = frame.bytes.len() - last_event(&frame.bytes).len();
         let mut event = frame.bytes.split_off(start);
         edit(&mut event);
         frame.bytes.append(&mut event);
@@ -161,6 +160,13 @@ impl Frames {
         };
         cut(&bytes, &cuts)
     }
+}
+
+/// The last of some server-sent events.
+pub(super) fn last_event(bytes: &[u8]) -> &[u8] {
+    let before = bytes.strip_suffix(b"\n\n").unwrap_or(bytes);
+    let start = memmem::rfind(before, b"\n\n").map_or(0, |end| end + 2);
+    bytes.get(start..).unwrap_or(bytes)
 }
 
 /// The bytes in pieces that end at these places, and what is left.
