@@ -305,7 +305,7 @@ async fn an_answer_in_another_protocol_is_translated() {
     let llm = llm(Demo::new().delay(Duration::ZERO));
     let body =
         r#"{"model": "demo", "max_tokens": 99, "messages": [{"role": "user", "content": "a"}]}"#;
-    for protocol in [Protocol::OpenAiChat] {
+    for protocol in [Protocol::OpenAiChat, Protocol::AnthropicMessages, Protocol::OpenAiResponses] {
         let request = RelayRequest::new(protocol, body).unwrap();
         let relayed = llm.relay(request.clone()).await.unwrap();
         let answer = protocol.response_from_json(serde_json::from_slice(&relayed.body).unwrap());
