@@ -40,6 +40,11 @@ Environment:
   ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL  Anthropic, or a server that speaks its messages
   GEMINI_API_KEY, GEMINI_BASE_URL        Gemini, or a server that speaks its generateContent;
                                          GOOGLE_API_KEY is another name of the key
+  AZURE_OPENAI_API_KEY, AZURE_OPENAI_BASE_URL
+                                         Azure: https://NAME.openai.azure.com
+  MISTRAL_API_KEY, COHERE_API_KEY (or CO_API_KEY), GROQ_API_KEY, DEEPSEEK_API_KEY,
+  OPENROUTER_API_KEY, CEREBRAS_API_KEY, XAI_API_KEY, TOGETHER_API_KEY
+                                         these providers; …_BASE_URL is another address of one
   OLLAMA_HOST                            Ollama, if it is not at 127.0.0.1:11434
   HTTPS_PROXY, ALL_PROXY                 a proxy to providers that are not on this machine
   ALULA_MODEL                            the model of requests that name none (provider/model)

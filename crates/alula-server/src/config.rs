@@ -12,15 +12,16 @@ use alula::{Limits, Secret};
 use alula_llm::{ApiKey, BreakerPolicy, Deadlines, RetryPolicy};
 use tracing_subscriber::EnvFilter;
 
+use crate::services::llm::{HOSTED, Hosted};
+
 /// The most bytes of a request body by default: a long conversation with a few pictures.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The settings of the server.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) openai: Upstream,
-    pub(crate) anthropic: Upstream,
-    pub(crate) gemini: Upstream,
+    /// The providers with keys, in the order in which they are asked.
+    pub(crate) hosted: Vec<(&'static Hosted, Upstream)>,
     /// Where Ollama listens; `None` for its usual place.
     pub(crate) ollama_host: Option<String>,
     /// The model of requests that name none.
@@ -165,9 +166,7 @@ impl Config {
             proxy: proxies.into_iter().find_map(|name| variables.text(name)).map(Secret::new),
             limits,
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
-            openai: variables.upstream("OPENAI"),
-            anthropic: variables.upstream("ANTHROPIC"),
-            gemini: variables.gemini(),
+            hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),
             ollama_host: variables.text("OLLAMA_HOST"),
             model: variables.text("ALULA_MODEL"),
             deadlines,
@@ -239,18 +238,15 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         count.map_or(default, NonZeroUsize::get)
     }
 
-    /// Google's own programs read either name of the key.
-    fn gemini(&self) -> Upstream {
-        let mut gemini = self.upstream("GEMINI");
-        gemini.key = gemini.key.or_else(|| self.text("GOOGLE_API_KEY").map(ApiKey::new));
-        gemini
-    }
-
-    fn upstream(&self, prefix: &str) -> Upstream {
-        Upstream {
-            key: self.text(&format!("{prefix}_API_KEY")).map(ApiKey::new),
-            base_url: self.text(&format!("{prefix}_BASE_URL")),
+    fn upstream(&mut self, hosted: &Hosted) -> Upstream {
+        let (key_name, url_name) =
+            (format!("{}_API_KEY", hosted.prefix), format!("{}_BASE_URL", hosted.prefix));
+        let key = self.text(&key_name).or_else(|| self.text(hosted.other_key?));
+        let base_url = self.text(&url_name);
+        if hosted.needs_url && key.is_some() && base_url.is_none() {
+            self.mistakes.push(format!("{url_name} is missing, which goes with {key_name}"));
         }
+        Upstream { key: key.map(ApiKey::new), base_url }
     }
 }
 
@@ -263,10 +259,15 @@ mod tests {
         Config::read(|name| find(name).map(|(_, value)| (*value).to_owned()))
     }
 
+    fn key<'a>(config: &'a Config, prefix: &str) -> Option<&'a ApiKey> {
+        let mut hosted = config.hosted.iter();
+        hosted.find(|(hosted, _)| hosted.prefix == prefix)?.1.key.as_ref()
+    }
+
     #[test]
     fn nothing_is_needed() {
         let config = read(&[("OPENAI_API_KEY", " ")]).unwrap();
-        assert!(config.openai.key.is_none());
+        assert!(key(&config, "OPENAI").is_none());
         assert_eq!(config.deadlines, Deadlines::default());
     }
 
@@ -279,10 +280,13 @@ mod tests {
             ("ALULA_LOG_FORMAT", "xml"),
             ("ALULA_CONNECTIONS_MAX", "0"),
             ("ALULA_LOG", "alula=loud"),
+            ("AZURE_OPENAI_API_KEY", "k"),
         ]);
         let text = error.unwrap_err().to_string();
         let names = ["FIRST_TOKEN_SECONDS=soon", "IDLE_SECONDS=0", "TOTAL_SECONDS=NaN"];
-        for part in names.into_iter().chain(["FORMAT=xml", "CONNECTIONS_MAX=0", "LOG=alula=loud"]) {
+        let more =
+            ["FORMAT=xml", "CONNECTIONS_MAX=0", "LOG=alula=loud", "OPENAI_BASE_URL is missing"];
+        for part in names.into_iter().chain(more) {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
@@ -295,15 +299,19 @@ mod tests {
         ])
         .unwrap();
         assert!(!format!("{config:?}").contains("canary"));
-        assert!(config.anthropic.key.is_some());
+        assert!(key(&config, "ANTHROPIC").is_some());
     }
 
     #[test]
-    fn the_key_of_gemini_has_two_names() {
-        for (name, known) in
-            [("GEMINI_API_KEY", true), ("GOOGLE_API_KEY", true), ("GEMINI_BASE_URL", false)]
-        {
-            assert_eq!(read(&[(name, "x")]).unwrap().gemini.key.is_some(), known, "{name}");
+    fn a_key_may_have_two_names() {
+        for (name, provider, known) in [
+            ("GEMINI_API_KEY", "GEMINI", true),
+            ("GOOGLE_API_KEY", "GEMINI", true),
+            ("GEMINI_BASE_URL", "GEMINI", false),
+            ("CO_API_KEY", "COHERE", true),
+            ("XAI_API_KEY", "XAI", true),
+        ] {
+            assert_eq!(key(&read(&[(name, "x")]).unwrap(), provider).is_some(), known, "{name}");
         }
     }
 }

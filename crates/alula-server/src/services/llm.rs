@@ -2,18 +2,87 @@
 
 use std::time::Duration;
 
-use alula_llm::{Anthropic, Demo, Gemini, Llm, OpenAi, providers::ollama};
+use alula_llm::{
+    Anthropic, ApiKey, Cohere, Demo, Gemini, Llm, LlmBuilder, OpenAi, providers::ollama,
+};
 
-use crate::config::{Config, ConfigError, Upstream};
+use crate::config::{Config, ConfigError};
 
-/// The models that are asked when nobody names one.
-const OPENAI_MODEL: &str = "openai/gpt-4o-mini";
-const ANTHROPIC_MODEL: &str = "anthropic/claude-sonnet-4-5";
-const GEMINI_MODEL: &str = "gemini/gemini-2.5-flash";
 const DEMO_MODEL: &str = "demo/demo";
 
 /// How long to look for a local Ollama.
 const OLLAMA_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A provider that is called with a key.
+#[derive(Debug)]
+pub(crate) struct Hosted {
+    /// The beginning of its variables: `…_API_KEY` and `…_BASE_URL`.
+    pub(crate) prefix: &'static str,
+    /// Another name of the key.
+    pub(crate) other_key: Option<&'static str>,
+    /// Whether there is no address but the user's own.
+    pub(crate) needs_url: bool,
+    /// What is asked when nobody names a model; none where models are the user's own.
+    model: Option<&'static str>,
+    add: fn(LlmBuilder, ApiKey, Option<&str>) -> LlmBuilder,
+}
+
+/// How to add a provider, perhaps at another address.
+macro_rules! adds {
+    ($provider:expr) => {
+        |llm, key, url| {
+            let provider = $provider(key);
+            llm.provider(match url {
+                Some(url) => provider.base_url(url),
+                None => provider,
+            })
+        }
+    };
+}
+
+impl Hosted {
+    const fn new(
+        prefix: &'static str,
+        model: &'static str,
+        add: fn(LlmBuilder, ApiKey, Option<&str>) -> LlmBuilder,
+    ) -> Self {
+        Self { prefix, other_key: None, needs_url: false, model: Some(model), add }
+    }
+}
+
+/// The providers with keys. The default model is that of the first there is.
+pub(crate) const HOSTED: [Hosted; 12] = [
+    Hosted::new("OPENAI", "openai/gpt-4o-mini", adds!(OpenAi::new)),
+    Hosted::new("ANTHROPIC", "anthropic/claude-sonnet-4-5", adds!(Anthropic::new)),
+    Hosted {
+        // Google's own programs read either name of the key.
+        other_key: Some("GOOGLE_API_KEY"),
+        ..Hosted::new("GEMINI", "gemini/gemini-2.5-flash", adds!(Gemini::new))
+    },
+    Hosted {
+        // The address is the resource's: `https://NAME.openai.azure.com`.
+        needs_url: true,
+        model: None,
+        ..Hosted::new("AZURE_OPENAI", "", |llm, key, url| {
+            llm.provider(OpenAi::azure_v1(url.unwrap_or_default(), key))
+        })
+    },
+    Hosted::new("MISTRAL", "mistral/mistral-small-latest", adds!(OpenAi::mistral)),
+    Hosted {
+        other_key: Some("CO_API_KEY"),
+        ..Hosted::new("COHERE", "cohere/command-a-03-2025", adds!(Cohere::new))
+    },
+    Hosted::new("GROQ", "groq/llama-3.3-70b-versatile", adds!(OpenAi::groq)),
+    Hosted::new("DEEPSEEK", "deepseek/deepseek-chat", adds!(OpenAi::deepseek)),
+    Hosted::new("OPENROUTER", "openrouter/openai/gpt-4o-mini", adds!(OpenAi::openrouter)),
+    Hosted::new("CEREBRAS", "cerebras/llama-3.3-70b", adds!(OpenAi::cerebras)),
+    Hosted::new("XAI", "xai/grok-4", adds!(OpenAi::xai)),
+    Hosted::new(
+        "TOGETHER",
+        "together/meta-llama/Llama-3.3-70B-Instruct-Turbo",
+        adds!(OpenAi::together),
+    ),
+];
 
 /// Sets up every provider there is: those with a key, a local Ollama, or else the demo.
 pub(crate) async fn connect(config: &Config) -> Result<Llm, ConfigError> {
@@ -22,29 +91,22 @@ pub(crate) async fn connect(config: &Config) -> Result<Llm, ConfigError> {
         .retry(config.retry)
         .breaker(config.breaker)
         .proxy(config.proxy.as_ref().map(|url| url.expose().as_str()));
-    let mut default_model = None;
-    if let Some(provider) = openai(&config.openai) {
-        builder = builder.provider(provider);
-        default_model.get_or_insert(OPENAI_MODEL.to_owned());
-    }
-    if let Some(key) = &config.anthropic.key {
-        let mut provider = Anthropic::new(key.clone());
-        if let Some(url) = &config.anthropic.base_url {
-            provider = provider.base_url(url);
-        }
-        builder = builder.provider(provider);
-        default_model.get_or_insert(ANTHROPIC_MODEL.to_owned());
-    }
-    if let Some(key) = &config.gemini.key {
-        let mut provider = Gemini::new(key.clone());
-        if let Some(url) = &config.gemini.base_url {
-            provider = provider.base_url(url);
-        }
-        builder = builder.provider(provider);
-        default_model.get_or_insert(GEMINI_MODEL.to_owned());
+    let (mut default_model, mut is_demo) = (None, true);
+    for (hosted, upstream) in &config.hosted {
+        builder = match (&upstream.key, &upstream.base_url) {
+            (Some(key), url) => (hosted.add)(builder, key.clone(), url.as_deref()),
+            // A server that speaks OpenAI's protocol may need no key.
+            (None, Some(url)) if hosted.prefix == "OPENAI" => {
+                builder.provider(OpenAi::compatible("openai", url))
+            }
+            _ => continue,
+        };
+        is_demo = false;
+        default_model = default_model.or_else(|| hosted.model.map(str::to_owned));
     }
     match ollama::find(config.ollama_host.as_deref(), OLLAMA_TIMEOUT).await {
         Ok(Some(found)) => {
+            is_demo = false;
             builder = builder.provider(found.provider);
             if let Some(model) = found.models.first() {
                 default_model.get_or_insert(format!("ollama/{model}"));
@@ -54,21 +116,14 @@ pub(crate) async fn connect(config: &Config) -> Result<Llm, ConfigError> {
         // The variable is meant for Ollama itself; the other providers work without.
         Err(error) => tracing::warn!(%error, "Ollama is left out"),
     }
-    let default_model = default_model.unwrap_or_else(|| {
-        builder = std::mem::take(&mut builder).provider(Demo::new());
-        DEMO_MODEL.to_owned()
-    });
-    Ok(builder.default_model(config.model.clone().unwrap_or(default_model)).build()?)
-}
-
-/// OpenAI with a key, or a server that speaks its protocol and may need none.
-fn openai(upstream: &Upstream) -> Option<OpenAi> {
-    match (&upstream.key, &upstream.base_url) {
-        (Some(key), None) => Some(OpenAi::new(key.clone())),
-        (Some(key), Some(url)) => Some(OpenAi::new(key.clone()).base_url(url)),
-        (None, Some(url)) => Some(OpenAi::compatible("openai", url)),
-        (None, None) => None,
+    if is_demo {
+        builder = builder.provider(Demo::new());
+        default_model = Some(DEMO_MODEL.to_owned());
     }
+    if let Some(model) = config.model.clone().or(default_model) {
+        builder = builder.default_model(model);
+    }
+    Ok(builder.build()?)
 }
 
 /// The demo alone.
