@@ -135,9 +135,9 @@ fn an_answer_goes_on_with_another_provider() {
         written,
         json!({"id": "1", "model": "m", "object": "chat.completion",
             "choices": [{"index": 0, "finish_reason": "stop", "message": {
-                "role": "assistant", "content": "ab", "annotations": [
+                "role": "assistant", "content": "ab", "reasoning_content": "hm", "annotations": [
                     {"type": "url_citation", "url_citation": {
-                        "start_index": 0, "end_index": 2, "url": "https://x", "title": "t"}}]}}],
+                        "start_index": 0, "end_index": 1, "url": "https://x", "title": "t"}}]}}],
             "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7,
                 "prompt_tokens_details": {"cached_tokens": 4}}})
     );
@@ -146,6 +146,25 @@ fn an_answer_goes_on_with_another_provider() {
     let body = Kind::OpenAi.write_request(&request, false).unwrap();
     let texts = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
     assert_eq!(body["messages"][1]["content"], texts);
+}
+
+/// Reasoning that was passed on from another provider has no seal, and Anthropic takes none back
+/// without one.
+#[test]
+fn reasoning_without_a_seal_is_shown_and_not_sent_back() {
+    let answer = json!({"id": "1", "model": "m", "choices": [{"index": 0, "message": {
+        "role": "assistant", "content": "a", "reasoning_content": "hm"}}]});
+    let response = Kind::OpenAi.read_response(answer).unwrap();
+    let written = Kind::Anthropic.write_response(&response).unwrap();
+    let content = json!([{"type": "thinking", "thinking": "hm", "signature": ""},
+        {"type": "text", "text": "a"}]);
+    assert_eq!(written["content"], content);
+    let turns = json!([{"role": "user", "content": "q"},
+        {"role": "assistant", "content": content}, {"role": "user", "content": "and?"}]);
+    let body = json!({"model": "m", "max_tokens": 9, "messages": turns});
+    let request = Kind::Anthropic.read_request(body).unwrap();
+    let sent = Kind::Anthropic.write_request(&request, false).unwrap();
+    assert_eq!(sent["messages"][1]["content"], json!([{"type": "text", "text": "a"}]));
 }
 
 #[test]

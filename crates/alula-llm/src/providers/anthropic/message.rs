@@ -1,5 +1,7 @@
 //! Messages and their blocks, which requests and answers share.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::request::invalid;
@@ -12,6 +14,10 @@ use crate::{
 };
 
 const PROTOCOL: Protocol = Protocol::AnthropicMessages;
+
+/// The seal of reasoning that another provider wrote. Clients send it back like any other, but
+/// the API would refuse it.
+pub(super) const UNSEALED: &str = "";
 
 /// Reads a message; `None` if it is not an object with a role.
 pub(super) fn message_from_json(value: Value) -> Option<Message> {
@@ -82,13 +88,23 @@ fn message_to_json(message: &Message) -> Result<Map<String, Value>> {
         role => role.as_str(),
     };
     let mut fields = object([("role", role.into())]);
-    if let Some(content) = content_to_json(&message.parts, message.plain, own)? {
+    let parts = sealed(&message.parts);
+    if let Some(content) = content_to_json(&parts, message.plain, own)? {
         fields.insert("content".to_owned(), content);
     }
     if own {
         fields.fill(&message.extra);
     }
     Ok(fields)
+}
+
+/// The parts without reasoning that has no seal.
+fn sealed(parts: &[Part]) -> Cow<'_, [Part]> {
+    let is_unsealed = |part: &Part| matches!(part, Part::Reasoning(it) if it.signature.as_deref() == Some(UNSEALED));
+    if !parts.iter().any(is_unsealed) {
+        return Cow::Borrowed(parts);
+    }
+    parts.iter().filter(|part| !is_unsealed(part)).cloned().collect()
 }
 
 /// Writes a content; `None` for one that was not there.

@@ -1,6 +1,6 @@
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::message::{blocks_to_json, parts_from_content};
+use super::message::{UNSEALED, blocks_to_json, parts_from_content};
 use crate::{
     ChatResponse, Error, ErrorKind, Message, Result, Role, StopReason, Usage,
     model::{
@@ -54,7 +54,14 @@ pub fn response_to_json(response: &ChatResponse) -> Result<Value> {
     body.put("model", Some(response.model.as_str()));
     if let Some(choice) = response.choices.first() {
         body.put("role", Some(choice.message.role.as_str()));
-        let content = blocks_to_json(&choice.message.parts, own)?;
+        let mut content = blocks_to_json(&choice.message.parts, own)?;
+        let reasoning = choice.message.reasoning();
+        if !own && !reasoning.is_empty() {
+            // It is for the reader of the answer; without a seal nobody takes it back.
+            let thinking =
+                json!({"type": "thinking", "thinking": reasoning, "signature": UNSEALED});
+            content.insert(0, thinking);
+        }
         body.insert("content".to_owned(), Value::Array(content));
         body.put("stop_reason", choice.stop.as_ref().map(stop_to_text));
         body.put("stop_sequence", choice.stop_sequence.as_deref());

@@ -1,4 +1,4 @@
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::message::{message_from_json, message_to_json};
 use crate::{
@@ -57,7 +57,14 @@ pub fn response_to_json(response: &ChatResponse) -> Result<Value> {
         // `plain` says here whether an empty content is left out; another is always a list.
         let has_content = parts.iter().any(|part| is_content(part, own));
         let plain = choice.message.plain && !has_content;
-        let message = message_to_json(&choice.message, &parts, plain)?;
+        let mut message = message_to_json(&choice.message, &parts, plain)?;
+        let reasoning = choice.message.reasoning();
+        if !own && !reasoning.is_empty() {
+            let content = message.entry("content").or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(content) = content {
+                content.insert(0, json!({"type": "thinking", "thinking": reasoning}));
+            }
+        }
         body.insert("message".to_owned(), Value::Object(message));
         body.put("finish_reason", choice.stop.as_ref().map(stop_to_text));
         if own {

@@ -1,4 +1,4 @@
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     message::{content_to_json, message_from_json},
@@ -203,7 +203,16 @@ fn is_blocked(response: &ChatResponse) -> bool {
 
 fn choice_to_json(choice: &Choice, origin: Origin) -> Result<Value> {
     let mut fields = Map::new();
-    let content = content_to_json(&choice.message)?;
+    let mut content = content_to_json(&choice.message)?;
+    let reasoning = choice.message.reasoning();
+    if !origin.is_own() && !reasoning.is_empty() {
+        // It is for the reader of the answer; without a seal it is not used again.
+        content.entry("role").or_insert_with(|| "model".into());
+        let parts = content.entry("parts").or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(parts) = parts {
+            parts.insert(0, json!({"text": reasoning, "thought": true}));
+        }
+    }
     if !content.is_empty() {
         fields.insert("content".to_owned(), content.into());
     }

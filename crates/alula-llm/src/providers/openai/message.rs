@@ -208,7 +208,7 @@ pub(super) fn is_custom_call(value: &Value) -> bool {
 }
 
 /// The sources of all texts.
-fn annotations(parts: &[&Part], own: bool) -> Vec<Value> {
+pub(super) fn annotations(parts: &[&Part], own: bool) -> Vec<Value> {
     let mut list = Vec::new();
     let mut start = 0;
     for part in parts {

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::message::{message_from_json, message_to_json};
+use super::message::{REASONING_FIELD, annotations, message_from_json, message_to_json};
 use crate::{
     ChatResponse, Error, ErrorKind, Message, Part, Result, Role, StopReason, Usage,
     model::{
@@ -96,8 +96,17 @@ fn choice_to_json(choice: &Choice, own: bool, keeps_list: bool) -> Result<Value>
     };
     let parts: Vec<&Part> = message.parts.iter().collect();
     let mut written = message_to_json(&message, &parts, own)?;
-    if !own && !written.contains_key("content") {
-        written.insert("content".to_owned(), Value::Null);
+    if !keeps_list {
+        // Joined, the texts no longer tell which of them a source is about.
+        let parts: Vec<&Part> = choice.message.parts.iter().collect();
+        let annotations = annotations(&parts, own);
+        written.put("annotations", (!annotations.is_empty()).then_some(annotations));
+    }
+    if !own {
+        written.entry("content").or_insert(Value::Null);
+        // It is for the reader of the answer; nobody takes it back.
+        let reasoning = message.reasoning();
+        written.put(REASONING_FIELD, (!reasoning.is_empty()).then_some(reasoning));
     }
     let mut fields = object([("index", choice.index.into()), ("message", Value::Object(written))]);
     fields.put("finish_reason", choice.stop.as_ref().map(stop_to_text));

@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use self::chunk::Chunk;
 use super::{
     failure::error_to_json,
-    message::{REASONING_FIELD, annotation_to_json, call_to_json, is_custom_call},
+    message::{
+        REASONING_FIELD, REASONING_FIELDS, annotation_to_json, call_to_json, is_custom_call,
+    },
     mistral::{THINKING, thinking_to_json},
     part::part_to_json,
     response::{stop_to_text, usage_to_json},
@@ -159,7 +161,8 @@ impl Writer {
         field: Option<&str>,
         out: &mut Vec<u8>,
     ) {
-        let field = field.filter(|_| self.own()).unwrap_or(REASONING_FIELD);
+        let is_known = |name: &&str| *name == THINKING || REASONING_FIELDS.contains(name);
+        let field = field.filter(|_| self.own()).filter(is_known).unwrap_or(REASONING_FIELD);
         if field == THINKING {
             let reasoning = Reasoning { text: text.to_owned(), ..Reasoning::default() };
             self.content(index, thinking_to_json(&reasoning).into(), out);

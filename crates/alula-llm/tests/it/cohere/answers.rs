@@ -86,7 +86,8 @@ fn answers_are_passed_on_in_other_formats() {
     assert_eq!(
         cohere::response_to_json(&response).unwrap(),
         json!({"id": "1", "finish_reason": "MAX_TOKENS",
-            "message": {"role": "assistant", "content": [{"type": "text", "text": "a"}]},
+            "message": {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}]},
             "usage": {"billed_units": {"input_tokens": 5, "output_tokens": 2},
                 "tokens": {"input_tokens": 5, "output_tokens": 2}}})
     );

@@ -118,7 +118,9 @@ async fn mistral_thinks_in_its_content() {
         matches!(&response.message().unwrap().parts[0], Part::Reasoning(it) if it.text == "hm")
     );
     let elsewhere = Protocol::AnthropicMessages.response_to_json(&response).unwrap();
-    assert_eq!(elsewhere["content"].as_array().unwrap().len(), 2);
+    let unsealed = json!({"type": "thinking", "thinking": "hm", "signature": ""});
+    let text = |text: &str| json!({"type": "text", "text": text});
+    assert_eq!(elsewhere["content"], json!([unsealed, text("a"), text("b")]));
 }
 
 #[tokio::test]

@@ -232,7 +232,7 @@ fn an_answer_goes_to_the_other_formats() {
         json!({"id": "resp_1", "model": "m", "object": "chat.completion",
             "choices": [{"index": 0, "finish_reason": "tool_calls",
                 "logprobs": {"content": [{"token": "a"}]},
-                "message": {"role": "assistant", "content": "abc",
+                "message": {"role": "assistant", "content": "abc", "reasoning_content": "hm",
                     "annotations": [{"type": "url_citation", "url_citation": {
                         "start_index": 1, "end_index": 2, "url": "https://x", "title": "t"}}],
                     "tool_calls": [{"id": "c", "type": "function",
@@ -243,7 +243,7 @@ fn an_answer_goes_to_the_other_formats() {
     let anthropic = Protocol::AnthropicMessages.response_to_json(&response).unwrap();
     assert_eq!(
         anthropic["content"],
-        json!([{"type": "text", "text": "abc"},
+        json!([{"type": "thinking", "thinking": "hm", "signature": ""}, {"type": "text", "text": "abc"},
             {"type": "tool_use", "id": "c", "name": "f", "input": {}}])
     );
     assert_eq!(anthropic["usage"]["input_tokens"], 1);

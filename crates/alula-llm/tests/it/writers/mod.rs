@@ -1,11 +1,21 @@
 //! Answers written as streams.
 
+mod cross;
 mod openai;
+mod property;
 
 use alula_llm::{ChatEvent, ChatResponse, Error, StreamOptions, model::Protocol};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::Value;
+
+pub(crate) const PROTOCOLS: [Protocol; 5] = [
+    Protocol::OpenAiChat,
+    Protocol::AnthropicMessages,
+    Protocol::OpenAiResponses,
+    Protocol::GeminiGenerate,
+    Protocol::CohereChat,
+];
 
 pub(crate) fn options() -> StreamOptions {
     StreamOptions::default().include_usage(true).id("id").model("m").created(7)

@@ -9,7 +9,10 @@ use crate::{
         Extra,
         fields::{Fields, object},
     },
-    providers::{anthropic::message::part_to_json, writer::sse},
+    providers::{
+        anthropic::message::{UNSEALED, part_to_json},
+        writer::sse,
+    },
 };
 
 /// Writes blocks one after the other, as the format has them.
@@ -123,7 +126,7 @@ impl Blocks {
             Kind::Thinking => object([
                 ("type", "thinking".into()),
                 ("thinking", "".into()),
-                ("signature", "".into()),
+                ("signature", UNSEALED.into()),
             ]),
             Kind::Call => object([
                 ("type", "tool_use".into()),

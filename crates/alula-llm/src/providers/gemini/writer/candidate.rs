@@ -106,8 +106,10 @@ impl Candidate {
         };
         let mut fields = object([("finishReason", reason.into())]);
         fields.put("finishMessage", malformed.as_deref());
-        if origin != Origin::Here {
+        if origin != Origin::Here || self.index > 0 {
             fields.put("index", Some(self.index));
+        }
+        if origin != Origin::Here {
             fields.put("citationMetadata", sources_to_json(citations.iter()));
         }
         if own {

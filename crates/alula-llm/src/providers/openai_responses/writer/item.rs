@@ -8,16 +8,17 @@ use serde_json::{Map, Value, json};
 use super::sink::Sink;
 use crate::{
     Accumulator, ChatEvent, Message, Part, Role,
-    model::{Protocol, fields::Fields},
+    model::{Protocol, Reasoning, Refusal, Text, fields::Fields},
     providers::openai_responses::{
-        exact,
+        ITEM, exact,
         item::{Form, items_from_message},
-        progress::{ENTRIES_MAX, PARTS_MAX},
+        own,
+        progress::ENTRIES_MAX,
     },
 };
 
 /// What an item is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Message,
     Reasoning,
@@ -33,12 +34,14 @@ pub(super) struct Item {
     origin: Option<Protocol>,
     /// Whether its beginning is written.
     begun: bool,
+    /// As they stand in the item.
     pieces: BTreeMap<u32, Piece>,
 }
 
 /// A part of an item.
 #[derive(Debug)]
 struct Piece {
+    number: u32,
     list: List,
     index: u32,
     /// What has come of it.
@@ -90,7 +93,7 @@ impl Item {
     }
 
     pub(super) fn has(&self, part: u32) -> bool {
-        self.pieces.contains_key(&part)
+        self.pieces.values().any(|piece| piece.number == part)
     }
 
     /// Whether a part of this kind belongs to this item too.
@@ -99,76 +102,81 @@ impl Item {
     }
 
     /// Adds to a piece what is not told before the end.
-    pub(super) fn add(&mut self, event: &ChatEvent) {
-        if let ChatEvent::Signature { part, .. } | ChatEvent::Extra { part: Some(part), .. } = event
-            && let Some(piece) = self.pieces.get_mut(part)
-        {
+    pub(super) fn add(&mut self, part: u32, event: &ChatEvent) {
+        let mut pieces = self.pieces.values_mut().rev();
+        if let Some(piece) = pieces.find(|piece| piece.number == part) {
             piece.part.push(event.clone());
         }
     }
 
     /// Adds a piece that is whole at once.
     pub(super) fn add_part(&mut self, part: u32, event: &ChatEvent) {
-        let mut piece = Piece::new(List::None, 0);
+        let slot = self.free_slot(List::None);
+        let mut piece = Piece::new(part, List::None, 0);
         piece.part.push(event.clone());
-        self.pieces.insert(part, piece);
+        self.pieces.insert(slot, piece);
     }
 
     /// Adds a piece, and writes it if the beginning of the item is written.
     pub(super) fn event(&mut self, part: u32, event: &ChatEvent, sink: &mut Sink<'_>) {
-        let is_new = !self.has(part);
-        if is_new {
-            self.open(part, event, sink);
-        }
-        let Some(piece) = self.pieces.get_mut(&part) else { return };
+        let list = self.list_of(event);
+        let mut known = self.pieces.iter().rev();
+        let known = known.find(|(_, it)| it.number == part && it.list == list && !it.ended);
+        let (slot, is_new) = match known {
+            Some((slot, _)) => (*slot, false),
+            None => (self.open(part, list, sink), true),
+        };
+        let Some(piece) = self.pieces.get_mut(&slot) else { return };
         piece.part.push(event.clone());
         if !self.begun {
             return;
         }
         if is_new {
-            self.added(part, sink);
+            self.added(slot, sink);
         }
         match event {
             ChatEvent::Text { text, .. }
             | ChatEvent::Refusal { text, .. }
-            | ChatEvent::Reasoning { text, .. } => self.delta(part, text, sink),
+            | ChatEvent::Reasoning { text, .. } => self.delta(slot, text, sink),
             ChatEvent::ToolCallArguments { arguments, .. } => {
-                self.delta(part, arguments, sink);
+                self.delta(slot, arguments, sink);
             }
             ChatEvent::Citation { citation, .. } if exact(self.origin) => {
-                self.annotation(part, &citation.0, sink);
+                self.annotation(slot, &citation.0, sink);
             }
             _ => {}
         }
     }
 
+    fn list_of(&self, event: &ChatEvent) -> List {
+        match event {
+            ChatEvent::Text { .. } | ChatEvent::Citation { .. } => List::Text,
+            ChatEvent::Refusal { .. } => List::Refusal,
+            ChatEvent::Reasoning { field, .. } => match field.as_deref() {
+                Some("content") if own(self.origin) => List::Reasoning,
+                _ => List::Summary,
+            },
+            _ => List::None,
+        }
+    }
+
     /// Makes room for a new piece; the one before has ended.
-    fn open(&mut self, part: u32, event: &ChatEvent, sink: &mut Sink<'_>) {
+    fn open(&mut self, part: u32, list: List, sink: &mut Sink<'_>) -> u32 {
         if !exact(self.origin)
             && let Some(last) = self.pieces.keys().next_back().copied()
         {
             self.end(last, sink);
         }
-        let list = match event {
-            ChatEvent::Text { .. } | ChatEvent::Citation { .. } => List::Text,
-            ChatEvent::Refusal { .. } => List::Refusal,
-            ChatEvent::Reasoning { field, .. } => match field.as_deref() {
-                Some("content") if self.origin.is_none() || exact(self.origin) => List::Reasoning,
-                _ => List::Summary,
-            },
-            _ => List::None,
-        };
-        let index = match exact(self.origin) {
-            true => part % PARTS_MAX % ENTRIES_MAX,
-            false => {
-                let same = self
-                    .pieces
-                    .values()
-                    .filter(|piece| (piece.list == List::Summary) == (list == List::Summary));
-                same.count().try_into().unwrap_or(u32::MAX)
-            }
-        };
-        self.pieces.insert(part, Piece::new(list, index));
+        let slot = self.free_slot(list);
+        self.pieces.insert(slot, Piece::new(part, list, slot % ENTRIES_MAX));
+        slot
+    }
+
+    /// The place of a new piece: those of the second list of a reasoning follow all others.
+    fn free_slot(&self, list: List) -> u32 {
+        let first = if list == List::Reasoning { ENTRIES_MAX } else { 0 };
+        let last = self.pieces.range(first..first + ENTRIES_MAX).next_back();
+        last.map_or(first, |(slot, _)| slot + 1)
     }
 
     /// Writes the beginning, unless that has been done, and what has come since.
@@ -197,18 +205,15 @@ impl Item {
         }
         let fields = json!({"output_index": self.number, "item": item});
         sink.send("response.output_item.added", &fields);
-        let parts: Vec<u32> = self.pieces.keys().copied().collect();
-        for part in parts {
-            self.added(part, sink);
-            if let Some(text) = self.pieces.get(&part).map(|piece| piece.text().to_owned()) {
-                self.delta(part, &text, sink);
-            }
+        for (slot, piece) in &self.pieces {
+            self.added(*slot, sink);
+            self.delta(*slot, piece.text(), sink);
         }
     }
 
     /// Writes that a piece begins.
-    fn added(&self, part: u32, sink: &mut Sink<'_>) {
-        let Some(piece) = self.pieces.get(&part) else { return };
+    fn added(&self, slot: u32, sink: &mut Sink<'_>) {
+        let Some(piece) = self.pieces.get(&slot) else { return };
         let (kind, entry) = match piece.list {
             List::Text => (
                 "response.content_part.added",
@@ -229,8 +234,8 @@ impl Item {
         sink.send(kind, &self.at(piece, json!({"part": entry})));
     }
 
-    fn delta(&self, part: u32, text: &str, sink: &mut Sink<'_>) {
-        let Some(piece) = self.pieces.get(&part).filter(|_| !text.is_empty()) else { return };
+    fn delta(&self, slot: u32, text: &str, sink: &mut Sink<'_>) {
+        let Some(piece) = self.pieces.get(&slot).filter(|_| !text.is_empty()) else { return };
         let mut delta = Delta { delta: text, logprobs: None };
         let kind = match piece.list {
             List::Text => {
@@ -245,8 +250,8 @@ impl Item {
         sink.send(kind, &self.at(piece, delta));
     }
 
-    fn annotation(&self, part: u32, annotation: &Value, sink: &mut Sink<'_>) {
-        let Some(piece) = self.pieces.get(&part) else { return };
+    fn annotation(&self, slot: u32, annotation: &Value, sink: &mut Sink<'_>) {
+        let Some(piece) = self.pieces.get(&slot) else { return };
         let before = piece.part.response().message().map_or(0, |it| it.citations().count());
         let fields =
             json!({"annotation_index": before.saturating_sub(1), "annotation": annotation});
@@ -254,13 +259,13 @@ impl Item {
     }
 
     /// Writes the end of a piece, with all of it.
-    fn end(&mut self, part: u32, sink: &mut Sink<'_>) {
-        let entry = self.entry(part);
-        let Some(piece) = self.pieces.get_mut(&part) else { return };
+    fn end(&mut self, slot: u32, sink: &mut Sink<'_>) {
+        let entry = self.entry(slot);
+        let Some(piece) = self.pieces.get_mut(&slot) else { return };
         if std::mem::replace(&mut piece.ended, true) {
             return;
         }
-        let Some(piece) = self.pieces.get(&part) else { return };
+        let Some(piece) = self.pieces.get(&slot) else { return };
         let text = piece.text();
         let (kind, told, ended) = match piece.list {
             List::Text => {
@@ -302,8 +307,8 @@ impl Item {
     /// Writes the end of all pieces, and gives the whole item back.
     pub(super) fn finish(mut self, sink: &mut Sink<'_>) -> Option<Value> {
         self.begin(sink);
-        let parts: Vec<u32> = self.pieces.keys().copied().collect();
-        parts.into_iter().for_each(|part| self.end(part, sink));
+        let slots: Vec<u32> = self.pieces.keys().copied().collect();
+        slots.into_iter().for_each(|slot| self.end(slot, sink));
         let item = self.whole()?;
         if self.kind == Kind::Call
             && let Some(piece) = self.pieces.values().next()
@@ -321,8 +326,8 @@ impl Item {
     }
 
     /// A piece as it stands in the item.
-    fn entry(&self, part: u32) -> Value {
-        let content = self.pieces.get(&part).and_then(Piece::content).cloned();
+    fn entry(&self, slot: u32) -> Value {
+        let content = self.pieces.get(&slot).and_then(Piece::content).cloned();
         let item = content.and_then(|content| self.write(vec![content])).unwrap_or_default();
         let lists = ["content", "summary"].into_iter();
         let mut entries = lists.filter_map(|name| item.get(name)?.get(0).cloned());
@@ -330,11 +335,12 @@ impl Item {
     }
 
     fn write(&self, parts: Vec<Part>) -> Option<Map<String, Value>> {
+        let is_new = !exact(self.origin) || parts.first().is_some_and(is_new);
         let mut message = Message::new(Role::Assistant, parts);
         message.origin = self.origin;
         let items = items_from_message(&message, Form::Output(&self.id)).ok()?;
         let Some(Value::Object(mut item)) = items.into_iter().next() else { return None };
-        if !exact(self.origin) {
+        if is_new {
             item.put("id", Some(self.id.as_str()));
         }
         Some(item)
@@ -352,8 +358,8 @@ impl Item {
 }
 
 impl Piece {
-    fn new(list: List, index: u32) -> Self {
-        Self { list, index, part: Accumulator::new(), ended: false }
+    fn new(number: u32, list: List, index: u32) -> Self {
+        Self { number, list, index, part: Accumulator::new(), ended: false }
     }
 
     fn content(&self) -> Option<&Part> {
@@ -368,5 +374,15 @@ impl Piece {
             Some(Part::ToolCall(call)) => &call.arguments,
             _ => "",
         }
+    }
+}
+
+/// Whether a part says nothing of the item that it begins.
+fn is_new(part: &Part) -> bool {
+    match part {
+        Part::Text(Text { extra, .. })
+        | Part::Refusal(Refusal { extra, .. })
+        | Part::Reasoning(Reasoning { extra, .. }) => !extra.contains_key(ITEM),
+        _ => false,
     }
 }

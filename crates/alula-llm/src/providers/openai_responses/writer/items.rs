@@ -23,8 +23,10 @@ use crate::{
 pub(super) struct Items {
     response: String,
     origin: Option<Protocol>,
-    /// How many there are of an answer of another format.
-    count: u32,
+    /// Which number the items have that the provider's numbers of parts tell apart.
+    numbers: BTreeMap<(u32, Kind), u32>,
+    /// The number of the next item.
+    next: u32,
     open: BTreeMap<u32, Item>,
     done: BTreeMap<u32, Value>,
     /// Whether the first text is written; the probabilities are those of its tokens.
@@ -38,7 +40,8 @@ impl Items {
         Self {
             response,
             origin: None,
-            count: 0,
+            numbers: BTreeMap::new(),
+            next: 0,
             open: BTreeMap::new(),
             done: BTreeMap::new(),
             has_text: false,
@@ -78,7 +81,7 @@ impl Items {
                 if own(self.origin)
                     && let Some(item) = self.holder(*part)
                 {
-                    item.add(event);
+                    item.add(*part, event);
                 }
                 return;
             }
@@ -88,7 +91,7 @@ impl Items {
             ChatEvent::Logprobs { .. } => return self.logprobs.push(event.clone()),
             _ => return,
         };
-        let Some(number) = self.number(kind, part, sink) else { return };
+        let number = self.number(kind, part, sink);
         let (response, origin) = (&self.response, self.origin);
         let item =
             self.open.entry(number).or_insert_with(|| Item::new(kind, number, response, origin));
@@ -123,27 +126,39 @@ impl Items {
         self.open.values_mut().find(|item| item.has(part))
     }
 
-    /// The number of the item that a part of this kind belongs to; `None` if it is done.
-    fn number(&mut self, kind: Kind, part: u32, sink: &mut Sink<'_>) -> Option<u32> {
+    /// The number of the item that a part of this kind belongs to.
+    fn number(&mut self, kind: Kind, part: u32, sink: &mut Sink<'_>) -> u32 {
         if exact(self.origin) {
-            return Some(part / PARTS_MAX);
+            let told = part / PARTS_MAX;
+            if let Some(number) = self.numbers.get(&(told, kind)) {
+                return *number;
+            }
+            let number = self.take_number(told);
+            self.numbers.insert((told, kind), number);
+            return number;
         }
         if let Some((number, item)) = self.open.first_key_value()
             && item.goes_on(kind, part)
         {
-            return Some(*number);
+            return *number;
         }
         self.end(sink);
-        let number = self.count;
-        self.count = number.saturating_add(1);
-        Some(number)
+        self.take_number(self.next)
+    }
+
+    /// Gives out a number: this one, unless it has been given out.
+    fn take_number(&mut self, wanted: u32) -> u32 {
+        let taken = self.open.contains_key(&wanted) || self.done.contains_key(&wanted);
+        let number = if taken { self.next } else { wanted };
+        self.next = self.next.max(number.saturating_add(1));
+        number
     }
 
     /// Writes a part that is whole at once: an item, or a piece of one.
     fn whole(&mut self, part: u32, content: &Part, event: &ChatEvent, sink: &mut Sink<'_>) {
         let exact = exact(self.origin);
-        let mut number = part / PARTS_MAX;
-        if exact && let Some(item) = self.open.get_mut(&number) {
+        let told = part / PARTS_MAX;
+        if exact && let Some(item) = self.open.get_mut(&told) {
             return item.add_part(part, event);
         }
         if !exact {
@@ -153,10 +168,7 @@ impl Items {
         message.origin = self.origin;
         let list = items_from_message(&message, Form::Output(&self.response)).unwrap_or_default();
         for item in list {
-            if !exact {
-                number = self.count;
-                self.count = number.saturating_add(1);
-            }
+            let number = self.take_number(if exact { told } else { self.next });
             for kind in ["response.output_item.added", "response.output_item.done"] {
                 sink.send(kind, &json!({"output_index": number, "item": item}));
             }
