@@ -49,6 +49,8 @@ pub enum ErrorKind {
     Auth,
     /// No such model, address or provider.
     NotFound,
+    /// The provider does not do such a thing at all; another one may.
+    Unsupported,
     /// The prompt and the answer do not fit into the model's context.
     ContextTooLong,
     /// A content policy blocked the prompt or the answer.

@@ -20,12 +20,12 @@ pub use deadline::Deadlines;
 pub use error::{BODY_EXCERPT_BYTES_MAX, Error, ErrorKind, Phase, Result};
 pub use llm::{Llm, LlmBuilder, Route};
 pub use model::{
-    Accumulator, ChatEvent, ChatRequest, ChatResponse, Media, Message, Part, Role, StopReason,
-    Tool, Usage,
+    Accumulator, ChatEvent, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Media, Message,
+    Part, Role, StopReason, TokenCount, Tool, Usage,
 };
 pub use providers::{
-    Anthropic, Cohere, Demo, Gemini, Http, HttpLimits, OpenAi, OpenAiResponses, Provider,
-    StreamOptions, StreamWriter,
+    Anthropic, Cohere, Demo, EmbedLimits, Gemini, Http, HttpLimits, OpenAi, OpenAiResponses,
+    Provider, StreamOptions, StreamWriter,
 };
 pub use relay::{RelayChunk, RelayRequest, RelayResponse, RelayStream};
 #[cfg(feature = "redis")]

@@ -20,9 +20,10 @@ impl Error {
     /// ```
     pub fn public_status(&self) -> u16 {
         match self.kind() {
-            ErrorKind::InvalidRequest | ErrorKind::ContextTooLong | ErrorKind::ContentFiltered => {
-                400
-            }
+            ErrorKind::InvalidRequest
+            | ErrorKind::ContextTooLong
+            | ErrorKind::ContentFiltered
+            | ErrorKind::Unsupported => 400,
             ErrorKind::Auth if self.provider().is_none() => 401,
             ErrorKind::NotFound => 404,
             ErrorKind::QuotaExceeded if self.provider().is_none() => 429,
@@ -50,6 +51,7 @@ impl Error {
             | ErrorKind::ContextTooLong
             | ErrorKind::ContentFiltered
             | ErrorKind::NotFound => return self.message().into(),
+            ErrorKind::Unsupported => return format!("{name}: {}", self.message()).into(),
             ErrorKind::RateLimited { .. }
             | ErrorKind::Overloaded { .. }
             | ErrorKind::Auth

@@ -9,7 +9,7 @@ mod tokenizer;
 use self::family::Family;
 use crate::{
     ChatRequest, Message, Part,
-    model::{FunctionTool, ResponseFormat, Tool},
+    model::{EmbedContent, EmbedInput, FunctionTool, ResponseFormat, Tool},
 };
 
 /// What is set aside for an answer without a limit.
@@ -53,6 +53,19 @@ impl ChatRequest {
 pub(crate) fn tokens(request: &ChatRequest) -> u64 {
     let answers = request.max_tokens.unwrap_or(ANSWER).saturating_mul(request.n.unwrap_or(1));
     request.estimate_tokens().saturating_add(answers)
+}
+
+/// About how many tokens there are to turn into a vector.
+pub(crate) fn input(input: &EmbedInput) -> u64 {
+    match &input.content {
+        EmbedContent::Text(text) => text::tokens(text),
+        EmbedContent::Tokens(tokens) => u64::try_from(tokens.len()).unwrap_or(u64::MAX),
+        EmbedContent::Parts(parts) => {
+            let mut counter = Counter::new("");
+            parts.iter().map(|it| counter.part(it)).fold(0, u64::saturating_add)
+        }
+        EmbedContent::Other(value) => text::tokens(&value.to_string()),
+    }
 }
 
 /// Counts the parts of one request.

@@ -1,8 +1,8 @@
 //! The kinds of calls: what is asked, and what is the answer.
 
 use crate::{
-    ChatRequest, ChatResponse, ChatStream, Deadlines, Provider, RelayRequest, RelayResponse,
-    RelayStream, Result, estimate, relay::translated, stream,
+    ChatRequest, ChatResponse, ChatStream, Deadlines, ErrorKind, Provider, RelayRequest,
+    RelayResponse, RelayStream, Result, TokenCount, estimate, relay::translated, stream,
 };
 
 /// A kind of call.
@@ -135,5 +135,42 @@ impl Ask for RelayedStream {
         }
         let events = Streamed::ask(provider, request.chat()?, deadlines).await?;
         Ok(translated::stream(request, events))
+    }
+}
+
+/// A call that only counts the tokens of a request.
+pub(super) struct Counted(pub(super) ChatRequest);
+
+impl Asked for Counted {
+    fn model(&self) -> &str {
+        &self.0.model
+    }
+
+    fn ask_for(&mut self, model: &str) {
+        model.clone_into(&mut self.0.model);
+    }
+
+    /// No model is asked.
+    fn tokens(&self) -> u64 {
+        0
+    }
+}
+
+impl Ask for Counted {
+    type Request = Self;
+    type Answer = TokenCount;
+    const STREAMS: bool = false;
+
+    async fn ask(
+        provider: &dyn Provider,
+        request: &Self,
+        deadlines: Deadlines,
+    ) -> Result<TokenCount> {
+        match deadlines.whole(provider.name(), provider.count_tokens(&request.0)).await {
+            Err(error) if *error.kind() == ErrorKind::Unsupported => {
+                Ok(TokenCount::estimate(request.0.estimate_tokens()))
+            }
+            counted => counted,
+        }
     }
 }

@@ -29,18 +29,26 @@ pub(super) async fn run<A: Ask>(
     let ends = Instant::now().checked_add(inner.deadlines.total);
     for target in inner.targets(request.model())? {
         request.ask_for(&target.model);
-        let begins = Instant::now().checked_add(inner.deadlines.first_token).filter(|_| A::STREAMS);
-        let attempts = Attempts { inner, ends, begins };
+        let attempts = Attempts::new(inner, ends, A::STREAMS);
         match attempts.at::<A>(&target, &request).await {
             Ok(answered) => return Ok(answered),
-            Err(error) if !another_may_help(&error) => return Err(error),
-            Err(error) => {
-                tracing::debug!(model = target.model, %error, "a target failed");
-                failure = Some(error);
-            }
+            Err(error) => failure = Some(passed_on(&target, error)?),
         }
     }
-    Err(failure.unwrap_or_else(|| not_found("the route has no targets".to_owned())))
+    Err(failure.unwrap_or_else(no_targets))
+}
+
+/// The failure of a target, if the next one may do better.
+pub(super) fn passed_on(target: &Target, error: Error) -> Result<Error> {
+    if !another_may_help(&error) {
+        return Err(error);
+    }
+    tracing::debug!(model = target.model, %error, "a target failed");
+    Ok(error)
+}
+
+pub(super) fn no_targets() -> Error {
+    not_found("the route has no targets".to_owned())
 }
 
 /// Whether a call that failed here may succeed elsewhere.
@@ -55,7 +63,7 @@ fn another_may_help(error: &Error) -> bool {
 }
 
 /// What the attempts of a call have in common.
-struct Attempts<'a> {
+pub(super) struct Attempts<'a> {
     inner: &'a Inner,
     /// When the whole call ends.
     ends: Option<Instant>,
@@ -63,9 +71,14 @@ struct Attempts<'a> {
     begins: Option<Instant>,
 }
 
-impl Attempts<'_> {
+impl<'a> Attempts<'a> {
+    pub(super) fn new(inner: &'a Inner, ends: Option<Instant>, streams: bool) -> Self {
+        let begins = Instant::now().checked_add(inner.deadlines.first_token).filter(|_| streams);
+        Self { inner, ends, begins }
+    }
+
     /// Asks one target, as often as the policy allows. For the breaker that is one call.
-    async fn at<A: Ask>(
+    pub(super) async fn at<A: Ask>(
         &self,
         target: &Target,
         request: &A::Request,

@@ -3,6 +3,7 @@
 mod ask;
 mod builder;
 mod call;
+mod embed;
 mod route;
 
 use std::{collections::HashMap, sync::Arc};
@@ -13,12 +14,13 @@ pub use builder::LlmBuilder;
 pub use route::Route;
 
 use self::{
-    ask::{Relayed, RelayedStream, Streamed, Whole},
+    ask::{Counted, Relayed, RelayedStream, Streamed, Whole},
     route::Target,
 };
 use crate::{
-    BreakerState, ChatRequest, ChatResponse, ChatStream, Deadlines, Error, ErrorKind, Provider,
-    RelayRequest, RelayResponse, RelayStream, Result, RetryPolicy,
+    BreakerState, ChatRequest, ChatResponse, ChatStream, Deadlines, EmbedRequest, EmbedResponse,
+    Error, ErrorKind, Provider, RelayRequest, RelayResponse, RelayStream, Result, RetryPolicy,
+    TokenCount, Usage,
     resilience::{Gate, Health, SharedState, Sharing},
 };
 
@@ -122,6 +124,64 @@ impl Llm {
         let request = request.with_stream(true);
         let (chunks, in_flight) = call::run::<RelayedStream>(&self.inner, request).await?;
         Ok(RelayStream::new(call::watched(chunks, in_flight)))
+    }
+
+    /// Counts the tokens of a request, without making it: by the provider if it can, else by an
+    /// estimate, which says so.
+    ///
+    /// ```
+    /// use alula_llm::{ChatRequest, Llm, OpenAi};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> alula_llm::Result<()> {
+    /// let llm = Llm::builder().provider(OpenAi::ollama()).build()?;
+    /// let request = ChatRequest::new("llama3.2").user("What is an alula?");
+    /// let estimate = request.estimate_tokens();
+    /// let count = llm.count_tokens(request).await?;
+    /// assert_eq!((count.tokens, count.exact), (estimate, false));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`chat`](Self::chat).
+    pub async fn count_tokens(&self, request: ChatRequest) -> Result<TokenCount> {
+        let (count, in_flight) = call::run::<Counted>(&self.inner, Counted(request)).await?;
+        in_flight.succeeded(Some(&Usage::default()));
+        Ok(count)
+    }
+
+    /// Turns inputs into vectors, in their order.
+    ///
+    /// What is more than a provider takes at once goes there in several calls, a few at a time, of
+    /// which each is tried again like any other; the first that fails for good ends the others. All
+    /// vectors are from one target: another one is asked for all of them.
+    ///
+    /// Vectors of different models cannot be compared. The targets of a [`Route`] for them should be
+    /// the same model at several providers.
+    ///
+    /// ```
+    /// use alula_llm::{Demo, EmbedRequest, Llm};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> alula_llm::Result<()> {
+    /// let llm = Llm::builder().provider(Demo::new()).build()?;
+    /// let request = EmbedRequest::new("demo").texts(["What is an alula?", "A small feather."]);
+    /// let answer = llm.embed(request).await?;
+    /// assert_eq!((answer.vectors.len(), answer.vectors.dimensions()), (2, 256));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when there is nothing to turn into a vector,
+    /// [`ErrorKind::Unsupported`] when the provider has no embeddings, [`ErrorKind::Decode`] when it
+    /// answers with more or fewer vectors than inputs, or others than were asked for; else as
+    /// [`chat`](Self::chat).
+    pub async fn embed(&self, request: EmbedRequest) -> Result<EmbedResponse> {
+        embed::run(&self.inner, request).await
     }
 
     /// Reads a request from the fields that the provider of this model knows it by.

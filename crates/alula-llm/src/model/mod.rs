@@ -6,6 +6,8 @@
 //! does not send them.
 
 mod accumulator;
+mod count;
+mod embed;
 mod event;
 pub(crate) mod fields;
 mod media;
@@ -13,6 +15,7 @@ mod message;
 mod request;
 mod response;
 mod tool;
+mod vectors;
 
 use std::{error::Error as StdError, fmt};
 
@@ -27,6 +30,10 @@ use crate::{
 
 pub use accumulator::Accumulator;
 pub(crate) use accumulator::merge_fields;
+pub use count::TokenCount;
+pub use embed::{
+    EmbedContent, EmbedInput, EmbedProtocol, EmbedRequest, EmbedResponse, Encoding, Purpose,
+};
 pub use event::ChatEvent;
 pub use media::{Media, Source};
 pub use message::{
@@ -36,6 +43,7 @@ pub use message::{
 pub use request::{ChatRequest, ResponseFormat, Thinking};
 pub use response::{ChatResponse, Choice, StopReason, Usage};
 pub use tool::{FunctionTool, Tool, ToolChoice};
+pub use vectors::Vectors;
 
 /// Fields that the model does not name, as JSON.
 pub type Extra = serde_json::Map<String, Value>;

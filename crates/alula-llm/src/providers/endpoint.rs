@@ -12,11 +12,16 @@ use super::{
     Http,
     failure::Failure,
     http,
+    unary::Call,
+    unsupported,
     wire::{self, Wire},
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, RelayRequest, RelayResponse,
-    RelayStream, Result, Usage, relay, secret::Secrets,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, EmbedRequest, Error, ErrorKind, RelayRequest,
+    RelayResponse, RelayStream, Result, Usage,
+    model::{EmbedProtocol, Protocol},
+    relay,
+    secret::Secrets,
 };
 
 /// What a user says about a provider.
@@ -75,6 +80,18 @@ pub(super) trait Speaker: Send + Sync {
     fn failure_kind(failure: &Failure) -> Option<ErrorKind>;
 
     fn response_from_json(body: Value) -> Result<ChatResponse>;
+
+    /// The call that turns these inputs into vectors.
+    fn embed_call(&self, request: &EmbedRequest) -> Result<Call<EmbedProtocol>> {
+        let _ = request;
+        Err(unsupported("it has no embeddings"))
+    }
+
+    /// The call that counts the tokens of this request.
+    fn count_call(&self, request: &ChatRequest) -> Result<Call<Protocol>> {
+        let _ = request;
+        Err(unsupported("it counts no tokens"))
+    }
 }
 
 /// What can be set about every provider with an `endpoint`; inside its `impl`.
@@ -147,6 +164,20 @@ macro_rules! calls {
             let speaks = $crate::Provider::protocol(self) == request.protocol();
             speaks.then(|| $crate::providers::endpoint::relay_stream(self, request))
         }
+
+        fn embed<'a>(
+            &'a self,
+            request: &'a $crate::EmbedRequest,
+        ) -> ::futures_util::future::BoxFuture<'a, $crate::Result<$crate::EmbedResponse>> {
+            $crate::providers::unary::embed(self, request)
+        }
+
+        fn count_tokens<'a>(
+            &'a self,
+            request: &'a $crate::ChatRequest,
+        ) -> ::futures_util::future::BoxFuture<'a, $crate::Result<$crate::TokenCount>> {
+            $crate::providers::unary::count_tokens(self, request)
+        }
     };
 }
 
@@ -176,11 +207,11 @@ impl Endpoint {
         debug.finish_non_exhaustive()
     }
 
-    fn pool(&self) -> Http {
+    pub(super) fn pool(&self) -> Http {
         self.http.clone().unwrap_or_default()
     }
 
-    fn label(&self, error: Error) -> Error {
+    pub(super) fn label(&self, error: Error) -> Error {
         http::label(error, &self.name, &Secrets::new(self.key.as_ref(), &self.headers))
     }
 }

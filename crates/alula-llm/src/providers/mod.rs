@@ -10,16 +10,18 @@ mod http;
 pub mod ollama;
 pub mod openai;
 pub mod openai_responses;
+mod unary;
+pub(crate) mod vector;
 mod wire;
 mod writer;
 
 use std::fmt;
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 
 use crate::{
-    ChatRequest, ChatResponse, ChatStream, RelayRequest, RelayResponse, RelayStream, Result,
-    model::Protocol,
+    ChatRequest, ChatResponse, ChatStream, EmbedRequest, EmbedResponse, Error, ErrorKind,
+    RelayRequest, RelayResponse, RelayStream, Result, TokenCount, model::Protocol,
 };
 
 pub use anthropic::Anthropic;
@@ -82,7 +84,7 @@ pub trait Provider: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when no call could ever succeed.
+    /// [`ErrorKind::Config`] when no call could ever succeed.
     fn prepare(&mut self, http: &Http) -> Result<()> {
         let _ = http;
         Ok(())
@@ -113,4 +115,49 @@ pub trait Provider: Send + Sync + fmt::Debug {
         let _ = request;
         None
     }
+
+    /// Counts the tokens of a request, without making it.
+    ///
+    /// A provider that cannot count answers [`ErrorKind::Unsupported`].
+    fn count_tokens<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<TokenCount>> {
+        let _ = request;
+        let error = unsupported("it counts no tokens").with_provider(self.name());
+        async { Err(error) }.boxed()
+    }
+
+    /// Turns inputs into vectors, by one call. [`Llm`](crate::Llm) divides larger requests by the
+    /// [limits](Self::embed_limits).
+    ///
+    /// A provider that has no embeddings answers [`ErrorKind::Unsupported`].
+    fn embed<'a>(&'a self, request: &'a EmbedRequest) -> BoxFuture<'a, Result<EmbedResponse>> {
+        let _ = request;
+        let error = unsupported("it has no embeddings").with_provider(self.name());
+        async { Err(error) }.boxed()
+    }
+
+    /// How much one call to [`embed`](Self::embed) may hold.
+    fn embed_limits(&self, model: &str) -> EmbedLimits {
+        let _ = model;
+        EmbedLimits::default()
+    }
+}
+
+/// How much one call for vectors may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmbedLimits {
+    /// How many inputs. 256.
+    pub inputs: usize,
+    /// How many tokens all of them may have, as far as that can be told before. 250,000.
+    pub tokens: u64,
+}
+
+impl Default for EmbedLimits {
+    fn default() -> Self {
+        Self { inputs: 256, tokens: 250_000 }
+    }
+}
+
+/// The error of a provider that does not do such a thing.
+pub(crate) fn unsupported(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Unsupported, message)
 }

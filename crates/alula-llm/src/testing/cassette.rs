@@ -17,7 +17,10 @@ use super::{
     request::simplified,
     yaml,
 };
-use crate::model::Protocol;
+use crate::model::{EmbedProtocol, Protocol};
+
+/// Where Vertex AI has a text to turn into a vector; other models have other inputs there.
+const INSTANCE: &str = "/instances/0/content";
 
 /// Recordings of provider calls, found by what was asked.
 ///
@@ -198,6 +201,34 @@ impl Interaction {
         }
     }
 
+    /// The wire format of a call for vectors, if it is one that this crate speaks.
+    pub fn embed_protocol(&self) -> Option<EmbedProtocol> {
+        match &*self.path {
+            _ if self.method != "POST" => None,
+            path if path.ends_with("/embeddings") => Some(EmbedProtocol::OpenAi),
+            path if path.ends_with(":batchEmbedContents") => Some(EmbedProtocol::Gemini),
+            path if path.ends_with(":embedContent") => Some(EmbedProtocol::Gemini),
+            path if path.ends_with(":predict") && self.request.pointer(INSTANCE).is_some() => {
+                Some(EmbedProtocol::Vertex)
+            }
+            path if path.ends_with("/v2/embed") => Some(EmbedProtocol::Cohere),
+            _ => None,
+        }
+    }
+
+    /// The wire format of a call that counts tokens, if it is one that this crate speaks.
+    pub fn count_protocol(&self) -> Option<Protocol> {
+        match &*self.path {
+            _ if self.method != "POST" => None,
+            path if path.ends_with("/v1/messages/count_tokens") => {
+                Some(Protocol::AnthropicMessages)
+            }
+            path if path.ends_with("/responses/input_tokens") => Some(Protocol::OpenAiResponses),
+            path if path.ends_with(":countTokens") => Some(Protocol::GeminiGenerate),
+            _ => None,
+        }
+    }
+
     /// Whether the answer is a stream of server-sent events.
     pub fn is_stream(&self) -> bool {
         self.header("content-type").is_some_and(|it| it.starts_with("text/event-stream"))
@@ -253,7 +284,8 @@ fn interaction(file: &Path, value: &Value) -> Option<Interaction> {
     let request = value.get("request")?;
     let response = value.get("response")?;
     let url = Url::parse(request.get("uri")?.as_str()?).ok()?;
-    let status = response.get("status")?.get("code")?.as_u64()?;
+    let status = response.get("status")?;
+    let status = status.get("code").unwrap_or(status).as_u64()?;
     Some(Interaction {
         file: file.to_owned(),
         method: request.get("method")?.as_str()?.to_ascii_uppercase(),
@@ -269,19 +301,29 @@ fn interaction(file: &Path, value: &Value) -> Option<Interaction> {
 
 /// The body of a request, which is JSON parsed or as text.
 fn json_body(request: &Value) -> Option<Value> {
-    match request.get("parsed_body") {
+    match parsed_body(request) {
         Some(body) => Some(body.clone()),
         None => serde_json::from_slice(&body(request)?).ok(),
     }
 }
 
+/// A body that is JSON already: in a place of its own, or with its type beside it.
+fn parsed_body(message: &Value) -> Option<&Value> {
+    let typed = || {
+        let body = message.get("body")?;
+        (body.get("type")? == "json").then(|| body.get("content"))?
+    };
+    message.get("parsed_body").or_else(typed)
+}
+
 fn body(message: &Value) -> Option<Bytes> {
-    if let Some(body) = message.get("parsed_body") {
+    if let Some(body) = parsed_body(message) {
         return Some(body.to_string().into());
     }
     let body = message.get("body")?;
-    // A request has the text itself, a response puts it under `string`.
-    let body = body.get("string").unwrap_or(body);
+    // A request has the text itself, a response puts it under `string`, and newer recorders put
+    // both under `content`.
+    let body = body.get("string").or_else(|| body.get("content")).unwrap_or(body);
     match body.get(yaml::BINARY) {
         Some(data) => STANDARD.decode(data.as_str()?).ok().map(Bytes::from),
         None => Some(body.as_str()?.to_owned().into()),

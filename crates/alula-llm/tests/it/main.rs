@@ -10,6 +10,8 @@
 
 mod cohere;
 mod conformance;
+mod counts;
+mod embeddings;
 mod fake;
 mod family;
 mod faults;

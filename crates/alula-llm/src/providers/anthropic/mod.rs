@@ -21,7 +21,9 @@ use super::{
     HttpLimits, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
-    http, wire,
+    http,
+    unary::{self, Call},
+    wire,
 };
 use crate::{
     ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, Usage, model::Protocol,
@@ -37,6 +39,21 @@ const VERSION: &str = "2023-06-01";
 
 /// The longest answer when the request sets none; the API demands a number.
 pub const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// What a request to count tokens may hold; it is refused with anything else.
+// Source: docs.anthropic.com/en/api/messages-count-tokens.
+const COUNTED: [&str; 10] = [
+    "cache_control",
+    "context_management",
+    "mcp_servers",
+    "messages",
+    "model",
+    "output_config",
+    "system",
+    "thinking",
+    "tool_choice",
+    "tools",
+];
 
 /// Anthropic, or a server that speaks its messages.
 ///
@@ -149,6 +166,12 @@ impl Speaker for Anthropic {
 
     fn response_from_json(body: Value) -> Result<ChatResponse> {
         response_from_json(body)
+    }
+
+    fn count_call(&self, request: &ChatRequest) -> Result<Call<Protocol>> {
+        let url = unary::with_end(self.url()?, "", "/count_tokens");
+        let body = unary::only(request_to_json(request, false)?, &COUNTED);
+        Ok(Call { url, body, protocol: Protocol::AnthropicMessages })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Cohere's chat, in its second version.
 
+mod embed;
 mod failure;
 mod message;
 mod request;
@@ -18,19 +19,30 @@ use reqwest::{
 use serde_json::{Map, Value};
 
 use super::{
-    HttpLimits, Provider,
+    EmbedLimits, HttpLimits, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
-    http, wire,
+    http,
+    unary::{self, Call},
+    wire,
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, Usage, model::Protocol,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, EmbedRequest, Error, ErrorKind, Result, Usage,
+    model::{EmbedProtocol, Protocol},
 };
 
+pub use embed::{
+    embed_request_from_json, embed_request_to_json, embed_response_from_slice,
+    embed_response_to_vec,
+};
 pub use failure::error_to_json;
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
 pub(super) use writer::Writer;
+
+/// How many inputs a call for vectors may hold.
+// Source: docs.cohere.com/reference/embed.
+const INPUTS_MAX: usize = 96;
 
 /// Cohere, or a server that speaks version 2 of its chat.
 ///
@@ -82,6 +94,15 @@ impl Cohere {
     /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
         request_to_json(request, stream)
+    }
+
+    /// The JSON that a call for vectors would send.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
+    pub fn embed_json(&self, request: &EmbedRequest) -> Result<Value> {
+        embed::whole_request_to_json(request)
     }
 }
 
@@ -136,17 +157,28 @@ impl Speaker for Cohere {
     fn response_from_json(body: Value) -> Result<ChatResponse> {
         response_from_json(body)
     }
+
+    fn embed_call(&self, request: &EmbedRequest) -> Result<Call<EmbedProtocol>> {
+        let url = unary::with_end(self.url()?, "/chat", "/embed");
+        Ok(Call { url, body: self.embed_json(request)?, protocol: EmbedProtocol::Cohere })
+    }
 }
 
 impl Provider for Cohere {
     fn serves(&self, model: &str) -> bool {
         // `command-r:35b` is the name of the weights in an Ollama.
-        ["command-", "c4ai-aya"].iter().any(|family| model.starts_with(family))
+        ["command-", "c4ai-aya", "embed-v", "embed-english-", "embed-multilingual-"]
+            .iter()
+            .any(|family| model.starts_with(family))
             && !model.contains(':')
     }
 
     fn protocol(&self) -> Protocol {
         Protocol::CohereChat
+    }
+
+    fn embed_limits(&self, _: &str) -> EmbedLimits {
+        EmbedLimits { inputs: INPUTS_MAX, ..EmbedLimits::default() }
     }
 
     endpoint::calls!();

@@ -1,12 +1,14 @@
+mod embed;
+
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tokio::time::sleep;
 
-use super::Provider;
+use super::{Provider, vector};
 use crate::{
-    ChatEvent, ChatRequest, ChatResponse, ChatStream, Message, Result, Role, StopReason, Usage,
-    model::Extra,
+    ChatEvent, ChatRequest, ChatResponse, ChatStream, EmbedRequest, EmbedResponse, Message, Result,
+    Role, StopReason, TokenCount, Usage, model::Extra,
 };
 
 /// A provider that needs no network and no key, and says that it is not a model.
@@ -92,6 +94,14 @@ impl Provider for Demo {
     fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
         async { Ok(self.events(request)) }.boxed()
     }
+
+    fn count_tokens<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<TokenCount>> {
+        async { Ok(TokenCount::exact(prompt_words(request))) }.boxed()
+    }
+
+    fn embed<'a>(&'a self, request: &'a EmbedRequest) -> BoxFuture<'a, Result<EmbedResponse>> {
+        async { vector::check_inputs(request).and_then(|()| embed::embed(request)) }.boxed()
+    }
 }
 
 fn answer(request: &ChatRequest) -> String {
@@ -110,8 +120,11 @@ fn answer(request: &ChatRequest) -> String {
 }
 
 fn usage(request: &ChatRequest, answer: &str) -> Usage {
-    let input = request.messages.iter().map(|message| words(&message.text())).sum();
-    Usage { input, output: words(answer), ..Usage::default() }
+    Usage { input: prompt_words(request), output: words(answer), ..Usage::default() }
+}
+
+fn prompt_words(request: &ChatRequest) -> u64 {
+    request.messages.iter().map(|message| words(&message.text())).sum()
 }
 
 fn words(text: &str) -> u64 {

@@ -1,9 +1,11 @@
 //! Google's Gemini.
 
 mod config;
+mod embed;
 mod failure;
 mod message;
 mod part;
+mod predict;
 mod request;
 mod response;
 mod schema;
@@ -23,17 +25,31 @@ use reqwest::{
 use serde_json::{Map, Value};
 
 use super::{
-    HttpLimits, Provider,
+    EmbedLimits, HttpLimits, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
-    http, wire,
+    http,
+    unary::Call,
+    wire,
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, Usage, model::Protocol,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, EmbedRequest, Error, ErrorKind, Result, Usage,
+    model::{EmbedProtocol, Protocol},
 };
 
+pub use embed::{
+    embed_request_from_json, embed_request_to_json, embed_response_from_slice,
+    embed_response_to_vec,
+};
 pub use failure::error_to_json;
-pub use request::{request_from_json, request_to_json};
+pub use predict::{
+    predict_request_from_json, predict_request_to_json, predict_response_from_slice,
+    predict_response_to_vec,
+};
+use request::counted;
+pub use request::{
+    count_request_from_json, count_request_to_json, request_from_json, request_to_json,
+};
 pub use response::{response_from_json, response_to_json};
 pub(super) use writer::Writer;
 
@@ -41,6 +57,12 @@ const OFFICIAL_URL: &str = "https://generativelanguage.googleapis.com";
 
 /// The version of the API that is spoken where the address names none.
 const VERSION: &str = "v1beta";
+
+const VERTEX_HOST: &str = "aiplatform.googleapis.com";
+
+/// Of older models; newer ones take one input.
+// Source: cloud.google.com/vertex-ai/generative-ai/docs/embeddings/get-text-embeddings.
+const VERTEX_LIMITS: EmbedLimits = EmbedLimits { inputs: 250, tokens: 20_000 };
 
 /// Google's Gemini by the Gemini API, or a server that speaks it.
 ///
@@ -107,6 +129,36 @@ impl Gemini {
         }
         Ok(body)
     }
+
+    /// The JSON that a call for vectors would send.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
+    pub fn embed_json(&self, request: &EmbedRequest) -> Result<Value> {
+        match self.is_vertex() {
+            true => predict_request_to_json(request),
+            // A batch of one where there was none.
+            false if request.single => {
+                embed_request_to_json(&EmbedRequest { single: false, ..request.clone() })
+            }
+            false => embed_request_to_json(request),
+        }
+    }
+
+    /// Whether the address is one of Vertex AI, which has embeddings in a form of its own.
+    fn is_vertex(&self) -> bool {
+        let url = Url::parse(&self.endpoint.base_url).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        host.strip_suffix(VERTEX_HOST).is_some_and(|it| it.is_empty() || it.ends_with(['-', '.']))
+    }
+
+    /// The address of a method of a model.
+    fn method_url(&self, model: &str, method: &str) -> Result<Url> {
+        let mut url = self.url()?;
+        url.set_path(&format!("{}/{}:{method}", url.path(), model_path(model)?));
+        Ok(url)
+    }
 }
 
 impl Speaker for Gemini {
@@ -133,10 +185,8 @@ impl Speaker for Gemini {
     }
 
     fn call_url(&self, model: &str, stream: bool) -> Result<Url> {
-        let mut url = self.url()?;
-        let model = model_path(model)?;
         let method = if stream { "streamGenerateContent" } else { "generateContent" };
-        url.set_path(&format!("{}/{model}:{method}", url.path()));
+        let mut url = self.method_url(model, method)?;
         if stream {
             url.query_pairs_mut().append_pair("alt", "sse");
         }
@@ -177,11 +227,40 @@ impl Speaker for Gemini {
     fn response_from_json(body: Value) -> Result<ChatResponse> {
         response_from_json(body)
     }
+
+    fn count_call(&self, request: &ChatRequest) -> Result<Call<Protocol>> {
+        let mut body = self.request_json(request, false)?;
+        if !self.is_vertex() {
+            if let Some(body) = body.as_object_mut() {
+                body.insert("model".to_owned(), model_path(&request.model)?.into());
+            }
+            body = counted(body);
+        }
+        let url = self.method_url(&request.model, "countTokens")?;
+        Ok(Call { url, body, protocol: Protocol::GeminiGenerate })
+    }
+
+    fn embed_call(&self, request: &EmbedRequest) -> Result<Call<EmbedProtocol>> {
+        let (method, protocol) = match self.is_vertex() {
+            true => ("predict", EmbedProtocol::Vertex),
+            false => ("batchEmbedContents", EmbedProtocol::Gemini),
+        };
+        let url = self.method_url(&request.model, method)?;
+        Ok(Call { url, body: self.embed_json(request)?, protocol })
+    }
 }
 
 impl Provider for Gemini {
     fn serves(&self, model: &str) -> bool {
         model.starts_with("gemini-")
+    }
+
+    fn embed_limits(&self, model: &str) -> EmbedLimits {
+        match self.is_vertex() {
+            true if model.starts_with("gemini-") => EmbedLimits { inputs: 1, ..VERTEX_LIMITS },
+            true => VERTEX_LIMITS,
+            false => EmbedLimits { inputs: 100, ..EmbedLimits::default() },
+        }
     }
 
     fn protocol(&self) -> Protocol {

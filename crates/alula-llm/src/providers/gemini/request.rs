@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     ChatRequest, Error, ErrorKind, Message, Result, Role, Tool,
-    model::{Protocol, fields::Fields},
+    model::{
+        Protocol,
+        fields::{Fields, object},
+    },
     providers::openai::MAX_TOKENS_NAMES,
 };
 
@@ -63,6 +66,37 @@ pub fn request_to_json(request: &ChatRequest, stream: bool) -> Result<Value> {
     put_tools(&mut body, request)?;
     report_dropped(request);
     Ok(Value::Object(body))
+}
+
+/// Where a request to `countTokens` holds more than contents.
+const COUNTED: &str = "generateContentRequest";
+
+/// Reads the JSON body of a request to `countTokens`, which holds contents or a whole request.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidRequest`] as [`request_from_json`].
+pub fn count_request_from_json(mut body: Value) -> Result<ChatRequest> {
+    match body.get_mut(COUNTED) {
+        Some(whole) => request_from_json(whole.take()),
+        None => request_from_json(body),
+    }
+}
+
+/// Writes the JSON body of a request to `countTokens`: a whole request if it names its model in
+/// the body, or contents.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidRequest`] as [`request_to_json`].
+pub fn count_request_to_json(request: &ChatRequest) -> Result<Value> {
+    let body = request_to_json(request, false)?;
+    Ok(if body.get("model").is_some() { counted(body) } else { body })
+}
+
+/// A request to count the tokens of a whole request.
+pub(super) fn counted(request: Value) -> Value {
+    Value::Object(object([(COUNTED, request)]))
 }
 
 fn take_system(body: &mut Map<String, Value>) -> Option<Message> {

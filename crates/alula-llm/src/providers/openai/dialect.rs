@@ -1,5 +1,7 @@
 //! What each server that speaks chat completions does its own way: one row for each.
 
+use crate::EmbedLimits;
+
 /// What a server wants and refuses.
 #[derive(Debug)]
 pub(super) struct Dialect {
@@ -29,6 +31,18 @@ pub(super) struct Dialect {
     pub(super) json_object: bool,
     /// Whether it is Mistral, whose content differs.
     pub(super) mistral: bool,
+    /// How it turns texts into vectors, if it does.
+    pub(super) embeddings: Option<Embeddings>,
+}
+
+/// How a server turns texts into vectors.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Embeddings {
+    /// Whether it knows `base64`; elsewhere that is an error, or ignored.
+    pub(super) base64: bool,
+    /// What the length of the vectors is called.
+    pub(super) dimensions: &'static str,
+    pub(super) limits: EmbedLimits,
 }
 
 impl Dialect {
@@ -103,6 +117,22 @@ pub(super) const PLAIN: Dialect = Dialect {
     named_tool_choice: true,
     json_object: true,
     mistral: false,
+    embeddings: Some(EMBEDDINGS),
+};
+
+/// As numbers, of which so many are well below the largest answer that is read.
+const EMBEDDINGS: Embeddings = Embeddings {
+    base64: false,
+    dimensions: "dimensions",
+    limits: EmbedLimits { inputs: 256, tokens: 250_000 },
+};
+
+/// OpenAI's. It takes twice as many inputs, but the answer could be too large to read.
+// Source: platform.openai.com/docs/api-reference/embeddings (2048 inputs, 300,000 tokens).
+pub(super) const OFFICIAL_EMBEDDINGS: Embeddings = Embeddings {
+    base64: true,
+    limits: EmbedLimits { inputs: 1024, tokens: 300_000 },
+    ..EMBEDDINGS
 };
 
 /// What OpenAI's answers hold beside the text, and strict servers refuse in a conversation.
@@ -114,8 +144,13 @@ const LOCAL: Dialect = Dialect { developer: false, top_k: true, ..PLAIN };
 
 /// Azure: as OpenAI, but for the address and the key.
 // Source: learn.microsoft.com/azure/ai-foundry/openai/reference and …/api-version-lifecycle.
-pub(super) const AZURE: Dialect =
-    Dialect { name: "azure", key_header: Some("api-key"), limit: Limit::Newer, ..PLAIN };
+pub(super) const AZURE: Dialect = Dialect {
+    name: "azure",
+    key_header: Some("api-key"),
+    limit: Limit::Newer,
+    embeddings: Some(OFFICIAL_EMBEDDINGS),
+    ..PLAIN
+};
 
 /// Groq. It refuses what it does not know, in messages too. Without `stream_options` usage stands in `x_groq` of the last chunk. Flex capacity that
 /// is used up has the status 498.
@@ -131,6 +166,7 @@ pub(super) const GROQ: Dialect = Dialect {
     refused: &["logit_bias", "logprobs", "store", "top_logprobs", "top_k"],
     refused_in_messages: NOT_SENT_BACK,
     reasoning: SentBack::Only("reasoning"),
+    embeddings: None,
     ..PLAIN
 };
 
@@ -165,6 +201,11 @@ pub(super) const MISTRAL: Dialect = Dialect {
     reasoning: SentBack::InContent,
     seed: "random_seed",
     mistral: true,
+    embeddings: Some(Embeddings {
+        dimensions: "output_dimension",
+        limits: EmbedLimits { inputs: 256, tokens: 16_384 },
+        ..EMBEDDINGS
+    }),
     ..PLAIN
 };
 
@@ -181,6 +222,7 @@ pub(super) const DEEPSEEK: Dialect = Dialect {
     refused_in_messages: &["reasoning_details"],
     reasoning: SentBack::OfToolTurns,
     thinking: ThinkingForm::Switch,
+    embeddings: None,
     ..PLAIN
 };
 
@@ -226,6 +268,7 @@ pub(super) const CEREBRAS: Dialect = Dialect {
     ],
     refused_in_messages: NOT_SENT_BACK,
     reasoning: SentBack::Only("reasoning"),
+    embeddings: None,
     ..PLAIN
 };
 
@@ -238,6 +281,7 @@ pub(super) const XAI: Dialect = Dialect {
     limit: Limit::Newer,
     developer: false,
     reasoning: SentBack::Named("reasoning_content"),
+    embeddings: None,
     ..PLAIN
 };
 
@@ -263,8 +307,12 @@ pub(super) const OLLAMA: Dialect = Dialect {
 
 /// vLLM. Older versions have no `error` around an error, but `"object": "error"` in it.
 // Source: docs.vllm.ai/en/latest/serving/openai_compatible_server.html.
-pub(super) const VLLM: Dialect =
-    Dialect { name: "vllm", base_url: "http://localhost:8000/v1", ..LOCAL };
+pub(super) const VLLM: Dialect = Dialect {
+    name: "vllm",
+    base_url: "http://localhost:8000/v1",
+    embeddings: Some(Embeddings { base64: true, ..EMBEDDINGS }),
+    ..LOCAL
+};
 
 /// llama.cpp's server. A `tool_choice` that names a function it takes for `auto`.
 // Source: ggml-org/llama.cpp `tools/server/README.md`; langchain-llama-cpp (`tool_choice`).
@@ -273,6 +321,7 @@ pub(super) const LLAMA_CPP: Dialect = Dialect {
     base_url: "http://localhost:8080/v1",
     reasoning: SentBack::Named("reasoning_content"),
     named_tool_choice: false,
+    embeddings: Some(Embeddings { base64: true, ..EMBEDDINGS }),
     ..LOCAL
 };
 

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod dialect;
+mod embed;
 mod failure;
 mod family;
 mod message;
@@ -22,18 +23,27 @@ use reqwest::{
 };
 use serde_json::{Map, Value};
 
-use self::dialect::{Dialect, Limit};
+use self::dialect::{Dialect, Embeddings, Limit, OFFICIAL_EMBEDDINGS};
 use super::{
     HttpLimits, OpenAiResponses, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
-    http, wire,
+    http, openai_responses,
+    unary::{self, Call},
+    wire,
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, RelayRequest, Result, Usage,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, EmbedLimits, EmbedRequest, Error, ErrorKind,
+    RelayRequest, Result, Usage,
+    model::{EmbedProtocol, Protocol},
 };
 
+pub use embed::{
+    embed_request_from_json, embed_request_to_json, embed_response_from_slice,
+    embed_response_to_json, embed_response_to_vec,
+};
 pub use failure::error_to_json;
+pub(super) use failure::failure_kind;
 pub(super) use message::{call_to_json, take_tool_calls};
 pub(super) use part::{audio_to_json, part_from_json, part_to_json, take_audio};
 pub(super) use request::{MAX_TOKENS_NAMES, function_to_json, take_tools};
@@ -70,7 +80,12 @@ impl OpenAi {
 
     /// A compatible server under a name of its own, without a key.
     pub fn compatible(name: impl Into<String>, base_url: impl Into<String>) -> Self {
-        Self { endpoint: Endpoint::new(name, base_url), dialect: &dialect::PLAIN }
+        Self::of(Endpoint::new(name, base_url))
+    }
+
+    /// Another API of the server there.
+    pub(super) fn of(endpoint: Endpoint) -> Self {
+        Self { endpoint, dialect: &dialect::PLAIN }
     }
 
     /// Sets the key.
@@ -118,6 +133,26 @@ impl OpenAi {
         Ok(Value::Object(body))
     }
 
+    /// The JSON that a call for vectors would send.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] when the server has no embeddings,
+    /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
+    pub fn embed_json(&self, request: &EmbedRequest) -> Result<Value> {
+        let embeddings = self.embeddings();
+        embeddings.ok_or_else(|| super::unsupported("it has no embeddings"))?.body(request)
+    }
+
+    /// How the server turns texts into vectors, if it does.
+    fn embeddings(&self) -> Option<Embeddings> {
+        if is_official(&self.endpoint) {
+            Some(OFFICIAL_EMBEDDINGS)
+        } else {
+            self.dialect.embeddings
+        }
+    }
+
     /// Gives the limit of the answer the name that the server knows.
     fn name_limit(&self, body: &mut Map<String, Value>, request: &ChatRequest) {
         // OpenAI's reasoning models refuse the old name, and other servers do not know the new
@@ -155,7 +190,8 @@ fn is_official(endpoint: &Endpoint) -> bool {
 
 /// Whether a model of this name is surely OpenAI's, and the address is too.
 pub(super) fn serves(endpoint: &Endpoint, model: &str) -> bool {
-    const FAMILIES: [&str; 6] = ["gpt-", "chatgpt-", "o1", "o3", "o4", "ft:gpt-"];
+    const FAMILIES: [&str; 7] =
+        ["gpt-", "chatgpt-", "o1", "o3", "o4", "ft:gpt-", "text-embedding-"];
     is_official(endpoint) && FAMILIES.iter().any(|family| model.starts_with(family))
 }
 
@@ -235,11 +271,30 @@ impl Speaker for OpenAi {
     fn response_from_json(body: Value) -> Result<ChatResponse> {
         response_from_json(body)
     }
+
+    /// Chat completions cannot count, but OpenAI's other API has the same models.
+    fn count_call(&self, request: &ChatRequest) -> Result<Call<Protocol>> {
+        if !is_official(&self.endpoint) {
+            return Err(super::unsupported("it counts no tokens"));
+        }
+        let url = unary::with_end(self.url()?, "/chat/completions", "/responses/input_tokens");
+        let body = openai_responses::count_to_json(request)?;
+        Ok(Call { url, body, protocol: Protocol::OpenAiResponses })
+    }
+
+    fn embed_call(&self, request: &EmbedRequest) -> Result<Call<EmbedProtocol>> {
+        let url = unary::with_end(self.url()?, "/chat/completions", "/embeddings");
+        Ok(Call { url, body: self.embed_json(request)?, protocol: EmbedProtocol::OpenAi })
+    }
 }
 
 impl Provider for OpenAi {
     fn serves(&self, model: &str) -> bool {
         serves(&self.endpoint, model)
+    }
+
+    fn embed_limits(&self, _: &str) -> EmbedLimits {
+        self.embeddings().map(|it| it.limits).unwrap_or_default()
     }
 
     endpoint::calls!();
@@ -264,132 +319,5 @@ fn body_error(body: &Value) -> Error {
     endpoint::body_error(body, failure_kind)
 }
 
-pub(super) fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
-    failure.code.as_deref().and_then(|code| kind_by_code(code, failure)).or_else(|| {
-        match failure.status {
-            Some(400) if failure.mentions(&CONTEXT_WORDS) => Some(ErrorKind::ContextTooLong),
-            // `OpenRouter` calls it so when the input was moderated away.
-            Some(403) if failure.mentions(&["moderation", "was flagged"]) => {
-                Some(ErrorKind::ContentFiltered)
-            }
-            // Groq has no capacity left for this tier.
-            Some(498) => Some(ErrorKind::Overloaded { retry_after: failure.retry_after }),
-            _ => None,
-        }
-    })
-}
-
-const CONTEXT_WORDS: [&str; 4] =
-    ["context length", "maximum context", "context window", "context size"];
-
-fn kind_by_code(code: &str, failure: &Failure) -> Option<ErrorKind> {
-    let retry_after = failure.retry_after;
-    match code {
-        "insufficient_quota" | "billing_hard_limit_reached" => Some(ErrorKind::QuotaExceeded),
-        "context_length_exceeded" | "string_above_max_length" | "exceed_context_size_error" => {
-            Some(ErrorKind::ContextTooLong)
-        }
-        "content_filter" | "content_policy_violation" => Some(ErrorKind::ContentFiltered),
-        "invalid_api_key" => Some(ErrorKind::Auth),
-        "model_not_found" | "model_decommissioned" | "DeploymentNotFound" => {
-            Some(ErrorKind::NotFound)
-        }
-        "rate_limit_exceeded" => Some(ErrorKind::RateLimited { retry_after }),
-        "invalid_request_error" if failure.status.is_none_or(|status| status == 200) => {
-            Some(ErrorKind::InvalidRequest)
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[track_caller]
-    fn url(base: &str) -> String {
-        OpenAi::compatible("x", base).url().unwrap().to_string()
-    }
-
-    #[test]
-    fn base_urls_come_in_many_forms() {
-        let whole = "http://localhost:8000/v1/chat/completions";
-        for base in [
-            "http://localhost:8000",
-            "http://localhost:8000/",
-            "http://localhost:8000/v1",
-            "http://localhost:8000/v1/",
-            whole,
-        ] {
-            assert_eq!(url(base), whole, "{base}");
-        }
-        assert_eq!(
-            url("https://api.groq.com/openai/v1"),
-            "https://api.groq.com/openai/v1/chat/completions"
-        );
-        assert_eq!(
-            url("https://x.example/openai/deployments/d?api-version=1"),
-            "https://x.example/openai/deployments/d/chat/completions?api-version=1"
-        );
-    }
-
-    #[test]
-    fn a_bad_base_url_or_key_is_found_before_the_first_call() {
-        for mut openai in [
-            OpenAi::new("k").base_url("localhost:11434"),
-            OpenAi::new("k").base_url("ftp://x"),
-            OpenAi::new("k\n\u{e9}y"),
-            OpenAi::new("k").header("bad name", "x"),
-        ] {
-            let error = openai.prepare(&crate::Http::default()).unwrap_err();
-            assert_eq!(error.kind(), &ErrorKind::Config);
-        }
-    }
-
-    #[test]
-    fn no_key_is_shown() {
-        let openai =
-            OpenAi::new("sk-secret").base_url("https://user:sk-secret@x.example/?key=sk-secret");
-        assert!(!format!("{openai:?}").contains("secret"));
-    }
-
-    #[test]
-    fn the_limit_of_tokens_has_the_name_that_the_server_knows() {
-        let request = ChatRequest::new("m").user("hi").max_tokens(5);
-        let official = OpenAi::new("k").request_json(&request, false).unwrap();
-        assert_eq!(official["max_completion_tokens"], 5);
-        let ollama = OpenAi::compatible("ollama", "http://localhost:11434");
-        assert_eq!(ollama.request_json(&request, false).unwrap()["max_tokens"], 5);
-
-        // Where the other fields came from makes no difference.
-        let read = |body| request_from_json(body).unwrap();
-        let set_later = read(json!({"model": "m", "messages": [], "seed": 1})).max_tokens(5);
-        let written = OpenAi::new("k").request_json(&set_later, false).unwrap();
-        assert_eq!(
-            written,
-            json!({"model": "m", "messages": [], "seed": 1, "max_completion_tokens": 5})
-        );
-        for name in ["max_tokens", "max_completion_tokens"] {
-            let spelled = json!({"model": "m", "messages": [], name: 5});
-            let written = OpenAi::new("k").request_json(&read(spelled.clone()), false).unwrap();
-            assert_eq!(written, spelled);
-        }
-    }
-
-    #[test]
-    fn the_address_of_openai_is_known_by_its_host() {
-        for (url, official) in [
-            ("https://api.openai.com", true),
-            ("https://API.OpenAI.com:443/v1/", true),
-            ("https://eu.api.openai.com/v1", true),
-            ("https://api.openai.com.evil.example/v1", false),
-            ("https://notapi.openai.com/v1", false),
-            ("https://proxy.example/api.openai.com", false),
-            ("nonsense", false),
-        ] {
-            assert_eq!(is_official(&OpenAi::new("k").base_url(url).endpoint), official, "{url}");
-        }
-    }
-}
+mod tests;

@@ -27,10 +27,14 @@ use super::{
     HttpLimits, OpenAi, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
-    http, openai, wire,
+    http, openai,
+    unary::{self, Call},
+    wire,
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, Usage, model::Protocol,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, EmbedLimits, EmbedRequest, Error, ErrorKind,
+    Result, Usage,
+    model::{EmbedProtocol, Protocol},
 };
 
 pub use request::{request_from_json, request_to_json};
@@ -103,6 +107,11 @@ impl OpenAiResponses {
 
     endpoint::settings!();
 
+    /// The same server by its older API, whose embeddings it shares.
+    fn chat_completions(&self) -> OpenAi {
+        OpenAi::of(self.endpoint.clone())
+    }
+
     /// The JSON that a call would send.
     ///
     /// # Errors
@@ -159,6 +168,20 @@ impl Speaker for OpenAiResponses {
     fn response_from_json(body: Value) -> Result<ChatResponse> {
         response_from_json(body)
     }
+
+    fn count_call(&self, request: &ChatRequest) -> Result<Call<Protocol>> {
+        Ok(Call {
+            url: unary::with_end(self.url()?, "", "/input_tokens"),
+            body: count_to_json(request)?,
+            protocol: PROTOCOL,
+        })
+    }
+
+    fn embed_call(&self, request: &EmbedRequest) -> Result<Call<EmbedProtocol>> {
+        let url = unary::with_end(self.url()?, "/responses", "/embeddings");
+        let body = self.chat_completions().embed_json(request)?;
+        Ok(Call { url, body, protocol: EmbedProtocol::OpenAi })
+    }
 }
 
 impl Provider for OpenAiResponses {
@@ -168,6 +191,10 @@ impl Provider for OpenAiResponses {
 
     fn protocol(&self) -> Protocol {
         PROTOCOL
+    }
+
+    fn embed_limits(&self, model: &str) -> EmbedLimits {
+        self.chat_completions().embed_limits(model)
     }
 
     endpoint::calls!();
@@ -216,6 +243,27 @@ fn own(origin: Option<Protocol>) -> bool {
 /// Whether something came in this format, and so must go out as it was.
 fn exact(origin: Option<Protocol>) -> bool {
     origin == Some(PROTOCOL)
+}
+
+/// What a request to count tokens may hold; it is refused with anything else.
+// Source: platform.openai.com/docs/api-reference/responses/input-tokens.
+const COUNTED: [&str; 11] = [
+    "conversation",
+    "input",
+    "instructions",
+    "model",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "reasoning",
+    "text",
+    "tool_choice",
+    "tools",
+    "truncation",
+];
+
+/// The JSON of a request to count tokens.
+pub(super) fn count_to_json(request: &ChatRequest) -> Result<Value> {
+    Ok(unary::only(request_to_json(request, false)?, &COUNTED))
 }
 
 fn invalid(message: impl Into<String>) -> Error {

@@ -1,0 +1,213 @@
+//! Turning inputs into vectors, by as many calls as it takes.
+
+use std::mem;
+
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    Inner,
+    ask::{Ask, Asked},
+    call::{Attempts, no_targets, passed_on},
+    route::Target,
+};
+use crate::{
+    Deadlines, EmbedLimits, EmbedRequest, EmbedResponse, Error, Provider, Result, Usage, estimate,
+    model::{EmbedInput, Extra},
+    providers::vector,
+};
+
+/// How many calls of one request may be on their way at once.
+const CALLS_AT_ONCE: usize = 4;
+
+/// A call for vectors.
+enum Embedding {}
+
+impl Ask for Embedding {
+    type Request = EmbedRequest;
+    type Answer = EmbedResponse;
+    const STREAMS: bool = false;
+
+    async fn ask(
+        provider: &dyn Provider,
+        request: &EmbedRequest,
+        deadlines: Deadlines,
+    ) -> Result<EmbedResponse> {
+        let answer = deadlines.whole(provider.name(), provider.embed(request)).await?;
+        let checked = vector::check_answer(request, &answer);
+        checked.map_err(|error| error.with_provider(provider.name()))?;
+        Ok(answer)
+    }
+}
+
+impl Asked for EmbedRequest {
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn ask_for(&mut self, model: &str) {
+        model.clone_into(&mut self.model);
+    }
+
+    fn tokens(&self) -> u64 {
+        self.inputs.iter().map(estimate::input).fold(0, u64::saturating_add)
+    }
+}
+
+/// Asks the targets of the request's model, one after the other, until one has given all vectors:
+/// those of different models have nothing to do with each other.
+pub(super) async fn run(inner: &Inner, mut request: EmbedRequest) -> Result<EmbedResponse> {
+    vector::check_inputs(&request)?;
+    let mut failure = None;
+    let attempts = Attempts::new(inner, Instant::now().checked_add(inner.deadlines.total), false);
+    for target in inner.targets(&request.model)? {
+        request.ask_for(&target.model);
+        let limits = inner.providers.get(target.provider);
+        let limits = limits.map(|it| it.provider.embed_limits(&target.model)).unwrap_or_default();
+        let batches = divide(&mut request, limits);
+        match all(&attempts, &target, &batches).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => failure = Some(passed_on(&target, error)?),
+        }
+        request.inputs = batches.into_iter().flat_map(|batch| batch.inputs).collect();
+    }
+    Err(failure.unwrap_or_else(no_targets))
+}
+
+/// Takes the inputs into requests of which each keeps to the limits. A single input that does not
+/// is for the provider to judge.
+fn divide(request: &mut EmbedRequest, limits: EmbedLimits) -> Vec<EmbedRequest> {
+    let mut inputs = mem::take(&mut request.inputs).into_iter().peekable();
+    let mut batches = Vec::new();
+    while let Some(first) = inputs.next() {
+        let mut tokens = at_most(&first);
+        let mut batch = vec![first];
+        while batch.len() < limits.inputs
+            && let Some(next) = inputs.next_if(|next| {
+                tokens = tokens.saturating_add(at_most(next));
+                tokens <= limits.tokens
+            })
+        {
+            batch.push(next);
+        }
+        batches.push(EmbedRequest { inputs: batch, ..request.clone() });
+    }
+    batches
+}
+
+/// The tokens of an input, rather more than fewer: an estimate may be too low by half.
+fn at_most(input: &EmbedInput) -> u64 {
+    estimate::input(input).saturating_mul(2)
+}
+
+/// Asks for all vectors at one target. The first call that fails ends the others.
+async fn all(
+    attempts: &Attempts<'_>,
+    target: &Target,
+    batches: &[EmbedRequest],
+) -> Result<EmbedResponse> {
+    let mut answers: Vec<Option<EmbedResponse>> = vec![None; batches.len()];
+    let calls = batches.iter().zip(&mut answers).map(|(batch, slot)| async move {
+        let (answer, in_flight) = attempts.at::<Embedding>(target, batch).await?;
+        in_flight.succeeded(answer.usage.as_ref());
+        *slot = Some(answer);
+        Ok::<(), Error>(())
+    });
+    let mut calls = stream::iter(calls).buffer_unordered(CALLS_AT_ONCE);
+    while let Some(done) = calls.next().await {
+        done?;
+    }
+    drop(calls);
+    let mut answers = answers.into_iter().flatten();
+    let first = answers.next().ok_or_else(no_targets)?;
+    answers.try_fold(first, joined)
+}
+
+/// Adds the answer of another call. What is said about a call as a whole is that of the first.
+fn joined(mut answer: EmbedResponse, next: EmbedResponse) -> Result<EmbedResponse> {
+    let (here, more) = (answer.vectors.len(), next.vectors.len());
+    answer.vectors.append(next.vectors)?;
+    if !(answer.beside.is_empty() && next.beside.is_empty()) {
+        answer.beside.resize(here, Extra::new());
+        answer.beside.extend(next.beside);
+        answer.beside.resize(here + more, Extra::new());
+    }
+    answer.usage = match (answer.usage, next.usage) {
+        (Some(usage), Some(next)) => Some(added(usage, next)),
+        (usage, next) => usage.or(next),
+    };
+    Ok(answer)
+}
+
+/// The usage of two calls together.
+fn added(mut usage: Usage, next: Usage) -> Usage {
+    let total = usage.total.is_some() || next.total.is_some();
+    let total = total.then(|| usage.total().saturating_add(next.total()));
+    usage.input = usage.input.saturating_add(next.input);
+    usage.output = usage.output.saturating_add(next.output);
+    usage.total = total;
+    for (name, value) in next.extra {
+        let known = usage.extra.entry(name).or_insert(Value::Null);
+        let wholes = known.as_u64().zip(value.as_u64());
+        let numbers = known.as_f64().zip(value.as_f64());
+        *known = match (wholes, numbers) {
+            (Some((a, b)), _) => a.saturating_add(b).into(),
+            // Such as the price.
+            (None, Some((a, b))) => (a + b).into(),
+            (None, None) if known.is_null() => value,
+            (None, None) => continue,
+        };
+    }
+    usage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    fn sizes(texts: &[usize], inputs: usize, tokens: u64) -> Vec<usize> {
+        let mut request = EmbedRequest::new("m").texts(texts.iter().map(|it| "x".repeat(*it)));
+        let batches = divide(&mut request, EmbedLimits { inputs, tokens });
+        assert_eq!(batches.iter().flat_map(|it| &it.inputs).count(), texts.len());
+        batches.iter().map(|batch| batch.inputs.len()).collect()
+    }
+
+    #[test]
+    fn inputs_are_divided_by_both_limits() {
+        assert_eq!(sizes(&[4; 5], 2, 1000), [2, 2, 1]);
+        assert_eq!(sizes(&[40; 5], 100, 50), [2, 2, 1]);
+        assert_eq!(sizes(&[4, 4000, 4, 4], 100, 50), [1, 1, 2]);
+        assert_eq!(sizes(&[4; 3], 0, 0), [1, 1, 1]);
+    }
+
+    #[test]
+    fn usage_is_added_up() {
+        let usage = |input, total, cost: f64| {
+            let mut extra = Extra::new();
+            extra.insert("cost".to_owned(), cost.into());
+            Usage { input, total, extra, ..Usage::default() }
+        };
+        assert_eq!(added(usage(1, Some(1), 0.5), usage(2, None, 0.25)), usage(3, Some(3), 0.75));
+        assert_eq!(added(usage(1, None, 0.5), usage(2, None, 0.5)).total, None);
+    }
+
+    #[test]
+    fn answers_are_joined_in_order() {
+        let answer = |value: f32, beside: usize| {
+            let mut answer = EmbedResponse::default();
+            answer.vectors.push(&[value]).unwrap();
+            answer.beside = vec![[("new".to_owned(), value.into())].into_iter().collect(); beside];
+            answer
+        };
+        let both = joined(answer(1.0, 0), answer(2.0, 1)).unwrap();
+        assert_eq!(both.vectors.as_slice(), [1.0, 2.0]);
+        assert!(both.beside[0].is_empty() && both.beside[1]["new"] == 2.0);
+        assert_eq!(joined(both, answer(3.0, 0)).unwrap().beside.len(), 3);
+        let mut longer = EmbedResponse::default();
+        longer.vectors.push(&[1.0, 2.0]).unwrap();
+        let error = joined(answer(1.0, 0), longer).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Decode);
+    }
+}
