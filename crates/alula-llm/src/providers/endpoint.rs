@@ -12,6 +12,7 @@ use super::{
     Http,
     failure::Failure,
     http,
+    structured::{self, ByTool},
     unary::Call,
     unsupported,
     wire::{self, Wire},
@@ -53,6 +54,18 @@ pub(super) trait Speaker: Send + Sync {
     fn header_map(&self) -> Result<HeaderMap>;
 
     fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value>;
+
+    /// Whether JSON of a schema is asked for as the arguments of a tool.
+    fn by_tool(&self, request: &ChatRequest, stream: bool) -> ByTool {
+        let _ = (request, stream);
+        ByTool::No
+    }
+
+    /// Whether the provider takes a request that came in the same protocol.
+    fn relays(&self, request: &RelayRequest) -> bool {
+        let _ = request;
+        true
+    }
 
     /// The body of a request that came in the same protocol.
     fn relayed_body(&self, request: &RelayRequest) -> Result<Bytes> {
@@ -154,7 +167,8 @@ macro_rules! calls {
             request: &'a $crate::RelayRequest,
         ) -> Option<::futures_util::future::BoxFuture<'a, $crate::Result<$crate::RelayResponse>>> {
             let speaks = $crate::Provider::protocol(self) == request.protocol();
-            speaks.then(|| $crate::providers::endpoint::relay(self, request))
+            let relays = speaks && $crate::providers::endpoint::Speaker::relays(self, request);
+            relays.then(|| $crate::providers::endpoint::relay(self, request))
         }
 
         fn relay_stream<'a>(
@@ -162,7 +176,8 @@ macro_rules! calls {
             request: &'a $crate::RelayRequest,
         ) -> Option<::futures_util::future::BoxFuture<'a, $crate::Result<$crate::RelayStream>>> {
             let speaks = $crate::Provider::protocol(self) == request.protocol();
-            speaks.then(|| $crate::providers::endpoint::relay_stream(self, request))
+            let relays = speaks && $crate::providers::endpoint::Speaker::relays(self, request);
+            relays.then(|| $crate::providers::endpoint::relay_stream(self, request))
         }
 
         fn embed<'a>(
@@ -296,7 +311,11 @@ async fn whole<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<ChatRes
     if let Some(error) = S::error_in(&body) {
         return Err(body_error(error, S::failure_kind));
     }
-    S::response_from_json(body)
+    let answer = S::response_from_json(body)?;
+    Ok(match structured::tool_of(request, speaker.by_tool(request, false)) {
+        Some(tool) => structured::whole(&tool, answer),
+        None => answer,
+    })
 }
 
 async fn events<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<ChatStream> {
@@ -304,6 +323,10 @@ async fn events<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<ChatSt
     let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
     let endpoint = speaker.endpoint().clone();
     let events = wire::read(bytes, endpoint.pool().limits(), S::Wire::default());
+    let events = match structured::tool_of(request, speaker.by_tool(request, true)) {
+        Some(tool) => structured::stream(tool, events),
+        None => events,
+    };
     Ok(ChatStream::new(events.map_err(move |error| endpoint.label(error))))
 }
 

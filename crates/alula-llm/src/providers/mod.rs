@@ -10,6 +10,7 @@ mod http;
 pub mod ollama;
 pub mod openai;
 pub mod openai_responses;
+mod structured;
 mod unary;
 pub(crate) mod vector;
 mod wire;

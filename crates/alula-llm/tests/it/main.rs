@@ -25,6 +25,7 @@ mod resilience;
 mod responses;
 mod server;
 mod streams;
+mod structured;
 mod translation;
 mod waves;
 mod writers;

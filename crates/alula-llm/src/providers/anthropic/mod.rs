@@ -22,11 +22,13 @@ use super::{
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http,
+    structured::{self, ByTool},
     unary::{self, Call},
     wire,
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, Usage, model::Protocol,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, Usage,
+    model::{Protocol, Thinking},
 };
 
 pub use failure::error_to_json;
@@ -106,7 +108,8 @@ impl Anthropic {
     ///
     /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
-        let mut body = request_to_json(request, stream)?;
+        let request = structured::sent(request, self.by_tool(request, stream))?;
+        let mut body = request_to_json(&request, stream)?;
         if let Some(body) = body.as_object_mut() {
             body.entry("max_tokens").or_insert_with(|| self.default_max_tokens.into());
         }
@@ -168,9 +171,18 @@ impl Speaker for Anthropic {
         response_from_json(body)
     }
 
+    fn by_tool(&self, request: &ChatRequest, _: bool) -> ByTool {
+        // Who asks in this protocol's own words knows the model.
+        let by_tool = structured::is_wanted(request)
+            && request.origin != Some(Protocol::AnthropicMessages)
+            && is_old(&request.model);
+        let thinks = matches!(request.thinking, Some(Thinking::Adaptive | Thinking::Budget(_)));
+        ByTool::when(by_tool, thinks)
+    }
+
     fn count_call(&self, request: &ChatRequest) -> Result<Call<Protocol>> {
         let url = unary::with_end(self.url()?, "", "/count_tokens");
-        let body = unary::only(request_to_json(request, false)?, &COUNTED);
+        let body = unary::only(self.request_json(request, false)?, &COUNTED);
         Ok(Call { url, body, protocol: Protocol::AnthropicMessages })
     }
 }
@@ -199,6 +211,21 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     wire::read(bytes, &HttpLimits::default(), stream::Blocks::default())
+}
+
+/// Whether the model is from before there were answers by a schema.
+// Source: platform.claude.com/docs/en/build-with-claude/structured-outputs.
+fn is_old(model: &str) -> bool {
+    const FAMILIES: [&str; 7] = [
+        "claude-2",
+        "claude-3",
+        "claude-instant",
+        "claude-sonnet-4-0",
+        "claude-sonnet-4-2025",
+        "claude-opus-4-0",
+        "claude-opus-4-2025",
+    ];
+    FAMILIES.iter().any(|family| model.starts_with(family))
 }
 
 /// The error that a body or an event reports.

@@ -23,6 +23,7 @@ use super::{
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http,
+    structured::{self, ByTool},
     unary::{self, Call},
     wire,
 };
@@ -93,7 +94,7 @@ impl Cohere {
     ///
     /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
-        request_to_json(request, stream)
+        request_to_json(&*structured::sent(request, self.by_tool(request, stream))?, stream)
     }
 
     /// The JSON that a call for vectors would send.
@@ -156,6 +157,14 @@ impl Speaker for Cohere {
 
     fn response_from_json(body: Value) -> Result<ChatResponse> {
         response_from_json(body)
+    }
+
+    /// A form of the answer and tools exclude each other.
+    fn by_tool(&self, request: &ChatRequest, _: bool) -> ByTool {
+        let by_tool = structured::is_wanted(request)
+            && request.origin != Some(Protocol::CohereChat)
+            && structured::has_tools(request);
+        ByTool::when(by_tool, false)
     }
 
     fn embed_call(&self, request: &EmbedRequest) -> Result<Call<EmbedProtocol>> {

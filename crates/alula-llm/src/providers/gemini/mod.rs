@@ -29,6 +29,7 @@ use super::{
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http,
+    structured::{self, ByTool},
     unary::Call,
     wire,
 };
@@ -122,7 +123,8 @@ impl Gemini {
     ///
     /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
-        let mut body = request_to_json(request, stream)?;
+        let request = structured::sent(request, self.by_tool(request, stream))?;
+        let mut body = request_to_json(&request, stream)?;
         if let Some(body) = body.as_object_mut() {
             // The name with which the request came, before a provider was found for it.
             body.shift_remove("model");
@@ -226,6 +228,15 @@ impl Speaker for Gemini {
 
     fn response_from_json(body: Value) -> Result<ChatResponse> {
         response_from_json(body)
+    }
+
+    /// The models before Gemini 3 refuse a form of the answer beside functions.
+    fn by_tool(&self, request: &ChatRequest, _: bool) -> ByTool {
+        let by_tool = structured::is_wanted(request)
+            && request.origin != Some(Protocol::GeminiGenerate)
+            && structured::has_tools(request)
+            && message::is_old(&request.model);
+        ByTool::when(by_tool, false)
     }
 
     fn count_call(&self, request: &ChatRequest) -> Result<Call<Protocol>> {

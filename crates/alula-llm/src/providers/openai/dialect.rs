@@ -29,10 +29,23 @@ pub(super) struct Dialect {
     pub(super) named_tool_choice: bool,
     /// Whether an answer can be any JSON object.
     pub(super) json_object: bool,
+    pub(super) schema: Schema,
     /// Whether it is Mistral, whose content differs.
     pub(super) mistral: bool,
     /// How it turns texts into vectors, if it does.
     pub(super) embeddings: Option<Embeddings>,
+}
+
+/// How an answer is held to a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Schema {
+    /// By `response_format`.
+    Native,
+    /// By `response_format` with models whose names begin so, neither in a stream nor beside tools;
+    /// elsewhere by a tool.
+    Some(&'static [&'static str]),
+    /// By a tool.
+    Tool,
 }
 
 /// How a server turns texts into vectors.
@@ -116,6 +129,7 @@ pub(super) const PLAIN: Dialect = Dialect {
     seed: "seed",
     named_tool_choice: true,
     json_object: true,
+    schema: Schema::Native,
     mistral: false,
     embeddings: Some(EMBEDDINGS),
 };
@@ -156,7 +170,7 @@ pub(super) const AZURE: Dialect = Dialect {
 /// is used up has the status 498.
 // Source: console.groq.com/docs/openai (what is refused), …/docs/api-reference (`max_tokens` is
 // deprecated; `reasoning` of an assistant), …/docs/errors, vercel/ai#8057 and janhq/jan#8136
-// (what is refused in messages).
+// (what is refused in messages), …/docs/structured-outputs.
 pub(super) const GROQ: Dialect = Dialect {
     name: "groq",
     base_url: "https://api.groq.com/openai/v1",
@@ -166,6 +180,7 @@ pub(super) const GROQ: Dialect = Dialect {
     refused: &["logit_bias", "logprobs", "store", "top_logprobs", "top_k"],
     refused_in_messages: NOT_SENT_BACK,
     reasoning: SentBack::Only("reasoning"),
+    schema: Schema::Some(&["openai/gpt-oss-", "moonshotai/kimi-k2", "meta-llama/llama-4-"]),
     embeddings: None,
     ..PLAIN
 };
@@ -213,7 +228,7 @@ pub(super) const MISTRAL: Dialect = Dialect {
 /// one; elsewhere it is ignored, and older models refuse it. Tokens from the cache are
 /// `prompt_cache_hit_tokens`.
 // Source: api-docs.deepseek.com/guides/thinking_mode, …/guides/reasoning_model,
-// …/api/create-chat-completion; deepseek-ai/deepseek-harness discussion 739.
+// …/api/create-chat-completion, …/guides/json_mode (no schema); deepseek-ai/deepseek-harness discussion 739.
 pub(super) const DEEPSEEK: Dialect = Dialect {
     name: "deepseek",
     base_url: "https://api.deepseek.com/v1",
@@ -222,6 +237,7 @@ pub(super) const DEEPSEEK: Dialect = Dialect {
     refused_in_messages: &["reasoning_details"],
     reasoning: SentBack::OfToolTurns,
     thinking: ThinkingForm::Switch,
+    schema: Schema::Tool,
     embeddings: None,
     ..PLAIN
 };

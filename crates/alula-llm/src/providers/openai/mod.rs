@@ -17,25 +17,27 @@ use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use futures_util::Stream;
+use memchr::memmem;
 use reqwest::{
     Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use serde_json::{Map, Value};
 
-use self::dialect::{Dialect, Embeddings, Limit, OFFICIAL_EMBEDDINGS};
+use self::dialect::{Dialect, Embeddings, Limit, OFFICIAL_EMBEDDINGS, Schema};
 use super::{
     HttpLimits, OpenAiResponses, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http, openai_responses,
+    structured::{self, ByTool},
     unary::{self, Call},
     wire,
 };
 use crate::{
     ApiKey, ChatRequest, ChatResponse, ChatStream, EmbedLimits, EmbedRequest, Error, ErrorKind,
     RelayRequest, Result, Usage,
-    model::{EmbedProtocol, Protocol},
+    model::{EmbedProtocol, Protocol, Thinking},
 };
 
 pub use embed::{
@@ -123,9 +125,10 @@ impl OpenAi {
     ///
     /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        let request = structured::sent(request, self.by_tool(request, stream))?;
         let request = match self.dialect.mistral {
-            true => mistral::with_documents(request),
-            false => Cow::Borrowed(request),
+            true => mistral::with_documents(&request),
+            false => Cow::Borrowed(&*request),
         };
         let mut body = request::write(&request, stream, self.dialect)?;
         self.name_limit(&mut body, &request);
@@ -238,6 +241,32 @@ impl Speaker for OpenAi {
 
     fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
         self.request_json(request, stream)
+    }
+
+    fn by_tool(&self, request: &ChatRequest, stream: bool) -> ByTool {
+        let by_tool = structured::is_wanted(request)
+            && match self.dialect.schema {
+                Schema::Native => false,
+                Schema::Tool => true,
+                Schema::Some(families) => {
+                    stream
+                        || structured::has_tools(request)
+                        || !families.iter().any(|family| request.model.starts_with(family))
+                }
+            };
+        // Of those that need it, one refuses to be made to call a tool while it thinks.
+        let thinks = matches!(request.thinking, Some(Thinking::Adaptive | Thinking::Budget(_)))
+            || request.model.contains("reasoner");
+        ByTool::when(by_tool, thinks && self.dialect.schema == Schema::Tool)
+    }
+
+    /// An answer by a tool must be translated.
+    fn relays(&self, request: &RelayRequest) -> bool {
+        self.dialect.schema == Schema::Native
+            || memmem::find(request.body(), b"json_schema").is_none()
+            || request
+                .chat()
+                .is_ok_and(|chat| self.by_tool(chat, request.is_stream()) == ByTool::No)
     }
 
     fn relayed_body(&self, request: &RelayRequest) -> Result<Bytes> {

@@ -106,7 +106,6 @@ fn a_request_made_by_hand_says_all_it_can() {
         .tool(tool("f"))
         .tool(tool("g"))
         .tool_choice(ToolChoice::Function("g".to_owned()))
-        .json_schema("n", json!({"type": "object"}))
         .extra("safety_mode", "OFF")
         .stop("END");
     request.reasoning_effort = Some("high".to_owned());
@@ -128,7 +127,6 @@ fn a_request_made_by_hand_says_all_it_can() {
                 "name": "g", "description": "d", "parameters": {"type": "object"}}}],
             "strict_tools": true, "tool_choice": "REQUIRED",
             "thinking": {"type": "enabled"},
-            "response_format": {"type": "json_object", "json_schema": {"type": "object"}},
         })
     );
 }

@@ -22,7 +22,6 @@ fn a_request_made_by_hand_has_every_feature() {
         ])
         .tool(FunctionTool::new("f", "d", json!({"type": "object"})))
         .tool_choice(ToolChoice::Function("f".to_owned()))
-        .json_schema("n", json!({"type": "object"}))
         .temperature(0.5)
         .max_tokens(9)
         .stop("END")
@@ -51,7 +50,6 @@ fn a_request_made_by_hand_has_every_feature() {
             "temperature": 0.5, "topP": 0.5, "topK": 4, "maxOutputTokens": 9,
             "stopSequences": ["END"], "candidateCount": 2, "seed": 1, "presencePenalty": 0.25,
             "frequencyPenalty": 0.75, "responseLogprobs": true, "logprobs": 3,
-            "responseMimeType": "application/json", "responseJsonSchema": {"type": "object"},
             "thinkingConfig": {"thinkingBudget": 64, "includeThoughts": true},
         },
         "safetySettings": [],
