@@ -16,6 +16,7 @@ pages! {
     how_to_files: "how-to/files-and-sub-applications.md",
     how_to_limit: "how-to/limit-what-a-request-costs.md",
     how_to_shut_down: "how-to/shut-down.md",
+    how_to_test: "how-to/test-without-a-provider.md",
     tutorial_dependencies: "tutorial/dependencies.md",
     tutorial_quick_start: "tutorial/quick-start.md",
 }
