@@ -167,8 +167,9 @@ mod tests {
     use super::*;
     use crate::ErrorKind;
 
+    /// How texts of so many words are divided.
     fn sizes(texts: &[usize], inputs: usize, tokens: u64) -> Vec<usize> {
-        let mut request = EmbedRequest::new("m").texts(texts.iter().map(|it| "x".repeat(*it)));
+        let mut request = EmbedRequest::new("m").texts(texts.iter().map(|it| "word ".repeat(*it)));
         let batches = divide(&mut request, EmbedLimits { inputs, tokens });
         assert_eq!(batches.iter().flat_map(|it| &it.inputs).count(), texts.len());
         batches.iter().map(|batch| batch.inputs.len()).collect()
@@ -176,10 +177,10 @@ mod tests {
 
     #[test]
     fn inputs_are_divided_by_both_limits() {
-        assert_eq!(sizes(&[4; 5], 2, 1000), [2, 2, 1]);
-        assert_eq!(sizes(&[40; 5], 100, 50), [2, 2, 1]);
-        assert_eq!(sizes(&[4, 4000, 4, 4], 100, 50), [1, 1, 2]);
-        assert_eq!(sizes(&[4; 3], 0, 0), [1, 1, 1]);
+        assert_eq!(sizes(&[1; 5], 2, 1000), [2, 2, 1]);
+        assert_eq!(sizes(&[10; 5], 100, 50), [2, 2, 1]);
+        assert_eq!(sizes(&[1, 1000, 1, 1], 100, 50), [1, 1, 2]);
+        assert_eq!(sizes(&[1; 3], 0, 0), [1, 1, 1]);
     }
 
     #[test]
