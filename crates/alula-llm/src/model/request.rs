@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::{Extra, Message, Part, Protocol, Role, Tool, ToolChoice};
+use crate::{Error, ErrorKind, Result};
 
 /// What to ask a model.
 ///
@@ -101,6 +102,10 @@ pub enum Thinking {
     Budget(u64),
 }
 
+/// Fields that stand for a part of the prompt that their provider keeps.
+const KEPT_BY_PROVIDER: [&str; 4] =
+    ["previous_response_id", "conversation", "prompt", "cachedContent"];
+
 impl ChatRequest {
     /// A request to this model, without messages yet.
     pub fn new(model: impl Into<String>) -> Self {
@@ -190,5 +195,20 @@ impl ChatRequest {
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
         self
+    }
+
+    /// Refuses a request that another format cannot say without losing a part of its prompt.
+    pub(crate) fn check_whole(&self, protocol: Protocol) -> Result<()> {
+        if protocol.accepts(self.origin) {
+            return Ok(());
+        }
+        let is_set = |name: &&str| self.extra.get(*name).is_some_and(|value| !value.is_null());
+        match KEPT_BY_PROVIDER.iter().find(|name| is_set(name)) {
+            Some(name) => Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!("{name}: {protocol} does not have that part of the prompt"),
+            )),
+            None => Ok(()),
+        }
     }
 }

@@ -18,8 +18,8 @@ use super::{
     wire::{self, Wire},
 };
 use crate::{
-    ApiKey, ChatRequest, ChatResponse, ChatStream, EmbedRequest, Error, ErrorKind, RelayRequest,
-    RelayResponse, RelayStream, Result, Usage,
+    ApiKey, ChatRequest, ChatResponse, ChatStream, EmbedRequest, Error, ErrorKind, Provider,
+    RelayRequest, RelayResponse, RelayStream, Result, Usage,
     model::{EmbedProtocol, Protocol},
     relay,
     secret::Secrets,
@@ -65,6 +65,12 @@ pub(super) trait Speaker: Send + Sync {
     fn relays(&self, request: &RelayRequest) -> bool {
         let _ = request;
         true
+    }
+
+    /// The same account by another protocol that the server speaks.
+    fn by(&self, protocol: Protocol) -> Option<&dyn Provider> {
+        let _ = protocol;
+        None
     }
 
     /// The body of a request that came in the same protocol.
@@ -166,18 +172,24 @@ macro_rules! calls {
             &'a self,
             request: &'a $crate::RelayRequest,
         ) -> Option<::futures_util::future::BoxFuture<'a, $crate::Result<$crate::RelayResponse>>> {
-            let speaks = $crate::Provider::protocol(self) == request.protocol();
-            let relays = speaks && $crate::providers::endpoint::Speaker::relays(self, request);
-            relays.then(|| $crate::providers::endpoint::relay(self, request))
+            use $crate::providers::endpoint::{Speaker, relay};
+
+            if $crate::Provider::protocol(self) != request.protocol() {
+                return self.by(request.protocol())?.relay(request);
+            }
+            self.relays(request).then(|| relay(self, request))
         }
 
         fn relay_stream<'a>(
             &'a self,
             request: &'a $crate::RelayRequest,
         ) -> Option<::futures_util::future::BoxFuture<'a, $crate::Result<$crate::RelayStream>>> {
-            let speaks = $crate::Provider::protocol(self) == request.protocol();
-            let relays = speaks && $crate::providers::endpoint::Speaker::relays(self, request);
-            relays.then(|| $crate::providers::endpoint::relay_stream(self, request))
+            use $crate::providers::endpoint::{Speaker, relay_stream};
+
+            if $crate::Provider::protocol(self) != request.protocol() {
+                return self.by(request.protocol())?.relay_stream(request);
+            }
+            self.relays(request).then(|| relay_stream(self, request))
         }
 
         fn embed<'a>(

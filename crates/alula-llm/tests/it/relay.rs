@@ -280,6 +280,23 @@ async fn a_server_that_is_picky_gets_what_it_knows() {
 }
 
 #[tokio::test]
+async fn a_server_of_two_protocols_gets_each_as_it_is() {
+    let answer = r#"{"id": "1", "model": "m", "output": [], "new": 1}"#;
+    let server = Server::answer("200 OK\r\ncontent-type: application/json", answer).await;
+    let body = r#"{"model": "m", "input": "a", "previous_response_id": "0", "store": true}"#;
+    let request = RelayRequest::new(Protocol::OpenAiResponses, body).unwrap();
+    let openai = OpenAi::compatible("own", server.url());
+    // What only responses can say cannot be translated.
+    let error = llm(openai.clone()).relay(request.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::InvalidRequest);
+    let relayed = llm(openai.has_responses(true)).relay(request).await.unwrap();
+    assert_eq!(relayed.body, answer);
+    let sent = &server.requests()[0];
+    assert_eq!(sent.line, "POST /v1/responses HTTP/1.1");
+    assert_eq!(sent.body.to_string(), body.replace(": ", ":").replace(", ", ","));
+}
+
+#[tokio::test]
 async fn headers_go_along_and_the_key_is_ours() {
     let server = Server::answer("200 OK\r\ncontent-type: application/json", r#"{"id": "1"}"#).await;
     let llm = llm(Anthropic::new("sk-ours").beta("a-1").base_url(server.url()));

@@ -62,6 +62,7 @@ pub fn request_from_json(body: Value) -> Result<ChatRequest> {
 ///
 /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
 pub fn request_to_json(request: &ChatRequest, stream: bool) -> Result<Value> {
+    request.check_whole(PROTOCOL)?;
     if request.n.is_some_and(|n| n > 1) {
         return Err(invalid(format!("n: {PROTOCOL} gives one answer")));
     }

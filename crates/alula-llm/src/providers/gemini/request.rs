@@ -52,6 +52,7 @@ pub fn request_from_json(body: Value) -> Result<ChatRequest> {
 ///
 /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
 pub fn request_to_json(request: &ChatRequest, stream: bool) -> Result<Value> {
+    request.check_whole(PROTOCOL)?;
     let _ = stream;
     let mut body = Map::new();
     let (system, contents) = messages_to_json(&request.messages, &request.model)?;

@@ -13,7 +13,7 @@ mod response;
 mod stream;
 mod writer;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::OnceLock};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -72,6 +72,10 @@ const OFFICIAL_HOST: &str = "api.openai.com";
 pub struct OpenAi {
     endpoint: Endpoint,
     dialect: &'static Dialect,
+    /// Whether it speaks OpenAI's responses as well; unless that is said, OpenAI itself does.
+    has_responses: Option<bool>,
+    /// The same by its responses, once somebody has asked in them.
+    by_responses: OnceLock<OpenAiResponses>,
 }
 
 impl OpenAi {
@@ -87,7 +91,12 @@ impl OpenAi {
 
     /// Another API of the server there.
     pub(super) fn of(endpoint: Endpoint) -> Self {
-        Self { endpoint, dialect: &dialect::PLAIN }
+        Self {
+            endpoint,
+            dialect: &dialect::PLAIN,
+            has_responses: None,
+            by_responses: OnceLock::new(),
+        }
     }
 
     /// Sets the key.
@@ -117,6 +126,21 @@ impl OpenAi {
     /// ```
     pub fn responses(self) -> OpenAiResponses {
         OpenAiResponses::of(self.endpoint)
+    }
+
+    /// Says whether the server speaks OpenAI's responses as well, so that
+    /// [`Llm::relay`](crate::Llm::relay) passes requests in them on as they are. Unless that is
+    /// said, OpenAI itself does, and for others they are translated.
+    ///
+    /// ```
+    /// use alula_llm::OpenAi;
+    ///
+    /// let vllm = OpenAi::vllm().has_responses(true);
+    /// ```
+    #[must_use]
+    pub fn has_responses(mut self, has_responses: bool) -> Self {
+        self.has_responses = Some(has_responses);
+        self
     }
 
     /// The JSON that a call would send.
@@ -261,6 +285,15 @@ impl Speaker for OpenAi {
     }
 
     /// An answer by a tool must be translated.
+    fn by(&self, protocol: Protocol) -> Option<&dyn Provider> {
+        let has_responses = || self.has_responses.unwrap_or_else(|| is_official(&self.endpoint));
+        let has_it = protocol == Protocol::OpenAiResponses && has_responses();
+        has_it.then(|| {
+            let other = || OpenAiResponses::of(self.endpoint.clone());
+            self.by_responses.get_or_init(other) as &dyn Provider
+        })
+    }
+
     fn relays(&self, request: &RelayRequest) -> bool {
         self.dialect.schema == Schema::Native
             || memmem::find(request.body(), b"json_schema").is_none()

@@ -81,6 +81,7 @@ pub(super) fn write(
     stream: bool,
     dialect: &Dialect,
 ) -> Result<Map<String, Value>> {
+    request.check_whole(PROTOCOL)?;
     let own = PROTOCOL.accepts(request.origin);
     let mut body = object([("model", request.model.as_str().into())]);
     body.insert("messages".to_owned(), messages_to_json(&request.messages)?);
