@@ -3,7 +3,7 @@
 use alula::{App, Router};
 use alula_llm::Llm;
 
-use crate::routers::{chat, compatible, health};
+use crate::routers::{anthropic, chat, health, openai};
 
 /// Builds the application over its services.
 pub(crate) fn app(llm: Llm) -> App {
@@ -21,6 +21,6 @@ pub(crate) fn app(llm: Llm) -> App {
         // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
         // refused, as it is more likely a typing mistake than a wish to be ignored.
         .include(Router::new().tag("Chat").lax().routes(chat::routes()))
-        .include(compatible::openai())
-        .include(compatible::anthropic())
+        .include(openai::router())
+        .include(anthropic::router())
 }

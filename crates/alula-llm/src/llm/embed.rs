@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ use super::{
     route::Target,
 };
 use crate::{
-    Deadlines, EmbedLimits, EmbedRequest, EmbedResponse, Error, Provider, Result, Usage, estimate,
+    Deadlines, EmbedLimits, EmbedRequest, EmbedResponse, Provider, Result, Usage, estimate,
     model::{EmbedInput, Extra},
     providers::vector,
 };
@@ -101,6 +101,18 @@ fn at_most(input: &EmbedInput) -> u64 {
     estimate::input(input).saturating_mul(2)
 }
 
+async fn one(
+    attempts: &Attempts<'_>,
+    target: &Target,
+    batch: &EmbedRequest,
+    slot: &mut Option<EmbedResponse>,
+) -> Result<()> {
+    let (answer, in_flight) = attempts.at::<Embedding>(target, batch).await?;
+    in_flight.succeeded(answer.usage.as_ref());
+    *slot = Some(answer);
+    Ok(())
+}
+
 /// Asks for all vectors at one target. The first call that fails ends the others.
 async fn all(
     attempts: &Attempts<'_>,
@@ -108,12 +120,10 @@ async fn all(
     batches: &[EmbedRequest],
 ) -> Result<EmbedResponse> {
     let mut answers: Vec<Option<EmbedResponse>> = vec![None; batches.len()];
-    let calls = batches.iter().zip(&mut answers).map(|(batch, slot)| async move {
-        let (answer, in_flight) = attempts.at::<Embedding>(target, batch).await?;
-        in_flight.succeeded(answer.usage.as_ref());
-        *slot = Some(answer);
-        Ok::<(), Error>(())
-    });
+    let calls = batches.iter().zip(&mut answers);
+    // Boxed, as the compiler cannot tell of the futures of a closure that they may be sent.
+    let calls: Vec<_> =
+        calls.map(|(batch, answer)| one(attempts, target, batch, answer).boxed()).collect();
     let mut calls = stream::iter(calls).buffer_unordered(CALLS_AT_ONCE);
     while let Some(done) = calls.next().await {
         done?;

@@ -24,6 +24,7 @@ mod requests;
 mod resilience;
 mod responses;
 mod server;
+mod spawned;
 mod streams;
 mod structured;
 mod translation;

@@ -1,5 +1,6 @@
 //! The endpoints, by what they are about.
 
+pub(crate) mod anthropic;
 pub(crate) mod chat;
-pub(crate) mod compatible;
 pub(crate) mod health;
+pub(crate) mod openai;

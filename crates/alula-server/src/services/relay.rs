@@ -1,13 +1,19 @@
 //! Requests in the words of another API, answered in the same.
 
+use std::marker::PhantomData;
+
 use alula::{
-    ApiError, Body, Bytes, HttpError, Operation, Output, ResponseContext, Sse, SseItem,
-    StreamContext,
+    ApiError, Body, Bytes, HttpError, Input, Operation, Output, Rejection, RequestContext,
+    ResponseContext, Sse, SseItem, StreamContext,
     http::{HeaderMap, HeaderName, HeaderValue, Response, header},
 };
-use alula_llm::{Error, Llm, RelayRequest, RelayStream, StreamOptions, model::Protocol};
+use alula_llm::{
+    EmbedResponse, Error, ErrorKind, Llm, RelayRequest, RelayStream, StreamOptions,
+    model::{EmbedProtocol, Encoding, Protocol},
+};
 use bytes::BytesMut;
 use futures_util::{Stream, StreamExt as _, stream};
+use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::error::retry_after_seconds;
@@ -66,6 +72,39 @@ pub(crate) async fn relay(
         false => llm.relay(request).await.map(|answer| Relayed::Whole(answer.body)),
     }
     .map_err(tell)
+}
+
+/// Counts the tokens of a request without making it.
+pub(crate) async fn counted(
+    llm: &Llm,
+    protocol: Protocol,
+    body: &[u8],
+) -> Result<Relayed, RelayError> {
+    let count = async {
+        let request = protocol.count_request_from_json(json_of(body)?)?;
+        let count = llm.count_tokens(request).await?;
+        protocol.count_to_json(&count)
+    };
+    let count = count.await.map_err(|error| RelayError::new(protocol, error))?;
+    Ok(Relayed::Whole(count.to_string().into()))
+}
+
+/// Turns texts into vectors, for clients of OpenAI.
+pub(crate) async fn embedded(llm: &Llm, body: &[u8]) -> Result<Relayed, RelayError> {
+    let vectors = async {
+        let mut request = EmbedProtocol::OpenAi.request_from_json(json_of(body)?)?;
+        // However they come from the provider, the client gets them as it asked.
+        let encoding = request.encoding.take().unwrap_or(Encoding::Float);
+        let answer = llm.embed(request).await?;
+        EmbedProtocol::OpenAi.response_to_vec(&EmbedResponse { encoding: Some(encoding), ..answer })
+    };
+    let vectors = vectors.await.map_err(|error| RelayError::new(Protocol::OpenAiChat, error))?;
+    Ok(Relayed::Whole(vectors.into()))
+}
+
+fn json_of(body: &[u8]) -> alula_llm::Result<Value> {
+    let error = |error| Error::new(ErrorKind::InvalidRequest, format!("not JSON: {error}"));
+    serde_json::from_slice(body).map_err(error)
 }
 
 /// An answer in the protocol of its request.
@@ -127,4 +166,42 @@ fn items(protocol: Protocol, chunks: RelayStream) -> impl Stream<Item = Ready> {
             }
         }
     })
+}
+
+/// A request that goes on as it came; `T` is what the document says of it.
+pub(crate) struct Asked<T> {
+    /// Those that go on with it.
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: JsonSchema + 'static> Input for Asked<T> {
+    type Plan = ();
+
+    fn plan(operation: &mut Operation<'_>) {
+        let root = operation.input_schema::<T>();
+        operation.request_body("application/json", &root);
+    }
+
+    async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
+        let headers = passed_on(cx.headers());
+        Ok(Self { headers, body: cx.bytes().await?, of: PhantomData })
+    }
+}
+
+/// The body of an error, be it a provider's or the server's own.
+pub(crate) fn in_words_of(protocol: Protocol, error: &HttpError) -> Value {
+    if let Some(error) = error.cause().and_then(|cause| cause.downcast_ref::<Error>()) {
+        return protocol.error_to_json(error).1;
+    }
+    let kind = match error.status().as_u16() {
+        401 | 403 => ErrorKind::Auth,
+        404 => ErrorKind::NotFound,
+        429 => ErrorKind::RateLimited { retry_after: None },
+        503 => ErrorKind::Overloaded { retry_after: None },
+        status if status < 500 => ErrorKind::InvalidRequest,
+        _ => ErrorKind::Config,
+    };
+    protocol.error_to_json(&Error::new(kind, error.message())).1
 }

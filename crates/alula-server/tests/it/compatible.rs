@@ -208,3 +208,36 @@ async fn models_have_names() {
     let unknown = alula.get("/v1/models/nobody").await.is(404);
     assert_eq!(unknown["error"]["code"], "model_not_found");
 }
+
+#[tokio::test]
+async fn texts_become_vectors() {
+    let alula = serve().listen();
+    let body = json!({"model": "demo", "input": ["a b", "c"], "dimensions": 8});
+    let vectors = alula.post("/v1/embeddings", &body).await.is(200);
+    assert_eq!(vectors["object"], "list");
+    let lengths: Vec<usize> = vectors["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["embedding"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(lengths, [8, 8]);
+    let body = json!({"model": "demo", "input": "a", "encoding_format": "base64"});
+    let vectors = alula.post("/v1/embeddings", &body).await.is(200);
+    assert!(vectors["data"][0]["embedding"].is_string());
+    let nothing = alula.post("/v1/embeddings", &json!({"model": "demo", "input": []})).await;
+    assert_eq!(nothing.is(400)["error"]["type"], "invalid_request_error");
+}
+
+#[tokio::test]
+async fn tokens_are_counted_before_the_call() {
+    let alula = serve().listen();
+    let body = json!({"model": "demo", "messages": [{"role": "user", "content": "one two three"}]});
+    let count = alula.post("/v1/messages/count_tokens", &body).await.is(200);
+    assert!(count["input_tokens"].as_u64().unwrap() >= 3, "{count}");
+    let body = json!({"model": "demo", "input": "one two three"});
+    let count = alula.post("/v1/responses/input_tokens", &body).await.is(200);
+    assert!(count["input_tokens"].as_u64().unwrap() >= 3, "{count}");
+    let error = alula.post_text("/v1/messages/count_tokens", "{").await.is(400);
+    assert_eq!(error["type"], "error");
+}

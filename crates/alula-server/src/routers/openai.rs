@@ -1,25 +1,15 @@
-//! The APIs of OpenAI and Anthropic, for clients that are written for them.
+//! The API of OpenAI, for clients that are written for it.
 
-use std::marker::PhantomData;
-
-use alula::{
-    Bytes, ErrorContext, ErrorFormat, HttpError, Input, Operation, Rejection, RequestContext,
-    Router, http::HeaderMap, prelude::*,
-};
+use alula::{ErrorContext, ErrorFormat, HttpError, Operation, Router, prelude::*};
 use alula_llm::{Error, ErrorKind, Llm, model::Protocol};
 use serde_json::{Map, Value};
 
-use crate::services::relay::{RelayError, Relayed, passed_on, relay};
+use crate::services::relay::{Asked, RelayError, Relayed, counted, embedded, in_words_of, relay};
 
-/// The routes for clients of OpenAI.
-pub(crate) fn openai() -> Router {
-    let routes = routes![chat_completions, responses, models, model];
+/// The routes of this module.
+pub(crate) fn router() -> Router {
+    let routes = routes![chat_completions, responses, input_tokens, embeddings, models, model];
     Router::new().tag("OpenAI").error_format(OpenAiErrors).routes(routes)
-}
-
-/// The routes for clients of Anthropic.
-pub(crate) fn anthropic() -> Router {
-    Router::new().tag("Anthropic").error_format(AnthropicErrors).routes(routes![messages])
 }
 
 /// OpenAI's chat completions.
@@ -105,34 +95,24 @@ async fn model(llm: State<Llm>, Path(model): Path<String>) -> Result<Json<Model>
     found.map(Model::new).map(Json).ok_or_else(unknown)
 }
 
-/// Anthropic's messages.
+/// Count the tokens of a request to `/v1/responses`, without making it.
 ///
-/// Any model answers, whoever its provider is.
-#[post("/v1/messages")]
-async fn messages(llm: State<Llm>, request: Asked<Messages>) -> Result<Relayed, RelayError> {
-    relay(&llm, Protocol::AnthropicMessages, request.headers, request.body).await
+/// Where the provider cannot count, this is an estimate.
+#[post("/v1/responses/input_tokens")]
+async fn input_tokens(
+    llm: State<Llm>,
+    request: Asked<ModelResponse>,
+) -> Result<Relayed, RelayError> {
+    counted(&llm, Protocol::OpenAiResponses, &request.body).await
 }
 
-/// A request that goes on as it came; `T` is what the document says of it.
-struct Asked<T> {
-    /// Those that go on with it.
-    headers: HeaderMap,
-    body: Bytes,
-    of: PhantomData<fn() -> T>,
-}
-
-impl<T: JsonSchema + 'static> Input for Asked<T> {
-    type Plan = ();
-
-    fn plan(operation: &mut Operation<'_>) {
-        let root = operation.input_schema::<T>();
-        operation.request_body("application/json", &root);
-    }
-
-    async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
-        let headers = passed_on(cx.headers());
-        Ok(Self { headers, body: cx.bytes().await?, of: PhantomData })
-    }
+/// OpenAI's embeddings.
+///
+/// Any provider that has embeddings answers. A list longer than the provider takes goes to it in
+/// several calls.
+#[post("/v1/embeddings")]
+async fn embeddings(llm: State<Llm>, request: Asked<Embeddings>) -> Result<Relayed, RelayError> {
+    embedded(&llm, &request.body).await
 }
 
 /// A request to `/v1/chat/completions`, with the fields that most requests have.
@@ -164,20 +144,21 @@ struct ModelResponse {
     stream: bool,
 }
 
-/// A request to `/v1/messages`, with the fields that most requests have.
+/// A request to `/v1/embeddings`, with the fields that most requests have.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "what the document says")]
-struct Messages {
+struct Embeddings {
     /// The model, perhaps as `provider/model`; the server's default if absent.
     #[serde(default)]
     model: String,
-    /// The longest answer, in tokens.
-    max_tokens: u64,
-    /// The conversation.
-    messages: Vec<Map<String, Value>>,
-    /// Whether to send the answer as it is written.
+    /// A text, or a list of texts.
+    input: Value,
+    /// How many numbers each vector shall have.
     #[serde(default)]
-    stream: bool,
+    dimensions: Option<u64>,
+    /// `float` or `base64`.
+    #[serde(default)]
+    encoding_format: Option<String>,
 }
 
 /// Errors as OpenAI has them.
@@ -200,50 +181,4 @@ impl ErrorFormat for OpenAiErrors {
     fn schema(operation: &mut Operation<'_>, _: bool) -> Value {
         operation.output_schema::<OpenAiError>()
     }
-}
-
-/// Errors as Anthropic has them.
-struct AnthropicErrors;
-
-/// The body of an error.
-#[derive(Serialize, JsonSchema)]
-struct AnthropicError {
-    /// `error`.
-    r#type: String,
-    /// What went wrong.
-    error: Map<String, Value>,
-    /// The request, to quote in a support ticket.
-    request_id: Option<String>,
-}
-
-impl ErrorFormat for AnthropicErrors {
-    type Body = Value;
-
-    fn body(&self, error: &HttpError, cx: &ErrorContext<'_>) -> Value {
-        let mut body = in_words_of(Protocol::AnthropicMessages, error);
-        if let Some(body) = body.as_object_mut() {
-            body.insert("request_id".to_owned(), cx.request_id().into());
-        }
-        body
-    }
-
-    fn schema(operation: &mut Operation<'_>, _: bool) -> Value {
-        operation.output_schema::<AnthropicError>()
-    }
-}
-
-/// The body of an error, be it a provider's or the server's own.
-fn in_words_of(protocol: Protocol, error: &HttpError) -> Value {
-    if let Some(error) = error.cause().and_then(|cause| cause.downcast_ref::<Error>()) {
-        return protocol.error_to_json(error).1;
-    }
-    let kind = match error.status().as_u16() {
-        401 | 403 => ErrorKind::Auth,
-        404 => ErrorKind::NotFound,
-        429 => ErrorKind::RateLimited { retry_after: None },
-        503 => ErrorKind::Overloaded { retry_after: None },
-        status if status < 500 => ErrorKind::InvalidRequest,
-        _ => ErrorKind::Config,
-    };
-    protocol.error_to_json(&Error::new(kind, error.message())).1
 }

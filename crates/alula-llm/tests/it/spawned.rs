@@ -1,0 +1,23 @@
+//! Calls in tasks of their own.
+
+use std::time::Duration;
+
+use alula_llm::{ChatRequest, Demo, EmbedRequest, Llm, RelayRequest, model::Protocol};
+
+/// That it compiles is most of the test: futures with closures in them easily cannot be sent.
+#[tokio::test]
+async fn every_call_can_be_spawned() {
+    let llm = Llm::builder().provider(Demo::new().delay(Duration::ZERO)).build().unwrap();
+    let calls = tokio::spawn(async move {
+        let request = ChatRequest::new("demo").user("a");
+        let body = r#"{"model": "demo", "messages": [{"role": "user", "content": "a"}]}"#;
+        let relayed = RelayRequest::new(Protocol::OpenAiChat, body)?;
+        llm.count_tokens(request.clone()).await?;
+        llm.chat(request.clone()).await?;
+        llm.stream(request).await?.accumulate().await?;
+        llm.relay(relayed.clone()).await?;
+        drop(llm.relay_stream(relayed).await?);
+        llm.embed(EmbedRequest::new("demo").text("a")).await
+    });
+    assert_eq!(calls.await.unwrap().unwrap().vectors.len(), 1);
+}
