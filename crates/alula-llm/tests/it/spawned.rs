@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use alula_llm::{ChatRequest, Demo, EmbedRequest, Llm, RelayRequest, model::Protocol};
+use tokio::task::JoinSet;
 
 /// That it compiles is most of the test: futures with closures in them easily cannot be sent.
 #[tokio::test]
 async fn every_call_can_be_spawned() {
     let llm = Llm::builder().provider(Demo::new().delay(Duration::ZERO)).build().unwrap();
-    let calls = tokio::spawn(async move {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
         let request = ChatRequest::new("demo").user("a");
         let body = r#"{"model": "demo", "messages": [{"role": "user", "content": "a"}]}"#;
         let relayed = RelayRequest::new(Protocol::OpenAiChat, body)?;
@@ -19,5 +21,6 @@ async fn every_call_can_be_spawned() {
         drop(llm.relay_stream(relayed).await?);
         llm.embed(EmbedRequest::new("demo").text("a")).await
     });
-    assert_eq!(calls.await.unwrap().unwrap().vectors.len(), 1);
+    let answer = tasks.join_next().await.unwrap().unwrap();
+    assert_eq!(answer.unwrap().vectors.len(), 1);
 }
