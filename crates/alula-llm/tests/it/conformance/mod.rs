@@ -82,16 +82,17 @@ fn compatible(llm: LlmBuilder, openai: OpenAi, url: &str, http: Http) -> LlmBuil
     llm.provider(openai.base_url(url).http(http))
 }
 
-/// For calls that are to end for another reason.
+/// For calls that are to end for another reason, however busy the machine is: byte by byte, an
+/// answer takes many turns.
 const PATIENT: Deadlines = Deadlines {
-    connect: PATIENCE,
-    first_token: Duration::from_secs(3),
-    idle: Duration::from_secs(3),
-    total: Duration::from_secs(4),
+    connect: Duration::from_secs(10),
+    first_token: Duration::from_secs(15),
+    idle: Duration::from_secs(15),
+    total: Duration::from_secs(20),
 };
 
 /// After which a call hangs.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// How many cases run at a time, so that none of them waits for its turn.
 const AT_ONCE: usize = 24;
