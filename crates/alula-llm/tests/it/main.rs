@@ -23,6 +23,7 @@ mod relay;
 mod requests;
 mod resilience;
 mod responses;
+mod sdk;
 mod server;
 mod spawned;
 mod streams;

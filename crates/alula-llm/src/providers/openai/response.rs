@@ -55,7 +55,7 @@ pub fn response_to_json(response: &ChatResponse) -> Result<Value> {
     let keeps_list = response.origin == Some(PROTOCOL);
     let choices = response.choices.iter().map(|choice| choice_to_json(choice, own, keeps_list));
     body.insert("choices".to_owned(), Value::Array(choices.collect::<Result<_>>()?));
-    body.put("usage", response.usage.as_ref().map(|usage| usage_to_json(usage, own)));
+    body.put("usage", response.usage.as_ref().map(|usage| usage_to_json(usage, response.origin)));
     if own {
         body.fill(&response.extra);
     }
@@ -210,12 +210,13 @@ fn take_cached(fields: &mut Map<String, Value>) -> Option<u64> {
     })
 }
 
-pub(super) fn usage_to_json(usage: &Usage, own: bool) -> Value {
+pub(super) fn usage_to_json(usage: &Usage, origin: Option<Protocol>) -> Value {
+    let own = PROTOCOL.accepts(origin);
     let apart = usage.extra.get("completion_tokens").and_then(Value::as_u64).filter(|_| own);
     let completion = apart.unwrap_or(usage.output);
     let mut fields =
         object([("prompt_tokens", usage.input.into()), ("completion_tokens", completion.into())]);
-    let total = usage.total.or((!own).then(|| usage.total()));
+    let total = usage.total.or((origin != Some(PROTOCOL)).then(|| usage.total()));
     fields.put("total_tokens", total);
     let is_noted = |name: &&str| own && usage.extra.get(*name).is_some_and(Value::is_null);
     let cached_name = CACHED_NAMES.into_iter().find(is_noted);

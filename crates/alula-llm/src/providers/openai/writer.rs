@@ -348,7 +348,7 @@ impl writer::Writer for Writer {
             let reason = if no_calls { StopReason::End } else { StopReason::ToolCalls };
             self.stop(choice, &reason, &Extra::new(), out);
         }
-        let usage = self.usage.take().map(|usage| usage_to_json(&usage, self.own()));
+        let usage = self.usage.take().map(|usage| usage_to_json(&usage, self.chunk.origin()));
         self.chunk.last(usage, out);
         out.extend_from_slice(b"data: [DONE]\n\n");
     }

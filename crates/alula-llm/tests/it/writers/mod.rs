@@ -1,6 +1,7 @@
 //! Answers written as streams.
 
 mod cross;
+mod errors;
 mod openai;
 mod property;
 

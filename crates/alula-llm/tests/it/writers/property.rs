@@ -1,7 +1,7 @@
 //! Whatever the events, the stream can be read and holds all that was said.
 
 use alula_llm::{
-    ChatEvent, Part, StopReason, Usage,
+    ChatEvent, Error, ErrorKind, Part, StopReason, Usage,
     model::{Citation, Extra, Protocol, RedactedReasoning, ToolCall},
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -148,6 +148,20 @@ proptest! {
             let choice = answer.choices.iter().find(|choice| choice.index == 0);
             let parts = choice.into_iter().flat_map(|choice| &choice.message.parts);
             prop_assert_eq!(letters(parts.filter_map(aloud_in)), expected.clone(), "{}: {}", protocol, written);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_never_the_end_of_an_answer(events in events()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        for protocol in PROTOCOLS {
+            let mut writer = protocol.stream_writer(options());
+            let mut out = Vec::new();
+            events.iter().for_each(|event| writer.event(event, &mut out));
+            writer.error(&Error::new(ErrorKind::Connect, "no"), &mut out);
+            let written = String::from_utf8(out).unwrap();
+            let answer = runtime.block_on(read(protocol, &written));
+            prop_assert!(answer.is_err(), "{protocol}: {written}");
         }
     }
 }

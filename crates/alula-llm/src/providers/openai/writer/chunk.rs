@@ -46,6 +46,10 @@ impl Chunk {
         chunk
     }
 
+    pub(super) fn origin(&self) -> Option<Protocol> {
+        self.origin
+    }
+
     /// Whether the unknown fields of the answer are those of this format.
     pub(super) fn own(&self) -> bool {
         PROTOCOL.accepts(self.origin)
