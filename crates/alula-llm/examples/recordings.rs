@@ -25,6 +25,9 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    for skipped in cassettes.skipped() {
+        eprintln!("skipped {skipped}");
+    }
     let (mut passed, mut failed) = (0_u32, 0_u32);
     let mut skipped: BTreeMap<String, u32> = BTreeMap::new();
     for call in cassettes.iter() {

@@ -141,7 +141,7 @@ struct Serve {
 
 #[derive(Debug, Args)]
 struct ReplayArgs {
-    /// A directory of VCR.py cassettes (*.yaml), read with everything below it.
+    /// A directory of cassettes, read with everything below it: Alula's (*.jsonl), VCR.py's (*.yaml).
     dir: PathBuf,
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1", value_parser = values::host)]

@@ -4,6 +4,7 @@
 
 mod book;
 mod budget;
+mod cassettes;
 mod docs;
 mod imports;
 mod layout;
@@ -37,6 +38,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     findings.extend(docs::check_links(&sources, &exists));
     findings.extend(book::check(&sources, &exists));
     findings.extend(prices::check(&sources, SystemTime::now()));
+    findings.extend(cassettes::check(&Source::load_recordings(&workspace.root)?));
     findings.extend(budget::check_lock(&lock));
     findings.extend(budget::check_trees(&workspace.root)?);
 

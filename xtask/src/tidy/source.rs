@@ -37,14 +37,23 @@ const FOREIGN: &[&str] = &[
 impl Source {
     /// All text files that git tracks or would add, without what others wrote.
     pub(super) fn load_all(root: &Path) -> Result<Vec<Self>> {
+        Self::load(root, |path| !FOREIGN.iter().any(|folder| path.contains(folder)))
+    }
+
+    /// The files that may be recordings of calls, by their names.
+    pub(super) fn load_recordings(root: &Path) -> Result<Vec<Self>> {
+        let extensions = [".jsonl", ".yaml", ".yml"];
+        Self::load(root, |path| extensions.iter().any(|extension| path.ends_with(extension)))
+    }
+
+    fn load(root: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Self>> {
         let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
         let paths = process::output(Command::new("git").current_dir(root).args(list))?;
         let mut sources = Vec::new();
         for path in paths.split_terminator('\0') {
             let file = root.join(path);
-            let foreign = FOREIGN.iter().any(|folder| path.contains(folder));
             // A link, or a file that is deleted and not yet committed as such, has no text.
-            if foreign || !file.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+            if !wanted(path) || !file.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
                 continue;
             }
             let bytes = fs::read(&file).with_context(|| format!("cannot read {path}"))?;

@@ -134,7 +134,8 @@ impl Http {
         Ok(body.freeze())
     }
 
-    fn client(&self) -> Result<&Client> {
+    /// The client behind it, made by whoever asks first.
+    pub(crate) fn client(&self) -> Result<&Client> {
         if let Some(client) = self.inner.client.get() {
             return Ok(client);
         }
@@ -177,7 +178,7 @@ fn config_error(message: &str, error: impl std::error::Error + Send + Sync + 'st
 }
 
 /// The error of a connection; its URL is removed, since it may hold a key.
-pub(super) fn transport_error(error: reqwest::Error) -> Error {
+pub(crate) fn transport_error(error: reqwest::Error) -> Error {
     let error = error.without_url();
     let (kind, message) = if error.is_connect() && error.is_timeout() {
         (ErrorKind::Timeout { phase: Phase::Connect }, "no connection in time")
@@ -200,7 +201,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 /// Parses a base URL.
-pub(super) fn base_url(url: &str) -> Result<Url> {
+pub(crate) fn base_url(url: &str) -> Result<Url> {
     http_url("the base URL", url)
 }
 

@@ -32,6 +32,8 @@ pub use demo::Demo;
 pub(crate) use failure::Failure;
 pub use gemini::Gemini;
 pub use http::{Http, HttpLimits};
+#[cfg(feature = "testing")]
+pub(crate) use http::{base_url, transport_error};
 pub use openai::OpenAi;
 pub use openai_responses::OpenAiResponses;
 pub use writer::{StreamOptions, StreamWriter};

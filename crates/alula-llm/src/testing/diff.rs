@@ -43,7 +43,7 @@ pub fn canonical(value: &Value) -> String {
     normal(value).to_string()
 }
 
-fn normal(value: &Value) -> Value {
+pub(super) fn normal(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();

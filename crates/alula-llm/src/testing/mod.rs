@@ -7,20 +7,33 @@
 //! [`Cassettes`] are the recordings, found by what was asked; [`check`] puts one of them through the
 //! adapter of its protocol and says what is lost.
 
+mod audit;
 mod cassette;
+mod cassettes;
 mod conformance;
 mod diff;
 mod fake;
+mod format;
+mod interaction;
+mod load;
+mod matching;
+mod miss;
+mod pointer;
 mod request;
 mod server;
+mod vcr;
 mod yaml;
 
-pub use cassette::{Cassettes, Interaction, LoadError, Miss};
+pub use cassette::{Cassette, CassetteBuilder, CassetteError, Mode};
+pub use cassettes::Cassettes;
 pub use conformance::{Outcome, check};
 pub use diff::{Difference, canonical};
 #[doc(hidden)]
 pub use fake::__check_sent;
 pub use fake::{FakeModel, FakeProvider, Fault, Pieces, Sent, Turn};
+pub use interaction::{Arrival, End, Interaction};
+pub use load::LoadError;
+pub use miss::Miss;
 pub use request::canonical_request;
 #[doc(hidden)]
 pub use serde_json::json as __json;

@@ -115,6 +115,8 @@ where
     });
     let mut connection = http1::Builder::new()
         .header_read_timeout(None)
+        // Chunks of a byte are many: they are copied into one write.
+        .writev(false)
         .serve_connection(TokioIo::new(stream), service);
     let ended = (&mut connection).await;
     if ended.is_err_and(|error| is_reset(&error)) {

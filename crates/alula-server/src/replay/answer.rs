@@ -1,45 +1,44 @@
 //! A recorded answer on the wire.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use alula::{Body, Bytes, Result, http::Response};
-use alula_llm::testing::Interaction;
-use futures_util::stream;
+use alula_llm::testing::{End, Interaction};
+use futures_util::{StreamExt, stream, stream::BoxStream};
 
-/// Headers that belong to the recorded connection, not to the answer.
-const CONNECTION_HEADERS: [&str; 8] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "date",
-    "keep-alive",
-    "strict-transport-security",
-    "alt-svc",
-    "transfer-encoding",
-];
-
-/// Makes the answer: a stream event by event, anything else at once.
+/// Makes the answer: a stream event by event, anything else at once, ended as it was recorded.
 pub(super) fn answer(recorded: &Interaction, delay: Duration) -> Result<Response<Body>> {
     let mut response = Response::builder().status(recorded.status);
-    for (name, value) in &recorded.headers {
-        if !CONNECTION_HEADERS.contains(&name.as_str()) {
-            response = response.header(name, value);
-        }
+    for (name, value) in recorded.end_to_end_headers() {
+        response = response.header(name, value);
     }
-    let body = match recorded.is_stream() {
-        true => Body::from_stream(stream::unfold(
-            events(&recorded.body),
-            move |mut events| async move {
-                let event = events.next()?;
+    let body = match (recorded.is_stream(), recorded.end) {
+        (false, End::Eof) => Body::from(recorded.body.clone()),
+        (_, end) => {
+            let events = stream::iter(events(&recorded.body)).then(move |event| async move {
                 if !delay.is_zero() {
                     tokio::time::sleep(delay).await;
                 }
-                Some((Ok::<_, std::convert::Infallible>(event), events))
-            },
-        )),
-        false => Body::from(recorded.body.clone()),
+                Ok(event)
+            });
+            Body::from_stream(events.chain(after(end)))
+        }
     };
     Ok(response.body(body)?)
+}
+
+/// What comes after the last event.
+fn after(end: End) -> BoxStream<'static, io::Result<Bytes>> {
+    match end {
+        End::Eof => stream::empty().boxed(),
+        End::Reset => stream::once(async {
+            // What came before is sent first.
+            tokio::task::yield_now().await;
+            Err(io::ErrorKind::ConnectionReset.into())
+        })
+        .boxed(),
+        End::Timeout => stream::pending().boxed(),
+    }
 }
 
 /// Splits a stream behind each blank line; what follows the last one is a piece of its own.

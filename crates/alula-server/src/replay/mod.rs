@@ -26,13 +26,16 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    /// Reads all recordings below a directory.
+    /// Reads all recordings below a directory. A file that is none is skipped with a warning.
     ///
     /// # Errors
     ///
     /// If the directory or a recording cannot be read, or there is none.
     pub(crate) fn load(dir: &Path, delay_ms: u64) -> Result<Self, ReplayError> {
         let cassettes = Cassettes::load(dir).map_err(ReplayError::Load)?;
+        for skipped in cassettes.skipped() {
+            tracing::warn!("skipped {skipped}");
+        }
         if cassettes.iter().next().is_none() {
             return Err(ReplayError::Empty(dir.display().to_string()));
         }

@@ -1,6 +1,10 @@
 //! Recordings as a provider.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use alula_llm::testing::Cassettes;
 use serde_json::{Value, json};
@@ -90,4 +94,34 @@ async fn it_is_a_provider_for_the_server() {
     // What was not recorded is told in the provider's words.
     let missing = alula.post("/chat", &json!({"message": "Ho"})).await;
     assert!(missing.detail(404).contains("/messages/0/content"), "{missing:?}");
+}
+
+/// The cassettes that alula-llm has recorded, among them an answer that broke off.
+#[tokio::test]
+async fn cassettes_of_our_own_are_recordings_too() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../alula-llm/tests/cassettes");
+    let provider = replay(&dir, &[]).listen();
+    let alula = serve_openai(&provider.url("")).env("ALULA_MODEL", "openai/fake-model").listen();
+    let whole = alula.post("/chat", &json!({"message": "Hi"})).await;
+    assert_eq!(whole.is(200)["response"], "Hello!");
+    let events = alula.post("/chat/stream", &json!({"message": "Hi"})).await.events();
+    assert!(events.iter().any(|event| event.data.contains("Hel")), "{events:?}");
+    assert_eq!(events.last().unwrap().name, "error", "{events:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_recording_is_skipped_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |name: &str| fs::copy(fixtures().join(name), folder.path().join(name)).unwrap();
+    copy("whole.yaml");
+    let strange = folder.path().join("compose.yaml");
+    fs::write(&strange, "services: {}\n").unwrap();
+    let provider = replay(folder.path(), &[]).listen();
+    provider.logged(&format!("skipped {}: it has no list of interactions", strange.display()));
+    provider.post("/v1/messages", &anthropic_question()).await.is(200);
+
+    fs::remove_file(folder.path().join("whole.yaml")).unwrap();
+    let ended = replay(folder.path(), &[]).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("it has no list of interactions"), "{}", ended.stderr);
 }

@@ -243,6 +243,7 @@ mod tests {
             status: 200,
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
             body: body.into(),
+            ..Interaction::default()
         }
     }
 

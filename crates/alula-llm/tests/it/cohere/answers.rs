@@ -151,6 +151,7 @@ fn call(status: u16, content_type: &str, body: String) -> Interaction {
         status,
         headers: vec![("content-type".to_owned(), content_type.to_owned())],
         body: body.into(),
+        ..Interaction::default()
     }
 }
 

@@ -157,6 +157,7 @@ fn recorded(path: &str, request: Value, status: u16, answer: &Value) -> Interact
         status,
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: answer.to_string().into(),
+        ..Interaction::default()
     }
 }
 

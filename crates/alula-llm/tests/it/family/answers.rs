@@ -69,6 +69,7 @@ async fn passes(body: &str) {
         status: 200,
         headers: vec![("content-type".to_owned(), "text/event-stream".to_owned())],
         body: body.to_owned().into(),
+        ..Interaction::default()
     };
     assert_eq!(check(&call).await, Outcome::Passed);
 }

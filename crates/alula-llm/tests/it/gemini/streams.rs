@@ -29,6 +29,7 @@ fn recorded(content_type: &str, body: &str) -> Interaction {
         status: 200,
         headers: vec![("content-type".to_owned(), content_type.to_owned())],
         body: body.to_owned().into(),
+        ..Interaction::default()
     }
 }
 

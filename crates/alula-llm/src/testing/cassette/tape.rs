@@ -1,0 +1,280 @@
+//! What is on a cassette, what of it was asked for, and what is new.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt::Display,
+    fs,
+    io::{self, Write},
+    mem,
+    path::{Path, PathBuf},
+    process,
+    sync::Arc,
+};
+
+use super::{
+    super::{
+        Interaction, LoadError, Miss,
+        audit::{self, Date},
+        format::{self, Header},
+        load::load_file,
+        matching::Rules,
+    },
+    CassetteError, Mode, redact,
+};
+
+/// What may be written, and how.
+#[derive(Debug, Clone)]
+pub(super) struct Policy {
+    pub(super) rules: Rules,
+    /// Places whose values are taken out.
+    pub(super) redacted: Vec<String>,
+    /// Values that look like secrets and are none.
+    pub(super) allowed: Vec<String>,
+    pub(super) bytes_max: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Tape {
+    path: PathBuf,
+    mode: Mode,
+    policy: Policy,
+    header: Option<Header>,
+    recorded: Vec<Arc<Interaction>>,
+    groups: HashMap<String, Group>,
+    /// What is new, in the order in which it was asked.
+    fresh: Vec<Fresh>,
+    /// Keys that clients sent, which must not be written.
+    keys: BTreeSet<String>,
+    complaints: Vec<String>,
+}
+
+/// A call that is being recorded.
+#[derive(Debug)]
+enum Fresh {
+    /// Its answer is not over.
+    Open(String),
+    Done(Box<Interaction>),
+    /// It is complained of.
+    Failed,
+}
+
+/// Recordings of the same call.
+#[derive(Debug, Default)]
+struct Group {
+    indices: Vec<usize>,
+    served: usize,
+}
+
+impl Tape {
+    pub(super) fn open(path: &Path, mode: Mode, policy: Policy) -> Result<Self, CassetteError> {
+        let mut tape = Self {
+            path: path.to_owned(),
+            mode,
+            policy,
+            header: None,
+            recorded: Vec::new(),
+            groups: HashMap::new(),
+            fresh: Vec::new(),
+            keys: BTreeSet::new(),
+            complaints: Vec::new(),
+        };
+        if mode == Mode::Replay || mode == Mode::RecordMissing && path.exists() {
+            let (header, recorded) = load_file(path)?;
+            tape.check_size(&header)?;
+            tape.header = header;
+            for (index, call) in recorded.into_iter().enumerate() {
+                let key = tape.policy.rules.key(&call);
+                tape.groups.entry(key).or_default().indices.push(index);
+                tape.recorded.push(Arc::new(call));
+            }
+        }
+        Ok(tape)
+    }
+
+    /// Cassettes of VCR.py, which have no header, are as large as they are.
+    fn check_size(&self, header: &Option<Header>) -> Result<(), LoadError> {
+        let bytes = fs::metadata(&self.path).map_or(0, |it| it.len());
+        let bytes_max = self.policy.bytes_max as u64;
+        match header.is_some() && bytes > bytes_max {
+            true => Err(LoadError::new(&self.path, too_large(bytes, bytes_max))),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn bytes_max(&self) -> usize {
+        self.policy.bytes_max
+    }
+
+    /// The next recording of this call.
+    pub(super) fn take(&mut self, call: &Interaction) -> Result<Arc<Interaction>, Miss> {
+        let mut call = call.clone();
+        let mut values = BTreeSet::new();
+        redact::collect(&call, &self.policy.redacted, &mut values);
+        redact::redact(&mut call, &values);
+        let rules = &self.policy.rules;
+        let found = self.groups.get_mut(&rules.key(&call)).and_then(|group| {
+            let found = self.recorded.get(*group.indices.get(group.served)?)?;
+            group.served += 1;
+            Some(Arc::clone(found))
+        });
+        found.ok_or_else(|| rules.miss(&call, self.recorded.iter().map(|it| &**it)))
+    }
+
+    /// A place for a call that is being recorded, and the keys that came with it.
+    pub(super) fn reserve(&mut self, call: String, keys: Vec<String>) -> usize {
+        self.keys.extend(keys);
+        self.fresh.push(Fresh::Open(call));
+        self.fresh.len() - 1
+    }
+
+    pub(super) fn keep(&mut self, place: usize, call: Interaction) {
+        self.settle(place, Fresh::Done(Box::new(call)));
+    }
+
+    /// Does without a call, and says why.
+    pub(super) fn give_up(&mut self, place: usize, complaint: String) {
+        self.settle(place, Fresh::Failed);
+        self.complain(complaint);
+    }
+
+    fn settle(&mut self, place: usize, end: Fresh) {
+        if let Some(fresh) = self.fresh.get_mut(place) {
+            *fresh = end;
+        }
+    }
+
+    pub(super) fn complain(&mut self, complaint: String) {
+        self.complaints.push(complaint);
+    }
+
+    /// Writes what is new, and says what went wrong.
+    pub(super) fn close(&mut self) -> Result<(), CassetteError> {
+        for fresh in &self.fresh {
+            if let Fresh::Open(call) = fresh {
+                let complaint = format!("{call} was not recorded: its answer was not over");
+                self.complaints.push(complaint);
+            }
+        }
+        self.complaints.extend(self.unused());
+        if self.mode == Mode::RecordMissing || self.complaints.is_empty() {
+            self.save();
+        }
+        match mem::take(&mut self.complaints) {
+            complaints if complaints.is_empty() => Ok(()),
+            complaints => Err(CassetteError::Broken { path: self.path.clone(), complaints }),
+        }
+    }
+
+    /// Writes what is new where nothing is lost by it.
+    pub(super) fn rescue(&mut self) {
+        if self.mode == Mode::RecordMissing || !self.path.exists() {
+            self.save();
+        }
+    }
+
+    /// Complains of each recording that was not asked.
+    fn unused(&self) -> Vec<String> {
+        let groups = self.groups.values();
+        let mut unused: Vec<usize> =
+            groups.flat_map(|group| group.indices.iter().skip(group.served)).copied().collect();
+        unused.sort_unstable();
+        let named = unused.into_iter().filter_map(|index| {
+            let call = self.recorded.get(index)?.call();
+            Some(format!("{call}, number {} of the cassette, was not asked", index + 1))
+        });
+        named.collect()
+    }
+
+    fn save(&mut self) {
+        let fresh = self.fresh.drain(..).filter_map(|fresh| match fresh {
+            Fresh::Done(call) => Some(*call),
+            Fresh::Open(_) | Fresh::Failed => None,
+        });
+        let fresh: Vec<Interaction> = fresh.collect();
+        if fresh.is_empty() {
+            return;
+        }
+        let old = self.recorded.iter().map(|it| (**it).clone());
+        if let Err(complaint) = self.write(old.chain(fresh).collect()) {
+            self.complaints.push(format!("nothing was written: {complaint}"));
+        }
+    }
+
+    fn write(&self, mut calls: Vec<Interaction>) -> Result<(), String> {
+        let mut values = BTreeSet::new();
+        calls.iter().for_each(|it| redact::collect(it, &self.policy.redacted, &mut values));
+        calls.iter_mut().for_each(|it| redact::redact(it, &values));
+
+        let header = self.header(&calls);
+        let text = format::write(&header, &calls).map_err(|error| error.to_string())?;
+        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        let found = audit::secrets(&text, &keys);
+        if !found.is_empty() {
+            let lines: Vec<String> =
+                found.iter().map(|it| format!("\n  line {}: {it}", it.line)).collect();
+            return Err(format!("there are secrets in it{}\n{ADVICE}", lines.concat()));
+        }
+        if text.len() > self.policy.bytes_max {
+            return Err(too_large(text.len(), self.policy.bytes_max));
+        }
+        replace(&self.path, &text).map_err(|error| error.to_string())
+    }
+
+    fn header(&self, calls: &[Interaction]) -> Header {
+        let model = || {
+            let named = calls.iter().find_map(|it| it.request.get("model")?.as_str());
+            named.map(str::to_owned)
+        };
+        let mut header = self.header.clone().unwrap_or_else(|| Header {
+            cassette: format::VERSION,
+            recorded: Date::today().to_string(),
+            recorder: concat!("alula-llm ", env!("CARGO_PKG_VERSION")).to_owned(),
+            provider: calls.first().map(|it| it.host.clone()).filter(|host| !host.is_empty()),
+            model: model(),
+            api_version: calls.iter().find_map(api_version),
+            allowed: Vec::new(),
+        });
+        for value in &self.policy.allowed {
+            if !header.allowed.contains(value) {
+                header.allowed.push(value.clone());
+            }
+        }
+        header
+    }
+}
+
+fn too_large(bytes: impl Display, bytes_max: impl Display) -> String {
+    format!("it has {bytes} bytes, and {bytes_max} are allowed: ask for less, or set `bytes_max`")
+}
+
+const ADVICE: &str = "take a value out with `redact`, or name one that is no secret with `allow`";
+
+/// The version of the API that a call asks for.
+fn api_version(call: &Interaction) -> Option<String> {
+    const PARAMETER: &str = "api-version=";
+    let header = call.request_headers.iter().find(|(name, _)| name.ends_with("-version"));
+    let query = call.query.as_deref().unwrap_or_default().split('&');
+    let parameter = query.filter_map(|pair| pair.strip_prefix(PARAMETER)).next();
+    header.map(|(_, value)| value.clone()).or_else(|| parameter.map(str::to_owned))
+}
+
+/// Writes a file that is there as a whole or not at all.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    if let Some(dir) = dir {
+        fs::create_dir_all(dir)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", process::id()));
+    let new = path.with_file_name(name);
+    let written = fs::File::create(&new).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    });
+    if written.is_err() {
+        // It may not even have been made.
+        let _ = fs::remove_file(&new);
+    }
+    written
+}

@@ -1,0 +1,81 @@
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Interaction,
+    format::{self, Header},
+    vcr,
+};
+
+/// A folder or file that cannot be read.
+#[derive(Debug)]
+pub struct LoadError {
+    /// Which one.
+    pub path: PathBuf,
+    /// In which line of it, counted from 1.
+    pub line: Option<usize>,
+    reason: String,
+}
+
+impl LoadError {
+    pub(super) fn new(path: &Path, reason: impl fmt::Display) -> Self {
+        Self { path: path.to_owned(), line: None, reason: reason.to_string() }
+    }
+
+    pub(super) fn at(path: &Path, line: usize, reason: impl fmt::Display) -> Self {
+        Self { line: Some(line), ..Self::new(path, reason) }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.path.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        write!(f, " {}", self.reason)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Reads a cassette of either form, which its name tells. Those of VCR.py have no header.
+pub(super) fn load_file(file: &Path) -> Result<(Option<Header>, Vec<Interaction>), LoadError> {
+    let text = fs::read_to_string(file).map_err(|error| LoadError::new(file, error))?;
+    if is_yaml(file) {
+        return Ok((None, vcr::read(file, &text)?));
+    }
+    let (header, interactions) = format::read(file, &text)?;
+    Ok((Some(header), interactions))
+}
+
+/// All files below a folder that may be cassettes, sorted.
+pub(super) fn files_below(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let mut files = Vec::new();
+    collect_files(dir, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn collect_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), LoadError> {
+    let read = |error: io::Error| LoadError::new(dir, error);
+    for entry in fs::read_dir(dir).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        if path.is_dir() {
+            collect_files(&path, files)?;
+        } else if is_yaml(&path) || has_extension(&path, "jsonl") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn is_yaml(path: &Path) -> bool {
+    has_extension(path, "yaml") || has_extension(path, "yml")
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|it| it == extension)
+}

@@ -1,0 +1,118 @@
+//! Cassettes of VCR.py, and what becomes of them.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use alula_llm::{
+    Http,
+    testing::{Cassette, Cassettes, Interaction},
+};
+use reqwest::{Client, Method, Response};
+
+use super::{Shelf, client, pieces, streaming};
+use crate::{cassette::post, recordings::root};
+
+/// Asks what was asked.
+async fn ask(client: &Client, url: &str, call: &Interaction) -> Response {
+    let query = call.query.as_deref().map(|it| format!("?{it}")).unwrap_or_default();
+    let url = format!("{url}{}{query}", call.path);
+    let mut request = client.request(Method::from_bytes(call.method.as_bytes()).unwrap(), url);
+    for (name, value) in &call.request_headers {
+        request = request.header(name, value);
+    }
+    request.body(call.request.to_string()).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn every_recording_survives_our_format_and_every_split() {
+    const TIME_MAX: Duration = Duration::from_secs(30);
+    let Some(root) = root() else { return };
+    let start = Instant::now();
+    // Making them reads the certificates of this machine.
+    let (client, http) = (client(), Http::default());
+    let calls = Cassettes::load(root).unwrap();
+    let mut files: BTreeMap<&Path, Vec<&Interaction>> = BTreeMap::new();
+    for call in calls.iter() {
+        files.entry(&call.file).or_default().push(call);
+    }
+    let (mut replayed, mut split) = (0, 0);
+    for (file, calls) in files {
+        let shelf = Shelf::new();
+        let provider = Cassette::replay(file).start().await.unwrap();
+        let builder = Cassette::record(shelf.path(), provider.url()).bytes_max(usize::MAX);
+        let builder = builder.http(http.clone());
+        let cassette = builder.start().await.unwrap();
+        for call in &calls {
+            let (recorded, whole) = pieces(ask(&client, &cassette.url(), call).await).await;
+            assert!(whole && recorded.concat() == call.body, "{}", file.display());
+        }
+        cassette.finish();
+        // Calls without JSON are left out.
+        let _ = provider.try_finish();
+
+        let streams = calls.iter().any(|call| call.is_stream());
+        let builder = Cassette::replay(shelf.path()).bytes_max(usize::MAX);
+        let builder = if streams { builder.split_every_byte() } else { builder };
+        let cassette = builder.start().await.unwrap();
+        for call in calls {
+            let response = ask(&client, &cassette.url(), call).await;
+            assert_eq!(response.status(), call.status, "{}", file.display());
+            let (bytes, whole) = pieces(response).await;
+            assert!(whole && bytes.concat() == call.body, "{}", file.display());
+            assert!(!streams || bytes.len() == call.body.len(), "{}", file.display());
+            replayed += 1;
+            split += usize::from(call.is_stream());
+        }
+        cassette.finish();
+    }
+    println!("{replayed} calls, {split} of them streams, in {:?}", start.elapsed());
+    assert!(split >= 29, "{split} streams only");
+    assert!(start.elapsed() < TIME_MAX, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_folder_may_hold_both_forms_and_other_files() {
+    let (shelf, server) = (Shelf::new(), streaming(&["data: 1\n\n"]).await);
+    let cassette = Cassette::record(shelf.path(), server.url()).start().await.unwrap();
+    let body = super::question("Hi");
+    pieces(post(&format!("{}/v1/chat/completions", cassette.url()), &body).await).await;
+    cassette.finish();
+    let dir = shelf.path().parent().unwrap().to_owned();
+    let yaml = "interactions:\n- request: {method: POST, uri: 'https://x.example/v1/y', parsed_body: \
+                {a: 1}}\n  response: {status: {code: 200}, body: {string: ok}}\n";
+    let write = |name: &str, text: &str| fs::write(dir.join(name), text).unwrap();
+    write("vcr.yaml", yaml);
+    write("compose.yaml", "services: {}\n");
+    write("data.jsonl", "{\"question\": 1}\n");
+    write("notes.txt", "nothing");
+
+    let cassettes = Cassettes::load(&dir).unwrap();
+    let found = cassettes.find("POST", "/v1/chat/completions", &body).unwrap();
+    assert_eq!((&*found.body, found.arrivals.len()), (&b"data: 1\n\n"[..], 1));
+    assert_eq!(cassettes.find("POST", "/v1/y", &serde_json::json!({"a": 1})).unwrap().body, "ok");
+    let skipped: Vec<String> = cassettes.skipped().iter().map(ToString::to_string).collect();
+    let path = |name: &str| -> PathBuf { dir.join(name) };
+    assert_eq!(
+        skipped,
+        [
+            format!("{}: it has no list of interactions", path("compose.yaml").display()),
+            format!(
+                "{}:1: it is no cassette: the first line has no `cassette` version",
+                path("data.jsonl").display()
+            ),
+        ]
+    );
+
+    // Nothing that can be read is an error.
+    for name in ["x.jsonl", "vcr.yaml", "data.jsonl"] {
+        fs::remove_file(path(name)).unwrap();
+    }
+    let error = Cassettes::load(&dir).unwrap_err();
+    assert!(error.to_string().ends_with("it has no list of interactions"), "{error}");
+    fs::remove_file(path("compose.yaml")).unwrap();
+    assert!(Cassettes::load(&dir).unwrap().is_empty());
+}
