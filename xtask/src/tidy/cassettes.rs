@@ -1,14 +1,12 @@
 //! What may be in recordings of calls that are committed.
 
-/// What the recorder itself refuses to write. It is included, so that tidy does not wait for the
-/// build of the crate that it is a part of.
-#[path = "../../../crates/alula-llm/src/testing/audit/mod.rs"]
-mod audit;
-
 use serde_json::Value;
 
-use self::audit::Date;
-use super::{Finding, source::Source};
+use super::{
+    Finding,
+    audit::{self, Date},
+    source::Source,
+};
 
 /// The age at which an answer says little of what the provider answers today.
 const DAYS_MAX: i64 = 90;
@@ -16,11 +14,7 @@ const DAYS_MAX: i64 = 90;
 const RULE: &str = "cassette";
 
 /// Checks the cassettes among these files: no secrets, and none that is too old.
-pub(super) fn check(sources: &[Source]) -> Vec<Finding> {
-    check_on(Date::today(), sources)
-}
-
-fn check_on(today: Date, sources: &[Source]) -> Vec<Finding> {
+pub(super) fn check(sources: &[Source], today: Date) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in sources.iter().filter(|source| is_cassette(source)) {
         let add = |found: audit::Finding| {
@@ -61,7 +55,7 @@ mod tests {
     #[track_caller]
     fn check_text(path: &str, text: &str, expected: &[&str]) {
         let source = Source { path: path.to_owned(), text: text.to_owned() };
-        let findings = check_on("2026-06-01".parse().unwrap(), &[source]);
+        let findings = check(&[source], "2026-06-01".parse().unwrap());
         let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert_eq!(told, expected);
     }

@@ -39,6 +39,9 @@ struct Inner {
     proxy: Option<Proxy>,
     /// Made once: reading the certificates takes a while.
     client: OnceLock<Client>,
+    /// The server that all calls go to, whatever their address.
+    #[cfg(feature = "testing")]
+    stand_in: Option<Url>,
 }
 
 /// What the connections to providers are held to.
@@ -94,7 +97,27 @@ impl Http {
     }
 
     fn of(limits: HttpLimits, proxy: Option<Proxy>) -> Self {
-        Self { inner: Arc::new(Inner { limits, proxy, client: OnceLock::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                limits,
+                proxy,
+                client: OnceLock::new(),
+                #[cfg(feature = "testing")]
+                stand_in: None,
+            }),
+        }
+    }
+
+    /// A pool whose calls all go to the server at `url`, with the path that they would have had.
+    #[cfg(feature = "testing")]
+    pub(crate) fn to_stand_in(url: Url) -> Self {
+        let inner = Inner {
+            limits: HttpLimits::default(),
+            proxy: None,
+            client: OnceLock::new(),
+            stand_in: Some(url),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The limits it was made with.
@@ -109,15 +132,28 @@ impl Http {
 
     /// Posts JSON and returns as soon as the headers of the answer are there.
     pub(crate) async fn post(&self, url: Url, headers: HeaderMap, body: Bytes) -> Result<Response> {
-        let request = self.client()?.post(url).headers(headers).body(body);
+        let request = self.client()?.post(self.routed(url)).headers(headers).body(body);
         request.send().await.map_err(transport_error)
     }
 
     /// Gets a document that is not part of a chat.
     pub(crate) async fn get(&self, url: Url) -> Result<Bytes> {
-        let response = self.client()?.get(url).send().await.map_err(transport_error)?;
+        let response =
+            self.client()?.get(self.routed(url)).send().await.map_err(transport_error)?;
         let response = response.error_for_status().map_err(transport_error)?;
         self.read(response).await
+    }
+
+    /// The address that is called in place of this one.
+    fn routed(&self, url: Url) -> Url {
+        #[cfg(feature = "testing")]
+        if let Some(stand_in) = &self.inner.stand_in {
+            let mut to = stand_in.clone();
+            to.set_path(url.path());
+            to.set_query(url.query());
+            return to;
+        }
+        url
     }
 
     /// The whole body, up to the limit.

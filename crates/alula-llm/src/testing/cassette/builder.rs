@@ -160,7 +160,9 @@ impl CassetteBuilder {
         let of_server = Arc::clone(&inner);
         let server = Server::start(move |request| answer(Arc::clone(&of_server), request));
         let server = server.await.map_err(CassetteError::Port)?;
-        Ok(Cassette { server, inner, finished: false })
+        let url = base_url(&server.url()).map_err(CassetteError::Upstream)?;
+        let http = Http::to_stand_in(url);
+        Ok(Cassette { server, http, inner, finished: false })
     }
 
     fn upstream_at(&self, url: &str) -> Result<Upstream, CassetteError> {

@@ -32,12 +32,12 @@ use super::{
     matching::read_request,
     server::{Answer, Cut, Server},
 };
-use crate::{Anthropic, ApiKey, Cohere, ErrorKind, Gemini, OpenAi, OpenAiResponses};
+use crate::{Anthropic, ApiKey, Cohere, ErrorKind, Gemini, Http, OpenAi, OpenAiResponses};
 
 /// A file of calls to a provider, and a server on a free port of this machine that answers them.
 ///
-/// Any client that can be given [`url`](Self::url) can use it: the providers of this crate, an
-/// SDK, a program in another language. Answers come as they were recorded: in the same pieces,
+/// Any client that can be given [`url`](Self::url) can use it: an SDK, a program in another
+/// language. The providers of this crate can keep their own address, by [`http`](Self::http). Answers come as they were recorded: in the same pieces,
 /// ended in the same way, at once or at the [speed](CassetteBuilder::speed) of the recording.
 ///
 /// ```
@@ -103,6 +103,7 @@ use crate::{Anthropic, ApiKey, Cohere, ErrorKind, Gemini, OpenAi, OpenAiResponse
 #[derive(Debug)]
 pub struct Cassette {
     server: Server,
+    http: Http,
     inner: Arc<Inner>,
     finished: bool,
 }
@@ -135,29 +136,37 @@ impl Cassette {
         self.server.url()
     }
 
+    /// Connections that all lead to this cassette, for any provider:
+    /// `OpenAi::groq(key).http(cassette.http())`.
+    ///
+    /// The provider keeps its address, and so sends what it sends in earnest.
+    pub fn http(&self) -> Http {
+        self.http.clone()
+    }
+
     /// OpenAI's chat completions, answered by this cassette. The key is needed to record.
     pub fn openai(&self, key: impl Into<ApiKey>) -> OpenAi {
-        OpenAi::new(key).base_url(self.url())
+        OpenAi::new(key).http(self.http())
     }
 
     /// OpenAI's responses, answered by this cassette. The key is needed to record.
     pub fn openai_responses(&self, key: impl Into<ApiKey>) -> OpenAiResponses {
-        OpenAiResponses::new(key).base_url(self.url())
+        OpenAiResponses::new(key).http(self.http())
     }
 
     /// Anthropic, answered by this cassette. The key is needed to record.
     pub fn anthropic(&self, key: impl Into<ApiKey>) -> Anthropic {
-        Anthropic::new(key).base_url(self.url())
+        Anthropic::new(key).http(self.http())
     }
 
     /// Gemini, answered by this cassette. The key is needed to record.
     pub fn gemini(&self, key: impl Into<ApiKey>) -> Gemini {
-        Gemini::new(key).base_url(self.url())
+        Gemini::new(key).http(self.http())
     }
 
     /// Cohere, answered by this cassette. The key is needed to record.
     pub fn cohere(&self, key: impl Into<ApiKey>) -> Cohere {
-        Cohere::new(key).base_url(self.url())
+        Cohere::new(key).http(self.http())
     }
 
     /// Waits until all answers that are being recorded are over.

@@ -23,12 +23,10 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    fn time(self, recorded: Duration) -> Duration {
-        match self.speed > 0.0 {
-            true => Duration::try_from_secs_f64(recorded.as_secs_f64() / self.speed)
-                .unwrap_or(Duration::MAX),
-            false => Duration::ZERO,
-        }
+    /// How long after the headers a piece is sent that came after this time.
+    fn after(self, recorded: Duration) -> Option<Duration> {
+        let seconds = recorded.as_secs_f64() / self.speed;
+        (self.speed > 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
     }
 
     fn chunks(self, call: &Interaction) -> Vec<(Duration, Bytes)> {
@@ -48,8 +46,8 @@ fn single(after: Duration, bytes: Bytes) -> impl Iterator<Item = (Duration, Byte
 pub(super) fn answer(call: &Interaction, pace: Pace) -> Answer {
     let start = Instant::now();
     let chunks = stream::iter(pace.chunks(call)).then(move |(after, bytes)| async move {
-        if pace.speed > 0.0 {
-            sleep_until(start + pace.time(after)).await;
+        if let Some(after) = pace.after(after) {
+            sleep_until(start + after).await;
         }
         Ok(bytes)
     });

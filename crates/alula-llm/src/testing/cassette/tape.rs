@@ -11,6 +11,8 @@ use std::{
     sync::Arc,
 };
 
+use serde_json::Value;
+
 use super::{
     super::{
         Interaction, LoadError, Miss,
@@ -221,16 +223,12 @@ impl Tape {
     }
 
     fn header(&self, calls: &[Interaction]) -> Header {
-        let model = || {
-            let named = calls.iter().find_map(|it| it.request.get("model")?.as_str());
-            named.map(str::to_owned)
-        };
         let mut header = self.header.clone().unwrap_or_else(|| Header {
             cassette: format::VERSION,
             recorded: Date::today().to_string(),
             recorder: concat!("alula-llm ", env!("CARGO_PKG_VERSION")).to_owned(),
             provider: calls.first().map(|it| it.host.clone()).filter(|host| !host.is_empty()),
-            model: model(),
+            model: calls.iter().find_map(model),
             api_version: calls.iter().find_map(api_version),
             allowed: Vec::new(),
         });
@@ -248,6 +246,13 @@ fn too_large(bytes: impl Display, bytes_max: impl Display) -> String {
 }
 
 const ADVICE: &str = "take a value out with `redact`, or name one that is no secret with `allow`";
+
+/// The model that a call is for, which Gemini has in the path.
+fn model(call: &Interaction) -> Option<String> {
+    let in_body = call.request.get("model").and_then(Value::as_str);
+    let in_path = || call.path.split_once("/models/")?.1.split(':').next();
+    in_body.or_else(in_path).map(str::to_owned)
+}
 
 /// The version of the API that a call asks for.
 fn api_version(call: &Interaction) -> Option<String> {
