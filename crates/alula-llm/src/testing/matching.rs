@@ -34,13 +34,16 @@ pub(super) struct Rules {
     /// Places in the body of a request.
     pub(super) ignored: Vec<String>,
     pub(super) ignored_headers: Vec<String>,
+    /// Compares no headers at all.
+    pub(super) without_headers: bool,
 }
 
 impl Rules {
     /// All that is compared of a call, the same for all spellings of it.
     pub(super) fn document(&self, call: &Interaction) -> Value {
         let headers = call.request_headers.iter();
-        let headers = headers.filter(|(name, _)| !self.ignored_headers.contains(name));
+        let headers = headers
+            .filter(|(name, _)| !self.without_headers && !self.ignored_headers.contains(name));
         let headers: Map<String, Value> =
             headers.map(|(name, value)| (name.clone(), value.clone().into())).collect();
         let mut query = Map::new();

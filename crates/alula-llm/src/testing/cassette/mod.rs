@@ -118,7 +118,8 @@ struct Inner {
 }
 
 impl Cassette {
-    /// A cassette that is replayed: one of this crate, or the YAML of VCR.py.
+    /// A cassette that is replayed: one of this crate, or the YAML of VCR.py, of which no headers
+    /// are compared.
     pub fn replay(path: impl AsRef<Path>) -> CassetteBuilder {
         CassetteBuilder::new(path.as_ref(), Mode::Replay)
     }

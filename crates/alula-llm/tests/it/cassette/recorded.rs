@@ -13,8 +13,10 @@ use alula_llm::{
 };
 use reqwest::{Client, Method, Response};
 
-use super::{Shelf, client, pieces, streaming};
-use crate::{cassette::post, recordings::root};
+use serde_json::json;
+
+use super::{Shelf, client, complaint, pieces, post, question, replay, streaming};
+use crate::recordings::root;
 
 /// Asks what was asked.
 async fn ask(client: &Client, url: &str, call: &Interaction) -> Response {
@@ -75,17 +77,38 @@ async fn every_recording_survives_our_format_and_every_split() {
 }
 
 #[tokio::test]
+async fn a_cassette_of_vcr_is_one() {
+    let shelf = Shelf::new();
+    let yaml = shelf.path().with_extension("yaml");
+    fs::create_dir_all(yaml.parent().unwrap()).unwrap();
+    fs::write(&yaml, VCR).unwrap();
+    let cassette = replay(&yaml).await;
+    let url = format!("{}/v1/y", cassette.url());
+    let body = json!({"a": 2});
+    assert_eq!(post(&url, &body).await.status(), 400);
+    // The recording has no headers, and the call has.
+    let body = json!({"a": 1});
+    assert_eq!(post(&url, &body).await.text().await.unwrap(), "ok");
+    let complaint = complaint(cassette.try_finish());
+    assert!(complaint.ends_with("/body/a: expected 1, got 2"), "{complaint}");
+}
+
+const VCR: &str = "
+interactions:
+- request: {method: POST, uri: 'https://x.example/v1/y', parsed_body: {a: 1}}
+  response: {status: {code: 200}, body: {string: ok}}
+";
+
+#[tokio::test]
 async fn a_folder_may_hold_both_forms_and_other_files() {
     let (shelf, server) = (Shelf::new(), streaming(&["data: 1\n\n"]).await);
     let cassette = Cassette::record(shelf.path(), server.url()).start().await.unwrap();
-    let body = super::question("Hi");
+    let body = question("Hi");
     pieces(post(&format!("{}/v1/chat/completions", cassette.url()), &body).await).await;
     cassette.finish();
     let dir = shelf.path().parent().unwrap().to_owned();
-    let yaml = "interactions:\n- request: {method: POST, uri: 'https://x.example/v1/y', parsed_body: \
-                {a: 1}}\n  response: {status: {code: 200}, body: {string: ok}}\n";
     let write = |name: &str, text: &str| fs::write(dir.join(name), text).unwrap();
-    write("vcr.yaml", yaml);
+    write("vcr.yaml", VCR);
     write("compose.yaml", "services: {}\n");
     write("data.jsonl", "{\"question\": 1}\n");
     write("notes.txt", "nothing");
@@ -93,7 +116,7 @@ async fn a_folder_may_hold_both_forms_and_other_files() {
     let cassettes = Cassettes::load(&dir).unwrap();
     let found = cassettes.find("POST", "/v1/chat/completions", &body).unwrap();
     assert_eq!((&*found.body, found.arrivals.len()), (&b"data: 1\n\n"[..], 1));
-    assert_eq!(cassettes.find("POST", "/v1/y", &serde_json::json!({"a": 1})).unwrap().body, "ok");
+    assert_eq!(cassettes.find("POST", "/v1/y", &json!({"a": 1})).unwrap().body, "ok");
     let skipped: Vec<String> = cassettes.skipped().iter().map(ToString::to_string).collect();
     let path = |name: &str| -> PathBuf { dir.join(name) };
     assert_eq!(
