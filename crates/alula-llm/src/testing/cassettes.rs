@@ -15,11 +15,11 @@ use super::{
 
 /// Recordings of provider calls, found by what was asked.
 ///
-/// They are recorded by [`Cassette`](super::Cassette), or the YAML files of VCR.py. A call matches by method, path and JSON body, where it makes
-/// no difference how the same request is spelled (see
-/// [`canonical_request`](super::canonical_request)); the query string, the host and the headers
-/// take no part. Recordings of the same call are served in their order, and the last of them again
-/// and again.
+/// They are recorded by a [`Cassette`](super::Cassette), or the YAML files of VCR.py. A call
+/// matches by method, path and JSON body, where it makes no difference how the same request is
+/// spelled (see [`canonical_request`](super::canonical_request)); the query string, the host and
+/// the headers take no part. Recordings of the same call are served in their order, and the last
+/// of them again and again.
 ///
 /// ```no_run
 /// use alula_llm::testing::Cassettes;

@@ -254,6 +254,7 @@ fn bytes_of(text: &str) -> Result<Bytes, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
     use serde_json::json;
 
     use super::*;
@@ -366,5 +367,23 @@ mod tests {
             assert_eq!(error.to_string(), expected);
         }
         assert!(read("x.jsonl".as_ref(), &[HEADER, &req, res].join("\n")).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_are_read_as_they_were(
+            text in "(b64:|[aé€🦅\n\"]){0,40}",
+            cuts in proptest::collection::vec(0..60_usize, 0..5),
+        ) {
+            let arrivals = cuts.iter().map(|bytes| Arrival {
+                after: Duration::from_millis(*bytes as u64),
+                bytes: *bytes,
+            });
+            let call =
+                Interaction { body: text.into(), arrivals: arrivals.collect(), ..recorded() };
+            let written = write(&header(), std::slice::from_ref(&call)).unwrap();
+            let (_, read) = read("x.jsonl".as_ref(), &written).unwrap();
+            prop_assert_eq!(read[0].chunks(), call.chunks());
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! every way; [`FakeModel`] plays the same scripts without a network; [`assert_sent!`] looks at what
 //! they were sent.
 //!
-//! [`Cassettes`] are the recordings, found by what was asked; [`check`] puts one of them through the
+//! A [`Cassette`] records the calls of a test and replays them to any client. [`Cassettes`] are the
+//! recordings of a whole folder, found by what was asked; [`check`] puts one of them through the
 //! adapter of its protocol and says what is lost.
 
 mod audit;

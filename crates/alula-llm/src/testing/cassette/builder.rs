@@ -144,16 +144,17 @@ impl CassetteBuilder {
             None => Mode::Replay,
         };
         let upstream = match &self.upstream {
-            Some(url) if mode.records() => Some(Arc::new(self.upstream_at(url)?)),
+            Some(url) if mode.calls() => Some(Arc::new(self.upstream_at(url)?)),
             _ => None,
         };
-        if upstream.is_some() && is_yaml(&self.path) {
+        if upstream.is_some() && mode != Mode::Verify && is_yaml(&self.path) {
             return Err(CassetteError::Yaml(self.path));
         }
         let tape = Tape::open(&self.path, mode, self.policy)?;
         let inner = Arc::new(Inner {
             tape: Arc::new(Mutex::new(tape)),
             upstream,
+            mode,
             pace: self.pace,
             recordings: Mutex::new(JoinSet::new()),
         });

@@ -13,7 +13,7 @@ pub enum CassetteError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// `ALULA_CASSETTE` is none of the modes.
-    #[error("ALULA_CASSETTE is {0:?}; it may be replay, record-missing or record-all")]
+    #[error("ALULA_CASSETTE is {0:?}; it may be replay, record-missing, record-all or verify")]
     Mode(String),
     /// Where to record from is no address, or the HTTP client cannot be made.
     #[error("nothing can be recorded: {0}")]

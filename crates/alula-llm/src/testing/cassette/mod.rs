@@ -6,6 +6,7 @@ mod mode;
 mod record;
 mod redact;
 mod replay;
+mod shape;
 mod tape;
 
 use std::{
@@ -37,8 +38,9 @@ use crate::{Anthropic, ApiKey, Cohere, ErrorKind, Gemini, Http, OpenAi, OpenAiRe
 /// A file of calls to a provider, and a server on a free port of this machine that answers them.
 ///
 /// Any client that can be given [`url`](Self::url) can use it: an SDK, a program in another
-/// language. The providers of this crate can keep their own address, by [`http`](Self::http). Answers come as they were recorded: in the same pieces,
-/// ended in the same way, at once or at the [speed](CassetteBuilder::speed) of the recording.
+/// language. The providers of this crate keep their own address, by [`http`](Self::http). Answers
+/// come as they were recorded: in the same pieces, ended in the same way, at once or at the
+/// [speed](CassetteBuilder::speed) of the recording.
 ///
 /// ```
 /// use alula_llm::{ChatRequest, Llm, testing::Cassette};
@@ -87,6 +89,7 @@ use crate::{Anthropic, ApiKey, Cohere, ErrorKind, Gemini, Http, OpenAi, OpenAiRe
 /// | `replay`, or not set | it is answered from the file: nothing is called, in CI least of all |
 /// | `record-missing` | it is answered from the file, or else recorded |
 /// | `record-all` | it is recorded; the file is replaced, which renews it |
+/// | `verify` | it is made, and the answer must have the fields and types that the recorded one has |
 ///
 /// The variable overrides [`mode`](CassetteBuilder::mode), and nothing where no provider is
 /// named. The file is written when the cassette is finished, as a whole or not at all. A call
@@ -112,6 +115,7 @@ pub struct Cassette {
 struct Inner {
     tape: Arc<Mutex<Tape>>,
     upstream: Option<Arc<Upstream>>,
+    mode: Mode,
     pace: Pace,
     /// Recordings outlive their clients for a moment.
     recordings: Mutex<JoinSet<()>>,
@@ -150,9 +154,10 @@ impl Cassette {
         OpenAi::new(key).http(self.http())
     }
 
-    /// OpenAI's responses, answered by this cassette. The key is needed to record.
-    pub fn openai_responses(&self, key: impl Into<ApiKey>) -> OpenAiResponses {
-        OpenAiResponses::new(key).http(self.http())
+    /// OpenAI's responses, under the name `responses`, answered by this cassette. The key is needed
+    /// to record.
+    pub fn responses(&self, key: impl Into<ApiKey>) -> OpenAiResponses {
+        OpenAiResponses::new(key).name("responses").http(self.http())
     }
 
     /// Anthropic, answered by this cassette. The key is needed to record.
@@ -227,15 +232,17 @@ fn check(result: Result<(), CassetteError>) {
 /// Answers a call from the tape, or from the provider, or says how it misses.
 async fn answer(inner: Arc<Inner>, request: Request<Bytes>) -> Result<Answer, Cut> {
     let call = read_request(&request);
-    let miss = match lock(&inner.tape).take(&call) {
-        Ok(found) => return Ok(replay::answer(&found, inner.pace)),
-        Err(miss) => miss,
+    let taken = lock(&inner.tape).take(&call);
+    let (upstream, recorded) = match (taken, &inner.upstream) {
+        (Ok(found), Some(upstream)) if inner.mode == Mode::Verify => (upstream, Some(found)),
+        (Ok(found), _) => return Ok(replay::answer(&found, inner.pace)),
+        (Err(_), Some(upstream)) if inner.mode != Mode::Verify => (upstream, None),
+        (Err(miss), _) => {
+            lock(&inner.tape).complain(miss.to_string());
+            return Ok(replay::failure(&call, ErrorKind::InvalidRequest, miss.to_string()));
+        }
     };
-    let Some(upstream) = &inner.upstream else {
-        lock(&inner.tape).complain(miss.to_string());
-        return Ok(replay::failure(&call, ErrorKind::InvalidRequest, miss.to_string()));
-    };
-    let recording = Recording::begin(&inner.tape, &request, call);
+    let recording = Recording::begin(&inner.tape, &request, call, recorded);
     let (head, answer) = oneshot::channel();
     inner.spawn(recording.run(Arc::clone(upstream), request, head));
     answer.await.map_err(|_| Cut::Close)

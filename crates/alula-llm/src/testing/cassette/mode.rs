@@ -15,6 +15,9 @@ pub enum Mode {
     RecordMissing,
     /// Records all calls and replaces the file. `record-all`.
     RecordAll,
+    /// Calls the provider, and fails the test if the answer lacks something that the recorded one
+    /// has, or has it as another type. The file stays. `verify`.
+    Verify,
 }
 
 impl Mode {
@@ -28,7 +31,7 @@ impl Mode {
         }
     }
 
-    pub(super) fn records(self) -> bool {
+    pub(super) fn calls(self) -> bool {
         self != Self::Replay
     }
 }
@@ -41,6 +44,7 @@ impl FromStr for Mode {
             "replay" => Ok(Self::Replay),
             "record-missing" => Ok(Self::RecordMissing),
             "record-all" => Ok(Self::RecordAll),
+            "verify" => Ok(Self::Verify),
             _ => Err(CassetteError::Mode(text.to_owned())),
         }
     }
@@ -54,10 +58,11 @@ mod tests {
     fn a_mode_is_read_or_what_may_be_read_is_said() {
         assert_eq!("record-all".parse::<Mode>().unwrap(), Mode::RecordAll);
         assert_eq!("record-missing".parse::<Mode>().unwrap(), Mode::RecordMissing);
+        assert_eq!("verify".parse::<Mode>().unwrap(), Mode::Verify);
         assert_eq!("replay".parse::<Mode>().unwrap(), Mode::Replay);
         assert_eq!(
             "once".parse::<Mode>().unwrap_err().to_string(),
-            "ALULA_CASSETTE is \"once\"; it may be replay, record-missing or record-all"
+            "ALULA_CASSETTE is \"once\"; it may be replay, record-missing, record-all or verify"
         );
     }
 }

@@ -1,7 +1,9 @@
 //! Calls that go on to the real provider, and are kept.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    fmt::Display,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -20,6 +22,7 @@ use super::{
         server::{Answer, Cut},
     },
     replay,
+    shape::changes,
     tape::Tape,
 };
 use crate::{Error, ErrorKind, providers::transport_error};
@@ -99,11 +102,14 @@ fn keys(headers: &HeaderMap, query: Option<&str>) -> Vec<String> {
     all.map(str::to_owned).collect()
 }
 
-/// A call that is being recorded. Nothing of it stays unless its answer is over.
+/// A call that is being recorded, or compared with what was recorded. Nothing of it stays unless
+/// its answer is over.
 pub(super) struct Recording {
     tape: Arc<Mutex<Tape>>,
     place: usize,
     call: Interaction,
+    /// What the answer is compared with, in place of being kept.
+    recorded: Option<Arc<Interaction>>,
     body: BytesMut,
     bytes_max: usize,
     whole: bool,
@@ -114,12 +120,21 @@ impl Recording {
         tape: &Arc<Mutex<Tape>>,
         request: &Request<Bytes>,
         call: Interaction,
+        recorded: Option<Arc<Interaction>>,
     ) -> Self {
         let keys = keys(request.headers(), request.uri().query());
         let mut of_tape = tape.lock().unwrap_or_else(PoisonError::into_inner);
         let (place, bytes_max) = (of_tape.reserve(call.call(), keys), of_tape.bytes_max());
         drop(of_tape);
-        Self { tape: Arc::clone(tape), place, call, body: BytesMut::new(), bytes_max, whole: true }
+        Self {
+            tape: Arc::clone(tape),
+            place,
+            call,
+            recorded,
+            body: BytesMut::new(),
+            bytes_max,
+            whole: true,
+        }
     }
 
     /// Calls the provider, and passes on to `head` what the answer begins with.
@@ -133,7 +148,7 @@ impl Recording {
         let response = match upstream.send(request).await {
             Ok(response) => response,
             Err(error) => {
-                let reason = format!("{} was not recorded: {error}", self.call.call());
+                let reason = self.failed(error.to_string());
                 let answer = replay::failure(&self.call, error.kind().clone(), reason.clone());
                 self.complain(reason);
                 // A client that left needs no answer.
@@ -203,29 +218,33 @@ impl Recording {
     /// Keeps the call. The client hears of the end afterwards, so that who has read all of an
     /// answer can rely on the recording.
     fn finish(&mut self, end: Option<End>) {
-        match end {
-            None => self.complain(format!(
-                "{} was not recorded: its client left before the end",
-                self.call.call()
-            )),
-            Some(_) if !self.whole => self.complain(format!(
-                "{} was not recorded: its answer is larger than {} bytes; set `bytes_max`",
-                self.call.call(),
-                self.bytes_max
-            )),
-            Some(end) => {
-                let body = std::mem::take(&mut self.body).freeze();
-                let call = Interaction { body, end, ..std::mem::take(&mut self.call) };
-                self.tape().keep(self.place, call);
-            }
+        let Some(end) = end else {
+            return self.complain(self.failed("its client left before the end"));
+        };
+        if !self.whole {
+            let reason =
+                format!("its answer is larger than {} bytes; set `bytes_max`", self.bytes_max);
+            return self.complain(self.failed(reason));
         }
+        let body = mem::take(&mut self.body).freeze();
+        let call = Interaction { body, end, ..mem::take(&mut self.call) };
+        match &self.recorded {
+            None => self.tape().keep(self.place, call),
+            Some(recorded) => self.tape().verified(self.place, changes(recorded, &call)),
+        }
+    }
+
+    /// Says that the call did not do what it was made for.
+    fn failed(&self, reason: impl Display) -> String {
+        let purpose = if self.recorded.is_some() { "verified" } else { "recorded" };
+        format!("{} was not {purpose}: {reason}", self.call.call())
     }
 
     fn complain(&self, complaint: String) {
         self.tape().give_up(self.place, complaint);
     }
 
-    fn tape(&self) -> std::sync::MutexGuard<'_, Tape> {
+    fn tape(&self) -> MutexGuard<'_, Tape> {
         self.tape.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

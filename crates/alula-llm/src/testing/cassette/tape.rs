@@ -56,8 +56,8 @@ enum Fresh {
     /// Its answer is not over.
     Open(String),
     Done(Box<Interaction>),
-    /// It is complained of.
-    Failed,
+    /// Nothing of it is kept.
+    Over,
 }
 
 /// Recordings of the same call.
@@ -80,7 +80,12 @@ impl Tape {
             keys: BTreeSet::new(),
             complaints: Vec::new(),
         };
-        if mode == Mode::Replay || mode == Mode::RecordMissing && path.exists() {
+        let begins_empty = match mode {
+            Mode::Replay | Mode::Verify => false,
+            Mode::RecordMissing => !path.exists(),
+            Mode::RecordAll => true,
+        };
+        if !begins_empty {
             let (header, recorded) = load_file(path)?;
             tape.check_size(&header)?;
             // Who uses VCR.py has most of them filtered out.
@@ -135,16 +140,21 @@ impl Tape {
         self.settle(place, Fresh::Done(Box::new(call)));
     }
 
+    /// Complains of what has changed since a call was recorded.
+    pub(super) fn verified(&mut self, place: usize, changes: Vec<String>) {
+        let Some(Fresh::Open(call)) = self.settle(place, Fresh::Over) else { return };
+        let complaints = changes.into_iter().map(|change| format!("{call} has changed: {change}"));
+        self.complaints.extend(complaints);
+    }
+
     /// Does without a call, and says why.
     pub(super) fn give_up(&mut self, place: usize, complaint: String) {
-        self.settle(place, Fresh::Failed);
+        self.settle(place, Fresh::Over);
         self.complain(complaint);
     }
 
-    fn settle(&mut self, place: usize, end: Fresh) {
-        if let Some(fresh) = self.fresh.get_mut(place) {
-            *fresh = end;
-        }
+    fn settle(&mut self, place: usize, end: Fresh) -> Option<Fresh> {
+        self.fresh.get_mut(place).map(|fresh| mem::replace(fresh, end))
     }
 
     pub(super) fn complain(&mut self, complaint: String) {
@@ -155,7 +165,7 @@ impl Tape {
     pub(super) fn close(&mut self) -> Result<(), CassetteError> {
         for fresh in &self.fresh {
             if let Fresh::Open(call) = fresh {
-                let complaint = format!("{call} was not recorded: its answer was not over");
+                let complaint = format!("{call} was given up: its answer was not over");
                 self.complaints.push(complaint);
             }
         }
@@ -192,7 +202,7 @@ impl Tape {
     fn save(&mut self) {
         let fresh = self.fresh.drain(..).filter_map(|fresh| match fresh {
             Fresh::Done(call) => Some(*call),
-            Fresh::Open(_) | Fresh::Failed => None,
+            Fresh::Open(_) | Fresh::Over => None,
         });
         let fresh: Vec<Interaction> = fresh.collect();
         if fresh.is_empty() {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use alula_llm::{
-    ChatRequest, Llm,
+    ChatRequest, Llm, OpenAi,
     testing::{Cassette, CassetteError, Cassettes, End, Mode},
 };
 use serde_json::json;
@@ -80,6 +80,29 @@ async fn a_provider_streams_through_a_cassette() {
     let calls = Cassettes::load(shelf.path().parent().unwrap()).unwrap();
     let call = calls.iter().next().unwrap();
     assert_eq!((&*call.host, call.arrivals.len(), call.end), ("127.0.0.1", 4, End::Eof));
+}
+
+#[tokio::test]
+async fn a_provider_is_asked_in_the_words_of_its_own_address() {
+    let answer = json!({"choices": [{"message": {"role": "assistant", "content": "Hello"}}]});
+    let head = "200 OK\r\ncontent-type: application/json";
+    let (shelf, server) = (Shelf::new(), Server::answer(head, answer.to_string()).await);
+    let cassette = Cassette::record(shelf.path(), server.url()).start().await.unwrap();
+    let groq = OpenAi::groq("k").http(cassette.http());
+    let llm = Llm::builder().provider(cassette.openai("k")).provider(groq).build().unwrap();
+    for model in ["openai/m", "groq/m"] {
+        let request = ChatRequest::new(model).user("Hi").max_tokens(5);
+        assert_eq!(llm.chat(request).await.unwrap().text(), "Hello");
+    }
+    cassette.finish();
+    let lines = server.requests().into_iter().map(|request| request.line);
+    let lines: Vec<String> = lines.collect();
+    assert_eq!(
+        lines,
+        ["POST /v1/chat/completions HTTP/1.1", "POST /openai/v1/chat/completions HTTP/1.1"]
+    );
+    // A server on this machine would be asked for `max_tokens`.
+    assert_eq!(server.requests()[0].body["max_completion_tokens"], 5);
 }
 
 #[tokio::test]
@@ -198,6 +221,45 @@ async fn a_renewed_cassette_has_the_new_calls_only() {
     let complaint = complaint(cassette.try_finish());
     assert!(complaint.contains("POST / was not recorded: no connection"), "{complaint}");
     assert!(shelf.text().contains("new"));
+}
+
+#[tokio::test]
+async fn a_recording_is_verified_by_its_shape() {
+    let (shelf, server) = (Shelf::new(), streaming(&["data: {\"id\":1,\"a\":\"x\"}\n\n"]).await);
+    let cassette = Cassette::record(shelf.path(), server.url()).start().await.unwrap();
+    pieces(post(&cassette.url(), &question("Hi")).await).await;
+    cassette.finish();
+    let text = shelf.text();
+    for (answer, expected) in [
+        ("data: {\"id\":2,\"a\":\"\",\"new\":true}\n\n", None),
+        (
+            "data: {\"id\":\"2\"}\n\n",
+            Some(
+                "POST / has changed: event/a is missing, and was a text\n  \
+                 POST / has changed: event/id is a text, and was a number",
+            ),
+        ),
+    ] {
+        let server = streaming(&[answer]).await;
+        let cassette = Cassette::replay(shelf.path()).upstream(server.url()).mode(Mode::Verify);
+        let cassette = cassette.start().await.unwrap();
+        let (pieces, _) = pieces(post(&cassette.url(), &question("Hi")).await).await;
+        assert_eq!(pieces.concat(), answer.as_bytes());
+        match expected {
+            None => cassette.finish(),
+            Some(expected) => {
+                let complaint = complaint(cassette.try_finish());
+                assert!(complaint.ends_with(expected), "{complaint}");
+            }
+        }
+        assert_eq!(shelf.text(), text);
+    }
+    // What was never recorded is not asked for.
+    let cassette = Cassette::replay(shelf.path()).upstream(server.url()).mode(Mode::Verify);
+    let cassette = cassette.start().await.unwrap();
+    assert_eq!(post(&cassette.url(), &question("Ho")).await.status(), 400);
+    assert!(complaint(cassette.try_finish()).contains("/body/messages/0/content"));
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn a_provider_says_what_was_not_recorded() {
     let cassette = replay(&shelf.path()).await;
     let llm = Llm::builder()
         .provider(cassette.openai("k"))
-        .provider(cassette.openai_responses("k").name("responses"))
+        .provider(cassette.responses("k"))
         .provider(cassette.anthropic("k"))
         .provider(cassette.gemini("k"))
         .provider(cassette.cohere("k"))
