@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod cache;
 mod cost;
 mod deadline;
 mod error;
@@ -15,6 +16,7 @@ mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use cache::{CachePolicy, CacheStats};
 pub use cost::{Cost, CostKind, MicroUsd, Prices, Terms};
 pub use deadline::Deadlines;
 pub use error::{BODY_EXCERPT_BYTES_MAX, Error, ErrorKind, Phase, Result};

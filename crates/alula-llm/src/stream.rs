@@ -20,12 +20,25 @@ use crate::{Accumulator, ChatEvent, ChatResponse, Result};
 /// be read on; every other error is the last item.
 ///
 /// Dropping the stream closes the connection to the provider.
-pub struct ChatStream(BoxStream<'static, Result<ChatEvent>>);
+pub struct ChatStream {
+    events: BoxStream<'static, Result<ChatEvent>>,
+    is_cached: bool,
+}
 
 impl ChatStream {
     /// A stream of these events.
     pub fn new(events: impl Stream<Item = Result<ChatEvent>> + Send + 'static) -> Self {
-        Self(events.boxed())
+        Self { events: events.boxed(), is_cached: false }
+    }
+
+    pub(crate) fn cached(self, is_cached: bool) -> Self {
+        Self { is_cached, ..self }
+    }
+
+    /// Whether the answer was given before, and cost nothing now; see
+    /// [`CachePolicy`](crate::CachePolicy).
+    pub fn is_cached(&self) -> bool {
+        self.is_cached
     }
 
     /// Waits for the first content, so that a failure before it is a failure of the call: it
@@ -37,7 +50,8 @@ impl ChatStream {
     ///
     /// The first error of the stream, if it comes before any content.
     pub async fn ready(self) -> Result<Self> {
-        ready(self.0).await.map(Self::new)
+        let events = ready(self.events).await?;
+        Ok(Self::new(events).cached(self.is_cached))
     }
 
     /// Reads to the end and returns the whole answer.
@@ -47,10 +61,10 @@ impl ChatStream {
     /// The first error of the stream.
     pub async fn accumulate(mut self) -> Result<ChatResponse> {
         let mut answer = Accumulator::new();
-        while let Some(event) = self.0.next().await {
+        while let Some(event) = self.events.next().await {
             answer.push(event?);
         }
-        Ok(answer.finish())
+        Ok(ChatResponse { is_cached: self.is_cached, ..answer.finish() })
     }
 }
 
@@ -58,7 +72,7 @@ impl Stream for ChatStream {
     type Item = Result<ChatEvent>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(cx)
+        self.events.poll_next_unpin(cx)
     }
 }
 

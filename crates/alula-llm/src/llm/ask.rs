@@ -1,8 +1,14 @@
 //! The kinds of calls: what is asked, and what is the answer.
 
+use std::sync::Arc;
+
 use crate::{
     ChatRequest, ChatResponse, ChatStream, Deadlines, ErrorKind, Provider, RelayRequest,
-    RelayResponse, RelayStream, Result, TokenCount, estimate, relay::translated, stream,
+    RelayResponse, RelayStream, Result, TokenCount,
+    cache::{Digest, Kept, kept},
+    estimate,
+    relay::translated,
+    stream,
 };
 
 /// A kind of call.
@@ -18,6 +24,18 @@ pub(super) trait Ask {
         request: &Self::Request,
         deadlines: Deadlines,
     ) -> impl Future<Output = Result<Self::Answer>> + Send;
+
+    /// Adds the kind of the call and its request, if answers to it may be kept.
+    fn digest(request: &Self::Request, digest: &mut Digest) -> bool {
+        let _ = (request, digest);
+        false
+    }
+
+    /// The answer that was kept.
+    fn replay(kept: Arc<Kept>) -> Option<Self::Answer> {
+        let _ = kept;
+        None
+    }
 }
 
 /// What is asked of a model.
@@ -60,6 +78,18 @@ impl Ask for Whole {
     ) -> Result<ChatResponse> {
         deadlines.whole(provider.name(), provider.chat(request)).await
     }
+
+    fn digest(request: &Self::Request, digest: &mut Digest) -> bool {
+        digest.bytes(b"whole").value(request);
+        true
+    }
+
+    fn replay(kept: Arc<Kept>) -> Option<Self::Answer> {
+        match &*kept {
+            Kept::Chat(answer) => Some(ChatResponse { is_cached: true, ..answer.clone() }),
+            _ => None,
+        }
+    }
 }
 
 /// A call for a stream that has begun.
@@ -77,6 +107,15 @@ impl Ask for Streamed {
     ) -> Result<ChatStream> {
         let events = deadlines.stream(provider.name(), provider.stream(request)).await?;
         stream::ready(events).await.map(ChatStream::new)
+    }
+
+    fn digest(request: &Self::Request, digest: &mut Digest) -> bool {
+        digest.bytes(b"stream").value(request);
+        true
+    }
+
+    fn replay(kept: Arc<Kept>) -> Option<Self::Answer> {
+        Some(ChatStream::new(kept::replay(kept)).cached(true))
     }
 }
 
@@ -114,6 +153,18 @@ impl Ask for Relayed {
         let answer = Whole::ask(provider, request.chat()?, deadlines).await?;
         translated::response(request, answer)
     }
+
+    fn digest(request: &Self::Request, digest: &mut Digest) -> bool {
+        request.digest(digest.bytes(b"relayed"));
+        true
+    }
+
+    fn replay(kept: Arc<Kept>) -> Option<Self::Answer> {
+        match &*kept {
+            Kept::Relay(answer) => Some(RelayResponse { is_cached: true, ..answer.clone() }),
+            _ => None,
+        }
+    }
 }
 
 /// A request for a stream that is passed on, or translated where that is not possible.
@@ -135,6 +186,15 @@ impl Ask for RelayedStream {
         }
         let events = Streamed::ask(provider, request.chat()?, deadlines).await?;
         Ok(translated::stream(request, events))
+    }
+
+    fn digest(request: &Self::Request, digest: &mut Digest) -> bool {
+        request.digest(digest.bytes(b"relayed stream"));
+        true
+    }
+
+    fn replay(kept: Arc<Kept>) -> Option<Self::Answer> {
+        Some(RelayStream::new(kept::replay(kept)).cached(true))
     }
 }
 

@@ -2,8 +2,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{Connected, Inner, Llm, Route, route::Target};
 use crate::{
-    BreakerPolicy, Deadlines, Error, ErrorKind, Http, HttpLimits, Provider, RateLimit, Result,
-    RetryPolicy,
+    BreakerPolicy, CachePolicy, Deadlines, Error, ErrorKind, Http, HttpLimits, Provider, RateLimit,
+    Result, RetryPolicy,
+    cache::Cache,
     resilience::{Gate, Health, Sharing},
 };
 
@@ -19,6 +20,7 @@ pub struct LlmBuilder {
     retry: RetryPolicy,
     breaker: BreakerPolicy,
     sharing: Option<Sharing>,
+    cache: Option<CachePolicy>,
     limits: HttpLimits,
     proxy: Option<String>,
 }
@@ -125,6 +127,14 @@ impl LlmBuilder {
         self
     }
 
+    /// Gives the answers of before to requests that are the same. Without it every request goes to
+    /// a provider.
+    #[must_use]
+    pub fn cache(mut self, policy: CachePolicy) -> Self {
+        self.cache = Some(policy);
+        self
+    }
+
     /// Shares limits and the state of breakers with all processes that have the same Redis, prefix
     /// and names of providers and routes.
     #[cfg(feature = "redis")]
@@ -159,8 +169,9 @@ impl LlmBuilder {
         }
         let default_model = self.default_model.filter(|model| !model.is_empty());
         let routes = HashMap::new();
-        let sharing = sharing.clone();
-        let mut inner = Inner { providers, routes, default_model, deadlines, retry, sharing };
+        let (sharing, cache) = (sharing.clone(), self.cache.map(|it| Arc::new(Cache::new(it))));
+        let mut inner =
+            Inner { providers, routes, default_model, deadlines, retry, sharing, cache };
         for (name, route) in self.routes {
             let targets = targets(&inner, &name, route, health)?;
             inner.routes.insert(name, targets);
@@ -168,7 +179,7 @@ impl LlmBuilder {
         if let Some(model) = &inner.default_model {
             inner.targets(model)?;
         }
-        Ok(Llm { inner: Arc::new(inner) })
+        Ok(Llm { inner: Arc::new(inner), scope: None })
     }
 
     /// Checks the providers, and gives them what they share.

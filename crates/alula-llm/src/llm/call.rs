@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Connected, Inner,
+    Connected, Inner, Llm,
     ask::{Ask, Asked},
     not_found,
     route::Target,
+    underway::Underway,
 };
 use crate::{
-    ChatEvent, Deadlines, Error, ErrorKind, Result,
+    Deadlines, Error, ErrorKind, Result,
+    cache::{Digest, Place},
     resilience::{self, Health, InFlight, Passage},
-    stream::Piece,
 };
 
 /// Asks the targets of the request's model, one after the other, until one answers.
@@ -22,16 +22,23 @@ use crate::{
 /// Where the answer streams, each target has the time to its first token once, however often it
 /// is asked.
 pub(super) async fn run<A: Ask>(
-    inner: &Inner,
+    llm: &Llm,
     mut request: A::Request,
-) -> Result<(A::Answer, InFlight)> {
+) -> Result<(A::Answer, Underway)> {
+    let inner = &*llm.inner;
     let mut failure = None;
     let ends = Instant::now().checked_add(inner.deadlines.total);
     for target in inner.targets(request.model())? {
         request.ask_for(&target.model);
+        let place = match look_up::<A>(llm, &target, &request) {
+            Found::Answer(answer) => return Ok((answer, Underway::default())),
+            Found::Place(place) => place,
+        };
         let attempts = Attempts::new(inner, ends, A::STREAMS);
         match attempts.at::<A>(&target, &request).await {
-            Ok(answered) => return Ok(answered),
+            Ok((answer, in_flight)) => {
+                return Ok((answer, Underway { in_flight: Some(in_flight), place }));
+            }
             Err(error) => failure = Some(passed_on(&target, error)?),
         }
     }
@@ -49,6 +56,28 @@ pub(super) fn passed_on(target: &Target, error: Error) -> Result<Error> {
 
 pub(super) fn no_targets() -> Error {
     not_found("the route has no targets".to_owned())
+}
+
+/// What there is in the cache.
+enum Found<A> {
+    Answer(A),
+    /// Where the answer is to be kept, if it may be.
+    Place(Option<Place>),
+}
+
+fn look_up<A: Ask>(llm: &Llm, target: &Target, request: &A::Request) -> Found<A::Answer> {
+    let scope = llm.scope.as_deref();
+    let cache = llm.inner.cache.as_ref().filter(|cache| cache.serves(scope));
+    let Some(cache) = cache else { return Found::Place(None) };
+    let mut digest = Digest::new();
+    digest.value(&scope).bytes(&target.provider.to_le_bytes());
+    if !A::digest(request, &mut digest) {
+        return Found::Place(None);
+    }
+    match cache.find(digest.finish()) {
+        Ok(kept) => A::replay(kept).map_or(Found::Place(None), Found::Answer),
+        Err(place) => Found::Place(Some(place)),
+    }
 }
 
 /// Whether a call that failed here may succeed elsewhere.
@@ -137,36 +166,4 @@ impl<'a> Attempts<'a> {
 
 fn left(until: Option<Instant>) -> Duration {
     until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()))
-}
-
-/// A stream that tells what became of its call.
-pub(super) fn watched<T: Piece>(
-    pieces: impl Stream<Item = Result<T>> + Unpin + Send + 'static,
-    mut in_flight: InFlight,
-) -> impl Stream<Item = Result<T>> + Send + 'static {
-    in_flight.begun();
-    let state = (pieces, Some(in_flight), None);
-    stream::unfold(state, |(mut pieces, mut in_flight, mut usage)| async {
-        let item = pieces.next().await;
-        match &item {
-            Some(Ok(piece)) => piece.events().iter().for_each(|event| {
-                if let ChatEvent::Usage(counted) = event {
-                    usage = Some(counted.clone());
-                }
-            }),
-            // One malformed event, after which the stream goes on.
-            Some(Err(error)) if *error.kind() == ErrorKind::Decode => {}
-            Some(Err(error)) => {
-                if let Some(in_flight) = in_flight.take() {
-                    in_flight.failed(error);
-                }
-            }
-            None => {
-                if let Some(in_flight) = in_flight.take() {
-                    in_flight.succeeded(usage.as_ref());
-                }
-            }
-        }
-        Some((item?, (pieces, in_flight, usage)))
-    })
 }

@@ -5,6 +5,7 @@ mod builder;
 mod call;
 mod embed;
 mod route;
+mod underway;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,9 +19,10 @@ use self::{
     route::Target,
 };
 use crate::{
-    BreakerState, ChatRequest, ChatResponse, ChatStream, Deadlines, EmbedRequest, EmbedResponse,
-    Error, ErrorKind, Provider, RelayRequest, RelayResponse, RelayStream, Result, RetryPolicy,
-    TokenCount, Usage,
+    BreakerState, CacheStats, ChatRequest, ChatResponse, ChatStream, Deadlines, EmbedRequest,
+    EmbedResponse, Error, ErrorKind, Provider, RelayRequest, RelayResponse, RelayStream, Result,
+    RetryPolicy, TokenCount, Usage,
+    cache::{Cache, kept},
     resilience::{Gate, Health, SharedState, Sharing},
 };
 
@@ -36,6 +38,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Llm {
     inner: Arc<Inner>,
+    /// Whose answers from the cache it gives.
+    scope: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -46,6 +50,7 @@ struct Inner {
     deadlines: Deadlines,
     retry: RetryPolicy,
     sharing: Option<Sharing>,
+    cache: Option<Arc<Cache>>,
 }
 
 /// A provider, and what its calls have in common.
@@ -70,8 +75,9 @@ impl Llm {
     /// [`ErrorKind::NotFound`] when no provider serves the model; else what the provider says, or
     /// the last of several.
     pub async fn chat(&self, request: ChatRequest) -> Result<ChatResponse> {
-        let (answer, in_flight) = call::run::<Whole>(&self.inner, request).await?;
-        in_flight.succeeded(answer.usage.as_ref());
+        let (answer, mut call) = call::run::<Whole>(self, request).await?;
+        call.keep(|| kept::chat(&answer));
+        call.succeeded(answer.usage.as_ref());
         Ok(answer)
     }
 
@@ -83,8 +89,9 @@ impl Llm {
     /// [`ErrorKind::NotFound`] when no provider serves the model; else what the provider says, or
     /// the last of several.
     pub async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
-        let (events, in_flight) = call::run::<Streamed>(&self.inner, request).await?;
-        Ok(ChatStream::new(call::watched(events, in_flight)))
+        let (events, call) = call::run::<Streamed>(self, request).await?;
+        let is_cached = events.is_cached();
+        Ok(ChatStream::new(underway::watched(events, call)).cached(is_cached))
     }
 
     /// Passes a request on as its client wrote it, and returns the answer in the same protocol.
@@ -109,8 +116,10 @@ impl Llm {
     /// As [`chat`](Self::chat), and [`ErrorKind::InvalidRequest`] when the request must be
     /// translated and cannot be.
     pub async fn relay(&self, request: RelayRequest) -> Result<RelayResponse> {
-        let (answer, in_flight) = call::run::<Relayed>(&self.inner, request).await?;
-        in_flight.succeeded(answer.usage.as_ref());
+        let protocol = request.protocol();
+        let (answer, mut call) = call::run::<Relayed>(self, request).await?;
+        call.keep(|| kept::relay(protocol, &answer));
+        call.succeeded(answer.usage.as_ref());
         Ok(answer)
     }
 
@@ -122,8 +131,9 @@ impl Llm {
     /// As [`relay`](Self::relay).
     pub async fn relay_stream(&self, request: RelayRequest) -> Result<RelayStream> {
         let request = request.with_stream(true);
-        let (chunks, in_flight) = call::run::<RelayedStream>(&self.inner, request).await?;
-        Ok(RelayStream::new(call::watched(chunks, in_flight)))
+        let (chunks, call) = call::run::<RelayedStream>(self, request).await?;
+        let is_cached = chunks.is_cached();
+        Ok(RelayStream::new(underway::watched(chunks, call)).cached(is_cached))
     }
 
     /// Counts the tokens of a request, without making it: by the provider if it can, else by an
@@ -147,8 +157,8 @@ impl Llm {
     ///
     /// As [`chat`](Self::chat).
     pub async fn count_tokens(&self, request: ChatRequest) -> Result<TokenCount> {
-        let (count, in_flight) = call::run::<Counted>(&self.inner, Counted(request)).await?;
-        in_flight.succeeded(Some(&Usage::default()));
+        let (count, call) = call::run::<Counted>(self, Counted(request)).await?;
+        call.succeeded(Some(&Usage::default()));
         Ok(count)
     }
 
@@ -237,6 +247,18 @@ impl Llm {
             Some((name, connected.provider.name()))
         };
         names.into_iter().filter_map(provider).collect()
+    }
+
+    /// The same for the calls of one scope, such as a tenant, to whom alone their answers are given
+    /// again; see [`CachePolicy`](crate::CachePolicy).
+    #[must_use]
+    pub fn scoped(&self, scope: impl Into<Arc<str>>) -> Self {
+        Self { inner: self.inner.clone(), scope: Some(scope.into()) }
+    }
+
+    /// What the cache has done so far; nothing if there is none.
+    pub fn cache_stats(&self) -> Option<CacheStats> {
+        self.inner.cache.as_ref().map(|cache| cache.stats())
     }
 
     /// How it stands with the state of limits and breakers that processes have in common; nothing

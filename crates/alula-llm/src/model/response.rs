@@ -13,6 +13,8 @@ pub struct ChatResponse {
     pub choices: Vec<Choice>,
     /// What it cost in tokens.
     pub usage: Option<Usage>,
+    /// Whether it was given before, and cost nothing now; see [`CachePolicy`](crate::CachePolicy).
+    pub is_cached: bool,
     /// Whose wire format `extra` follows; `None` for any.
     pub origin: Option<Protocol>,
     /// Other fields.

@@ -360,7 +360,8 @@ async fn relay_whole<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<
     }
     let text = |name| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let usage = answer.get(S::USAGE).and_then(Value::as_object).cloned().map(S::usage);
-    Ok(RelayResponse { body, id: text(S::ID), model: text(S::MODEL), usage })
+    let (id, model) = (text(S::ID), text(S::MODEL));
+    Ok(RelayResponse { body, id, model, usage, is_cached: false })
 }
 
 async fn relay_events<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<RelayStream> {

@@ -34,6 +34,8 @@ pub struct RelayResponse {
     pub model: String,
     /// What the call has used.
     pub usage: Option<Usage>,
+    /// Whether it was given before, and cost nothing now; see [`CachePolicy`](crate::CachePolicy).
+    pub is_cached: bool,
 }
 
 /// A piece of a streamed answer in the bytes of the protocol in which it was asked for: one or
@@ -51,7 +53,10 @@ pub struct RelayChunk {
 ///
 /// As with a [`ChatStream`](crate::ChatStream) the answer is complete only when the stream ends
 /// without an error. Unlike there, every error is the last item: one malformed event is passed on.
-pub struct RelayStream(BoxStream<'static, Result<RelayChunk>>);
+pub struct RelayStream {
+    chunks: BoxStream<'static, Result<RelayChunk>>,
+    is_cached: bool,
+}
 
 impl RelayResponse {
     /// An answer of which nothing is known but its bytes.
@@ -76,7 +81,17 @@ impl Piece for RelayChunk {
 impl RelayStream {
     /// A stream of these chunks.
     pub fn new(chunks: impl Stream<Item = Result<RelayChunk>> + Send + 'static) -> Self {
-        Self(chunks.boxed())
+        Self { chunks: chunks.boxed(), is_cached: false }
+    }
+
+    pub(crate) fn cached(self, is_cached: bool) -> Self {
+        Self { is_cached, ..self }
+    }
+
+    /// Whether the answer was given before, and cost nothing now; see
+    /// [`CachePolicy`](crate::CachePolicy).
+    pub fn is_cached(&self) -> bool {
+        self.is_cached
     }
 }
 
@@ -84,7 +99,7 @@ impl Stream for RelayStream {
     type Item = Result<RelayChunk>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(cx)
+        self.chunks.poll_next_unpin(cx)
     }
 }
 

@@ -5,7 +5,7 @@ use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::scan::{Edits, Head};
-use crate::{ChatRequest, Error, ErrorKind, Result, model::Protocol};
+use crate::{ChatRequest, Error, ErrorKind, Result, cache::Digest, model::Protocol};
 
 /// A request in the bytes in which a client wrote it.
 ///
@@ -115,6 +115,14 @@ impl RelayRequest {
         let mut chat = self.protocol.request_from_json(Value::Object(self.object()?))?;
         chat.model.clone_from(&self.model);
         Ok(self.chat.get_or_init(|| chat))
+    }
+
+    /// Adds all that is sent, as it is sent.
+    pub(crate) fn digest(&self, digest: &mut Digest) {
+        digest.value(&self.protocol).bytes(self.model.as_bytes()).bytes(&self.body);
+        for (name, value) in &self.headers {
+            digest.bytes(name.as_str().as_bytes()).bytes(value.as_bytes());
+        }
     }
 
     pub(crate) fn ask_for(&mut self, model: &str) {

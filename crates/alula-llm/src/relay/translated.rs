@@ -24,7 +24,7 @@ pub(crate) fn response(request: &RelayRequest, answer: ChatResponse) -> Result<R
         body.entry(name).or_insert_with(now);
     }
     let ChatResponse { id, model, usage, .. } = answer;
-    Ok(RelayResponse { body: body.to_string().into(), id, model, usage })
+    Ok(RelayResponse { body: body.to_string().into(), id, model, usage, is_cached: false })
 }
 
 /// The seconds since 1970.

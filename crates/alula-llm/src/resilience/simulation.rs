@@ -97,7 +97,7 @@ async fn no_sixty_seconds_hold_more_than_the_limits() {
         sleep(Duration::from_millis(random.u64(0..1_000))).await;
         let (limiter, started) = (Limiter::new(limit, None), Instant::now());
         sleep(Duration::from_millis(random.u64(0..1_000))).await;
-        let count = random.usize(1..25);
+        let count = random.usize(1..20);
         let calls = (0..count).map(|_| call(&limiter, started, random.fork(), tokens));
         let calls: Vec<Call> = join_all(calls).await.into_iter().flatten().collect();
         match check(&calls, requests, tokens) {
@@ -107,7 +107,7 @@ async fn no_sixty_seconds_hold_more_than_the_limits() {
         passed += calls.len();
     }
     // The limits were reached, and calls got through.
-    assert!(passed > 30_000 && full > 5_000, "{passed} calls, {full} times full");
+    assert!(passed > 25_000 && full > 5_000, "{passed} calls, {full} times full");
 }
 
 /// Several threads at once, in a window that takes a third of a second.

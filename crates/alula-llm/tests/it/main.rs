@@ -8,6 +8,7 @@
     reason = "a test may panic and print, and its helpers take `json!` values as they are written"
 )]
 
+mod cache;
 mod cassette;
 mod cohere;
 mod conformance;

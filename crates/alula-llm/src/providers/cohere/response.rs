@@ -35,6 +35,7 @@ pub fn response_from_json(body: Value) -> Result<ChatResponse> {
         model: body.take_string("model").unwrap_or_default(),
         choices: vec![choice],
         usage: body.take_object("usage").map(usage_from_json),
+        is_cached: false,
         origin: Some(PROTOCOL),
         extra: body,
     })

@@ -51,6 +51,7 @@ pub fn response_from_json(body: Value) -> Result<ChatResponse> {
         model: body.take_text("modelVersion").unwrap_or_default(),
         choices,
         usage: body.take_object("usageMetadata").map(usage_from_json),
+        is_cached: false,
         origin: Some(PROTOCOL),
         extra: body,
     })

@@ -32,6 +32,7 @@ pub fn response_from_json(body: Value) -> Result<ChatResponse> {
         id: body.take_string("id").unwrap_or_default(),
         model: body.take_string("model").unwrap_or_default(),
         usage: body.take_object("usage").map(usage_from_json),
+        is_cached: false,
         origin: Some(PROTOCOL),
         extra: body,
     })

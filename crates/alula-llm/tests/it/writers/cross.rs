@@ -50,7 +50,7 @@ async fn answer_of(call: &Interaction) -> Option<(Protocol, Vec<ChatEvent>, Chat
 
 /// The events of a whole answer.
 fn events_of(answer: &ChatResponse) -> Vec<ChatEvent> {
-    let ChatResponse { id, model, origin, extra, choices, usage } = answer.clone();
+    let ChatResponse { id, model, origin, extra, choices, usage, is_cached: _ } = answer.clone();
     let mut events = vec![ChatEvent::Start { id, model, origin, extra }];
     for Choice { index: choice, message, stop, logprobs, extra, .. } in choices {
         for (part, content) in message.parts.into_iter().enumerate() {

@@ -1,0 +1,99 @@
+//! A call between its answer and its end.
+
+use futures_util::{Stream, StreamExt, stream};
+
+use crate::{
+    ChatEvent, Error, ErrorKind, Result, Usage,
+    cache::{KeepPiece, Kept, Place, Recorder},
+    resilience::InFlight,
+};
+
+/// A call that is answered, until it is known how it ends.
+#[derive(Debug, Default)]
+pub(super) struct Underway {
+    /// Nothing if the answer came from the cache.
+    pub(super) in_flight: Option<InFlight>,
+    /// Where the answer is kept.
+    pub(super) place: Option<Place>,
+}
+
+impl Underway {
+    /// Keeps the answer, if answers are kept and this one is worth it.
+    pub(super) fn keep(&mut self, answer: impl FnOnce() -> Option<Kept>) {
+        if let Some(place) = self.place.take()
+            && let Some(answer) = answer()
+        {
+            place.keep(answer);
+        }
+    }
+
+    /// The call was answered, and cost so much if the provider says so.
+    pub(super) fn succeeded(self, usage: Option<&Usage>) {
+        if let Some(in_flight) = self.in_flight {
+            in_flight.succeeded(usage);
+        }
+    }
+
+    fn failed(self, error: &Error) {
+        if let Some(in_flight) = self.in_flight {
+            in_flight.failed(error);
+        }
+    }
+}
+
+/// A stream that tells what became of its call, and is kept if it may be.
+pub(super) fn watched<T: KeepPiece>(
+    pieces: impl Stream<Item = Result<T>> + Unpin + Send + 'static,
+    mut call: Underway,
+) -> impl Stream<Item = Result<T>> + Send + 'static {
+    if let Some(in_flight) = &mut call.in_flight {
+        in_flight.begun();
+    }
+    let record = call.place.take().map(Recorder::new);
+    let watch = Watch { call: Some(call), usage: None, record };
+    stream::unfold((pieces, watch), |(mut pieces, mut watch)| async {
+        let item = pieces.next().await;
+        watch.note(item.as_ref());
+        Some((item?, (pieces, watch)))
+    })
+}
+
+/// What is known of a call whose answer streams.
+struct Watch<T> {
+    call: Option<Underway>,
+    usage: Option<Usage>,
+    record: Option<Recorder<T>>,
+}
+
+impl<T: KeepPiece> Watch<T> {
+    /// Notes a piece, or the end.
+    fn note(&mut self, item: Option<&Result<T>>) {
+        match item {
+            Some(Ok(piece)) => {
+                self.record = self.record.take().and_then(|record| record.note(piece));
+                for event in piece.events() {
+                    if let ChatEvent::Usage(counted) = event {
+                        self.usage = Some(counted.clone());
+                    }
+                }
+            }
+            Some(Err(error)) => {
+                self.record = None;
+                // After one malformed event the stream goes on.
+                if *error.kind() != ErrorKind::Decode
+                    && let Some(call) = self.call.take()
+                {
+                    call.failed(error);
+                }
+            }
+            None => {
+                if let Some(record) = self.record.take() {
+                    record.finish();
+                }
+                if let Some(call) = self.call.take() {
+                    call.succeeded(self.usage.as_ref());
+                }
+            }
+        }
+    }
+}
