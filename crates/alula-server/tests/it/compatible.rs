@@ -112,14 +112,20 @@ async fn an_upstream_is_stopped_when_the_client_leaves() {
         (stream, format!("{STREAM_HEAD}{}", token("a"))),
     ] {
         let request = http().post(alula.url(CHAT)).json(&asked(&more)).send();
-        let client = tokio::spawn(async move { request.await.unwrap().chunk().await });
-        let mut call = upstream.call().await;
-        call.send(&sent).await;
-        if sent.contains("data") {
-            client.await.unwrap().unwrap();
+        let client = async move { request.await.unwrap().chunk().await.unwrap() };
+        let answering = async {
+            let mut call = upstream.call().await;
+            call.send(&sent).await;
+            call
+        };
+        let call = if sent.contains("data") {
+            tokio::join!(answering, client).0
         } else {
-            client.abort();
-        }
+            tokio::select! {
+                call = answering => call,
+                chunk = client => panic!("there is nothing to read yet: {chunk:?}"),
+            }
+        };
         assert!(call.closed().await < SOON, "{more} {sent}");
     }
 }
