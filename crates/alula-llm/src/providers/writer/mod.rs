@@ -47,6 +47,24 @@ pub struct StreamOptions {
 /// What a call appends are whole server-sent events, none or several, so that each can be sent at
 /// once.
 ///
+/// # What a format cannot say
+///
+/// An answer of the same format loses nothing. Of one from another format, text, tool calls with
+/// their ids, reasoning, the reason to stop and the tokens are the same in all of them, and so
+/// are sources with an address, apart from Anthropic and Cohere. What has no word is left out:
+///
+/// | format | left out, or said otherwise |
+/// |---|---|
+/// | all | unknown fields, seals of reasoning, tools that ran at the provider, and the stop text that came up, which only Anthropic tells |
+/// | `OpenAiChat` | pictures; [`Pause`](crate::StopReason::Pause) is an end |
+/// | `AnthropicMessages` | all answers but the first, probabilities, sources; a refusal is text |
+/// | `OpenAiResponses` | all answers but the first; a picture is a generated one |
+/// | `GeminiGenerate` | probabilities; a refusal is text; a call whose arguments are no JSON object ends the answer as `MALFORMED_FUNCTION_CALL` |
+/// | `CohereChat` | all answers but the first, the model's name, probabilities, sources, pictures; a refusal is text |
+///
+/// Formats that say a call in one go get calls that were written at once one after the other.
+/// Gemini's clients take no comments, so that [`Ping`](ChatEvent::Ping) is nothing there.
+///
 /// ```
 /// use alula_llm::{ChatEvent, StreamOptions, model::Protocol};
 ///

@@ -4,6 +4,7 @@ mod cross;
 mod errors;
 mod openai;
 mod property;
+mod shapes;
 
 use alula_llm::{ChatEvent, ChatResponse, Error, StreamOptions, model::Protocol};
 use bytes::Bytes;
