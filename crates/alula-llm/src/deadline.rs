@@ -41,32 +41,68 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
+    fn error(&self, phase: Phase, provider: &str) -> Error {
+        let (limit, what) = match phase {
+            Phase::Connect => (self.connect, "no connection"),
+            Phase::FirstToken => (self.first_token, "no first token"),
+            Phase::Idle => (self.idle, "nothing more of the stream"),
+            Phase::Total => (self.total, "no whole answer"),
+        };
+        Error::new(ErrorKind::Timeout { phase }, format!("{what} came within {limit:?}"))
+            .with_provider(provider)
+    }
+}
+
+/// Where one attempt is with the deadlines of its call. One that is too far away for the clock is
+/// none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watch {
+    /// As they were set, which is how errors tell them.
+    deadlines: Deadlines,
+    total: Option<Instant>,
+    /// What is left of the wait for the first content, until it comes. Only waiting uses it up:
+    /// a consumer that reads slowly is not the provider's silence.
+    first: Option<Duration>,
+    /// The provider has begun to answer, so that silence counts as idle.
+    open: bool,
+}
+
+impl Watch {
+    /// An attempt of a call that ends at `total`, after which `first` is left of the wait for the
+    /// first content.
+    pub(crate) fn new(
+        deadlines: Deadlines,
+        total: Option<Instant>,
+        first: Option<Duration>,
+    ) -> Self {
+        Self { deadlines, total, first, open: false }
+    }
+
     /// Holds a call without streaming to the total.
     pub(crate) async fn whole<T>(
         self,
         provider: &str,
         call: BoxFuture<'_, Result<T>>,
     ) -> Result<T> {
-        let at = Instant::now().checked_add(self.total).map(|at| (at, Phase::Total));
-        within(at, call).await.unwrap_or_else(|phase| Err(self.error(phase, provider)))
+        let at = self.total.map(|at| (at, Phase::Total));
+        within(at, call).await.unwrap_or_else(|phase| Err(self.deadlines.error(phase, provider)))
     }
 
     /// Holds a streaming call, and then its stream, to all deadlines.
     pub(crate) async fn stream<T: Piece, S>(
-        self,
+        mut self,
         provider: &str,
         call: BoxFuture<'_, Result<S>>,
     ) -> Result<impl Stream<Item = Result<T>> + Unpin + Send + 'static>
     where
         S: Stream<Item = Result<T>> + Unpin + Send + 'static,
     {
-        let mut watch = Watch::new(self);
-        let pieces = match watch.wait(call).await {
+        let pieces = match self.wait(call).await {
             Ok(pieces) => pieces?,
-            Err(phase) => return Err(self.error(phase, provider)),
+            Err(phase) => return Err(self.deadlines.error(phase, provider)),
         };
-        watch.open = true;
-        let state = Some((watch, pieces, provider.to_owned()));
+        self.open = true;
+        let state = Some((self, pieces, provider.to_owned()));
         Ok(Box::pin(stream::unfold(state, |state| async {
             let (mut watch, mut pieces, provider) = state?;
             let missed = match watch.wait(pieces.next()).await {
@@ -81,36 +117,6 @@ impl Deadlines {
             };
             Some((Err(watch.deadlines.error(missed, &provider)), None))
         })))
-    }
-
-    fn error(&self, phase: Phase, provider: &str) -> Error {
-        let (limit, what) = match phase {
-            Phase::Connect => (self.connect, "no connection"),
-            Phase::FirstToken => (self.first_token, "no first token"),
-            Phase::Idle => (self.idle, "nothing more of the stream"),
-            Phase::Total => (self.total, "no whole answer"),
-        };
-        Error::new(ErrorKind::Timeout { phase }, format!("{what} came within {limit:?}"))
-            .with_provider(provider)
-    }
-}
-
-/// Where one call is with its deadlines. One that is too far away for the clock is none.
-#[derive(Debug, Clone, Copy)]
-struct Watch {
-    deadlines: Deadlines,
-    total: Option<Instant>,
-    /// What is left of the wait for the first content, until it comes. Only waiting uses it up:
-    /// a consumer that reads slowly is not the provider's silence.
-    first: Option<Duration>,
-    /// The provider has begun to answer, so that silence counts as idle.
-    open: bool,
-}
-
-impl Watch {
-    fn new(deadlines: Deadlines) -> Self {
-        let total = Instant::now().checked_add(deadlines.total);
-        Self { deadlines, total, first: Some(deadlines.first_token), open: false }
     }
 
     /// Waits for the provider, or until a deadline passes. What is there already is taken even
@@ -170,6 +176,12 @@ mod tests {
         }
     }
 
+    fn watch() -> Watch {
+        let deadlines = deadlines();
+        let total = Instant::now() + deadlines.total;
+        Watch::new(deadlines, Some(total), Some(deadlines.first_token))
+    }
+
     fn text() -> ChatEvent {
         ChatEvent::Text { choice: 0, part: 0, text: "a".to_owned() }
     }
@@ -183,7 +195,7 @@ mod tests {
         });
         let stream = ChatStream::new(events.chain(stream::once(future::pending())));
         let call = async { Ok(stream) }.boxed();
-        let items: Vec<_> = deadlines().stream("x", call).await.unwrap().collect().await;
+        let items: Vec<_> = watch().stream("x", call).await.unwrap().collect().await;
         let error = items.last().unwrap().as_ref().unwrap_err();
         (items.len() - 1, error.kind().clone(), started.elapsed().as_secs())
     }
@@ -220,7 +232,7 @@ mod tests {
     async fn headers_that_never_come_are_a_missing_first_token() {
         let started = Instant::now();
         let never = future::pending::<Result<ChatStream>>().boxed();
-        let Err(error) = deadlines().stream("x", never).await else { panic!("it began") };
+        let Err(error) = watch().stream("x", never).await else { panic!("it began") };
         assert_eq!(error.kind(), &timeout(Phase::FirstToken));
         assert_eq!(error.to_string(), "x: no first token came within 10s");
         assert_eq!(started.elapsed(), 10 * SECOND);
@@ -229,14 +241,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_streamed_meets_only_the_total() {
         let never = future::pending::<Result<()>>().boxed();
-        let error = deadlines().whole("x", never).await.unwrap_err();
+        let error = watch().whole("x", never).await.unwrap_err();
         assert_eq!(error.kind(), &timeout(Phase::Total));
     }
 
     /// Such a provider is never waited for, so that no timer gets a turn.
     #[tokio::test(start_paused = true)]
     async fn a_provider_that_always_has_something_to_send_is_held_to_the_total() {
-        let mut watch = Watch::new(deadlines());
+        let mut watch = watch();
         tokio::time::advance(598 * SECOND).await;
         assert_eq!(watch.missed(&Ok(text())), None);
         tokio::time::advance(2 * SECOND).await;
@@ -249,7 +261,7 @@ mod tests {
         let early = stream::iter(vec![Ok(ChatEvent::Ping), Ok(ChatEvent::Ping)]);
         let late = stream::once(sleep(SECOND).map(|()| Ok(text())));
         let call = async { Ok(ChatStream::new(early.chain(late))) }.boxed();
-        let mut events = deadlines().stream("x", call).await.unwrap();
+        let mut events = watch().stream("x", call).await.unwrap();
         for expected in [ChatEvent::Ping, ChatEvent::Ping, text()] {
             sleep(20 * SECOND).await;
             assert_eq!(events.next().await.unwrap().unwrap(), expected);
@@ -266,10 +278,12 @@ mod tests {
             sleep(year).await;
             Ok(())
         };
-        assert!(deadlines.whole("x", answer.boxed()).await.is_ok());
+        let total = Instant::now().checked_add(never);
+        let watch = Watch::new(deadlines, total, Some(never));
+        assert!(watch.whole("x", answer.boxed()).await.is_ok());
         let late = stream::once(sleep(year).map(|()| Ok(text())));
         let call = async { Ok(ChatStream::new(late)) }.boxed();
-        let items: Vec<_> = deadlines.stream("x", call).await.unwrap().collect().await;
+        let items: Vec<_> = watch.stream("x", call).await.unwrap().collect().await;
         assert!(matches!(items[..], [Ok(_)]));
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    ChatRequest, ChatResponse, ChatStream, Deadlines, ErrorKind, Provider, RelayRequest,
-    RelayResponse, RelayStream, Result, TokenCount,
+    ChatRequest, ChatResponse, ChatStream, ErrorKind, Provider, RelayRequest, RelayResponse,
+    RelayStream, Result, TokenCount,
     cache::{Digest, Kept, kept},
+    deadline::Watch,
     estimate,
     relay::translated,
     stream,
@@ -22,7 +23,7 @@ pub(super) trait Ask {
     fn ask(
         provider: &dyn Provider,
         request: &Self::Request,
-        deadlines: Deadlines,
+        watch: Watch,
     ) -> impl Future<Output = Result<Self::Answer>> + Send;
 
     /// Adds the kind of the call and its request, if answers to it may be kept.
@@ -74,9 +75,9 @@ impl Ask for Whole {
     async fn ask(
         provider: &dyn Provider,
         request: &ChatRequest,
-        deadlines: Deadlines,
+        watch: Watch,
     ) -> Result<ChatResponse> {
-        deadlines.whole(provider.name(), provider.chat(request)).await
+        watch.whole(provider.name(), provider.chat(request)).await
     }
 
     fn digest(request: &Self::Request, digest: &mut Digest) -> bool {
@@ -103,9 +104,9 @@ impl Ask for Streamed {
     async fn ask(
         provider: &dyn Provider,
         request: &ChatRequest,
-        deadlines: Deadlines,
+        watch: Watch,
     ) -> Result<ChatStream> {
-        let events = deadlines.stream(provider.name(), provider.stream(request)).await?;
+        let events = watch.stream(provider.name(), provider.stream(request)).await?;
         stream::ready(events).await.map(ChatStream::new)
     }
 
@@ -145,12 +146,12 @@ impl Ask for Relayed {
     async fn ask(
         provider: &dyn Provider,
         request: &RelayRequest,
-        deadlines: Deadlines,
+        watch: Watch,
     ) -> Result<RelayResponse> {
         if let Some(answer) = provider.relay(request) {
-            return deadlines.whole(provider.name(), answer).await;
+            return watch.whole(provider.name(), answer).await;
         }
-        let answer = Whole::ask(provider, request.chat()?, deadlines).await?;
+        let answer = Whole::ask(provider, request.chat()?, watch).await?;
         translated::response(request, answer)
     }
 
@@ -178,13 +179,13 @@ impl Ask for RelayedStream {
     async fn ask(
         provider: &dyn Provider,
         request: &RelayRequest,
-        deadlines: Deadlines,
+        watch: Watch,
     ) -> Result<RelayStream> {
         if let Some(answer) = provider.relay_stream(request) {
-            let chunks = deadlines.stream(provider.name(), answer).await?;
+            let chunks = watch.stream(provider.name(), answer).await?;
             return stream::ready(chunks).await.map(RelayStream::new);
         }
-        let events = Streamed::ask(provider, request.chat()?, deadlines).await?;
+        let events = Streamed::ask(provider, request.chat()?, watch).await?;
         Ok(translated::stream(request, events))
     }
 
@@ -221,12 +222,8 @@ impl Ask for Counted {
     type Answer = TokenCount;
     const STREAMS: bool = false;
 
-    async fn ask(
-        provider: &dyn Provider,
-        request: &Self,
-        deadlines: Deadlines,
-    ) -> Result<TokenCount> {
-        match deadlines.whole(provider.name(), provider.count_tokens(&request.0)).await {
+    async fn ask(provider: &dyn Provider, request: &Self, watch: Watch) -> Result<TokenCount> {
+        match watch.whole(provider.name(), provider.count_tokens(&request.0)).await {
             Err(error) if *error.kind() == ErrorKind::Unsupported => {
                 Ok(TokenCount::estimate(request.0.estimate_tokens()))
             }

@@ -12,8 +12,9 @@ use super::{
     underway::Underway,
 };
 use crate::{
-    Deadlines, Error, ErrorKind, Result,
+    Error, ErrorKind, Result,
     cache::{Digest, Place},
+    deadline::Watch,
     resilience::{self, Health, InFlight, Passage},
 };
 
@@ -136,7 +137,7 @@ impl<'a> Attempts<'a> {
         loop {
             let turn = connected.gate.pass(|| request.tokens()).await;
             let passage = turn.map_err(|error| error.with_provider(provider.name()))?;
-            let error = match A::ask(provider, request, self.deadlines()).await {
+            let error = match A::ask(provider, request, self.watch()).await {
                 Ok(answer) => return Ok((answer, passage)),
                 Err(error) => error,
             };
@@ -154,9 +155,9 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// The deadlines, with what is left of the total and of the wait for the first token.
-    fn deadlines(&self) -> Deadlines {
-        Deadlines { total: left(self.ends), first_token: left(self.begins), ..self.inner.deadlines }
+    fn watch(&self) -> Watch {
+        let first = self.begins.map(|begins| begins.saturating_duration_since(Instant::now()));
+        Watch::new(self.inner.deadlines, self.ends, first)
     }
 
     fn has_time(&self, wait: Duration) -> bool {

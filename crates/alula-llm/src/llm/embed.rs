@@ -13,7 +13,9 @@ use super::{
     route::Target,
 };
 use crate::{
-    Deadlines, EmbedLimits, EmbedRequest, EmbedResponse, Provider, Result, Usage, estimate,
+    EmbedLimits, EmbedRequest, EmbedResponse, Provider, Result, Usage,
+    deadline::Watch,
+    estimate,
     model::{EmbedInput, Extra},
     providers::vector,
 };
@@ -32,9 +34,9 @@ impl Ask for Embedding {
     async fn ask(
         provider: &dyn Provider,
         request: &EmbedRequest,
-        deadlines: Deadlines,
+        watch: Watch,
     ) -> Result<EmbedResponse> {
-        let answer = deadlines.whole(provider.name(), provider.embed(request)).await?;
+        let answer = watch.whole(provider.name(), provider.embed(request)).await?;
         let checked = vector::check_answer(request, &answer);
         checked.map_err(|error| error.with_provider(provider.name()))?;
         Ok(answer)
