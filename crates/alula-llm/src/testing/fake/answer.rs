@@ -1,6 +1,5 @@
 //! What a turn says, in the words of the protocol that is asked.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use memchr::memmem;
 use serde_json::{Value, json};
 
@@ -11,8 +10,8 @@ use super::{
     turn::Written,
 };
 use crate::{
-    Accumulator, ChatEvent, Error, ErrorKind, Result, StreamOptions, Usage,
-    model::{Extra, Protocol},
+    Accumulator, ChatEvent, EmbedResponse, Error, ErrorKind, Result, StreamOptions, TokenCount,
+    model::{Extra, Protocol, Vectors},
 };
 
 /// When all answers were made, in seconds since 1970: tests compare them.
@@ -30,8 +29,14 @@ pub(super) fn frames(turn: &Written, asked: &Asked, number: usize) -> Result<Fra
             events.into_iter().for_each(|(event, _)| answer.push(event));
             protocol.response_to_json(&answer.finish())?
         }
-        Api::Embeddings(family) => embeddings(turn, family, asked),
-        Api::CountTokens(family) => tokens(turn, family),
+        Api::Embeddings(protocol) => {
+            let mut answer = embeddings(turn, &asked.model)?;
+            (answer.encoding, answer.single) = (Some(asked.encoding), asked.single);
+            return Ok(Frames::whole(protocol.response_to_vec(&answer)?));
+        }
+        Api::CountTokens(protocol) => {
+            protocol.count_to_json(&TokenCount::exact(turn.tokens.unwrap_or_default()))?
+        }
         Api::Models(family) => models(&[], family),
     };
     Ok(Frames::json(&body))
@@ -149,59 +154,25 @@ pub(super) fn known_error(kind: ErrorKind, protocol: Protocol) -> Error {
     Error::new(kind, message)
 }
 
-fn usage(turn: &Written) -> Usage {
-    turn.usage.clone().unwrap_or_default()
-}
-
-fn embeddings(turn: &Written, family: Family, asked: &Asked) -> Value {
-    let vectors = turn.embeddings.as_deref().unwrap_or_default();
-    let tokens = usage(turn).input;
-    let model = turn.model.as_deref().unwrap_or(&asked.model);
-    match family {
-        Family::Gemini => json!({"embedding": {"values": vectors.first()}}),
-        Family::GeminiBatch => {
-            let list = vectors.iter().map(|values| json!({"values": values}));
-            json!({"embeddings": list.collect::<Vec<_>>()})
-        }
-        Family::Cohere => json!({
-            "id": "fake",
-            "embeddings": {"float": vectors},
-            "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": tokens}},
-        }),
-        Family::OpenAi | Family::Anthropic | Family::Ollama => {
-            let list = vectors.iter().enumerate().map(|(index, vector)| {
-                let vector = if asked.base64 { base64(vector).into() } else { json!(vector) };
-                json!({"object": "embedding", "index": index, "embedding": vector})
-            });
-            json!({
-                "object": "list",
-                "data": list.collect::<Vec<_>>(),
-                "model": model,
-                "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-            })
-        }
+/// The vectors of the turn.
+pub(super) fn embeddings(turn: &Written, model: &str) -> Result<EmbedResponse> {
+    let mut vectors = Vectors::new();
+    for vector in turn.embeddings.iter().flatten() {
+        vectors.push(vector)?;
     }
-}
-
-/// The numbers in the form in which OpenAI's own libraries ask for them.
-fn base64(vector: &[f32]) -> String {
-    let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
-    BASE64_STANDARD.encode(bytes)
-}
-
-fn tokens(turn: &Written, family: Family) -> Value {
-    let tokens = turn.tokens.unwrap_or_default();
-    match family {
-        Family::Gemini | Family::GeminiBatch => json!({"totalTokens": tokens}),
-        _ => json!({"input_tokens": tokens}),
-    }
+    Ok(EmbedResponse {
+        model: turn.model.as_deref().unwrap_or(model).to_owned(),
+        vectors,
+        usage: turn.usage.clone(),
+        ..EmbedResponse::default()
+    })
 }
 
 /// The list of these models.
 pub(super) fn models(names: &[String], family: Family) -> Value {
     let list = |entry: fn(&String) -> Value| names.iter().map(entry).collect::<Value>();
     match family {
-        Family::OpenAi | Family::Cohere => json!({
+        Family::OpenAi => json!({
             "object": "list",
             "data": list(|id| json!({"id": id, "object": "model", "created": CREATED, "owned_by": "fake"})),
         }),
@@ -211,7 +182,7 @@ pub(super) fn models(names: &[String], family: Family) -> Value {
             "first_id": names.first(),
             "last_id": names.last(),
         }),
-        Family::Gemini | Family::GeminiBatch => json!({
+        Family::Gemini => json!({
             "models": list(|id| json!({"name": format!("models/{id}"), "displayName": id})),
         }),
         Family::Ollama => json!({"models": list(|id| json!({"name": id, "model": id}))}),

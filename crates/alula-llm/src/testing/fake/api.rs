@@ -2,26 +2,23 @@
 
 use serde_json::Value;
 
-use crate::model::Protocol;
+use crate::model::{EmbedProtocol, Encoding, Protocol};
 
 /// A call that a fake provider answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Api {
     Chat(Protocol),
-    Embeddings(Family),
-    CountTokens(Family),
+    Embeddings(EmbedProtocol),
+    CountTokens(Protocol),
     Models(Family),
 }
 
-/// Who made the format of the calls that are not chat.
+/// Who made the format of a list of models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     OpenAi,
     Anthropic,
     Gemini,
-    /// Gemini's embeddings of several texts.
-    GeminiBatch,
-    Cohere,
     Ollama,
 }
 
@@ -33,23 +30,22 @@ pub(super) struct Asked {
     pub(super) stream: bool,
     /// Whether a stream of OpenAI's tells its usage.
     pub(super) include_usage: bool,
-    /// Whether embeddings are packed.
-    pub(super) base64: bool,
+    /// How embeddings are to be written.
+    pub(super) encoding: Encoding,
+    /// Whether the one embedding is written without a list around it.
+    pub(super) single: bool,
 }
 
 impl Api {
     /// The format in which errors of this call are written.
     pub(super) fn protocol(self) -> Protocol {
         match self {
-            Self::Chat(protocol) => protocol,
-            Self::Embeddings(family) | Self::CountTokens(family) | Self::Models(family) => {
-                match family {
-                    Family::OpenAi | Family::Ollama => Protocol::OpenAiChat,
-                    Family::Anthropic => Protocol::AnthropicMessages,
-                    Family::Gemini | Family::GeminiBatch => Protocol::GeminiGenerate,
-                    Family::Cohere => Protocol::CohereChat,
-                }
-            }
+            Self::Chat(protocol) | Self::CountTokens(protocol) => protocol,
+            Self::Embeddings(EmbedProtocol::Gemini | EmbedProtocol::Vertex)
+            | Self::Models(Family::Gemini) => Protocol::GeminiGenerate,
+            Self::Embeddings(EmbedProtocol::Cohere) => Protocol::CohereChat,
+            Self::Models(Family::Anthropic) => Protocol::AnthropicMessages,
+            Self::Embeddings(_) | Self::Models(_) => Protocol::OpenAiChat,
         }
     }
 }
@@ -65,14 +61,19 @@ impl Asked {
             model: text("model").unwrap_or_default().to_owned(),
             stream: flag("/stream"),
             include_usage: flag("/stream_options/include_usage"),
-            base64: text("encoding_format") == Some("base64"),
+            encoding: match text("encoding_format") {
+                Some("base64") => Encoding::Base64,
+                _ => Encoding::Float,
+            },
+            single: false,
         };
         let path = path.trim_end_matches('/');
         if let Some((before, method)) = path.rsplit_once(':')
             && let Some((_, model)) = before.rsplit_once('/')
         {
             let (api, stream) = gemini(method)?;
-            return Some(Self { model: model.to_owned(), stream, ..asked(api) });
+            let single = method == "embedContent";
+            return Some(Self { model: model.to_owned(), stream, single, ..asked(api) });
         }
         api(path, anthropic).map(asked)
     }
@@ -80,14 +81,15 @@ impl Asked {
 
 /// What an address stands for that names no method.
 fn api(path: &str, anthropic: bool) -> Option<Api> {
-    const PATHS: [(&str, Api); 8] = [
+    const PATHS: [(&str, Api); 9] = [
         ("/chat/completions", Api::Chat(Protocol::OpenAiChat)),
         ("/responses", Api::Chat(Protocol::OpenAiResponses)),
         ("/messages", Api::Chat(Protocol::AnthropicMessages)),
-        ("/messages/count_tokens", Api::CountTokens(Family::Anthropic)),
+        ("/responses/input_tokens", Api::CountTokens(Protocol::OpenAiResponses)),
+        ("/messages/count_tokens", Api::CountTokens(Protocol::AnthropicMessages)),
         ("/v2/chat", Api::Chat(Protocol::CohereChat)),
-        ("/v2/embed", Api::Embeddings(Family::Cohere)),
-        ("/embeddings", Api::Embeddings(Family::OpenAi)),
+        ("/v2/embed", Api::Embeddings(EmbedProtocol::Cohere)),
+        ("/embeddings", Api::Embeddings(EmbedProtocol::OpenAi)),
         ("/api/tags", Api::Models(Family::Ollama)),
     ];
     if let Some((_, api)) = PATHS.iter().find(|(end, _)| path.ends_with(end)) {
@@ -107,9 +109,11 @@ fn gemini(method: &str) -> Option<(Api, bool)> {
     match method {
         "generateContent" => Some((Api::Chat(Protocol::GeminiGenerate), false)),
         "streamGenerateContent" => Some((Api::Chat(Protocol::GeminiGenerate), true)),
-        "countTokens" => Some((Api::CountTokens(Family::Gemini), false)),
-        "embedContent" => Some((Api::Embeddings(Family::Gemini), false)),
-        "batchEmbedContents" => Some((Api::Embeddings(Family::GeminiBatch), false)),
+        "countTokens" => Some((Api::CountTokens(Protocol::GeminiGenerate), false)),
+        "embedContent" | "batchEmbedContents" => {
+            Some((Api::Embeddings(EmbedProtocol::Gemini), false))
+        }
+        "predict" => Some((Api::Embeddings(EmbedProtocol::Vertex), false)),
         _ => None,
     }
 }
@@ -128,10 +132,11 @@ mod tests {
             ("/openai/deployments/d/chat/completions", Api::Chat(Protocol::OpenAiChat)),
             ("/v1/responses", Api::Chat(Protocol::OpenAiResponses)),
             ("/v1/messages", Api::Chat(Protocol::AnthropicMessages)),
-            ("/v1/messages/count_tokens", Api::CountTokens(Family::Anthropic)),
+            ("/v1/responses/input_tokens", Api::CountTokens(Protocol::OpenAiResponses)),
+            ("/v1/messages/count_tokens", Api::CountTokens(Protocol::AnthropicMessages)),
             ("/v2/chat", Api::Chat(Protocol::CohereChat)),
-            ("/v2/embed", Api::Embeddings(Family::Cohere)),
-            ("/v1/embeddings", Api::Embeddings(Family::OpenAi)),
+            ("/v2/embed", Api::Embeddings(EmbedProtocol::Cohere)),
+            ("/v1/embeddings", Api::Embeddings(EmbedProtocol::OpenAi)),
             ("/v1/models", Api::Models(Family::OpenAi)),
             ("/v1beta/models", Api::Models(Family::Gemini)),
             ("/api/tags", Api::Models(Family::Ollama)),

@@ -34,7 +34,10 @@ impl Frames {
     }
 
     pub(super) fn json(body: &Value) -> Self {
-        let bytes = body.to_string().into_bytes();
+        Self::whole(body.to_string().into())
+    }
+
+    pub(super) fn whole(bytes: Vec<u8>) -> Self {
         Self { list: vec![Frame { bytes, piece: true }], stream: false }
     }
 

@@ -3,6 +3,7 @@ use std::{future, ops::Index, sync::Arc, thread, time::Duration};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use hyper::Request;
+use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{
@@ -13,14 +14,18 @@ use super::{
     turn::Written,
 };
 use crate::{
-    ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Provider, Result, model::Protocol,
+    ChatRequest, ChatResponse, ChatStream, EmbedRequest, EmbedResponse, Error, ErrorKind, Provider,
+    Result, TokenCount,
+    model::{EmbedProtocol, Protocol},
 };
+
+/// The form in which requests are kept.
+const PROTOCOL: Protocol = Protocol::OpenAiChat;
 
 /// A provider without a network, which answers as a test tells it to.
 ///
 /// It is written in the same [`Turn`]s as a [`FakeProvider`](super::FakeProvider), fails a test in
-/// the same cases, and is faster. Clones share one script. Requests are kept in the form of
-/// OpenAI's chat completions.
+/// the same cases, and is faster. Clones share one script. Requests are kept in OpenAI's form.
 ///
 /// Of the [`Fault`]s it knows those that a caller can tell apart without bytes: stalls, closed and
 /// reset connections, slow answers, and errors.
@@ -76,37 +81,35 @@ impl FakeModel {
         self.inner.script.requests()
     }
 
-    /// Takes the turn for a request; its number tells it from others.
-    fn take(&self, request: &ChatRequest, stream: bool) -> Result<(Written, usize)> {
-        let body = Protocol::OpenAiChat.request_to_json(request, stream)?;
-        let body = Request::post("/v1/chat/completions").body(Bytes::from(body.to_string()));
-        let sent = Sent::of(body.unwrap_or_default());
+    /// Takes the turn for a request, and waits or fails as it says before the answer.
+    async fn begin(&self, api: Api, path: &str, body: &Value) -> Result<(Written, usize)> {
+        let sent = Request::post(path).body(Bytes::from(body.to_string()));
+        let sent = Sent::of(sent.unwrap_or_default());
         let number = self.inner.script.keep(&sent);
-        let turn = self.inner.script.take(Api::Chat(Protocol::OpenAiChat), &sent);
+        let turn = self.inner.script.take(api, &sent);
         let turn = turn.map_err(|complaint| Error::new(ErrorKind::InvalidRequest, complaint))?;
-        Ok((turn, number))
-    }
-
-    /// Waits and fails as a turn says, and returns the events of the answer.
-    async fn events(&self, request: &ChatRequest, stream: bool) -> Result<ChatStream> {
-        let (turn, number) = self.take(request, stream)?;
         for fault in &turn.faults {
             match fault {
                 Fault::Stall => future::pending().await,
                 Fault::SlowHeaders(time) => sleep(*time).await,
                 Fault::Close | Fault::Reset => return Err(broken(None)),
-                fault => fault.error(Protocol::OpenAiChat).map_or(Ok(()), Err)?,
+                fault => fault.error(PROTOCOL).map_or(Ok(()), Err)?,
             }
         }
-        let mut pieces = answer::events(&turn, Protocol::OpenAiChat, &request.model, number);
+        Ok((turn, number))
+    }
+
+    /// The events of the answer, which breaks off as the turn says.
+    async fn events(&self, request: &ChatRequest, stream: bool) -> Result<ChatStream> {
+        let body = PROTOCOL.request_to_json(request, stream)?;
+        let (turn, number) = self.begin(Api::Chat(PROTOCOL), "/v1/chat/completions", &body).await?;
+        let mut pieces = answer::events(&turn, PROTOCOL, &request.model, number);
         let end = turn.faults.iter().find_map(|fault| Some((fault.pieces()?, fault)));
         let Some((pieces_max, fault)) = end else { return Ok(paced(pieces, turn.every)) };
         pieces.truncate(end_of(&pieces, pieces_max));
         let error = match fault {
             Fault::StallAfter(_) => None,
-            Fault::ErrorAfter(_, kind) => {
-                Some(answer::known_error(kind.clone(), Protocol::OpenAiChat))
-            }
+            Fault::ErrorAfter(_, kind) => Some(answer::known_error(kind.clone(), PROTOCOL)),
             _ => Some(broken(stream.then_some(pieces.len()))),
         };
         let end = match error {
@@ -157,6 +160,26 @@ impl Provider for FakeModel {
 
     fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
         async move { self.events(request, false).await?.accumulate().await }.boxed()
+    }
+
+    fn count_tokens<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<TokenCount>> {
+        async move {
+            let body = PROTOCOL.request_to_json(request, false)?;
+            let path = "/v1/responses/input_tokens";
+            let (turn, _) = self.begin(Api::CountTokens(PROTOCOL), path, &body).await?;
+            Ok(TokenCount::exact(turn.tokens.unwrap_or_default()))
+        }
+        .boxed()
+    }
+
+    fn embed<'a>(&'a self, request: &'a EmbedRequest) -> BoxFuture<'a, Result<EmbedResponse>> {
+        async move {
+            let body = EmbedProtocol::OpenAi.request_to_json(request)?;
+            let api = Api::Embeddings(EmbedProtocol::OpenAi);
+            let (turn, _) = self.begin(api, "/v1/embeddings", &body).await?;
+            answer::embeddings(&turn, &request.model)
+        }
+        .boxed()
     }
 
     fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
