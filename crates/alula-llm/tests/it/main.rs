@@ -18,6 +18,7 @@ mod fake;
 mod family;
 mod faults;
 mod gemini;
+mod media;
 mod openai_responses;
 mod over_http;
 mod recordings;

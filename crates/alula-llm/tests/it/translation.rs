@@ -188,7 +188,7 @@ fn what_cannot_be_said_is_refused_and_not_dropped() {
         (Kind::Anthropic, ChatRequest::new("m").user_parts([audio]), "takes no sound"),
         (Kind::Anthropic, two, "gives one answer"),
         (Kind::Anthropic, Kind::OpenAi.read_request(foreign).unwrap(), "has no tool like"),
-        (Kind::OpenAi, ChatRequest::new("m").message(image), "must be sent as bytes"),
+        (Kind::OpenAi, ChatRequest::new("m").message(image), "takes a document as bytes"),
     ] {
         let error = kind.write_request(&request, false).unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::InvalidRequest);

@@ -22,6 +22,7 @@ use super::{
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http,
+    media::{self, Sources, Takes},
     structured::{self, ByTool},
     unary::{self, Call},
     wire,
@@ -56,6 +57,9 @@ const COUNTED: [&str; 10] = [
     "tool_choice",
     "tools",
 ];
+
+/// What Anthropic takes.
+const TAKES: Takes = Takes { image: Sources::ALL, audio: Sources::NONE, file: Sources::ALL };
 
 /// Anthropic, or a server that speaks its messages.
 ///
@@ -108,6 +112,7 @@ impl Anthropic {
     ///
     /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        media::check(request, &TAKES, &self.endpoint.name)?;
         let request = structured::sent(request, self.by_tool(request, stream))?;
         let mut body = request_to_json(&request, stream)?;
         if let Some(body) = body.as_object_mut() {

@@ -23,6 +23,7 @@ use super::{
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
     http,
+    media::{self, Sources, Takes},
     structured::{self, ByTool},
     unary::{self, Call},
     wire,
@@ -44,6 +45,10 @@ pub(super) use writer::Writer;
 /// How many inputs a call for vectors may hold.
 // Source: docs.cohere.com/reference/embed.
 const INPUTS_MAX: usize = 96;
+
+/// What Cohere takes. Documents are text, be it as bytes.
+const TAKES: Takes =
+    Takes { image: Sources::URL_OR_BYTES, audio: Sources::NONE, file: Sources::BYTES };
 
 /// Cohere, or a server that speaks version 2 of its chat.
 ///
@@ -94,6 +99,7 @@ impl Cohere {
     ///
     /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        media::check(request, &TAKES, &self.endpoint.name)?;
         request_to_json(&*structured::sent(request, self.by_tool(request, stream))?, stream)
     }
 

@@ -1,6 +1,9 @@
 //! What each server that speaks chat completions does its own way: one row for each.
 
-use crate::EmbedLimits;
+use crate::{
+    EmbedLimits,
+    providers::media::{Sources, Takes},
+};
 
 /// What a server wants and refuses.
 #[derive(Debug)]
@@ -30,10 +33,26 @@ pub(super) struct Dialect {
     /// Whether an answer can be any JSON object.
     pub(super) json_object: bool,
     pub(super) schema: Schema,
+    pub(super) takes: Takes,
+    /// How it takes what it fetches itself, where OpenAI takes only bytes.
+    pub(super) by_url: ByUrl,
     /// Whether it is Mistral, whose content differs.
     pub(super) mistral: bool,
     /// How it turns texts into vectors, if it does.
     pub(super) embeddings: Option<Embeddings>,
+}
+
+/// How a server takes the address of a sound or a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByUrl {
+    /// Not at all, or in a way of its own.
+    No,
+    /// A sound in place of its bytes.
+    Sound,
+    /// A sound as a part of its own.
+    SoundPart,
+    /// A document in place of its bytes.
+    Document,
 }
 
 /// How an answer is held to a schema.
@@ -130,6 +149,12 @@ pub(super) const PLAIN: Dialect = Dialect {
     named_tool_choice: true,
     json_object: true,
     schema: Schema::Native,
+    takes: Takes {
+        image: Sources::URL_OR_BYTES,
+        audio: Sources::BYTES,
+        file: Sources::BYTES_OR_ID,
+    },
+    by_url: ByUrl::No,
     mistral: false,
     embeddings: Some(EMBEDDINGS),
 };
@@ -148,6 +173,13 @@ pub(super) const OFFICIAL_EMBEDDINGS: Embeddings = Embeddings {
     limits: EmbedLimits { inputs: 1024, tokens: 300_000 },
     ..EMBEDDINGS
 };
+
+/// Pictures and nothing else.
+const IMAGES: Takes =
+    Takes { image: Sources::URL_OR_BYTES, audio: Sources::NONE, file: Sources::NONE };
+
+/// Pictures, and only those that are sent along.
+const IMAGES_SENT: Takes = Takes { image: Sources::BYTES, ..IMAGES };
 
 /// What OpenAI's answers hold beside the text, and strict servers refuse in a conversation.
 const NOT_SENT_BACK: &[&str] =
@@ -182,6 +214,7 @@ pub(super) const GROQ: Dialect = Dialect {
     reasoning: SentBack::Only("reasoning"),
     schema: Schema::Some(&["openai/gpt-oss-", "moonshotai/kimi-k2", "meta-llama/llama-4-"]),
     embeddings: None,
+    takes: IMAGES,
     ..PLAIN
 };
 
@@ -221,6 +254,8 @@ pub(super) const MISTRAL: Dialect = Dialect {
         limits: EmbedLimits { inputs: 256, tokens: 16_384 },
         ..EMBEDDINGS
     }),
+    takes: Takes { image: Sources::URL_OR_BYTES, audio: Sources::URL_OR_BYTES, file: Sources::ALL },
+    by_url: ByUrl::Sound,
     ..PLAIN
 };
 
@@ -239,6 +274,7 @@ pub(super) const DEEPSEEK: Dialect = Dialect {
     thinking: ThinkingForm::Switch,
     schema: Schema::Tool,
     embeddings: None,
+    takes: Takes { image: Sources::NONE, ..IMAGES },
     ..PLAIN
 };
 
@@ -252,6 +288,8 @@ pub(super) const OPENROUTER: Dialect = Dialect {
     top_k: true,
     reasoning: SentBack::Named("reasoning"),
     thinking: ThinkingForm::Object,
+    takes: Takes { audio: Sources::BYTES, file: Sources::URL_OR_BYTES, ..IMAGES },
+    by_url: ByUrl::Document,
     ..PLAIN
 };
 
@@ -285,6 +323,7 @@ pub(super) const CEREBRAS: Dialect = Dialect {
     refused_in_messages: NOT_SENT_BACK,
     reasoning: SentBack::Only("reasoning"),
     embeddings: None,
+    takes: IMAGES,
     ..PLAIN
 };
 
@@ -298,6 +337,7 @@ pub(super) const XAI: Dialect = Dialect {
     developer: false,
     reasoning: SentBack::Named("reasoning_content"),
     embeddings: None,
+    takes: Takes { file: Sources::ID, ..IMAGES },
     ..PLAIN
 };
 
@@ -307,6 +347,7 @@ pub(super) const TOGETHER: Dialect = Dialect {
     name: "together",
     base_url: "https://api.together.ai/v1",
     limit: Limit::OnlyOlder,
+    takes: IMAGES,
     ..LOCAL
 };
 
@@ -318,6 +359,7 @@ pub(super) const OLLAMA: Dialect = Dialect {
     limit: Limit::OnlyOlder,
     top_k: false,
     reasoning: SentBack::Named("reasoning"),
+    takes: IMAGES_SENT,
     ..LOCAL
 };
 
@@ -327,6 +369,8 @@ pub(super) const VLLM: Dialect = Dialect {
     name: "vllm",
     base_url: "http://localhost:8000/v1",
     embeddings: Some(Embeddings { base64: true, ..EMBEDDINGS }),
+    takes: Takes { audio: Sources::URL_OR_BYTES, ..IMAGES },
+    by_url: ByUrl::SoundPart,
     ..LOCAL
 };
 
@@ -338,6 +382,7 @@ pub(super) const LLAMA_CPP: Dialect = Dialect {
     reasoning: SentBack::Named("reasoning_content"),
     named_tool_choice: false,
     embeddings: Some(Embeddings { base64: true, ..EMBEDDINGS }),
+    takes: Takes { audio: Sources::BYTES, ..IMAGES },
     ..LOCAL
 };
 
@@ -349,5 +394,6 @@ pub(super) const LM_STUDIO: Dialect = Dialect {
     limit: Limit::OnlyOlder,
     named_tool_choice: false,
     json_object: false,
+    takes: IMAGES_SENT,
     ..LOCAL
 };

@@ -5,6 +5,7 @@ mod dialect;
 mod embed;
 mod failure;
 mod family;
+mod media;
 mod message;
 mod mistral;
 mod part;
@@ -149,7 +150,9 @@ impl OpenAi {
     ///
     /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        super::media::check(request, &self.dialect.takes, &self.endpoint.name)?;
         let request = structured::sent(request, self.by_tool(request, stream))?;
+        let request = media::fetched(&request, self.dialect.by_url);
         let request = match self.dialect.mistral {
             true => mistral::with_documents(&request),
             false => Cow::Borrowed(&*request),

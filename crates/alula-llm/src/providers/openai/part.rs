@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
+    media,
     mistral::{self, DOCUMENT, THINKING},
     request::invalid,
 };
@@ -25,6 +26,11 @@ pub(in crate::providers) fn part_from_json(value: Value) -> Part {
 
 /// Writes a part of a content.
 pub(in crate::providers) fn part_to_json(part: &Part, own: bool) -> Result<Value> {
+    if let Part::Audio(media) | Part::File(media) = part
+        && let Some(fetched) = media::fetched_to_json(media)
+    {
+        return Ok(fetched);
+    }
     let (kind, value, extra) = match part {
         Part::Text(text) => ("text", text.text.as_str().into(), &text.extra),
         Part::Refusal(refusal) => ("refusal", refusal.text.as_str().into(), &refusal.extra),

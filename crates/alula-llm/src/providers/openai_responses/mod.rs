@@ -27,7 +27,9 @@ use super::{
     HttpLimits, OpenAi, Provider,
     endpoint::{self, Endpoint, Speaker},
     failure::Failure,
-    http, openai,
+    http,
+    media::{self, Sources, Takes},
+    openai,
     unary::{self, Call},
     wire,
 };
@@ -45,6 +47,9 @@ const PROTOCOL: Protocol = Protocol::OpenAiResponses;
 
 /// The field of a part's `extra` that holds the other fields of the item it begins.
 const ITEM: &str = "item";
+
+/// What the API takes.
+const TAKES: Takes = Takes { image: Sources::ALL, audio: Sources::BYTES, file: Sources::ALL };
 
 /// OpenAI by its responses API, or a server that speaks it.
 ///
@@ -118,6 +123,7 @@ impl OpenAiResponses {
     ///
     /// [`ErrorKind::InvalidRequest`] when the format cannot say what the request asks for.
     pub fn request_json(&self, request: &ChatRequest, stream: bool) -> Result<Value> {
+        media::check(request, &TAKES, &self.endpoint.name)?;
         request_to_json(request, stream)
     }
 }

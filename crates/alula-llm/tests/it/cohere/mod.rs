@@ -223,8 +223,8 @@ fn what_cannot_be_said_is_refused_and_not_dropped() {
     for (request, message) in [
         (parts(Part::Audio(Media::bytes("audio/wav", b"x"))), "takes no sound"),
         (parts(Part::File(Media::bytes("application/pdf", b"x"))), "documents of text only"),
-        (parts(Part::File(Media::url("https://x/a.txt"))), "documents of text only"),
-        (parts(Part::Image(Media::file("f"))), "an image needs a URL or bytes"),
+        (parts(Part::File(Media::url("https://x/a.txt"))), "takes a document as bytes"),
+        (parts(Part::Image(Media::file("f"))), "takes an image by URL or as bytes"),
         (parts(Part::ToolResult(nested)), "can only hold text and documents"),
         (two, "gives one answer"),
         (ChatRequest::new("m").tool_choice(choice), "there is no function \"f\""),
