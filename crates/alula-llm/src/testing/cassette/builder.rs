@@ -96,7 +96,7 @@ impl CassetteBuilder {
     /// Writes `***` in place of what is at this JSON pointer, wherever else it occurs too.
     ///
     /// The pointer is looked up in requests, in answers and in each event of a stream, and may
-    /// have a `*`. A call is compared without it.
+    /// have a `*`. What a call has there is masked before it is compared.
     pub fn redact(mut self, pointer: impl Into<String>) -> Self {
         self.policy.redacted.push(pointer.into());
         self

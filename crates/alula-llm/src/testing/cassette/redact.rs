@@ -152,6 +152,25 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_that_ends_in_a_value_keeps_what_is_around_it() {
+        let body = "mallory, mallorymallory.";
+        for at in 0..=body.len() {
+            for value in ["mallory", "m", "mallory, mallorymallory."] {
+                let (start, end) = body.split_at(at);
+                let mut call = recorded(&[start, end]);
+                redact(&mut call, &BTreeSet::from([value.to_owned()]));
+                assert_eq!(pieces_of(&call).concat(), body.replace(value, MARK), "{at} {value}");
+                let whole = |piece: &str| piece.replace(value, MARK);
+                let pieces = pieces_of(&call);
+                // A cut between values stays where it was.
+                if whole(start) + &whole(end) == body.replace(value, MARK) {
+                    assert_eq!(pieces.first().map(String::as_str), Some(&*whole(start)));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_answer_and_its_events_have_values_too() {
         let pointers = ["/*/id".to_owned()];
         for pieces in [
