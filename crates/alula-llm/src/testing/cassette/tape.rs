@@ -1,6 +1,7 @@
 //! What is on a cassette, what of it was asked for, and what is new.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     fmt::Display,
     fs,
@@ -116,10 +117,7 @@ impl Tape {
 
     /// The next recording of this call.
     pub(super) fn take(&mut self, call: &Interaction) -> Result<Arc<Interaction>, Miss> {
-        let mut call = call.clone();
-        let mut values = BTreeSet::new();
-        redact::collect(&call, &self.policy.redacted, &mut values);
-        redact::redact(&mut call, &values);
+        let call = self.masked(call);
         let rules = &self.policy.rules;
         let found = self.groups.get_mut(&rules.key(&call)).and_then(|group| {
             let found = self.recorded.get(*group.indices.get(group.served)?)?;
@@ -127,6 +125,18 @@ impl Tape {
             Some(Arc::clone(found))
         });
         found.ok_or_else(|| rules.miss(&call, self.recorded.iter().map(|it| &**it)))
+    }
+
+    /// The call as it would be written.
+    fn masked<'a>(&self, call: &'a Interaction) -> Cow<'a, Interaction> {
+        let mut values = BTreeSet::new();
+        redact::collect(call, &self.policy.redacted, &mut values);
+        if values.is_empty() {
+            return Cow::Borrowed(call);
+        }
+        let mut call = call.clone();
+        redact::redact(&mut call, &values);
+        Cow::Owned(call)
     }
 
     /// A place for a call that is being recorded, and the keys that came with it.
