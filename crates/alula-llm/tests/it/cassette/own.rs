@@ -1,7 +1,11 @@
 //! The cassettes of this crate. They were recorded from the servers below:
 //! `ALULA_CASSETTE=record-all cargo nextest run -p alula-llm own_cassette` does so again.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use alula_llm::{
     ChatEvent, ChatRequest, ErrorKind, Llm, Provider,
@@ -110,6 +114,24 @@ async fn own_cassette_turns() {
             .await;
     }
     cassette.finish();
+}
+
+/// The variable is of the whole process, so that one of the tests above runs in its own.
+#[test]
+fn the_environment_says_what_to_do() {
+    let hello = |mode: &str| {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "cassette::own::own_cassette_hello"]).env("ALULA_CASSETTE", mode);
+        let output = command.output().unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(told).unwrap())
+    };
+    let (passed, told) = hello("once");
+    assert!(!passed && told.contains("ALULA_CASSETTE is \"once\"; it may be replay"), "{told}");
+    for mode in ["replay", "record-missing", "verify"] {
+        let (passed, told) = hello(mode);
+        assert!(passed && told.contains("1 passed"), "{told}");
+    }
 }
 
 #[tokio::test]
