@@ -122,6 +122,13 @@ struct Ended {
     silent: Duration,
 }
 
+impl Ended {
+    fn timed_out(&self) -> bool {
+        let kind = self.result.as_ref().map_err(Error::kind);
+        matches!(kind, Err(ErrorKind::Timeout { .. }))
+    }
+}
+
 /// Calls, and gives up on a call that hangs.
 async fn call(llm: &Llm, streamed: bool) -> Option<Ended> {
     let started = Instant::now();
@@ -181,8 +188,13 @@ impl Case {
             return Err(format!("gives {found}, expected {}: {:?}", self.expected, ended.result));
         }
         let attempts = if is_tried_again(&ended) { 2 } else { 1 };
-        if fake.request_count() != attempts {
-            return Err(format!("is asked {} times, not {attempts}", fake.request_count()));
+        let asked = fake.request_count();
+        if asked < attempts && ended.timed_out() {
+            // The machine was too busy to send what then was given up.
+            return Ok(Duration::MAX);
+        }
+        if asked != attempts {
+            return Err(format!("is asked {asked} times, not {attempts}"));
         }
         if let Err(error) = &ended.result {
             let shown = format!("{error} {error:?}");
@@ -195,9 +207,7 @@ impl Case {
                     return Err(format!("does not name the limit{limit}: {error}"));
                 }
             }
-            if matches!(error.kind(), ErrorKind::Timeout { .. })
-                && timeout(SECOND, fake.disconnected()).await.is_err()
-            {
+            if ended.timed_out() && timeout(SECOND, fake.disconnected()).await.is_err() {
                 return Err("keeps the connection open".to_owned());
             }
         }
@@ -245,8 +255,8 @@ impl Case {
 /// What may pass, as long as the caller has seen nothing of an answer, and nobody said to wait.
 fn is_tried_again(ended: &Ended) -> bool {
     let Err(error) = &ended.result else { return false };
-    let timed_out = matches!(error.kind(), ErrorKind::Timeout { .. });
-    error.is_retryable() && error.retry_after().is_none() && !timed_out && !ended.begun
+    let may_pass = error.is_retryable() && error.retry_after().is_none();
+    may_pass && !ended.timed_out() && !ended.begun
 }
 
 /// By how much a call has missed its deadline.
