@@ -12,6 +12,7 @@ macro_rules! pages {
 
 pages! {
     how_to_authentication: "how-to/authentication.md",
+    how_to_call_models: "how-to/call-models.md",
     how_to_describe: "how-to/describe-the-api.md",
     how_to_files: "how-to/files-and-sub-applications.md",
     how_to_limit: "how-to/limit-what-a-request-costs.md",
