@@ -110,7 +110,7 @@ pub fn embed_response_from_slice(body: &[u8]) -> Result<EmbedResponse> {
     let tokens =
         extra.get("meta").and_then(|it| it.pointer("/billed_units/input_tokens")?.as_u64());
     Ok(EmbedResponse {
-        id: body.id,
+        id: extra.take_string("id"),
         model: String::new(),
         vectors,
         usage: tokens.map(|input| Usage { input, ..Usage::default() }),
@@ -156,7 +156,6 @@ const TYPES: &str = "embedding_types";
 /// An answer as it is read.
 #[derive(Deserialize)]
 struct Read {
-    id: Option<String>,
     embeddings: ReadVectors,
     #[serde(flatten)]
     extra: Extra,
