@@ -28,7 +28,8 @@ pub(crate) use key::{Digest, Key};
 /// Answers are kept for a scope, see [`Llm::scoped`](crate::Llm::scoped): what was answered to one
 /// tenant is never given to another.
 ///
-/// A model that is asked twice may say two things; who wants both must not have them kept.
+/// A model that is asked twice may say two things; who wants both must not have them kept. Vectors
+/// and counts of tokens are not kept.
 ///
 /// ```
 /// use std::time::Duration;

@@ -11,7 +11,10 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture, future::join_all};
 use tracing::{Level, Metadata, Subscriber, span};
 
-use super::{Redis, Server, until};
+use super::{
+    super::{super::limiter::Limiter, JOBS_MAX},
+    Redis, Server, sharing, until,
+};
 use crate::{
     BreakerState, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Llm, Provider,
     RateLimit, Result, RetryPolicy,
@@ -46,7 +49,8 @@ fn llm(server: &Server, requests: u64) -> Llm {
     builder.retry(RetryPolicy { attempts: 1, ..RetryPolicy::default() }).build().unwrap()
 }
 
-const TIMEOUT: Duration = Duration::from_millis(500);
+/// Far longer than by default, as the machine may be busy with other tests.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 fn up() -> ChatRequest {
     ChatRequest::new("up").user("hi")
@@ -111,8 +115,8 @@ async fn calls_go_on_without_redis_and_are_shared_again_with_it() {
         }
         assert!(is_away(llm));
     }
-    // A refused connection is seen at once; far less than a wait for each call.
-    assert!(started.elapsed() < 20 * TIMEOUT, "{:?}", started.elapsed());
+    // A refused connection is seen at once.
+    assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
     assert_eq!(log.counts(), (2, 0), "one warning of each");
 
     server.restart();
@@ -151,6 +155,28 @@ async fn a_process_holds_to_the_limit_through_an_outage() {
         two.chat(up()).await.unwrap();
     }
     is_limited(&two).await;
+}
+
+/// What there is no room to report is not forgotten silently; the rest waits for Redis.
+#[tokio::test]
+async fn reports_that_find_no_room_are_counted() {
+    let Some(mut server) = Server::start() else { return };
+    let sharing = sharing(&server);
+    let limit = RateLimit::default().tokens(1_000_000);
+    let limiter = Limiter::new(limit, Some(sharing.of("limit:test")));
+    let mut turns = Vec::new();
+    for _ in 0..JOBS_MAX + 500 {
+        turns.push(limiter.reserve(10).await.unwrap());
+    }
+    server.kill();
+    turns.into_iter().for_each(|turn| turn.settle(5));
+    assert_eq!(sharing.state().reports_lost, 500);
+    until("nobody saw it go", async || sharing.state().is_away).await;
+    server.restart();
+    until("it did not come back", async || !sharing.state().is_away).await;
+    limiter.reserve(10).await.unwrap();
+    // Those that were on their way may have arrived or not.
+    assert!((500..700).contains(&sharing.state().reports_lost), "{:?}", sharing.state());
 }
 
 /// A Redis that takes connections and says nothing costs each call its timeout at first, and then
