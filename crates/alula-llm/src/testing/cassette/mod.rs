@@ -33,7 +33,7 @@ use super::{
     matching::read_request,
     server::{Answer, Cut, Server},
 };
-use crate::{Anthropic, ApiKey, Cohere, ErrorKind, Gemini, Http, OpenAi, OpenAiResponses};
+use crate::{Anthropic, ApiKey, Cohere, Gemini, Http, OpenAi, OpenAiResponses};
 
 /// A file of calls to a provider, and a server on a free port of this machine that answers them.
 ///
@@ -238,8 +238,10 @@ async fn answer(inner: Arc<Inner>, request: Request<Bytes>) -> Result<Answer, Cu
         (Ok(found), _) => return Ok(replay::answer(&found, inner.pace)),
         (Err(_), Some(upstream)) if inner.mode != Mode::Verify => (upstream, None),
         (Err(miss), _) => {
-            lock(&inner.tape).complain(miss.to_string());
-            return Ok(replay::failure(&call, ErrorKind::InvalidRequest, miss.to_string()));
+            let reason = miss.to_string();
+            let answer = replay::failure(&call, &reason);
+            lock(&inner.tape).complain(reason);
+            return Ok(answer);
         }
     };
     let recording = Recording::begin(&inner.tape, &request, call, recorded);

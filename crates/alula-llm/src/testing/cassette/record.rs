@@ -148,8 +148,8 @@ impl Recording {
         let response = match upstream.send(request).await {
             Ok(response) => response,
             Err(error) => {
-                let reason = self.failed(error.to_string());
-                let answer = replay::failure(&self.call, error.kind().clone(), reason.clone());
+                let reason = self.failed(error);
+                let answer = replay::failure(&self.call, &reason);
                 self.complain(reason);
                 // A client that left needs no answer.
                 let _ = head.send(answer);

@@ -59,10 +59,12 @@ pub(super) fn answer(call: &Interaction, pace: Pace) -> Answer {
     with_head(call.status, call.end_to_end_headers(), body)
 }
 
-/// Says that there is no answer, in the words of the protocol that was spoken.
-pub(super) fn failure(call: &Interaction, kind: ErrorKind, reason: String) -> Answer {
+/// Says that there is no answer, in the words of the protocol that was spoken, and as an error
+/// that is not tried again.
+pub(super) fn failure(call: &Interaction, reason: &str) -> Answer {
     let protocol = call.protocol().unwrap_or(Protocol::OpenAiChat);
-    let (status, body): (u16, Value) = protocol.error_to_json(&Error::new(kind, reason));
+    let (status, body): (u16, Value) =
+        protocol.error_to_json(&Error::new(ErrorKind::InvalidRequest, reason));
     let body = stream::once(future::ready(Ok(Bytes::from(body.to_string())))).boxed();
     with_head(status, [("content-type", "application/json")], body)
 }

@@ -14,7 +14,7 @@ use alula_llm::{
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::{chunk, head, stream_of};
+use super::{chunk, head};
 use crate::server::{Server, Step, send};
 
 fn dir() -> PathBuf {
@@ -33,8 +33,7 @@ fn hi() -> ChatRequest {
     ChatRequest::new("fake-model").user("Hi")
 }
 
-#[tokio::test]
-async fn own_cassette_hello() {
+async fn hello() -> Server {
     let answer = json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "fake-model",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello!"},
@@ -42,7 +41,12 @@ async fn own_cassette_hello() {
         "usage": {"prompt_tokens": 8, "completion_tokens": 2, "total_tokens": 10},
     });
     let head = "200 OK\r\ncontent-type: application/json\r\nx-request-id: req_1";
-    let server = Server::answer(head, answer.to_string()).await;
+    Server::answer(head, answer.to_string()).await
+}
+
+#[tokio::test]
+async fn own_cassette_hello() {
+    let server = hello().await;
     let cassette = cassette("hello.jsonl", &server).await;
     let answer = llm(cassette.openai("sk-fake-key")).chat(hi()).await.unwrap();
     assert_eq!(answer.text(), "Hello!");
@@ -106,12 +110,12 @@ async fn own_cassette_broken() {
 
 #[tokio::test]
 async fn own_cassette_turns() {
-    let server = Server::start(stream_of(&["data: [DONE]\n\n"]), false).await;
+    let server = hello().await;
     let cassette = cassette("turns.jsonl", &server).await;
+    let llm = llm(cassette.openai("sk-fake-key"));
     for text in ["one", "two", "one"] {
-        let body = super::question(text);
-        super::pieces(super::post(&format!("{}/v1/chat/completions", cassette.url()), &body).await)
-            .await;
+        let request = ChatRequest::new("fake-model").user(text);
+        assert_eq!(llm.chat(request).await.unwrap().text(), "Hello!");
     }
     cassette.finish();
 }
@@ -140,9 +144,10 @@ async fn they_are_recordings_like_others() {
     assert!(cassettes.skipped().is_empty());
     let ends: Vec<End> = cassettes.iter().map(|call| call.end).collect();
     assert_eq!(ends, [End::Reset, End::Eof, End::Eof, End::Eof, End::Eof, End::Eof]);
-    for call in cassettes.iter().filter(|call| call.file.ends_with("hello.jsonl")) {
-        assert_eq!(check(call).await, Outcome::Passed);
+    for call in cassettes.iter() {
+        let expected = if call.end == End::Eof { Outcome::Passed } else { Outcome::Skipped };
+        assert_eq!(check(call).await, expected, "{}", call.file.display());
     }
     let stream = cassettes.iter().find(|call| call.file.ends_with("stream.jsonl")).unwrap();
-    assert_eq!((stream.chunks().len(), check(stream).await), (3, Outcome::Passed));
+    assert_eq!(stream.chunks().len(), 3);
 }
