@@ -41,7 +41,7 @@ Environment:
   GEMINI_API_KEY, GEMINI_BASE_URL        Gemini, or a server that speaks its generateContent;
                                          GOOGLE_API_KEY is another name of the key
   AZURE_OPENAI_API_KEY, AZURE_OPENAI_BASE_URL
-                                         Azure: https://NAME.openai.azure.com
+                                         Azure, at the address of the resource
   MISTRAL_API_KEY, COHERE_API_KEY (or CO_API_KEY), GROQ_API_KEY, DEEPSEEK_API_KEY,
   OPENROUTER_API_KEY, CEREBRAS_API_KEY, XAI_API_KEY, TOGETHER_API_KEY
                                          these providers; …_BASE_URL is another address of one

@@ -29,6 +29,7 @@ mod recordings;
 mod reference;
 mod refusals;
 mod replay;
+mod sdk;
 mod secrets;
 mod shutdown;
 mod streaming;
