@@ -9,13 +9,13 @@ use super::shared::{News, Outcome, Shared, Ticket, Verdict};
 
 /// When a target that fails is left alone.
 ///
-/// After [`failures`](Self::failures) failed calls in a row, each with all its attempts, the breaker opens: calls go to the next
-/// target at once, or fail at once. After a pause one call is let through to try; if it succeeds
+/// After [`failures`](Self::failures) failed calls in a row, each with all its attempts, the
+/// breaker opens: calls go to the next target at once, or fail at once. After a pause one call is let through to try; if it succeeds
 /// the breaker closes, and if it fails the next pause is twice as long.
 ///
 /// Failures are timeouts, broken connections, and what providers say when they are the ones in
-/// trouble (5xx, 529). A request that is refused as it is, or for its rate, says nothing about the
-/// provider's health.
+/// trouble (5xx, 529). A request that is refused as it is, or for its rate, is none: whoever
+/// refuses works.
 ///
 /// ```
 /// use std::time::Duration;
