@@ -206,11 +206,14 @@ async fn a_connection_is_kept_and_a_client_that_leaves_is_noticed() {
         assert_eq!(llm.chat(request()).await.unwrap().text(), "ab");
         assert_eq!(llm.stream(request()).await.unwrap().accumulate().await.unwrap().text(), "ab");
     }
-    assert_eq!((fake.request_count(), fake.connection_count()), (4, 1));
+    // Nor did anyone leave who got an answer without a body.
+    fake.turn().then(Fault::Empty);
+    assert_eq!(llm.chat(request()).await.unwrap_err().kind(), &ErrorKind::Decode);
+    assert_eq!((fake.request_count(), fake.connection_count()), (5, 1));
     assert_eq!(fake.disconnected().now_or_never(), None);
 
     // Before the answer, and in the middle of it.
-    for _ in 0..4 {
+    for _ in 0..5 {
         fake.asked().await;
     }
     fake.turn().then(Fault::Stall);

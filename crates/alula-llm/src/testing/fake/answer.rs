@@ -37,7 +37,6 @@ pub(super) fn frames(turn: &Written, asked: &Asked, number: usize) -> Result<Fra
         Api::CountTokens(protocol) => {
             protocol.count_to_json(&TokenCount::exact(turn.tokens.unwrap_or_default()))?
         }
-        Api::Models(family) => models(&[], family),
     };
     Ok(Frames::json(&body))
 }

@@ -10,7 +10,6 @@ pub(super) enum Api {
     Chat(Protocol),
     Embeddings(EmbedProtocol),
     CountTokens(Protocol),
-    Models(Family),
 }
 
 /// Who made the format of a list of models.
@@ -41,11 +40,11 @@ impl Api {
     pub(super) fn protocol(self) -> Protocol {
         match self {
             Self::Chat(protocol) | Self::CountTokens(protocol) => protocol,
-            Self::Embeddings(EmbedProtocol::Gemini | EmbedProtocol::Vertex)
-            | Self::Models(Family::Gemini) => Protocol::GeminiGenerate,
+            Self::Embeddings(EmbedProtocol::Gemini | EmbedProtocol::Vertex) => {
+                Protocol::GeminiGenerate
+            }
             Self::Embeddings(EmbedProtocol::Cohere) => Protocol::CohereChat,
-            Self::Models(Family::Anthropic) => Protocol::AnthropicMessages,
-            Self::Embeddings(_) | Self::Models(_) => Protocol::OpenAiChat,
+            Self::Embeddings(EmbedProtocol::OpenAi) => Protocol::OpenAiChat,
         }
     }
 }
@@ -53,7 +52,7 @@ impl Api {
 impl Asked {
     /// Finds the call by the end of the path, whatever stands before it: servers that are
     /// compatible have their own beginnings. `None` if there is no such call.
-    pub(super) fn of(path: &str, anthropic: bool, body: &Value) -> Option<Self> {
+    pub(super) fn of(path: &str, body: &Value) -> Option<Self> {
         let text = |name| body.get(name).and_then(Value::as_str);
         let flag = |pointer| body.pointer(pointer).and_then(Value::as_bool).unwrap_or_default();
         let asked = |api| Self {
@@ -75,13 +74,13 @@ impl Asked {
             let single = method == "embedContent";
             return Some(Self { model: model.to_owned(), stream, single, ..asked(api) });
         }
-        api(path, anthropic).map(asked)
+        api(path).map(asked)
     }
 }
 
 /// What an address stands for that names no method.
-fn api(path: &str, anthropic: bool) -> Option<Api> {
-    const PATHS: [(&str, Api); 9] = [
+fn api(path: &str) -> Option<Api> {
+    const PATHS: [(&str, Api); 8] = [
         ("/chat/completions", Api::Chat(Protocol::OpenAiChat)),
         ("/responses", Api::Chat(Protocol::OpenAiResponses)),
         ("/messages", Api::Chat(Protocol::AnthropicMessages)),
@@ -90,18 +89,24 @@ fn api(path: &str, anthropic: bool) -> Option<Api> {
         ("/v2/chat", Api::Chat(Protocol::CohereChat)),
         ("/v2/embed", Api::Embeddings(EmbedProtocol::Cohere)),
         ("/embeddings", Api::Embeddings(EmbedProtocol::OpenAi)),
-        ("/api/tags", Api::Models(Family::Ollama)),
     ];
-    if let Some((_, api)) = PATHS.iter().find(|(end, _)| path.ends_with(end)) {
-        return Some(*api);
+    PATHS.iter().find(|(end, _)| path.ends_with(end)).map(|(_, api)| *api)
+}
+
+impl Family {
+    /// Whose list of models is at this path.
+    pub(super) fn of(path: &str, anthropic: bool) -> Option<Self> {
+        let path = path.trim_end_matches('/');
+        if path.ends_with("/api/tags") {
+            return Some(Self::Ollama);
+        }
+        let before = path.strip_suffix("/models")?;
+        Some(match (anthropic, before.ends_with("beta")) {
+            (true, _) => Self::Anthropic,
+            (_, true) => Self::Gemini,
+            _ => Self::OpenAi,
+        })
     }
-    let before = path.strip_suffix("/models")?;
-    let family = match (anthropic, before.ends_with("beta")) {
-        (true, _) => Family::Anthropic,
-        (_, true) => Family::Gemini,
-        _ => Family::OpenAi,
-    };
-    Some(Api::Models(family))
 }
 
 /// The method at the end of a path of Gemini's, and whether it streams.
@@ -137,21 +142,25 @@ mod tests {
             ("/v2/chat", Api::Chat(Protocol::CohereChat)),
             ("/v2/embed", Api::Embeddings(EmbedProtocol::Cohere)),
             ("/v1/embeddings", Api::Embeddings(EmbedProtocol::OpenAi)),
-            ("/v1/models", Api::Models(Family::OpenAi)),
-            ("/v1beta/models", Api::Models(Family::Gemini)),
-            ("/api/tags", Api::Models(Family::Ollama)),
         ] {
-            let asked = Asked::of(path, false, &body).unwrap();
+            let asked = Asked::of(path, &body).unwrap();
             assert_eq!((asked.api, asked.model.as_str(), asked.stream), (api, "m", true), "{path}");
         }
-        assert_eq!(Asked::of("/v1/chat", false, &body), None);
-        let asked = Asked::of("/v1/models", true, &Value::Null).unwrap();
-        assert_eq!(asked.api, Api::Models(Family::Anthropic));
+        assert_eq!(Asked::of("/v1/chat", &body), None);
+        for (path, anthropic, family) in [
+            ("/v1/models", false, Some(Family::OpenAi)),
+            ("/v1/models", true, Some(Family::Anthropic)),
+            ("/v1beta/models", false, Some(Family::Gemini)),
+            ("/api/tags", false, Some(Family::Ollama)),
+            ("/v1/chat", false, None),
+        ] {
+            assert_eq!(Family::of(path, anthropic), family, "{path}");
+        }
     }
 
     #[test]
     fn gemini_names_the_model_and_the_method_in_the_address() {
-        let asked = |path| Asked::of(path, false, &json!({}));
+        let asked = |path| Asked::of(path, &json!({}));
         let call = asked("/v1beta/models/gemini-x:streamGenerateContent").unwrap();
         assert_eq!(call.api, Api::Chat(Protocol::GeminiGenerate));
         assert_eq!((call.model.as_str(), call.stream), ("gemini-x", true));

@@ -72,7 +72,7 @@ impl Frames {
             }
             Fault::Html => self.replace(PAGE),
             Fault::NotEvents => self.replace("Hello\nworld\n"),
-            Fault::Empty => self.list.clear(),
+            Fault::Empty | Fault::Redirect(_) => self.list.clear(),
             Fault::NotJson if self.stream => {
                 self.edit_first(|event| *event = format!("data: {NO_JSON}\n\n").into());
             }

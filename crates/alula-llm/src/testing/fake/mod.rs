@@ -30,7 +30,7 @@ pub use sent::{__check_sent, Sent};
 pub use turn::{Pieces, Turn};
 
 use self::{
-    api::{Api, Asked},
+    api::{Asked, Family},
     frames::Frames,
     plan::{Begin, End, Plan},
     script::Script,
@@ -234,22 +234,22 @@ impl Index<usize> for FakeProvider {
 /// Answers a request by the script.
 async fn answer(inner: Arc<Inner>, request: Request<Bytes>) -> Result<Answer, Cut> {
     let presence = Presence { inner: Arc::clone(&inner), over: false };
-    let sent = Sent::of(request);
+    let sent = Arc::new(Sent::of(request));
     let number = inner.script.keep(&sent);
     send(plan(&inner, &sent, number), presence).await
 }
 
 fn plan(inner: &Inner, sent: &Sent, number: usize) -> Plan {
     let anthropic = sent.header("anthropic-version").is_some();
-    let Some(asked) = Asked::of(sent.path(), anthropic, sent.body()) else {
+    if let Some(family) = Family::of(sent.path(), anthropic) {
+        let models = inner.models.lock().unwrap_or_else(PoisonError::into_inner);
+        return Plan::sending(200, Frames::json(&answer::models(&models, family)), &[]);
+    }
+    let Some(asked) = Asked::of(sent.path(), sent.body()) else {
         let complaint = format!("{sent}: no provider has this address");
         inner.script.complain(complaint.clone());
         return refusal(Protocol::OpenAiChat, ErrorKind::NotFound, complaint);
     };
-    if let Api::Models(family) = asked.api {
-        let models = inner.models.lock().unwrap_or_else(PoisonError::into_inner);
-        return Plan::sending(200, Frames::json(&answer::models(&models, family)), &[]);
-    }
     let invalid = |complaint| refusal(asked.api.protocol(), ErrorKind::InvalidRequest, complaint);
     let turn = match inner.script.take(asked.api, sent) {
         Ok(turn) => turn,
@@ -293,8 +293,10 @@ struct Body {
     presence: Presence,
 }
 
-fn body(plan: Plan, presence: Presence) -> BoxStream<'static, Result<Bytes, Cut>> {
+fn body(plan: Plan, mut presence: Presence) -> BoxStream<'static, Result<Bytes, Cut>> {
     let Plan { chunks, every, end, .. } = plan;
+    // Nobody asks for the end of a body that is known to be empty.
+    presence.over = end == End::Whole && chunks.is_empty();
     let body = Body { chunks: chunks.into_iter(), every, end, begun: false, presence };
     stream::unfold(body, |mut body| async { Some((body.next().await?, body)) }).boxed()
 }
@@ -305,7 +307,7 @@ impl Body {
             if mem::replace(&mut self.begun, true) && !self.every.is_zero() {
                 sleep(self.every).await;
             }
-            // Nobody asks for the end of a body whose length is known.
+            // Nor for the end of one whose length is known.
             self.presence.over = self.end == End::Whole && self.chunks.len() == 0;
             return Some(Ok(chunk));
         }

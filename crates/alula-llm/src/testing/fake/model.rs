@@ -84,7 +84,7 @@ impl FakeModel {
     /// Takes the turn for a request, and waits or fails as it says before the answer.
     async fn begin(&self, api: Api, path: &str, body: &Value) -> Result<(Written, usize)> {
         let sent = Request::post(path).body(Bytes::from(body.to_string()));
-        let sent = Sent::of(sent.unwrap_or_default());
+        let sent = Arc::new(Sent::of(sent.unwrap_or_default()));
         let number = self.inner.script.keep(&sent);
         let turn = self.inner.script.take(api, &sent);
         let turn = turn.map_err(|complaint| Error::new(ErrorKind::InvalidRequest, complaint))?;

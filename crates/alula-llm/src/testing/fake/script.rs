@@ -1,7 +1,7 @@
 //! The turns of a fake, and what has been asked of it.
 
 use std::sync::{
-    Mutex, MutexGuard, OnceLock, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -25,7 +25,7 @@ const DIFFERENCES_MAX: usize = 12;
 pub(super) struct Script {
     pages: Mutex<Pages>,
     /// Requests in their order. A list that could grow would move what tests hold.
-    sent: Box<[OnceLock<Box<Sent>>]>,
+    sent: Box<[OnceLock<Arc<Sent>>]>,
     requests: AtomicUsize,
     /// One permit for each request that has come, until someone has waited for it.
     asked: Semaphore,
@@ -78,11 +78,11 @@ impl Script {
     }
 
     /// Keeps a request, unless there are too many, and returns its number.
-    pub(super) fn keep(&self, sent: &Sent) -> usize {
+    pub(super) fn keep(&self, sent: &Arc<Sent>) -> usize {
         let number = self.requests.fetch_add(1, Ordering::AcqRel);
         if let Some(slot) = self.sent.get(number) {
             // The number is given once, so that nobody has filled the slot.
-            let _ = slot.set(Box::new(sent.clone()));
+            let _ = slot.set(Arc::clone(sent));
         }
         self.asked.add_permits(1);
         number
@@ -192,7 +192,6 @@ fn misfit(turn: &Written, api: Api, sent: &Sent) -> Option<Misfit> {
         Api::Chat(_) => (turn.is_chat(), "an answer"),
         Api::Embeddings(_) => (turn.embeddings.is_some(), "embeddings"),
         Api::CountTokens(_) => (turn.tokens.is_some(), "a count of tokens"),
-        Api::Models(_) => (false, "a list of models"),
     };
     if !answers && !fails {
         return Some(Misfit::Kind(kind));
