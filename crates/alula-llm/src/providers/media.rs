@@ -3,6 +3,8 @@
 //! An address is for the provider to fetch. Whoever takes only bytes is not given those of an
 //! address: fetching it here would let a request reach whatever this machine can reach.
 
+use std::fmt::Arguments;
+
 use super::vector::invalid;
 use crate::{ChatRequest, Media, Part, Result, Role, model::Source};
 
@@ -64,21 +66,22 @@ pub(super) fn check(request: &ChatRequest, takes: &Takes, provider: &str) -> Res
     for (number, message) in request.messages.iter().enumerate() {
         // What a model said it may hear again in its own form.
         if message.role != Role::Assistant {
-            check_parts(&message.parts, takes, provider, &format!("messages[{number}]"))?;
+            check_parts(&message.parts, takes, provider, format_args!("messages[{number}]"))?;
         }
     }
     Ok(())
 }
 
-fn check_parts(parts: &[Part], takes: &Takes, provider: &str, place: &str) -> Result<()> {
+/// `place` is written only where something is wrong.
+fn check_parts(parts: &[Part], takes: &Takes, provider: &str, place: Arguments<'_>) -> Result<()> {
     for (number, part) in parts.iter().enumerate() {
         let (media, sources, one, all) = match part {
             Part::Image(image) => (image, takes.image, "an image", "images"),
             Part::Audio(audio) => (audio, takes.audio, "sound", "sound"),
             Part::File(file) => (file, takes.file, "a document", "documents"),
             Part::ToolResult(result) => {
-                let place = format!("{place}.parts[{number}]");
-                check_parts(&result.parts, takes, provider, &place)?;
+                let place = format_args!("{place}.parts[{number}]");
+                check_parts(&result.parts, takes, provider, place)?;
                 continue;
             }
             _ => continue,
