@@ -206,6 +206,30 @@ impl Error {
     }
 }
 
+impl ErrorKind {
+    /// A short name, for logs and metrics: `rate_limited`, `timeout`, ….
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Overloaded { .. } => "overloaded",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::InvalidRequest => "invalid_request",
+            Self::Auth => "auth",
+            Self::NotFound => "not_found",
+            Self::ContextTooLong => "context_too_long",
+            Self::ContentFiltered => "content_filtered",
+            Self::Timeout { .. } => "timeout",
+            Self::Connect => "connect",
+            Self::Stream { .. } => "stream",
+            Self::Decode => "decode",
+            Self::TooLarge => "too_large",
+            Self::Unavailable => "unavailable",
+            Self::Config => "config",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(provider) = &self.0.provider {

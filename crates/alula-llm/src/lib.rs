@@ -7,6 +7,7 @@ mod error;
 mod estimate;
 mod llm;
 pub mod model;
+mod observe;
 pub mod providers;
 mod relay;
 mod resilience;
@@ -25,6 +26,7 @@ pub use model::{
     Accumulator, ChatEvent, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Media, Message,
     Part, Role, StopReason, TokenCount, Tool, Usage,
 };
+pub use observe::{CallRecord, Outcome};
 pub use providers::{
     Anthropic, Cohere, Demo, EmbedLimits, Gemini, Http, HttpLimits, OpenAi, OpenAiResponses,
     Provider, StreamOptions, StreamWriter,

@@ -87,6 +87,11 @@ pub(crate) trait Piece: Send + 'static {
     /// What is known of it; content may be left out once there was some.
     fn events(&self) -> &[ChatEvent];
 
+    /// Whether it is content, once there was some.
+    fn is_content(&self) -> bool {
+        self.events().iter().any(ChatEvent::is_content)
+    }
+
     /// Whether it ends the wait for an answer.
     fn answers(&self) -> bool {
         self.events().iter().any(|it| it.is_content() || matches!(it, ChatEvent::Stop { .. }))

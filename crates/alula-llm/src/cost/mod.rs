@@ -156,6 +156,17 @@ impl Usage {
     }
 }
 
+impl Usage {
+    /// The service tier that answered, where that is told beside the tokens.
+    pub(crate) fn service_tier(&self) -> Option<&str> {
+        let text = |name: &str| self.extra.get(name)?.as_str();
+        text("speed")
+            .filter(|speed| *speed == "fast")
+            .or_else(|| text("service_tier"))
+            .or_else(|| text("serviceTier"))
+    }
+}
+
 fn micros(picos: u64) -> MicroUsd {
     MicroUsd::new(picos.div_ceil(PICOS_PER_MICRO))
 }

@@ -27,6 +27,9 @@ static BUILTIN: LazyLock<Prices> = LazyLock::new(|| {
 
 /// What providers charge for their models.
 ///
+/// A provider is known by the name under which it is added; one with a name of its own has the
+/// prices of another by `like`, also for all models: `{ models = ["*"], like = "openai/*" }`.
+///
 /// ```
 /// use alula_llm::{Prices, Usage};
 ///

@@ -17,6 +17,9 @@ pub(super) trait Ask {
     type Request: Asked;
     type Answer;
 
+    /// What is done, by OpenTelemetry's name for it.
+    const OPERATION: &'static str = "chat";
+
     /// Whether the answer has a first token to wait for.
     const STREAMS: bool;
 
@@ -48,6 +51,14 @@ pub(super) trait Asked: Send + Sync {
 
     /// About how many tokens the call uses.
     fn tokens(&self) -> u64;
+
+    /// The request in our own model, if it is there already.
+    fn as_chat(&self) -> Option<&ChatRequest>;
+
+    /// The request in our own model, read for whoever wants to record it.
+    fn read_chat(&self) -> Option<&ChatRequest> {
+        self.as_chat()
+    }
 }
 
 impl Asked for ChatRequest {
@@ -61,6 +72,10 @@ impl Asked for ChatRequest {
 
     fn tokens(&self) -> u64 {
         estimate::tokens(self)
+    }
+
+    fn as_chat(&self) -> Option<&ChatRequest> {
+        Some(self)
     }
 }
 
@@ -132,6 +147,14 @@ impl Asked for RelayRequest {
     fn tokens(&self) -> u64 {
         // What is no chat is refused before long.
         self.chat().map_or(0, estimate::tokens)
+    }
+
+    fn as_chat(&self) -> Option<&ChatRequest> {
+        None
+    }
+
+    fn read_chat(&self) -> Option<&ChatRequest> {
+        self.chat().ok()
     }
 }
 
@@ -215,11 +238,16 @@ impl Asked for Counted {
     fn tokens(&self) -> u64 {
         0
     }
+
+    fn as_chat(&self) -> Option<&ChatRequest> {
+        Some(&self.0)
+    }
 }
 
 impl Ask for Counted {
     type Request = Self;
     type Answer = TokenCount;
+    const OPERATION: &'static str = "count_tokens";
     const STREAMS: bool = false;
 
     async fn ask(provider: &dyn Provider, request: &Self, watch: Watch) -> Result<TokenCount> {

@@ -1,10 +1,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{Connected, Inner, Llm, Route, route::Target};
+#[cfg(feature = "otel")]
+use crate::observe::Instruments;
 use crate::{
-    BreakerPolicy, CachePolicy, Deadlines, Error, ErrorKind, Http, HttpLimits, Provider, RateLimit,
-    Result, RetryPolicy,
+    BreakerPolicy, CachePolicy, CallRecord, Deadlines, Error, ErrorKind, Http, HttpLimits, Prices,
+    Provider, RateLimit, Result, RetryPolicy,
     cache::Cache,
+    observe::{Observer, Server},
     resilience::{Gate, Health, Sharing},
 };
 
@@ -23,6 +26,7 @@ pub struct LlmBuilder {
     cache: Option<CachePolicy>,
     limits: HttpLimits,
     proxy: Option<String>,
+    observer: Observer,
 }
 
 impl LlmBuilder {
@@ -144,6 +148,58 @@ impl LlmBuilder {
         self
     }
 
+    /// Sets what calls cost, instead of [`Prices::builtin`].
+    #[must_use]
+    pub fn prices(mut self, prices: Prices) -> Self {
+        self.observer.prices = prices;
+        self
+    }
+
+    /// Tells a function of every call, once, when it is over: it was answered, it failed, its
+    /// stream was read to the end or dropped before, or its caller left before an answer. A call
+    /// to [`Llm`] is one, with all its attempts.
+    ///
+    /// The function is called where the call ends, so it should not take long. All functions that
+    /// are added are called.
+    ///
+    /// ```
+    /// use alula_llm::{ChatRequest, Demo, Llm};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> alula_llm::Result<()> {
+    /// let llm = Llm::builder()
+    ///     .provider(Demo::new())
+    ///     .on_call(|call| {
+    ///         let cost = call.cost.map_or("?".to_owned(), |cost| cost.total().to_string());
+    ///         println!("{} {:?} {cost}", call.asked, call.outcome);
+    ///     })
+    ///     .build()?;
+    /// llm.chat(ChatRequest::new("demo").user("What is an alula?")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_call(mut self, told: impl Fn(&CallRecord) + Send + Sync + 'static) -> Self {
+        self.observer.hooks.push(Arc::new(told));
+        self
+    }
+
+    /// Records prompts and answers in the spans of calls, which else hold nothing that anybody
+    /// wrote. Of a stream that is relayed only the prompt is recorded.
+    #[must_use]
+    pub fn record_content(mut self, records: bool) -> Self {
+        self.observer.records_content = records;
+        self
+    }
+
+    /// Measures calls, such as by `opentelemetry::global::meter("alula-llm")`.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub fn meter(mut self, meter: &opentelemetry::metrics::Meter) -> Self {
+        self.observer.instruments = Some(Instruments::new(meter));
+        self
+    }
+
     /// Checks the set-up and shares one connection pool among the providers.
     ///
     /// # Errors
@@ -161,7 +217,8 @@ impl LlmBuilder {
             let name = provider.name();
             let (rate, at_once) = (self.rates.remove(name), self.at_once.remove(name));
             let gate = Gate::new(rate, at_once, shared("limit", name));
-            Connected { health: health(name), gate, provider }
+            let server = provider.base_url().and_then(Server::of);
+            Connected { health: health(name), gate, server, provider }
         };
         let providers = self.providers.into_iter().map(connect).collect();
         if let Some(name) = self.rates.keys().chain(self.at_once.keys()).next() {
@@ -170,8 +227,9 @@ impl LlmBuilder {
         let default_model = self.default_model.filter(|model| !model.is_empty());
         let routes = HashMap::new();
         let (sharing, cache) = (sharing.clone(), self.cache.map(|it| Arc::new(Cache::new(it))));
+        let observer = Arc::new(self.observer);
         let mut inner =
-            Inner { providers, routes, default_model, deadlines, retry, sharing, cache };
+            Inner { providers, routes, default_model, deadlines, retry, sharing, cache, observer };
         for (name, route) in self.routes {
             let targets = targets(&inner, &name, route, health)?;
             inner.routes.insert(name, targets);

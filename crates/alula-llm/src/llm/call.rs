@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tracing::Instrument as _;
 
 use super::{
     Connected, Inner, Llm,
@@ -15,30 +16,56 @@ use crate::{
     Error, ErrorKind, Result,
     cache::{Digest, Place},
     deadline::Watch,
+    observe::{self, Call},
     resilience::{self, Health, InFlight, Passage},
 };
+
+/// Makes a call, which is [underway](Underway) once it is answered.
+pub(super) async fn run<A: Ask>(llm: &Llm, request: A::Request) -> Result<(A::Answer, Underway)> {
+    let (observer, scope) = (&llm.inner.observer, llm.scope.as_ref());
+    let call = Call::begin(observer, A::OPERATION, request.model(), A::STREAMS, scope);
+    match ask::<A>(llm, request, &call).await {
+        Ok(Asking { answer, in_flight, place }) => {
+            Ok((answer, Underway { in_flight, place, call }))
+        }
+        Err(error) => {
+            call.failed(&error);
+            Err(error)
+        }
+    }
+}
+
+/// What came of asking.
+struct Asking<A> {
+    answer: A,
+    /// Nothing if the answer came from the cache.
+    in_flight: Option<InFlight>,
+    /// Where the answer is kept.
+    place: Option<Place>,
+}
 
 /// Asks the targets of the request's model, one after the other, until one answers.
 ///
 /// Where the answer streams, each target has the time to its first token once, however often it
 /// is asked.
-pub(super) async fn run<A: Ask>(
-    llm: &Llm,
-    mut request: A::Request,
-) -> Result<(A::Answer, Underway)> {
+async fn ask<A: Ask>(llm: &Llm, mut request: A::Request, call: &Call) -> Result<Asking<A::Answer>> {
     let inner = &*llm.inner;
     let mut failure = None;
     let ends = Instant::now().checked_add(inner.deadlines.total);
     for target in inner.targets(request.model())? {
         request.ask_for(&target.model);
+        aim(inner, call, &target, &request);
         let place = match look_up::<A>(llm, &target, &request) {
-            Found::Answer(answer) => return Ok((answer, Underway::default())),
+            Found::Answer(answer) => {
+                call.cached();
+                return Ok(Asking { answer, in_flight: None, place: None });
+            }
             Found::Place(place) => place,
         };
-        let attempts = Attempts::new(inner, ends, A::STREAMS);
+        let attempts = Attempts::new(inner, ends, A::STREAMS, call);
         match attempts.at::<A>(&target, &request).await {
             Ok((answer, in_flight)) => {
-                return Ok((answer, Underway { in_flight: Some(in_flight), place }));
+                return Ok(Asking { answer, in_flight: Some(in_flight), place });
             }
             Err(error) => failure = Some(passed_on(&target, error)?),
         }
@@ -46,12 +73,22 @@ pub(super) async fn run<A: Ask>(
     Err(failure.unwrap_or_else(no_targets))
 }
 
+/// Says that a call goes to this target now.
+pub(super) fn aim(inner: &Inner, call: &Call, target: &Target, request: &impl Asked) {
+    let Some(connected) = inner.providers.get(target.provider) else { return };
+    let (provider, server) = (&*connected.provider, connected.server.as_ref());
+    let wants_prompt = call.target(provider, server, &target.model, request.as_chat());
+    if let Some(chat) = wants_prompt.then(|| request.read_chat()).flatten() {
+        call.prompt(chat);
+    }
+}
+
 /// The failure of a target, if the next one may do better.
 pub(super) fn passed_on(target: &Target, error: Error) -> Result<Error> {
     if !another_may_help(&error) {
         return Err(error);
     }
-    tracing::debug!(model = target.model, %error, "a target failed");
+    tracing::debug!(model = target.model, error = error.kind().name(), "a target failed");
     Ok(error)
 }
 
@@ -99,12 +136,18 @@ pub(super) struct Attempts<'a> {
     ends: Option<Instant>,
     /// When a stream of the target must have begun.
     begins: Option<Instant>,
+    call: &'a Call,
 }
 
 impl<'a> Attempts<'a> {
-    pub(super) fn new(inner: &'a Inner, ends: Option<Instant>, streams: bool) -> Self {
+    pub(super) fn new(
+        inner: &'a Inner,
+        ends: Option<Instant>,
+        streams: bool,
+        call: &'a Call,
+    ) -> Self {
         let begins = Instant::now().checked_add(inner.deadlines.first_token).filter(|_| streams);
-        Self { inner, ends, begins }
+        Self { inner, ends, begins, call }
     }
 
     /// Asks one target, as often as the policy allows. For the breaker that is one call.
@@ -135,23 +178,43 @@ impl<'a> Attempts<'a> {
         let provider = &*connected.provider;
         let mut attempt = 1;
         loop {
-            let turn = connected.gate.pass(|| request.tokens()).await;
-            let passage = turn.map_err(|error| error.with_provider(provider.name()))?;
-            let error = match A::ask(provider, request, self.watch()).await {
-                Ok(answer) => return Ok((answer, passage)),
-                Err(error) => error,
+            let span = self.call.attempt(provider, request.model(), health);
+            let asked = self.once::<A>(connected, request).instrument(span.clone()).await;
+            let (passage, error) = match asked {
+                Ok(answered) => return Ok(answered),
+                Err(failure) => failure,
             };
+            observe::attempt_failed(&span, &error);
+            // Who had no turn did not ask.
+            let Some(passage) = passage else { return Err(error) };
             passage.failed(&error);
             attempt += 1;
             let wait = self.inner.retry.wait(&error, attempt, fastrand::f64());
             match wait.filter(|wait| self.has_time(*wait)) {
                 Some(wait) if health.may_retry() => {
                     let provider = provider.name();
-                    tracing::debug!(provider, attempt, ?wait, %error, "trying again");
+                    let error = error.kind().name();
+                    tracing::debug!(provider, attempt, ?wait, error, "trying again");
                     sleep(wait).await;
                 }
                 _ => return Err(error),
             }
+        }
+    }
+
+    /// Asks once, when the turn has come. Who was asked and failed gives its passage back.
+    async fn once<A: Ask>(
+        &self,
+        connected: &Connected,
+        request: &A::Request,
+    ) -> Result<(A::Answer, Passage), (Option<Passage>, Error)> {
+        let provider = &*connected.provider;
+        let turn = connected.gate.pass(|| request.tokens()).await;
+        let passage = turn.map_err(|error| (None, error.with_provider(provider.name())))?;
+        self.call.asked();
+        match A::ask(provider, request, self.watch()).await {
+            Ok(answer) => Ok((answer, passage)),
+            Err(error) => Err((Some(passage), error)),
         }
     }
 

@@ -7,16 +7,17 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    Inner,
+    Inner, Llm,
     ask::{Ask, Asked},
-    call::{Attempts, no_targets, passed_on},
+    call::{Attempts, aim, no_targets, passed_on},
     route::Target,
 };
 use crate::{
-    EmbedLimits, EmbedRequest, EmbedResponse, Provider, Result, Usage,
+    ChatRequest, EmbedLimits, EmbedRequest, EmbedResponse, Provider, Result, Usage,
     deadline::Watch,
     estimate,
     model::{EmbedInput, Extra},
+    observe::Call,
     providers::vector,
 };
 
@@ -29,6 +30,7 @@ enum Embedding {}
 impl Ask for Embedding {
     type Request = EmbedRequest;
     type Answer = EmbedResponse;
+    const OPERATION: &'static str = "embeddings";
     const STREAMS: bool = false;
 
     async fn ask(
@@ -55,16 +57,33 @@ impl Asked for EmbedRequest {
     fn tokens(&self) -> u64 {
         self.inputs.iter().map(estimate::input).fold(0, u64::saturating_add)
     }
+
+    fn as_chat(&self) -> Option<&ChatRequest> {
+        None
+    }
 }
 
 /// Asks the targets of the request's model, one after the other, until one has given all vectors:
 /// those of different models have nothing to do with each other.
-pub(super) async fn run(inner: &Inner, mut request: EmbedRequest) -> Result<EmbedResponse> {
+pub(super) async fn run(llm: &Llm, request: EmbedRequest) -> Result<EmbedResponse> {
+    let (observer, scope) = (&llm.inner.observer, llm.scope.as_ref());
+    let call = Call::begin(observer, Embedding::OPERATION, &request.model, false, scope);
+    let answered = ask(&llm.inner, request, &call).await;
+    match &answered {
+        Ok(answer) => call.answered(answer),
+        Err(error) => call.failed(error),
+    }
+    answered
+}
+
+async fn ask(inner: &Inner, mut request: EmbedRequest, call: &Call) -> Result<EmbedResponse> {
     vector::check_inputs(&request)?;
     let mut failure = None;
-    let attempts = Attempts::new(inner, Instant::now().checked_add(inner.deadlines.total), false);
+    let ends = Instant::now().checked_add(inner.deadlines.total);
+    let attempts = Attempts::new(inner, ends, false, call);
     for target in inner.targets(&request.model)? {
         request.ask_for(&target.model);
+        aim(inner, call, &target, &request);
         let limits = inner.providers.get(target.provider);
         let limits = limits.map(|it| it.provider.embed_limits(&target.model)).unwrap_or_default();
         let batches = divide(&mut request, limits);

@@ -21,8 +21,9 @@ use self::{
 use crate::{
     BreakerState, CacheStats, ChatRequest, ChatResponse, ChatStream, Deadlines, EmbedRequest,
     EmbedResponse, Error, ErrorKind, Provider, RelayRequest, RelayResponse, RelayStream, Result,
-    RetryPolicy, TokenCount, Usage,
+    RetryPolicy, TokenCount,
     cache::{Cache, kept},
+    observe::{Observer, Server},
     resilience::{Gate, Health, SharedState, Sharing},
 };
 
@@ -51,6 +52,7 @@ struct Inner {
     retry: RetryPolicy,
     sharing: Option<Sharing>,
     cache: Option<Arc<Cache>>,
+    observer: Arc<Observer>,
 }
 
 /// A provider, and what its calls have in common.
@@ -60,6 +62,7 @@ struct Connected {
     gate: Gate,
     /// Of calls to models that no route names.
     health: Arc<Health>,
+    server: Option<Server>,
 }
 
 impl Llm {
@@ -77,7 +80,7 @@ impl Llm {
     pub async fn chat(&self, request: ChatRequest) -> Result<ChatResponse> {
         let (answer, mut call) = call::run::<Whole>(self, request).await?;
         call.keep(|| kept::chat(&answer));
-        call.succeeded(answer.usage.as_ref());
+        call.answered(&answer);
         Ok(answer)
     }
 
@@ -119,7 +122,7 @@ impl Llm {
         let protocol = request.protocol();
         let (answer, mut call) = call::run::<Relayed>(self, request).await?;
         call.keep(|| kept::relay(protocol, &answer));
-        call.succeeded(answer.usage.as_ref());
+        call.answered(&answer);
         Ok(answer)
     }
 
@@ -158,7 +161,7 @@ impl Llm {
     /// As [`chat`](Self::chat).
     pub async fn count_tokens(&self, request: ChatRequest) -> Result<TokenCount> {
         let (count, call) = call::run::<Counted>(self, Counted(request)).await?;
-        call.succeeded(Some(&Usage::default()));
+        call.answered(&count);
         Ok(count)
     }
 
@@ -191,7 +194,7 @@ impl Llm {
     /// answers with more or fewer vectors than inputs, or others than were asked for; else as
     /// [`chat`](Self::chat).
     pub async fn embed(&self, request: EmbedRequest) -> Result<EmbedResponse> {
-        embed::run(&self.inner, request).await
+        embed::run(self, request).await
     }
 
     /// Reads a request from the fields that the provider of this model knows it by.
@@ -250,7 +253,8 @@ impl Llm {
     }
 
     /// The same for the calls of one scope, such as a tenant, to whom alone their answers are given
-    /// again; see [`CachePolicy`](crate::CachePolicy).
+    /// again; see [`CachePolicy`](crate::CachePolicy). The [records](crate::CallRecord) of its calls
+    /// name it.
     #[must_use]
     pub fn scoped(&self, scope: impl Into<Arc<str>>) -> Self {
         Self { inner: self.inner.clone(), scope: Some(scope.into()) }

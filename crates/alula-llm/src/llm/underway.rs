@@ -5,16 +5,19 @@ use futures_util::{Stream, StreamExt, stream};
 use crate::{
     ChatEvent, Error, ErrorKind, Result, Usage,
     cache::{KeepPiece, Kept, Place, Recorder},
+    observe::{Answered, Call},
     resilience::InFlight,
 };
 
 /// A call that is answered, until it is known how it ends.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Underway {
     /// Nothing if the answer came from the cache.
     pub(super) in_flight: Option<InFlight>,
     /// Where the answer is kept.
     pub(super) place: Option<Place>,
+    /// Who is told of it.
+    pub(super) call: Call,
 }
 
 impl Underway {
@@ -27,17 +30,27 @@ impl Underway {
         }
     }
 
-    /// The call was answered, and cost so much if the provider says so.
-    pub(super) fn succeeded(self, usage: Option<&Usage>) {
+    /// The whole answer is there.
+    pub(super) fn answered(self, answer: &impl Answered) {
+        if let Some(in_flight) = self.in_flight {
+            in_flight.succeeded(answer.usage());
+        }
+        self.call.answered(answer);
+    }
+
+    /// The stream came to its end, and cost so much if the provider says so.
+    fn ended(self, usage: Option<&Usage>) {
         if let Some(in_flight) = self.in_flight {
             in_flight.succeeded(usage);
         }
+        self.call.ended();
     }
 
     fn failed(self, error: &Error) {
         if let Some(in_flight) = self.in_flight {
             in_flight.failed(error);
         }
+        self.call.failed(error);
     }
 }
 
@@ -49,6 +62,7 @@ pub(super) fn watched<T: KeepPiece>(
     if let Some(in_flight) = &mut call.in_flight {
         in_flight.begun();
     }
+    call.call.streams();
     let record = call.place.take().map(Recorder::new);
     let watch = Watch { call: Some(call), usage: None, record };
     stream::unfold((pieces, watch), |(mut pieces, mut watch)| async {
@@ -71,6 +85,9 @@ impl<T: KeepPiece> Watch<T> {
         match item {
             Some(Ok(piece)) => {
                 self.record = self.record.take().and_then(|record| record.note(piece));
+                if let Some(underway) = &mut self.call {
+                    underway.call.piece(piece.events(), piece.is_content());
+                }
                 for event in piece.events() {
                     if let ChatEvent::Usage(counted) = event {
                         self.usage = Some(counted.clone());
@@ -91,7 +108,7 @@ impl<T: KeepPiece> Watch<T> {
                     record.finish();
                 }
                 if let Some(call) = self.call.take() {
-                    call.succeeded(self.usage.as_ref());
+                    call.ended(self.usage.as_ref());
                 }
             }
         }

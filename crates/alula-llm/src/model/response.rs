@@ -134,6 +134,22 @@ impl Choice {
     }
 }
 
+impl StopReason {
+    /// A short name, in OpenAI's words where it has one.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::End => "stop",
+            Self::MaxTokens => "length",
+            Self::StopSequence => "stop_sequence",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+            Self::Refusal => "refusal",
+            Self::Pause => "pause",
+            Self::Other(reason) => reason,
+        }
+    }
+}
+
 impl Usage {
     /// All tokens, counted by the provider or added up.
     pub fn total(&self) -> u64 {

@@ -25,6 +25,9 @@ use crate::{
     secret::Secrets,
 };
 
+/// Where answers say which service tier they are of.
+const TIER: &str = "service_tier";
+
 /// What a user says about a provider.
 #[derive(Clone)]
 pub(super) struct Endpoint {
@@ -147,6 +150,10 @@ macro_rules! calls {
     () => {
         fn name(&self) -> &str {
             &self.endpoint.name
+        }
+
+        fn base_url(&self) -> Option<&str> {
+            Some(&self.endpoint.base_url)
         }
 
         fn prepare(&mut self, http: &$crate::Http) -> $crate::Result<()> {
@@ -350,7 +357,7 @@ async fn relay_whole<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<
     let fields = match memmem::find(&body, b"\"error\"") {
         Some(_) => serde_json::from_slice(&body),
         None => relay::fields(&body, |name| {
-            [S::ID, S::MODEL, S::USAGE].contains(&name) || S::VERDICT.contains(&name)
+            [S::ID, S::MODEL, S::USAGE, TIER].contains(&name) || S::VERDICT.contains(&name)
         }),
     };
     let fields = fields.map_err(|error| http::not_json(&error, status, &body))?;
@@ -360,8 +367,9 @@ async fn relay_whole<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<
     }
     let text = |name| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let usage = answer.get(S::USAGE).and_then(Value::as_object).cloned().map(S::usage);
+    let service_tier = answer.get(TIER).and_then(Value::as_str).map(str::to_owned);
     let (id, model) = (text(S::ID), text(S::MODEL));
-    Ok(RelayResponse { body, id, model, usage, is_cached: false })
+    Ok(RelayResponse { body, id, model, usage, service_tier, is_cached: false })
 }
 
 async fn relay_events<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<RelayStream> {

@@ -82,6 +82,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Protocol::OpenAiChat
     }
 
+    /// Where it is called, for spans and metrics.
+    fn base_url(&self) -> Option<&str> {
+        None
+    }
+
     /// Prepares for calls: checks the set-up and takes the shared connection pool.
     ///
     /// [`LlmBuilder::build`](crate::LlmBuilder::build) calls it once.

@@ -34,6 +34,9 @@ pub struct RelayResponse {
     pub model: String,
     /// What the call has used.
     pub usage: Option<Usage>,
+    /// The service tier that answered, in the provider's words, where it is not told with the
+    /// usage.
+    pub service_tier: Option<String>,
     /// Whether it was given before, and cost nothing now; see [`CachePolicy`](crate::CachePolicy).
     pub is_cached: bool,
 }
@@ -75,6 +78,10 @@ impl RelayChunk {
 impl Piece for RelayChunk {
     fn events(&self) -> &[ChatEvent] {
         &self.events
+    }
+
+    fn is_content(&self) -> bool {
+        !self.bytes.is_empty()
     }
 }
 

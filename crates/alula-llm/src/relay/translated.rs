@@ -6,7 +6,10 @@ use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use super::{RelayChunk, RelayRequest, RelayResponse, RelayStream};
-use crate::{ChatResponse, ChatStream, Error, ErrorKind, Result, StreamOptions, model::Protocol};
+use crate::{
+    ChatResponse, ChatStream, Error, ErrorKind, Result, StreamOptions,
+    model::{Protocol, fields::Fields},
+};
 
 /// Writes an answer in the protocol of its request.
 pub(crate) fn response(request: &RelayRequest, answer: ChatResponse) -> Result<RelayResponse> {
@@ -23,8 +26,10 @@ pub(crate) fn response(request: &RelayRequest, answer: ChatResponse) -> Result<R
     if let (Some(name), Some(body)) = (time, body.as_object_mut()) {
         body.entry(name).or_insert_with(now);
     }
-    let ChatResponse { id, model, usage, .. } = answer;
-    Ok(RelayResponse { body: body.to_string().into(), id, model, usage, is_cached: false })
+    let ChatResponse { id, model, usage, mut extra, .. } = answer;
+    let service_tier = extra.take_string("service_tier");
+    let body = body.to_string().into();
+    Ok(RelayResponse { body, id, model, usage, service_tier, is_cached: false })
 }
 
 /// The seconds since 1970.

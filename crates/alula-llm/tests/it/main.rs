@@ -3,12 +3,14 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     clippy::needless_pass_by_value,
     reason = "a test may panic and print, and its helpers take `json!` values as they are written"
 )]
 
 mod cache;
+mod calls;
 mod cassette;
 mod cohere;
 mod conformance;

@@ -1,0 +1,250 @@
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::{CallRecord, Observer, Outcome, Server, content, pieces::Pieces, span};
+use crate::{
+    Accumulator, ChatEvent, ChatRequest, ChatResponse, Cost, Error, Provider, Usage,
+    resilience::Health,
+};
+
+/// A call that is watched until it is known what became of it, and told then, once. Dropping it
+/// says that its caller has left.
+#[derive(Debug)]
+pub(crate) struct Call(Option<Box<Watch>>);
+
+#[derive(Debug)]
+struct Watch {
+    observer: Arc<Observer>,
+    begun: Instant,
+    /// Attempts of one call may run side by side.
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    record: CallRecord,
+    /// There is none before it is known who is asked first.
+    span: Span,
+    server: Option<Server>,
+    pieces: Pieces,
+    /// What has been streamed, if it is to be recorded.
+    streamed: Option<Accumulator>,
+    #[cfg(feature = "otel")]
+    attributes: Vec<opentelemetry::KeyValue>,
+}
+
+/// What a whole answer says of itself.
+pub(crate) trait Answered {
+    /// What the limits of the provider count.
+    fn usage(&self) -> Option<&Usage>;
+
+    fn note(&self, record: &mut CallRecord);
+
+    /// The answer in our own model, where it is that.
+    fn chat(&self) -> Option<&ChatResponse> {
+        None
+    }
+}
+
+impl Call {
+    /// Begins to watch a call for the model that its caller names, if anybody listens.
+    pub(crate) fn begin(
+        observer: &Arc<Observer>,
+        operation: &'static str,
+        asked: &str,
+        streams: bool,
+        scope: Option<&Arc<str>>,
+    ) -> Self {
+        if !observer.has_listeners() && !span::is_wanted() {
+            return Self(None);
+        }
+        let state = State {
+            record: CallRecord::new(operation, asked, streams, scope.cloned()),
+            span: Span::none(),
+            server: None,
+            pieces: Pieces::default(),
+            streamed: None,
+            #[cfg(feature = "otel")]
+            attributes: Vec::new(),
+        };
+        let (observer, state) = (observer.clone(), Mutex::new(state));
+        Self(Some(Box::new(Watch { observer, begun: Instant::now(), state })))
+    }
+
+    /// The call goes to this target now. Returns whether the [prompt](Self::prompt) is to be
+    /// recorded.
+    pub(crate) fn target(
+        &self,
+        provider: &dyn Provider,
+        server: Option<&Server>,
+        model: &str,
+        request: Option<&ChatRequest>,
+    ) -> bool {
+        let Some(watch) = &self.0 else { return false };
+        let state = &mut *watch.lock();
+        let is_first = state.record.provider.is_none();
+        state.record.provider = Some(provider.name().to_owned());
+        state.record.model = Some(model.to_owned());
+        state.server = server.cloned();
+        if is_first {
+            state.span = span::of_call(&state.record, request);
+        }
+        is_first && watch.wants_content(state)
+    }
+
+    pub(crate) fn prompt(&self, request: &ChatRequest) {
+        if let Some(watch) = &self.0 {
+            watch.lock().span.record("gen_ai.input.messages", content::input(&request.messages));
+        }
+    }
+
+    /// The span of the next attempt at the target.
+    pub(crate) fn attempt(&self, provider: &dyn Provider, model: &str, health: &Health) -> Span {
+        let Some(watch) = &self.0 else { return Span::none() };
+        let State { record, span, server, .. } = &*watch.lock();
+        let number = record.attempts.saturating_add(1);
+        span::of_attempt(span, provider.name(), model, server.as_ref(), health.state(), number)
+    }
+
+    /// The provider is asked.
+    pub(crate) fn asked(&self) {
+        if let Some(watch) = &self.0 {
+            let attempts = &mut watch.lock().record.attempts;
+            *attempts = attempts.saturating_add(1);
+        }
+    }
+
+    /// The first content of a stream has come.
+    pub(crate) fn streams(&mut self) {
+        let Some(watch) = &mut self.0 else { return };
+        let now = Instant::now();
+        let begun = watch.begun;
+        let wants_content = watch.wants_content(&watch.lock());
+        let state = watch.state();
+        state.record.first_token = Some(now.saturating_duration_since(begun));
+        state.pieces = Pieces::since(now);
+        state.streamed = wants_content.then(Accumulator::new);
+        #[cfg(feature = "otel")]
+        {
+            state.attributes = super::metrics::attributes(&state.record, state.server.as_ref());
+        }
+    }
+
+    /// A piece of a stream is given out. `is_content` may be wrong before there was any.
+    pub(crate) fn piece(&mut self, events: &[ChatEvent], is_content: bool) {
+        let Some(watch) = &mut self.0 else { return };
+        let state = watch.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for event in events {
+            state.record.note(event);
+            if let Some(answer) = &mut state.streamed {
+                answer.push(event.clone());
+            }
+        }
+        let is_content = match state.pieces.has_begun() {
+            true => is_content,
+            false => events.iter().any(ChatEvent::is_content),
+        };
+        let gap = is_content.then(|| state.pieces.next(Instant::now())).flatten();
+        #[cfg(feature = "otel")]
+        if let Some(gap) = gap {
+            watch.observer.measure_piece(gap, &state.attributes);
+        }
+        #[cfg(not(feature = "otel"))]
+        let _ = gap;
+    }
+
+    /// The answer was kept from an earlier call: nobody is asked, and nothing is used.
+    pub(crate) fn cached(&self) {
+        if let Some(watch) = &self.0 {
+            watch.lock().record.is_cached = true;
+        }
+    }
+
+    /// The whole answer is there.
+    pub(crate) fn answered(mut self, answer: &impl Answered) {
+        let Some(watch) = &mut self.0 else { return };
+        let wants_content = watch.wants_content(&watch.lock());
+        let state = watch.state();
+        answer.note(&mut state.record);
+        if let Some(answer) = answer.chat().filter(|_| wants_content) {
+            state.span.record("gen_ai.output.messages", content::output(answer));
+        }
+        self.finish(Outcome::Answered);
+    }
+
+    /// The stream has come to its end.
+    pub(crate) fn ended(mut self) {
+        self.finish(Outcome::Answered);
+    }
+
+    pub(crate) fn failed(mut self, error: &Error) {
+        self.finish(Outcome::Failed(error.kind().clone()));
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        let Some(watch) = self.0.take() else { return };
+        let Watch { observer, begun, state } = *watch;
+        let mut state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = mem::take(&mut state.streamed) {
+            state.span.record("gen_ai.output.messages", content::output(&answer.finish()));
+        }
+        let record = &mut state.record;
+        record.outcome = outcome;
+        record.total = begun.elapsed();
+        record.per_piece = state.pieces.average();
+        if record.is_cached {
+            record.usage = None;
+            record.cost = Some(Cost::default());
+        } else {
+            record.cost = record.price(&observer.prices);
+        }
+        if record.provider.is_none() {
+            // Nobody was asked.
+            state.span = span::of_call(record, None);
+        }
+        span::finish(&state.span, record, state.server.as_ref());
+        observer.measure(record, state.server.as_ref());
+        for hook in &observer.hooks {
+            hook(record);
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.finish(Outcome::Abandoned);
+    }
+}
+
+impl Watch {
+    fn wants_content(&self, state: &State) -> bool {
+        self.observer.records_content && !state.span.is_disabled()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&mut self) -> &mut State {
+        self.state.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_noted_where_nobody_listens() {
+        let mut observer = Observer::default();
+        assert!(Call::begin(&Arc::new(observer), "chat", "m", false, None).0.is_none());
+        observer = Observer::default();
+        observer.hooks.push(Arc::new(|_| {}));
+        assert!(Call::begin(&Arc::new(observer), "chat", "m", false, None).0.is_some());
+    }
+}
