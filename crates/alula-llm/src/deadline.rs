@@ -41,6 +41,12 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
+    /// The error of a call whose time is over before any provider was asked.
+    pub(crate) fn missed_total(&self) -> Error {
+        let message = format!("no turn came within {:?}", self.total);
+        Error::new(ErrorKind::Timeout { phase: Phase::Total }, message)
+    }
+
     fn error(&self, phase: Phase, provider: &str) -> Error {
         let (limit, what) = match phase {
             Phase::Connect => (self.connect, "no connection"),

@@ -10,6 +10,7 @@ use self::family::Family;
 use crate::{
     ChatRequest, Message, Part,
     model::{EmbedContent, EmbedInput, FunctionTool, ResponseFormat, Tool},
+    resilience::Tokens,
 };
 
 /// What is set aside for an answer without a limit.
@@ -49,10 +50,10 @@ impl ChatRequest {
     }
 }
 
-/// About how many tokens a call uses, its answer included.
-pub(crate) fn tokens(request: &ChatRequest) -> u64 {
-    let answers = request.max_tokens.unwrap_or(ANSWER).saturating_mul(request.n.unwrap_or(1));
-    request.estimate_tokens().saturating_add(answers)
+/// About how many tokens a call uses.
+pub(crate) fn tokens(request: &ChatRequest) -> Tokens {
+    let answer = request.max_tokens.unwrap_or(ANSWER).saturating_mul(request.n.unwrap_or(1));
+    Tokens { prompt: request.estimate_tokens(), answer }
 }
 
 /// About how many tokens there are to turn into a vector.

@@ -45,10 +45,10 @@ fn a_long_text_is_looked_at_here_and_there() {
 fn messages_tools_and_the_answer_count() {
     let plain = ChatRequest::new("some-model").user("hello");
     let prompt = plain.estimate_tokens();
-    assert_eq!(tokens(&plain), prompt + ANSWER);
-    assert_eq!(tokens(&plain.clone().max_tokens(50)), prompt + 50);
+    assert_eq!(tokens(&plain), Tokens { prompt, answer: ANSWER });
+    assert_eq!(tokens(&plain.clone().max_tokens(50)).answer, 50);
     let many = ChatRequest { n: Some(3), ..plain.clone().max_tokens(u64::MAX) };
-    assert_eq!(tokens(&many), u64::MAX);
+    assert_eq!(tokens(&many).answer, u64::MAX);
     assert!(plain.clone().assistant("hi").estimate_tokens() > prompt);
     let tool = FunctionTool::new("weather", "Tells it", json!({"type": "object"}));
     let tooled = ChatRequest { model: "claude-sonnet-5".to_owned(), ..plain }.tool(tool);

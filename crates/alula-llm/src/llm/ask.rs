@@ -9,6 +9,7 @@ use crate::{
     deadline::Watch,
     estimate,
     relay::translated,
+    resilience::Tokens,
     stream,
 };
 
@@ -50,7 +51,7 @@ pub(super) trait Asked: Send + Sync {
     fn ask_for(&mut self, model: &str);
 
     /// About how many tokens the call uses.
-    fn tokens(&self) -> u64;
+    fn tokens(&self) -> Tokens;
 
     /// The request in our own model, if it is there already.
     fn as_chat(&self) -> Option<&ChatRequest>;
@@ -70,7 +71,7 @@ impl Asked for ChatRequest {
         model.clone_into(&mut self.model);
     }
 
-    fn tokens(&self) -> u64 {
+    fn tokens(&self) -> Tokens {
         estimate::tokens(self)
     }
 
@@ -144,9 +145,9 @@ impl Asked for RelayRequest {
         Self::ask_for(self, model);
     }
 
-    fn tokens(&self) -> u64 {
+    fn tokens(&self) -> Tokens {
         // What is no chat is refused before long.
-        self.chat().map_or(0, estimate::tokens)
+        self.chat().map(estimate::tokens).unwrap_or_default()
     }
 
     fn as_chat(&self) -> Option<&ChatRequest> {
@@ -235,8 +236,8 @@ impl Asked for Counted {
     }
 
     /// No model is asked.
-    fn tokens(&self) -> u64 {
-        0
+    fn tokens(&self) -> Tokens {
+        Tokens::default()
     }
 
     fn as_chat(&self) -> Option<&ChatRequest> {

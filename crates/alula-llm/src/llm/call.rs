@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument as _;
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
     cache::{Digest, Place},
     deadline::Watch,
     observe::{self, Call},
-    resilience::{self, Health, InFlight, Passage},
+    resilience::{self, Admission, InFlight, Passage},
 };
 
 /// Makes a call, which is [underway](Underway) once it is answered.
@@ -134,9 +134,26 @@ pub(super) struct Attempts<'a> {
     inner: &'a Inner,
     /// When the whole call ends.
     ends: Option<Instant>,
-    /// When a stream of the target must have begun.
-    begins: Option<Instant>,
+    /// How long the first token of a target may take, where the answer streams.
+    first_token: Option<Duration>,
     call: &'a Call,
+}
+
+/// Why no attempt succeeded.
+pub(super) struct Failed {
+    pub(super) error: Error,
+    /// Whether the target was asked at all. Who was not says nothing about it.
+    pub(super) was_asked: bool,
+}
+
+impl Failed {
+    /// Tells the breaker of the target.
+    pub(super) fn tell(self, admission: Admission) -> Error {
+        if self.was_asked {
+            resilience::tell(admission, &self.error);
+        }
+        self.error
+    }
 }
 
 impl<'a> Attempts<'a> {
@@ -146,58 +163,72 @@ impl<'a> Attempts<'a> {
         streams: bool,
         call: &'a Call,
     ) -> Self {
-        let begins = Instant::now().checked_add(inner.deadlines.first_token).filter(|_| streams);
-        Self { inner, ends, begins, call }
+        let first_token = streams.then_some(inner.deadlines.first_token);
+        Self { inner, ends, first_token, call }
     }
 
     /// Asks one target, as often as the policy allows. For the breaker that is one call.
-    pub(super) async fn at<A: Ask>(
+    async fn at<A: Ask>(
         &self,
         target: &Target,
         request: &A::Request,
     ) -> Result<(A::Answer, InFlight)> {
-        let connected = self.inner.providers.get(target.provider);
-        let connected = connected.ok_or_else(|| not_found("no such provider".to_owned()))?;
-        let name = connected.provider.name();
-        let admission = target.health.admit().await.map_err(|error| error.with_provider(name))?;
-        match self.again::<A>(connected, &target.health, request).await {
+        let admission = self.admit(target).await?;
+        match self.again::<A>(target, request).await {
             Ok((answer, passage)) => Ok((answer, InFlight::new(admission, passage))),
-            Err(error) => {
-                resilience::tell(admission, &error);
-                Err(error)
-            }
+            Err(failed) => Err(failed.tell(admission)),
         }
     }
 
-    async fn again<A: Ask>(
+    pub(super) async fn admit(&self, target: &Target) -> Result<Admission> {
+        let connected = self.connected(target)?;
+        let admitted = target.health.admit().await;
+        admitted.map_err(|error| error.with_provider(connected.provider.name()))
+    }
+
+    fn connected(&self, target: &Target) -> Result<&'a Connected> {
+        let connected = self.inner.providers.get(target.provider);
+        connected.ok_or_else(|| not_found("no such provider".to_owned()))
+    }
+
+    /// Asks a target that was [admitted](Self::admit).
+    pub(super) async fn again<A: Ask>(
         &self,
-        connected: &Connected,
-        health: &Health,
+        target: &Target,
         request: &A::Request,
-    ) -> Result<(A::Answer, Passage)> {
-        let provider = &*connected.provider;
+    ) -> Result<(A::Answer, Passage), Failed> {
+        let not_asked = |error| Failed { error, was_asked: false };
+        let connected = self.connected(target).map_err(not_asked)?;
+        let (provider, health) = (&*connected.provider, &target.health);
+        let mut begins = self.first_token.and_then(|first| Instant::now().checked_add(first));
+        let mut failure = None;
         let mut attempt = 1;
         loop {
             let span = self.call.attempt(provider, request.model(), health);
-            let asked = self.once::<A>(connected, request).instrument(span.clone()).await;
-            let (passage, error) = match asked {
+            let asked = self.once::<A>(connected, request, &mut begins).instrument(span.clone());
+            let (passage, error) = match asked.await {
                 Ok(answered) => return Ok(answered),
-                Err(failure) => failure,
+                Err(failed) => failed,
             };
             observe::attempt_failed(&span, &error);
-            // Who had no turn did not ask.
-            let Some(passage) = passage else { return Err(error) };
+            let Some(passage) = passage else {
+                // Who had no turn this time has heard of the target before, or not at all.
+                return Err(match failure {
+                    Some(error) => Failed { error, was_asked: true },
+                    None => not_asked(error),
+                });
+            };
             passage.failed(&error);
             attempt += 1;
             let wait = self.inner.retry.wait(&error, attempt, fastrand::f64());
-            match wait.filter(|wait| self.has_time(*wait)) {
+            match wait.filter(|wait| *wait < left(self.ends).min(left(begins))) {
                 Some(wait) if health.may_retry() => {
-                    let provider = provider.name();
-                    let error = error.kind().name();
-                    tracing::debug!(provider, attempt, ?wait, error, "trying again");
+                    let (provider, kind) = (provider.name(), error.kind().name());
+                    tracing::debug!(provider, attempt, ?wait, error = kind, "trying again");
+                    failure = Some(error);
                     sleep(wait).await;
                 }
-                _ => return Err(error),
+                _ => return Err(Failed { error, was_asked: true }),
             }
         }
     }
@@ -207,24 +238,32 @@ impl<'a> Attempts<'a> {
         &self,
         connected: &Connected,
         request: &A::Request,
+        begins: &mut Option<Instant>,
     ) -> Result<(A::Answer, Passage), (Option<Passage>, Error)> {
         let provider = &*connected.provider;
-        let turn = connected.gate.pass(|| request.tokens()).await;
-        let passage = turn.map_err(|error| (None, error.with_provider(provider.name())))?;
+        let came = Instant::now();
+        let turn = within(self.ends, connected.gate.pass(|| request.tokens())).await;
+        let passage = turn.unwrap_or_else(|| Err(self.inner.deadlines.missed_total()));
+        let passage = passage.map_err(|error| (None, error.with_provider(provider.name())))?;
+        // The wait for a turn is not the provider's.
+        *begins = begins.and_then(|begins| begins.checked_add(came.elapsed()));
         self.call.asked();
-        match A::ask(provider, request, self.watch()).await {
+        match A::ask(provider, request, self.watch(*begins)).await {
             Ok(answer) => Ok((answer, passage)),
             Err(error) => Err((Some(passage), error)),
         }
     }
 
-    fn watch(&self) -> Watch {
-        let first = self.begins.map(|begins| begins.saturating_duration_since(Instant::now()));
+    fn watch(&self, begins: Option<Instant>) -> Watch {
+        let first = begins.map(|begins| begins.saturating_duration_since(Instant::now()));
         Watch::new(self.inner.deadlines, self.ends, first)
     }
+}
 
-    fn has_time(&self, wait: Duration) -> bool {
-        wait < left(self.ends).min(left(self.begins))
+async fn within<F: Future>(ends: Option<Instant>, future: F) -> Option<F::Output> {
+    match ends {
+        Some(ends) => timeout_at(ends, future).await.ok(),
+        None => Some(future.await),
     }
 }
 

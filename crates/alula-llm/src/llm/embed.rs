@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{
     Inner, Llm,
     ask::{Ask, Asked},
-    call::{Attempts, aim, no_targets, passed_on},
+    call::{Attempts, Failed, aim, no_targets, passed_on},
     route::Target,
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     model::{EmbedInput, Extra},
     observe::Call,
     providers::vector,
+    resilience::Tokens,
 };
 
 /// How many calls of one request may be on their way at once.
@@ -54,8 +55,9 @@ impl Asked for EmbedRequest {
         model.clone_into(&mut self.model);
     }
 
-    fn tokens(&self) -> u64 {
-        self.inputs.iter().map(estimate::input).fold(0, u64::saturating_add)
+    fn tokens(&self) -> Tokens {
+        let prompt = self.inputs.iter().map(estimate::input).fold(0, u64::saturating_add);
+        Tokens { prompt, answer: 0 }
     }
 
     fn as_chat(&self) -> Option<&ChatRequest> {
@@ -127,19 +129,21 @@ async fn one(
     target: &Target,
     batch: &EmbedRequest,
     slot: &mut Option<EmbedResponse>,
-) -> Result<()> {
-    let (answer, in_flight) = attempts.at::<Embedding>(target, batch).await?;
-    in_flight.succeeded(answer.usage.as_ref());
+) -> Result<(), Failed> {
+    let (answer, passage) = attempts.again::<Embedding>(target, batch).await?;
+    passage.used(answer.usage.as_ref().map(Usage::total));
     *slot = Some(answer);
     Ok(())
 }
 
-/// Asks for all vectors at one target. The first call that fails ends the others.
+/// Asks for all vectors at one target, which for its breaker is one call. The first that fails
+/// ends the others.
 async fn all(
     attempts: &Attempts<'_>,
     target: &Target,
     batches: &[EmbedRequest],
 ) -> Result<EmbedResponse> {
+    let admission = attempts.admit(target).await?;
     let mut answers: Vec<Option<EmbedResponse>> = vec![None; batches.len()];
     let calls = batches.iter().zip(&mut answers);
     // Boxed, as the compiler cannot tell of the futures of a closure that they may be sent.
@@ -147,9 +151,12 @@ async fn all(
         calls.map(|(batch, answer)| one(attempts, target, batch, answer).boxed()).collect();
     let mut calls = stream::iter(calls).buffer_unordered(CALLS_AT_ONCE);
     while let Some(done) = calls.next().await {
-        done?;
+        if let Err(failed) = done {
+            return Err(failed.tell(admission));
+        }
     }
     drop(calls);
+    admission.succeeded();
     let mut answers = answers.into_iter().flatten();
     let first = answers.next().ok_or_else(no_targets)?;
     answers.try_fold(first, joined)

@@ -46,11 +46,18 @@ impl Underway {
         self.call.ended();
     }
 
-    fn failed(self, error: &Error) {
+    fn failed(self, error: &Error, usage: Option<&Usage>) {
         if let Some(in_flight) = self.in_flight {
-            in_flight.failed(error);
+            in_flight.failed(error, usage);
         }
         self.call.failed(error);
+    }
+
+    /// The stream was dropped before its end.
+    fn left(self, usage: Option<&Usage>) {
+        if let Some(in_flight) = self.in_flight {
+            in_flight.left(usage);
+        }
     }
 }
 
@@ -64,7 +71,7 @@ pub(super) fn watched<T: KeepPiece>(
     }
     call.call.streams();
     let record = call.place.take().map(Recorder::new);
-    let watch = Watch { call: Some(call), usage: None, record };
+    let watch = Watch { call: Some(call), usage: None, has_stopped: false, record };
     stream::unfold((pieces, watch), |(mut pieces, mut watch)| async {
         let item = pieces.next().await;
         watch.note(item.as_ref());
@@ -76,7 +83,20 @@ pub(super) fn watched<T: KeepPiece>(
 struct Watch<T> {
     call: Option<Underway>,
     usage: Option<Usage>,
+    /// An answer has ended.
+    has_stopped: bool,
     record: Option<Recorder<T>>,
+}
+
+impl<T> Drop for Watch<T> {
+    /// Whoever has the whole answer, and what it cost, need not wait for the end of the stream.
+    fn drop(&mut self) {
+        let Some(call) = self.call.take() else { return };
+        match (&self.usage, self.has_stopped) {
+            (Some(usage), true) => call.ended(Some(usage)),
+            (usage, _) => call.left(usage.as_ref()),
+        }
+    }
 }
 
 impl<T: KeepPiece> Watch<T> {
@@ -89,8 +109,10 @@ impl<T: KeepPiece> Watch<T> {
                     underway.call.piece(piece.events(), piece.is_content());
                 }
                 for event in piece.events() {
-                    if let ChatEvent::Usage(counted) = event {
-                        self.usage = Some(counted.clone());
+                    match event {
+                        ChatEvent::Usage(counted) => self.usage = Some(counted.clone()),
+                        ChatEvent::Stop { .. } => self.has_stopped = true,
+                        _ => {}
                     }
                 }
             }
@@ -100,7 +122,7 @@ impl<T: KeepPiece> Watch<T> {
                 if *error.kind() != ErrorKind::Decode
                     && let Some(call) = self.call.take()
                 {
-                    call.failed(error);
+                    call.failed(error, self.usage.as_ref());
                 }
             }
             None => {

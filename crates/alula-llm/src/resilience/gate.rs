@@ -33,11 +33,12 @@ impl Health {
     ///
     /// [`ErrorKind::Overloaded`] while the target is left alone.
     pub(crate) async fn admit(&self) -> Result<Admission> {
-        self.budget.deposit();
-        self.breaker.admit().await.map_err(|rest| {
+        let admission = self.breaker.admit().await.map_err(|rest| {
             let kind = ErrorKind::Overloaded { retry_after: Some(rest) };
             Error::new(kind, "it failed too often and is left alone for a while")
-        })
+        })?;
+        self.budget.deposit();
+        Ok(admission)
     }
 
     /// Takes a retry from the budget, if there is one.
@@ -79,35 +80,58 @@ impl Gate {
         Self { limiter: rate.map(|rate| Limiter::new(rate, shared)), slots }
     }
 
-    /// Lets an attempt through when its turn has come. `tokens` estimates what it will use.
+    /// Lets an attempt through when its turn has come.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Overloaded`] when there are too many calls already,
-    /// [`ErrorKind::RateLimited`] when the turn would come too late.
-    pub(crate) async fn pass(&self, tokens: impl FnOnce() -> u64) -> Result<Passage> {
-        let reservation = match &self.limiter {
-            Some(limiter) => Some(turn(limiter, tokens()).await?),
-            None => None,
-        };
+    /// [`ErrorKind::RateLimited`] when the turn would come too late,
+    /// [`ErrorKind::ContextTooLong`] when no minute has room for the prompt.
+    pub(crate) async fn pass(&self, tokens: impl FnOnce() -> Tokens) -> Result<Passage> {
+        // Whoever waited for a slot after its turn would come at another time than it booked.
         let slot = match &self.slots {
             Some(slots) => Some(slots.take().await?),
+            None => None,
+        };
+        let reservation = match &self.limiter {
+            Some(limiter) => Some(turn(limiter, tokens()).await?),
             None => None,
         };
         Ok(Passage { reservation, _slot: slot })
     }
 }
 
-async fn turn(limiter: &Limiter, tokens: u64) -> Result<Reservation> {
-    let mut reservation = limiter.reserve(tokens).await.map_err(|no| {
-        let (retry_after, message) = match no {
-            NoTurn::After(wait) => (Some(wait), "its limit of requests or tokens is reached"),
-            NoTurn::TooLarge => (None, "the call needs more tokens than the limit of a minute"),
-        };
-        Error::new(ErrorKind::RateLimited { retry_after }, message)
+async fn turn(limiter: &Limiter, tokens: Tokens) -> Result<Reservation> {
+    let reserved = limiter.reserve(tokens.within(limiter.tokens_max())).await;
+    let mut reservation = reserved.map_err(|no| match no {
+        NoTurn::After(wait) => {
+            let kind = ErrorKind::RateLimited { retry_after: Some(wait) };
+            Error::new(kind, "its limit of requests or tokens is reached")
+        }
+        NoTurn::TooLarge => {
+            let message = "the prompt has more tokens than its limit lets through in a minute";
+            Error::new(ErrorKind::ContextTooLong, message)
+        }
     })?;
     reservation.turn().await;
     Ok(reservation)
+}
+
+/// About how many tokens a call uses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tokens {
+    pub(crate) prompt: u64,
+    /// The longest answer, which is seldom that long.
+    pub(crate) answer: u64,
+}
+
+impl Tokens {
+    /// What is reserved where a minute has so many. A minute's worth does for an answer that may
+    /// be longer, but not for a prompt.
+    fn within(self, max: Option<u64>) -> u64 {
+        let all = self.prompt.saturating_add(self.answer);
+        all.min(max.unwrap_or(u64::MAX).max(self.prompt))
+    }
 }
 
 impl Slots {
@@ -128,17 +152,18 @@ pub(crate) struct Passage {
 }
 
 impl Passage {
-    fn used(self, tokens: Option<u64>) {
+    /// Settles what the call used, if that is known; else the estimate stands.
+    pub(crate) fn used(self, tokens: Option<u64>) {
         if let (Some(reservation), Some(tokens)) = (self.reservation, tokens) {
             reservation.settle(tokens);
         }
     }
 
-    /// A model that was not asked used nothing; one that was cut off may have.
+    /// Who never came through, or was refused, used nothing. Else the model may have worked.
     pub(crate) fn failed(self, error: &Error) {
-        let was_asked =
-            matches!(error.kind(), ErrorKind::Timeout { .. } | ErrorKind::Stream { .. });
-        self.used((!was_asked).then_some(0));
+        let is_refusal = error.status().is_some_and(|status| status >= 400);
+        let has_cost = !is_refusal && *error.kind() != ErrorKind::Connect;
+        self.used((!has_cost).then_some(0));
     }
 }
 
@@ -172,20 +197,27 @@ impl InFlight {
         self.passage.used(usage.map(Usage::total));
     }
 
-    /// The answer broke off.
-    pub(crate) fn failed(self, error: &Error) {
+    /// The answer broke off, and cost so much if the provider has said so.
+    pub(crate) fn failed(self, error: &Error, usage: Option<&Usage>) {
         if let Some(admission) = self.admission {
             tell(admission, error);
         }
-        self.passage.failed(error);
+        self.passage.used(usage.map(Usage::total));
+    }
+
+    /// The caller left, after the call has cost so much if the provider has said so.
+    pub(crate) fn left(self, usage: Option<&Usage>) {
+        self.passage.used(usage.map(Usage::total));
     }
 }
 
-/// Tells the breaker of a target how a call to it failed.
+/// Tells the breaker of a target how a call to it failed, if that says something about it.
 pub(crate) fn tell(admission: Admission, error: &Error) {
-    match is_trouble(error) {
-        true => admission.failed(),
-        false => admission.succeeded(),
+    if is_trouble(error) {
+        admission.failed();
+    } else if error.status().is_some() {
+        // Whoever refuses works. What has no status may have been refused on this side.
+        admission.succeeded();
     }
 }
 

@@ -106,8 +106,16 @@ impl Limiter {
         Self { inner: Arc::new(Inner { limit, unit, epoch: Instant::now(), windows, shared }) }
     }
 
+    /// The tokens of a minute, if they are limited.
+    pub(crate) fn tokens_max(&self) -> Option<u64> {
+        self.inner.limit.tokens
+    }
+
     /// Books a request of about so many tokens for the first moment that has room.
     pub(crate) async fn reserve(&self, tokens: u64) -> Result<Reservation, NoTurn> {
+        if self.inner.limit.requests == Some(0) {
+            return Err(NoTurn::After(self.inner.begin(WINDOW)));
+        }
         match &self.inner.shared {
             None => self.reserve_here(tokens),
             Some(shared) => match self.reserve_in(shared, tokens).await? {
@@ -139,8 +147,7 @@ impl Limiter {
     ) -> Result<Option<Reservation>, NoTurn> {
         let inner = &*self.inner;
         let RateLimit { requests: requests_max, tokens: tokens_max, wait_max } = inner.limit;
-        let is_too_large = requests_max == Some(0) || tokens_max.is_some_and(|max| tokens > max);
-        if is_too_large {
+        if tokens_max.is_some_and(|max| tokens > max) {
             return Err(NoTurn::TooLarge);
         }
         // What was booked while the shared state was away is known here only.

@@ -12,8 +12,9 @@ mod shared;
 mod simulation;
 mod window;
 
+pub(crate) use breaker::Admission;
 pub use breaker::{BreakerPolicy, BreakerState};
-pub(crate) use gate::{Gate, Health, InFlight, Passage, tell};
+pub(crate) use gate::{Gate, Health, InFlight, Passage, Tokens, tell};
 pub use limiter::RateLimit;
 #[cfg(feature = "redis")]
 pub use redis::Redis;
