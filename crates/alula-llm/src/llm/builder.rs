@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Connected, Inner, Llm, Route, route::Target};
+use super::{Connected, Inner, Llm, Route, healths::Healths, route::Target};
 #[cfg(feature = "otel")]
 use crate::observe::Instruments;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     Provider, RateLimit, Result, RetryPolicy,
     cache::Cache,
     observe::{Observer, Server},
-    resilience::{Gate, Health, Sharing},
+    resilience::{Gate, Sharing},
 };
 
 /// Sets up an [`Llm`].
@@ -108,8 +108,8 @@ impl LlmBuilder {
         self
     }
 
-    /// Sets when targets that fail are left alone. Each model that a route names is a target; all
-    /// other models of a provider are one together.
+    /// Sets when targets that fail are left alone. Each model of a provider is a target, whichever
+    /// names lead to it.
     #[must_use]
     pub fn breaker(mut self, policy: BreakerPolicy) -> Self {
         self.breaker = policy;
@@ -212,13 +212,13 @@ impl LlmBuilder {
         self.prepare()?;
         let Self { breaker, retry, deadlines, sharing, .. } = self;
         let shared = |what: &str, name: &str| Some(sharing.as_ref()?.of(&format!("{what}:{name}")));
-        let health = |name: &str| Arc::new(Health::new(breaker, retry, shared("breaker", name)));
         let connect = |provider: Box<dyn Provider>| {
             let name = provider.name();
             let (rate, at_once) = (self.rates.remove(name), self.at_once.remove(name));
             let gate = Gate::new(rate, at_once, shared("limit", name));
             let server = provider.base_url().and_then(Server::of);
-            Connected { health: health(name), gate, server, provider }
+            let healths = Healths::new(name, breaker, retry, sharing.clone());
+            Connected { healths, gate, server, provider }
         };
         let providers = self.providers.into_iter().map(connect).collect();
         if let Some(name) = self.rates.keys().chain(self.at_once.keys()).next() {
@@ -231,7 +231,7 @@ impl LlmBuilder {
         let mut inner =
             Inner { providers, routes, default_model, deadlines, retry, sharing, cache, observer };
         for (name, route) in self.routes {
-            let targets = targets(&inner, &name, route, health)?;
+            let targets = targets(&inner, &name, route)?;
             inner.routes.insert(name, targets);
         }
         if let Some(model) = &inner.default_model {
@@ -266,20 +266,12 @@ impl LlmBuilder {
     }
 }
 
-/// Finds the providers of a route's models, each of which has a health of its own.
-fn targets(
-    inner: &Inner,
-    name: &str,
-    route: Route,
-    health: impl Fn(&str) -> Arc<Health>,
-) -> Result<Vec<Target>> {
+/// Finds the providers of a route's models.
+fn targets(inner: &Inner, name: &str, route: Route) -> Result<Vec<Target>> {
     if name.is_empty() || route.targets.is_empty() {
         return Err(config(format!("the route {name:?} needs a name and a target")));
     }
-    let target = |(model, weight): (String, u32)| {
-        let health = health(&format!("{name}:{model}"));
-        Ok(Target { weight, health, ..inner.target(&model)? })
-    };
+    let target = |(model, weight): (String, u32)| Ok(Target { weight, ..inner.target(&model)? });
     route.targets.into_iter().map(target).collect()
 }
 

@@ -4,6 +4,7 @@ mod ask;
 mod builder;
 mod call;
 mod embed;
+mod healths;
 mod route;
 mod underway;
 
@@ -16,6 +17,7 @@ pub use route::Route;
 
 use self::{
     ask::{Counted, Relayed, RelayedStream, Streamed, Whole},
+    healths::Healths,
     route::Target,
 };
 use crate::{
@@ -24,7 +26,7 @@ use crate::{
     RetryPolicy, TokenCount,
     cache::{Cache, kept},
     observe::{Observer, Server},
-    resilience::{Gate, Health, SharedState, Sharing},
+    resilience::{Gate, SharedState, Sharing},
 };
 
 /// All providers behind one handle, which is cheap to clone.
@@ -60,8 +62,7 @@ struct Inner {
 struct Connected {
     provider: Box<dyn Provider>,
     gate: Gate,
-    /// Of calls to models that no route names.
-    health: Arc<Health>,
+    healths: Healths,
     server: Option<Server>,
 }
 
@@ -224,17 +225,10 @@ impl Llm {
         self.inner.providers.iter().map(|connected| connected.provider.name())
     }
 
-    /// Whether calls get through, for each target: the models that routes name, as
-    /// `provider/model`, and all others of a provider, under its name.
+    /// Whether calls get through, for each target: the models that routes name and those that
+    /// were asked, as `provider/model`.
     pub fn breakers(&self) -> impl Iterator<Item = (String, BreakerState)> {
-        let providers = &self.inner.providers;
-        let name_of = |index: usize| providers.get(index).map_or("", |it| it.provider.name());
-        let routed = self.inner.routes.values().flatten().map(move |target| {
-            (format!("{}/{}", name_of(target.provider), target.model), target.health.state())
-        });
-        let others = providers.iter();
-        let others = others.map(|it| (it.provider.name().to_owned(), it.health.state()));
-        others.chain(routed)
+        self.inner.providers.iter().flat_map(|connected| connected.healths.states())
     }
 
     /// The models that have a name here, each with the provider that is asked first: those of

@@ -87,7 +87,7 @@ impl Inner {
                 provider,
                 model: model.to_owned(),
                 weight: 1,
-                health: connected.health.clone(),
+                health: connected.healths.of(model),
             }),
             None => {
                 let names: Vec<&str> = self.providers.iter().map(|it| it.provider.name()).collect();

@@ -20,6 +20,7 @@ mod fake;
 mod family;
 mod faults;
 mod gemini;
+mod judged;
 mod media;
 mod openai_responses;
 mod over_http;

@@ -10,15 +10,16 @@ use std::{
 };
 
 use alula_llm::{
-    BreakerState, ChatEvent, ChatRequest, ChatResponse, ChatStream, Deadlines, Error, ErrorKind,
-    Llm, LlmBuilder, Phase, Provider, RateLimit, Result, Route, StopReason, Usage,
+    BreakerState, ChatEvent, ChatRequest, ChatResponse, ChatStream, Deadlines, EmbedLimits,
+    EmbedRequest, EmbedResponse, Error, ErrorKind, Llm, LlmBuilder, Phase, Provider, RateLimit,
+    Result, Route, StopReason, Usage,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, future::join_all, stream};
 use tokio::time::{Instant, sleep};
 
 /// What a provider of these tests does with a call.
 #[derive(Debug, Clone)]
-enum Act {
+pub(crate) enum Act {
     Answer(&'static str),
     /// Answers after so many seconds.
     Slow(u64),
@@ -30,19 +31,19 @@ enum Act {
 
 /// A provider that does what it is told, and the last thing for ever.
 #[derive(Debug, Clone)]
-struct Actor {
+pub(crate) struct Actor {
     name: &'static str,
     acts: Arc<Mutex<VecDeque<Act>>>,
     asked: Arc<AtomicU32>,
 }
 
 impl Actor {
-    fn new(name: &'static str, acts: impl IntoIterator<Item = Act>) -> Self {
+    pub(crate) fn new(name: &'static str, acts: impl IntoIterator<Item = Act>) -> Self {
         let acts = Arc::new(Mutex::new(acts.into_iter().collect()));
         Self { name, acts, asked: Arc::default() }
     }
 
-    fn asked(&self) -> u32 {
+    pub(crate) fn asked(&self) -> u32 {
         self.asked.load(Ordering::Relaxed)
     }
 
@@ -65,6 +66,21 @@ fn stop() -> ChatEvent {
 impl Provider for Actor {
     fn name(&self) -> &str {
         self.name
+    }
+
+    /// One at a time, so that several are several calls.
+    fn embed_limits(&self, _: &str) -> EmbedLimits {
+        EmbedLimits { inputs: 1, ..EmbedLimits::default() }
+    }
+
+    fn embed<'a>(&'a self, request: &'a EmbedRequest) -> BoxFuture<'a, Result<EmbedResponse>> {
+        async move {
+            self.chat(&ask()).await?;
+            let mut answer = EmbedResponse::default();
+            request.inputs.iter().try_for_each(|_| answer.vectors.push(&[1.0]))?;
+            Ok(answer)
+        }
+        .boxed()
     }
 
     fn chat<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
@@ -95,15 +111,15 @@ impl Provider for Actor {
     }
 }
 
-fn llm(actors: &[&Actor]) -> LlmBuilder {
+pub(crate) fn llm(actors: &[&Actor]) -> LlmBuilder {
     actors.iter().fold(Llm::builder(), |builder, actor| builder.provider((*actor).clone()))
 }
 
-fn ask() -> ChatRequest {
+pub(crate) fn ask() -> ChatRequest {
     ChatRequest::default().user("hi")
 }
 
-const DOWN: Act = Act::Fail(ErrorKind::Unavailable);
+pub(crate) const DOWN: Act = Act::Fail(ErrorKind::Unavailable);
 
 #[tokio::test(start_paused = true)]
 async fn what_may_pass_is_tried_again() {
@@ -260,8 +276,12 @@ async fn tokens_are_reserved_by_estimate_and_settled_by_usage() {
     let error = llm.chat(ask()).await.unwrap_err();
     assert!(error.retry_after().is_some_and(|wait| wait > Duration::from_secs(50)), "{error:?}");
     drop(open);
-    let large = llm.chat(ask().max_tokens(5_000)).await.unwrap_err();
-    assert_eq!(large.kind(), &ErrorKind::RateLimited { retry_after: None });
+    // An answer that may be longer than a minute allows seldom is; a prompt that is does not fit.
+    sleep(Duration::from_secs(61)).await;
+    llm.chat(ask().max_tokens(5_000)).await.unwrap();
+    let large = llm.chat(ask().user("word ".repeat(5_000))).await.unwrap_err();
+    assert_eq!(large.kind(), &ErrorKind::ContextTooLong);
+    assert!(!large.is_retryable());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,93 @@
+//! What is known of a provider's models by the calls before.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use crate::{
+    BreakerPolicy, BreakerState, RetryPolicy,
+    resilience::{Health, Sharing},
+};
+
+/// How many models of a provider are told apart. Callers name them, and must not fill the memory.
+const MODELS_MAX: usize = 1_000;
+
+/// The health of each model of a provider, whichever names lead to it.
+#[derive(Debug)]
+pub(super) struct Healths {
+    provider: String,
+    breaker: BreakerPolicy,
+    retry: RetryPolicy,
+    sharing: Option<Sharing>,
+    models: RwLock<HashMap<String, Arc<Health>>>,
+    /// Of the models beyond [`MODELS_MAX`] together.
+    others: Arc<Health>,
+}
+
+impl Healths {
+    pub(super) fn new(
+        provider: &str,
+        breaker: BreakerPolicy,
+        retry: RetryPolicy,
+        sharing: Option<Sharing>,
+    ) -> Self {
+        let of_others = sharing.as_ref().map(|it| it.of(&format!("breaker:{provider}")));
+        Self {
+            provider: provider.to_owned(),
+            breaker,
+            retry,
+            sharing,
+            models: RwLock::default(),
+            others: Arc::new(Health::new(breaker, retry, of_others)),
+        }
+    }
+
+    pub(super) fn of(&self, model: &str) -> Arc<Health> {
+        let known = self.models.read().unwrap_or_else(PoisonError::into_inner).get(model).cloned();
+        known.unwrap_or_else(|| self.add(model))
+    }
+
+    fn add(&self, model: &str) -> Arc<Health> {
+        let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
+        if models.len() >= MODELS_MAX {
+            let is_known = |health: &Arc<Health>| health.state() != BreakerState::Closed;
+            models.retain(|_, health| Arc::strong_count(health) > 1 || is_known(health));
+        }
+        if models.len() >= MODELS_MAX && !models.contains_key(model) {
+            return self.others.clone();
+        }
+        let name = || format!("breaker:{}/{model}", self.provider);
+        let shared = || self.sharing.as_ref().map(|it| it.of(&name()));
+        let new = || Arc::new(Health::new(self.breaker, self.retry, shared()));
+        models.entry(model.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// The models that were asked, in alphabetical order.
+    pub(super) fn states(&self) -> Vec<(String, BreakerState)> {
+        let models = self.models.read().unwrap_or_else(PoisonError::into_inner);
+        let name = |model: &str| format!("{}/{model}", self.provider);
+        let mut states: Vec<_> =
+            models.iter().map(|(model, health)| (name(model), health.state())).collect();
+        states.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        states
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_told_apart_up_to_a_number() {
+        let healths = Healths::new("a", BreakerPolicy::default(), RetryPolicy::default(), None);
+        assert!(Arc::ptr_eq(&healths.of("m"), &healths.of("m")));
+        assert!(!Arc::ptr_eq(&healths.of("m"), &healths.of("n")));
+        let busy: Vec<_> = (0..MODELS_MAX).map(|number| healths.of(&number.to_string())).collect();
+        assert!(Arc::ptr_eq(&healths.of("late"), &healths.of("later")));
+        assert_eq!(healths.states().len(), MODELS_MAX);
+        // Those of which there is nothing to remember make room.
+        drop(busy);
+        assert!(!Arc::ptr_eq(&healths.of("late"), &healths.of("later")));
+    }
+}

@@ -1,0 +1,138 @@
+//! What counts for and against a provider, and against the limits of one's own.
+
+use std::time::Duration;
+
+use alula_llm::{
+    BreakerState, ChatEvent, Deadlines, EmbedRequest, ErrorKind, Llm, Phase, RateLimit,
+};
+use futures_util::{StreamExt, future::join_all};
+use tokio::time::{Instant, sleep};
+
+use crate::resilience::{Act, Actor, DOWN, ask, llm};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn state(llm: &Llm) -> BreakerState {
+    llm.breakers().find(|(target, _)| target == "a/m").unwrap().1
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_room_says_nothing_about_the_provider() {
+    let actor = Actor::new("a", [Act::Slow(100), Act::Answer("yes")]);
+    let llm = llm(&[&actor]).default_model("a/m").concurrency("a", 1).build().unwrap();
+    let waiting = async {
+        sleep(SECOND).await;
+        for error in join_all((0..5).map(|_| llm.chat(ask()))).await {
+            let error = error.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Overloaded { .. }), "{error:?}");
+        }
+    };
+    let (first, ()) = tokio::join!(llm.chat(ask()), waiting);
+    first.unwrap();
+    assert_eq!(state(&llm), BreakerState::Closed);
+    assert_eq!(llm.chat(ask()).await.unwrap().text(), "yes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_ones_own_does_not_close_a_breaker() {
+    let actor = Actor::new("a", (0..9).map(|_| DOWN).chain([Act::Answer("yes")]));
+    // Three calls of three attempts each.
+    let limit = RateLimit::default().requests(9).wait_max(Duration::ZERO);
+    let llm = llm(&[&actor]).default_model("a/m").rate_limit("a", limit).build().unwrap();
+    for _ in 0..3 {
+        llm.chat(ask()).await.unwrap_err();
+    }
+    assert_eq!(state(&llm), BreakerState::Open);
+    sleep(6 * SECOND).await;
+    let refused = llm.chat(ask()).await.unwrap_err();
+    assert!(matches!(refused.kind(), ErrorKind::RateLimited { .. }), "{refused:?}");
+    assert_ne!(state(&llm), BreakerState::Closed);
+    sleep(61 * SECOND).await;
+    llm.chat(ask()).await.unwrap();
+    assert_eq!(state(&llm), BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_calls_for_vectors_are_one_probe() {
+    let actor = Actor::new("a", (0..9).map(|_| DOWN).chain([Act::Answer("yes")]));
+    let llm = llm(&[&actor]).default_model("a/m").build().unwrap();
+    for _ in 0..3 {
+        llm.chat(ask()).await.unwrap_err();
+    }
+    assert_eq!(state(&llm), BreakerState::Open);
+    sleep(6 * SECOND).await;
+    let request = EmbedRequest::default().texts(["a", "b", "c"]);
+    assert_eq!(llm.embed(request).await.unwrap().vectors.len(), 3);
+    assert_eq!(state(&llm), BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_a_turn_is_not_the_providers() {
+    let actor = Actor::new("a", [Act::Slow(9), Act::Slow(8)]);
+    let builder = llm(&[&actor]).default_model("a/m").concurrency("a", 1);
+    let llm = builder.build().unwrap();
+    let started = Instant::now();
+    let answer = async || llm.stream(ask()).await.unwrap().accumulate().await.unwrap();
+    // The second waits for 9 seconds, and then 8 for its first token, of which it has 10.
+    tokio::join!(answer(), answer());
+    assert_eq!(started.elapsed(), 17 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_a_turn_ends_with_the_call() {
+    let actor = Actor::new("a", [Act::Slow(60)]);
+    let deadlines = Deadlines { total: 5 * SECOND, ..Deadlines::default() };
+    let llm = llm(&[&actor]).default_model("a/m").concurrency("a", 1).deadlines(deadlines);
+    let llm = llm.build().unwrap();
+    let started = Instant::now();
+    let late = async {
+        sleep(SECOND).await;
+        let error = llm.chat(ask()).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Timeout { phase: Phase::Total });
+        assert_eq!(started.elapsed(), 6 * SECOND);
+    };
+    // The first gives its place up only when its own time is over, at the fifth second.
+    let holder = async {
+        let stream = llm.stream(ask()).await;
+        sleep(20 * SECOND).await;
+        drop(stream);
+    };
+    tokio::select! {
+        () = late => {}
+        () = holder => panic!("nobody waits that long"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_room_uses_up_no_rate() {
+    let actor = Actor::new("a", [Act::Answer("yes")]);
+    let limit = RateLimit::default().requests(5).wait_max(SECOND);
+    let llm = llm(&[&actor]).default_model("a/m").rate_limit("a", limit).concurrency("a", 1);
+    let llm = llm.build().unwrap();
+    let held = llm.stream(ask()).await.unwrap();
+    for _ in 0..10 {
+        llm.chat(ask()).await.unwrap_err();
+    }
+    drop(held);
+    let started = Instant::now();
+    for _ in 0..4 {
+        llm.chat(ask()).await.unwrap();
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_a_stream_has_used_what_is_known() {
+    let actor = Actor::new("a", [Act::Answer("yes")]);
+    // A call is estimated at more than 1,000, and uses 100.
+    let limit = RateLimit::default().tokens(2_000).wait_max(Duration::ZERO);
+    let llm = llm(&[&actor]).default_model("a/m").rate_limit("a", limit).build().unwrap();
+    for _ in 0..9 {
+        let mut stream = llm.stream(ask()).await.unwrap();
+        while let Some(event) = stream.next().await {
+            if matches!(event.unwrap(), ChatEvent::Usage(_)) {
+                break;
+            }
+        }
+    }
+}
