@@ -1,6 +1,10 @@
 //! Requests are read without loss, and so that their fields have names.
 
-use alula_llm::{ChatRequest, Part, Role, testing::canonical};
+use alula_llm::{
+    ChatRequest, Message, Part, Role,
+    model::{Protocol, Text},
+    testing::canonical,
+};
 use serde_json::{Value, json};
 
 use crate::recordings::{Kind, each};
@@ -160,4 +164,32 @@ fn a_stream_asks_for_its_usage() {
     assert_eq!(body, json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}));
     let body = Kind::Anthropic.write_request(&request, true).unwrap();
     assert_eq!(body["stream"], true);
+}
+
+/// Fields that somebody wrote beside a text by hand, such as a mark for the provider's cache.
+#[test]
+fn fields_beside_a_single_text_are_sent() {
+    let text = Text {
+        text: "long".to_owned(),
+        citations: Vec::new(),
+        extra: object(json!({"cache_control": {"type": "ephemeral"}})),
+    };
+    let message = |role| Message::new(role, vec![Part::Text(text.clone())]);
+    let mut request = ChatRequest::new("m").message(message(Role::System));
+    request = request.message(message(Role::User));
+    let mark = json!({"type": "ephemeral"});
+    for (protocol, pointer) in [
+        (Protocol::AnthropicMessages, "/system/0/cache_control"),
+        (Protocol::AnthropicMessages, "/messages/0/content/0/cache_control"),
+        (Protocol::OpenAiChat, "/messages/1/content/0/cache_control"),
+        (Protocol::OpenAiResponses, "/input/0/content/0/cache_control"),
+        (Protocol::CohereChat, "/messages/1/content/0/cache_control"),
+    ] {
+        let body = protocol.request_to_json(&request, false).unwrap();
+        assert_eq!(body.pointer(pointer), Some(&mark), "{protocol}: {body}");
+    }
+}
+
+fn object(value: Value) -> alula_llm::model::Extra {
+    value.as_object().unwrap().clone()
 }

@@ -45,7 +45,7 @@ pub(super) fn parts_from_content(content: Value) -> Option<(Vec<Part>, bool)> {
 pub(super) fn system_to_json(messages: &[Message]) -> Option<Value> {
     if let [message] = messages
         && let [Part::Text(text)] = &*message.parts
-        && (message.plain || !PROTOCOL.accepts(message.origin))
+        && (message.plain && text.extra.is_empty() || !PROTOCOL.accepts(message.origin))
     {
         return Some(text.text.as_str().into());
     }
@@ -111,7 +111,9 @@ fn sealed(parts: &[Part]) -> Cow<'_, [Part]> {
 fn content_to_json(parts: &[Part], plain: bool, own: bool) -> Result<Option<Value>> {
     match parts {
         [] if plain => Ok(None),
-        [Part::Text(text)] if plain || !own => Ok(Some(text.text.as_str().into())),
+        [Part::Text(text)] if plain && text.extra.is_empty() || !own => {
+            Ok(Some(text.text.as_str().into()))
+        }
         parts => Ok(Some(Value::Array(blocks_to_json(parts, own)?))),
     }
 }

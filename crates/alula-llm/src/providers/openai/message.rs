@@ -173,7 +173,7 @@ fn put_content(
 ) -> Result<()> {
     match parts {
         [] if plain || !own => {}
-        [Part::Text(text)] if plain || !own => {
+        [Part::Text(text)] if plain && text.extra.is_empty() || !own => {
             fields.insert("content".to_owned(), text.text.as_str().into());
         }
         parts => {
