@@ -10,6 +10,21 @@ use crate::{
 };
 
 /// How many tokens a request has, before it is made.
+///
+/// ```
+/// use alula_llm::{ChatRequest, Llm, testing::FakeProvider};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// # let fake = FakeProvider::start().await;
+/// # fake.turn().counts(12);
+/// # let llm = Llm::builder().provider(fake.anthropic()).build()?;
+/// let request = ChatRequest::new("claude-sonnet-4-5").user("What is an alula?");
+/// let count = llm.count_tokens(request).await?;
+/// assert_eq!((count.tokens, count.exact), (12, true));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TokenCount {
     /// The tokens of the prompt, tools included.

@@ -45,6 +45,18 @@ pub struct EmbedRequest {
 }
 
 /// One thing to turn into a vector.
+///
+/// ```
+/// use alula_llm::{EmbedRequest, model::{EmbedContent, EmbedInput, EmbedProtocol}};
+///
+/// // Gemini takes a title beside each document.
+/// let mut input = EmbedInput::from(EmbedContent::Text("The alula is a feather.".to_owned()));
+/// input.extra.insert("title".to_owned(), "Wings".into());
+/// let request = EmbedRequest::new("gemini-embedding-001").input(input);
+/// let body = EmbedProtocol::Gemini.request_to_json(&request)?;
+/// assert_eq!(body["requests"][0]["title"], "Wings");
+/// # Ok::<(), alula_llm::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmbedInput {
     /// The thing itself.
@@ -54,6 +66,15 @@ pub struct EmbedInput {
 }
 
 /// What is turned into a vector.
+///
+/// ```
+/// use alula_llm::{EmbedRequest, model::{EmbedContent, EmbedProtocol}};
+///
+/// let tokens = EmbedContent::Tokens(vec![32, 9907, 261]);
+/// let request = EmbedRequest::new("text-embedding-3-small").input(tokens);
+/// assert!(EmbedProtocol::OpenAi.request_to_json(&request).is_ok());
+/// assert!(EmbedProtocol::Cohere.request_to_json(&request).is_err()); // it takes no tokens
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum EmbedContent {
@@ -68,6 +89,15 @@ pub enum EmbedContent {
 }
 
 /// What vectors are for.
+///
+/// ```
+/// use alula_llm::{EmbedRequest, model::{EmbedProtocol, Purpose}};
+///
+/// let query = EmbedRequest::new("embed-v4.0").text("small feather").purpose(Purpose::Query);
+/// let body = EmbedProtocol::Cohere.request_to_json(&query)?;
+/// assert_eq!(body["input_type"], "search_query");
+/// # Ok::<(), alula_llm::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Purpose {
@@ -86,6 +116,17 @@ pub enum Purpose {
 }
 
 /// How vectors travel.
+///
+/// ```
+/// use alula_llm::{EmbedRequest, model::{EmbedProtocol, Encoding}};
+///
+/// // For a server that does not know base64.
+/// let mut request = EmbedRequest::new("nomic-embed-text").text("What is an alula?");
+/// request.encoding = Some(Encoding::Float);
+/// let body = EmbedProtocol::OpenAi.request_to_json(&request)?;
+/// assert_eq!(body["encoding_format"], "float");
+/// # Ok::<(), alula_llm::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -96,6 +137,21 @@ pub enum Encoding {
 }
 
 /// The vectors of an [`EmbedRequest`].
+///
+/// ```
+/// use alula_llm::{Demo, EmbedRequest, Llm};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// let llm = Llm::builder().provider(Demo::new()).build()?;
+/// let texts = ["a small feather", "a small feather", "the capital of a country"];
+/// let answer = llm.embed(EmbedRequest::new("demo").texts(texts)).await?;
+/// let vectors: Vec<&[f32]> = answer.vectors.iter().collect();
+/// assert_eq!(vectors[0], vectors[1]);
+/// assert_ne!(vectors[0], vectors[2]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EmbedResponse {
     /// The provider's id of the answer, if it gives one.
@@ -121,6 +177,17 @@ pub struct EmbedResponse {
 /// A wire format of embeddings, named after the API that made it.
 ///
 /// Reading and writing loses nothing but what a number of a vector has beyond an `f32`.
+///
+/// ```
+/// use alula_llm::model::EmbedProtocol;
+/// use serde_json::json;
+///
+/// let body = json!({"model": "embed-v4.0", "input": ["What is an alula?"]});
+/// let request = EmbedProtocol::OpenAi.request_from_json(body)?;
+/// let body = EmbedProtocol::Cohere.request_to_json(&request)?;
+/// assert_eq!(body["texts"], json!(["What is an alula?"]));
+/// # Ok::<(), alula_llm::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EmbedProtocol {

@@ -6,6 +6,29 @@ use super::{Citation, Extra, Part, Protocol, StopReason, Usage};
 ///
 /// `choice` numbers the answer, where several were asked for. `part` numbers the piece of the
 /// message that a delta belongs to: deltas of the same number are joined.
+///
+/// ```
+/// use alula_llm::{ChatEvent, ChatRequest, Llm, testing::FakeProvider};
+/// use futures_util::StreamExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// # let fake = FakeProvider::start().await;
+/// # fake.turn().says(["A ", "feather."]).usage(9, 3);
+/// # let llm = Llm::builder().provider(fake.openai()).build()?;
+/// let mut events = llm.stream(ChatRequest::new("gpt-4o").user("What is an alula?")).await?;
+/// let (mut text, mut tokens) = (String::new(), 0);
+/// while let Some(event) = events.next().await {
+///     match event? {
+///         ChatEvent::Text { text: more, .. } => text.push_str(&more),
+///         ChatEvent::Usage(usage) => tokens = usage.total(),
+///         _ => {}
+///     }
+/// }
+/// assert_eq!((text.as_str(), tokens), ("A feather.", 12));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ChatEvent {

@@ -3,6 +3,18 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::Extra;
 
 /// An image, a sound or a document.
+///
+/// ```
+/// use alula_llm::{ChatRequest, Media, Part};
+///
+/// let png = b"\x89PNG\r\n\x1a\n";
+/// let request = ChatRequest::new("gpt-4o").user_parts([
+///     Part::text("Does the picture show what the report says?"),
+///     Part::Image(Media::bytes("image/png", png)),
+///     Part::File(Media::file("file-abc123").name("report.pdf")),
+/// ]);
+/// assert_eq!(request.messages[0].parts.len(), 3);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Media {
     /// Where its bytes are.
@@ -16,6 +28,17 @@ pub struct Media {
 }
 
 /// Where the bytes of a [`Media`] are.
+///
+/// ```
+/// use alula_llm::{Media, model::Source};
+///
+/// // What a server may ask before it lets a provider fetch what its clients name.
+/// fn is_fetched(media: &Media) -> bool {
+///     matches!(media.source, Source::Url(_))
+/// }
+/// assert!(is_fetched(&Media::url("https://example.com/wing.png")));
+/// assert!(!is_fetched(&Media::bytes("image/png", b"\x89PNG")));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {

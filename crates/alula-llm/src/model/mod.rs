@@ -12,6 +12,7 @@ mod event;
 pub(crate) mod fields;
 mod media;
 mod message;
+mod part;
 mod request;
 mod response;
 mod tool;
@@ -36,10 +37,8 @@ pub use embed::{
 };
 pub use event::ChatEvent;
 pub use media::{Media, Source};
-pub use message::{
-    Citation, Message, Part, Reasoning, RedactedReasoning, Refusal, Role, Text, ToolCall,
-    ToolResult,
-};
+pub use message::{Message, Role};
+pub use part::{Citation, Part, Reasoning, RedactedReasoning, Refusal, Text, ToolCall, ToolResult};
 pub use request::{ChatRequest, ResponseFormat, Thinking};
 pub use response::{ChatResponse, Choice, StopReason, Usage};
 pub use tool::{FunctionTool, Tool, ToolChoice};
@@ -49,6 +48,17 @@ pub use vectors::Vectors;
 pub type Extra = serde_json::Map<String, Value>;
 
 /// A wire format, named after the API that made it.
+///
+/// ```
+/// use alula_llm::model::Protocol;
+/// use serde_json::json;
+///
+/// let body = json!({"model": "x", "messages": [{"role": "user", "content": "Hi"}]});
+/// let request = Protocol::OpenAiChat.request_from_json(body)?;
+/// let body = Protocol::GeminiGenerate.request_to_json(&request, false)?;
+/// assert_eq!(body["contents"][0]["parts"][0]["text"], "Hi");
+/// # Ok::<(), alula_llm::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {

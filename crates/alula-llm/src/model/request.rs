@@ -68,6 +68,16 @@ pub struct ChatRequest {
 }
 
 /// The form of an answer.
+///
+/// ```
+/// use alula_llm::{ChatRequest, model::{Protocol, ResponseFormat}};
+///
+/// let mut request = ChatRequest::new("gpt-4o").user("Describe an alula, in JSON.");
+/// request.response_format = Some(ResponseFormat::JsonObject);
+/// let body = Protocol::OpenAiChat.request_to_json(&request, false)?;
+/// assert_eq!(body["response_format"]["type"], "json_object");
+/// # Ok::<(), alula_llm::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ResponseFormat {
@@ -91,6 +101,16 @@ pub enum ResponseFormat {
 }
 
 /// How long to think.
+///
+/// ```
+/// use alula_llm::{ChatRequest, model::{Protocol, Thinking}};
+///
+/// let mut request = ChatRequest::new("claude-sonnet-4-5").user("Why is 7 prime?").max_tokens(4_096);
+/// request.thinking = Some(Thinking::Budget(2_048));
+/// let body = Protocol::AnthropicMessages.request_to_json(&request, false)?;
+/// assert_eq!(body["thinking"]["budget_tokens"], 2_048);
+/// # Ok::<(), alula_llm::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Thinking {

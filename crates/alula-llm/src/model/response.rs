@@ -3,6 +3,22 @@ use serde_json::Value;
 use super::{Extra, Message, Protocol, ToolCall};
 
 /// What a model answered.
+///
+/// ```
+/// use alula_llm::{ChatRequest, Llm, StopReason, testing::FakeProvider};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// # let fake = FakeProvider::start().await;
+/// # fake.turn().says("A feather.").usage(9, 3);
+/// # let llm = Llm::builder().provider(fake.openai()).build()?;
+/// let answer = llm.chat(ChatRequest::new("gpt-4o").user("What is an alula?")).await?;
+/// assert_eq!(answer.text(), "A feather.");
+/// assert_eq!(answer.stop(), Some(&StopReason::End));
+/// assert_eq!(answer.usage.map(|usage| usage.total()), Some(12));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChatResponse {
     /// The provider's id of the answer.
@@ -22,6 +38,20 @@ pub struct ChatResponse {
 }
 
 /// One answer of a [`ChatResponse`].
+///
+/// ```
+/// use alula_llm::model::Protocol;
+/// use serde_json::json;
+///
+/// // A request with `n: 2` was answered by this.
+/// let answer = Protocol::OpenAiChat.response_from_json(json!({"choices": [
+///     {"index": 0, "message": {"role": "assistant", "content": "A feather."}},
+///     {"index": 1, "message": {"role": "assistant", "content": "A thumb."}},
+/// ]}))?;
+/// let texts = answer.choices.iter().map(|choice| choice.message.text());
+/// assert_eq!(texts.collect::<Vec<_>>(), ["A feather.", "A thumb."]);
+/// # Ok::<(), alula_llm::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// Its number, from 0.
@@ -39,6 +69,22 @@ pub struct Choice {
 }
 
 /// Why a model stopped.
+///
+/// ```
+/// use alula_llm::{ChatRequest, Llm, StopReason, testing::FakeProvider};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// # let fake = FakeProvider::start().await;
+/// # fake.turn().says("An alula is").stops(StopReason::MaxTokens);
+/// # let llm = Llm::builder().provider(fake.openai()).build()?;
+/// let question = ChatRequest::new("gpt-4o").user("What is an alula?").max_tokens(3);
+/// let answer = llm.chat(question).await?;
+/// let is_whole = matches!(answer.stop(), Some(StopReason::End | StopReason::StopSequence));
+/// assert!(!is_whole, "{:?}", answer.stop());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
@@ -66,6 +112,21 @@ pub enum StopReason {
 /// read from and written to a cache included; `output` holds all tokens of the answer,
 /// reasoning included. The other counts are parts of these two, each token in the most exact of
 /// them as well as in the whole: `cache_write_hour` is part of `cache_write`, and that of `input`.
+///
+/// ```
+/// use alula_llm::model::Protocol;
+/// # use serde_json::json;
+///
+/// // Anthropic counts what came from a cache apart from its `input_tokens`.
+/// let answer = Protocol::AnthropicMessages.response_from_json(json!({
+///     # "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5",
+///     "content": [{"type": "text", "text": "A feather."}],
+///     "usage": {"input_tokens": 20, "cache_read_input_tokens": 1_000, "output_tokens": 4},
+/// }))?;
+/// let usage = answer.usage.unwrap_or_default();
+/// assert_eq!((usage.input, usage.cache_read, usage.total()), (1_020, Some(1_000), 1_024));
+/// # Ok::<(), alula_llm::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Usage {
     /// Tokens of the prompt.
