@@ -3,6 +3,21 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 /// One place where two JSON documents differ.
+///
+/// ```
+/// use alula_llm::testing::{Cassettes, Interaction};
+/// use serde_json::json;
+///
+/// let mut cassettes = Cassettes::default();
+/// let (method, path) = ("POST".to_owned(), "/v1/embeddings".to_owned());
+/// let request = json!({"model": "m", "input": "Hi", "dimensions": 256});
+/// cassettes.add(Interaction { method, path, request, ..Interaction::default() });
+///
+/// let body = json!({"model": "m", "input": "Hi", "dimensions": 512});
+/// let miss = cassettes.find("POST", "/v1/embeddings", &body).unwrap_err();
+/// assert_eq!(miss.differences[0].pointer, "/dimensions");
+/// assert_eq!(miss.differences[0].to_string(), "/dimensions: expected 256, got 512");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     /// Where, as a JSON pointer; empty for the whole document.

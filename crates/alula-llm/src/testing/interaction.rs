@@ -10,6 +10,21 @@ use crate::model::{EmbedProtocol, Protocol};
 const INSTANCE: &str = "/instances/0/content";
 
 /// A recorded call and its answer.
+///
+/// ```
+/// use alula_llm::testing::Cassettes;
+///
+/// # fn main() -> Result<(), alula_llm::testing::LoadError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cassettes");
+/// let cassettes = Cassettes::load(folder)?;
+/// let streams = cassettes.iter().filter(|call| call.is_stream() && call.status == 200);
+/// for call in streams {
+///     println!("{}: {} {}", call.file.display(), call.method, call.path);
+///     assert!(call.protocol().is_some());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Interaction {
     /// The file it is from.
@@ -41,15 +56,42 @@ pub struct Interaction {
 }
 
 /// A piece of a body.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use alula_llm::testing::{Arrival, Interaction};
+///
+/// let arrival = |millis, bytes| Arrival { after: Duration::from_millis(millis), bytes };
+/// let recorded = Interaction {
+///     body: "data: 1\n\ndata: 2\n\n".into(),
+///     arrivals: vec![arrival(300, 9), arrival(450, 9)],
+///     ..Interaction::default()
+/// };
+/// let (after, bytes) = &recorded.chunks()[0];
+/// assert_eq!((after.as_millis(), &bytes[..]), (300, &b"data: 1\n\n"[..]));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
     /// The time since the headers.
     pub after: Duration,
-    /// How much it is.
+    /// How much it is, in bytes.
     pub bytes: usize,
 }
 
 /// How an answer ended.
+///
+/// ```
+/// use alula_llm::testing::{Cassettes, End};
+///
+/// # fn main() -> Result<(), alula_llm::testing::LoadError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cassettes");
+/// let cassettes = Cassettes::load(folder)?;
+/// let broken = cassettes.iter().filter(|call| call.end != End::Eof);
+/// assert_eq!(broken.count(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum End {

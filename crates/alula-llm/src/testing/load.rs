@@ -10,6 +10,14 @@ use super::{
 };
 
 /// A folder or file that cannot be read.
+///
+/// ```
+/// use alula_llm::testing::Cassettes;
+///
+/// let error = Cassettes::load("no/such/folder").unwrap_err();
+/// assert_eq!(error.path.to_str(), Some("no/such/folder"));
+/// println!("{error}");
+/// ```
 #[derive(Debug)]
 pub struct LoadError {
     /// Which one.

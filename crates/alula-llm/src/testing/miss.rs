@@ -3,6 +3,19 @@ use std::{error::Error as StdError, fmt, path::PathBuf};
 use super::{Difference, Interaction};
 
 /// A call that is not among the recordings.
+///
+/// ```
+/// use alula_llm::testing::Cassettes;
+/// use serde_json::json;
+///
+/// # fn main() -> Result<(), alula_llm::testing::LoadError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cassettes");
+/// let cassettes = Cassettes::load(folder)?;
+/// let miss = cassettes.find("POST", "/v1/moderations", &json!({"input": "Hi"})).unwrap_err();
+/// assert_eq!(miss.to_string(), "there is no recording of POST /v1/moderations");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Miss {
     /// The call, as `METHOD /path`.

@@ -22,6 +22,27 @@ const BYTES_MAX: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a [`Cassette`] is to do, before it starts.
+///
+/// ```
+/// # use alula_llm::{ChatRequest, Llm};
+/// use alula_llm::testing::Cassette;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cassettes/hello.jsonl");
+/// let cassette = Cassette::replay(path)
+///     .ignore("/metadata/run") // differs from run to run
+///     .redact("/user")
+///     .split_every_byte()
+///     .start()
+///     .await?;
+/// assert!(cassette.url().starts_with("http://127.0.0.1:"));
+/// # let llm = Llm::builder().provider(cassette.openai("sk-…")).build()?;
+/// # llm.chat(ChatRequest::new("fake-model").user("Hi")).await?;
+/// cassette.finish();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a cassette does nothing until `start` is called"]
 pub struct CassetteBuilder {

@@ -6,6 +6,20 @@ use crate::Error;
 /// Why a cassette cannot be used, or what went wrong while it was.
 ///
 /// Its `Debug` is the text too, so that `unwrap` in a test shows it in lines.
+///
+/// ```
+/// use alula_llm::testing::{Cassette, CassetteError};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), CassetteError> {
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cassettes/hello.jsonl");
+/// let cassette = Cassette::replay(path).start().await?;
+/// // Nobody calls, and so the recording is not asked for.
+/// let error = cassette.try_finish().unwrap_err();
+/// assert!(matches!(error, CassetteError::Broken { complaints, .. } if complaints.len() == 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CassetteError {

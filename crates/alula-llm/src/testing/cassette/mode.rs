@@ -6,6 +6,21 @@ use super::CassetteError;
 const VARIABLE: &str = "ALULA_CASSETTE";
 
 /// What a [`Cassette`](super::Cassette) does with a call.
+///
+/// ```
+/// use alula_llm::testing::{Cassette, Mode};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), alula_llm::testing::CassetteError> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("new.jsonl");
+/// // A program's own switch, in place of `ALULA_CASSETTE`.
+/// let mode: Mode = "record-missing".parse()?;
+/// let cassette = Cassette::record(path, "https://api.openai.com").mode(mode).start().await?;
+/// cassette.finish();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {

@@ -14,6 +14,21 @@ use super::{End, Interaction, diff::differences};
 use crate::{Accumulator, ChatEvent, Result, model::Protocol, providers::Failure};
 
 /// What [`check`] found.
+///
+/// ```
+/// use alula_llm::testing::{Cassettes, Outcome, check};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), alula_llm::testing::LoadError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cassettes");
+/// for call in Cassettes::load(folder)?.iter() {
+///     if let Outcome::Failed(loss) = check(call).await {
+///         panic!("{}: {loss}", call.file.display());
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {

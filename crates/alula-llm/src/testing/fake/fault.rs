@@ -13,6 +13,22 @@ use crate::{Error, ErrorKind, model::Protocol, providers::Failure};
 /// not streamed breaks in the middle instead, and faults that concern the events of a stream leave
 /// it as it is.
 ///
+/// ```
+/// use alula_llm::{ChatRequest, Llm, testing::{FakeProvider, Fault}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// let fake = FakeProvider::start().await;
+/// fake.turn().then(Fault::Status(503));
+/// fake.turn().says(["Gr", "üezi"]).then(Fault::SplitUtf8).then(Fault::Pings);
+///
+/// let llm = Llm::builder().provider(fake.openai()).build()?;
+/// let answer = llm.stream(ChatRequest::new("gpt-4o").user("Hi")).await?.accumulate().await?;
+/// assert_eq!(answer.text(), "Grüezi"); // of the second attempt
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # What a caller is told
 ///
 /// The [kind](crate::ErrorKind) of the error that [`Llm::chat`](crate::Llm::chat) and

@@ -67,6 +67,14 @@ pub(super) struct Written {
 }
 
 /// The text of a turn, in the pieces in which it is streamed: one text or a list of them.
+///
+/// ```
+/// use alula_llm::testing::{FakeModel, Pieces};
+///
+/// let words = "An alula is a feather.".split_inclusive(' ').collect::<Vec<_>>();
+/// let model = FakeModel::new();
+/// model.always().says(Pieces::from(words)); // streamed word by word
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pieces(Vec<String>);
 
