@@ -14,6 +14,22 @@ const BODY_KEPT_BYTES_MAX: usize = 64 << 10;
 /// Why a call failed: what to do about it ([`kind`](Self::kind)), and who said what.
 ///
 /// No API key appears in its `Debug` or `Display` form.
+///
+/// ```
+/// use alula_llm::{ChatRequest, ErrorKind, Llm, testing::{FakeProvider, Fault}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// # let fake = FakeProvider::start().await;
+/// # fake.turn().then(Fault::Status(401));
+/// # let llm = Llm::builder().provider(fake.openai()).build()?;
+/// let error = llm.chat(ChatRequest::new("gpt-4o").user("Hi")).await.unwrap_err();
+/// assert_eq!(error.kind(), &ErrorKind::Auth);
+/// assert!(!error.is_retryable());
+/// assert_eq!((error.provider(), error.status()), (Some("openai"), Some(401)));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -28,6 +44,21 @@ struct Inner {
 }
 
 /// The kinds of failure a caller can act on.
+///
+/// ```
+/// use alula_llm::{Error, ErrorKind};
+///
+/// fn advice(error: &Error) -> &str {
+///     match error.kind() {
+///         ErrorKind::ContextTooLong => "drop the oldest messages",
+///         ErrorKind::Auth | ErrorKind::QuotaExceeded => "see to the account",
+///         _ if error.is_retryable() => "try again later",
+///         _ => "change the request",
+///     }
+/// }
+/// let error = Error::new(ErrorKind::RateLimited { retry_after: None }, "too many requests");
+/// assert_eq!(advice(&error), "try again later");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -78,6 +109,17 @@ pub enum ErrorKind {
 }
 
 /// The part of a call that a deadline limits.
+///
+/// ```
+/// use alula_llm::{Error, ErrorKind, Phase};
+///
+/// // Whether a provider may have worked, and charges, for a call that was too slow.
+/// fn may_cost(error: &Error) -> bool {
+///     !matches!(error.kind(), ErrorKind::Timeout { phase: Phase::Connect })
+/// }
+/// let error = Error::new(ErrorKind::Timeout { phase: Phase::Idle }, "nothing more came");
+/// assert!(may_cost(&error));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {

@@ -20,6 +20,26 @@ use crate::{Accumulator, ChatEvent, ChatResponse, Result};
 /// be read on; every other error is the last item.
 ///
 /// Dropping the stream closes the connection to the provider.
+///
+/// ```
+/// use alula_llm::{ChatRequest, ErrorKind, Llm, testing::{FakeProvider, Fault}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// # let fake = FakeProvider::start().await;
+/// # fake.turn().says(["A ", "feather."]);
+/// # fake.turn().says(["A ", "feather."]).then(Fault::CloseAfter(1));
+/// # let llm = Llm::builder().provider(fake.openai()).build()?;
+/// let question = ChatRequest::new("gpt-4o").user("What is an alula?");
+/// let answer = llm.stream(question.clone()).await?.accumulate().await?;
+/// assert_eq!(answer.text(), "A feather.");
+///
+/// // This time the provider goes away after the first piece.
+/// let error = llm.stream(question).await?.accumulate().await.unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::Stream { .. }));
+/// # Ok(())
+/// # }
+/// ```
 pub struct ChatStream {
     events: BoxStream<'static, Result<ChatEvent>>,
     is_cached: bool,

@@ -68,6 +68,22 @@ impl Default for CachePolicy {
 }
 
 /// What a cache has done so far.
+///
+/// ```
+/// use alula_llm::{CachePolicy, ChatRequest, Demo, Llm};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// let llm = Llm::builder().provider(Demo::new()).cache(CachePolicy::default()).build()?;
+/// let tenant = llm.scoped("tenant 7");
+/// for _ in 0..3 {
+///     tenant.chat(ChatRequest::new("demo").user("What is an alula?")).await?;
+/// }
+/// let stats = llm.cache_stats().expect("it has a cache");
+/// assert_eq!((stats.hits, stats.misses, stats.answers), (2, 1, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheStats {

@@ -32,6 +32,15 @@ const PICOS_PER_TICK: u64 = 100;
 const KINDS: usize = CostKind::ALL.len();
 
 /// What a call cost, by what was paid for.
+///
+/// ```
+/// use alula_llm::{Prices, Usage};
+///
+/// let usage = Usage { input: 1_000_001, output: 100, ..Usage::default() };
+/// let cost = Prices::builtin().cost("openai", "gpt-4o-mini", &usage).expect("it has a price");
+/// assert_eq!(cost.picos(), 150_060_150_000); // $0.15 and $0.60 for a million tokens
+/// assert_eq!(cost.total().to_string(), "$0.150061");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     /// In picodollars, in the order of [`CostKind::ALL`].
@@ -39,6 +48,15 @@ pub struct Cost {
 }
 
 /// What a part of a [`Cost`] was paid for.
+///
+/// ```
+/// use alula_llm::{CostKind, Prices, Usage};
+///
+/// let usage = Usage { input: 1_000, cache_read: Some(800), output: 100, ..Usage::default() };
+/// let cost = Prices::builtin().cost("openai", "gpt-4o-mini", &usage).expect("it has a price");
+/// let kinds: Vec<CostKind> = cost.parts().map(|(kind, _)| kind).collect();
+/// assert_eq!(kinds, [CostKind::Input, CostKind::CacheRead, CostKind::Output]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CostKind {

@@ -71,6 +71,17 @@ pub struct Prices {
 }
 
 /// How a call was made, as far as its price depends on it.
+///
+/// ```
+/// use alula_llm::{Prices, Terms, Usage};
+///
+/// let prices = Prices::builtin();
+/// let usage = Usage { input: 1_000, output: 100, ..Usage::default() };
+/// let picos = |terms| prices.cost_on(terms, "openai", "gpt-5", &usage).map(|cost| cost.picos());
+/// let standard = picos(Terms::now()).expect("it has a price");
+/// assert_eq!(picos(Terms::now().tier("flex")), Some(standard / 2));
+/// assert_eq!(picos(Terms::now().tier("unheard-of")), None);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
     tier: Option<&'a str>,

@@ -12,6 +12,24 @@ use crate::{
 };
 
 /// Sets up an [`Llm`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use alula_llm::{Deadlines, Llm, OpenAi, RateLimit, RetryPolicy};
+///
+/// # fn main() -> alula_llm::Result<()> {
+/// let llm = Llm::builder()
+///     .provider(OpenAi::new("sk-…"))
+///     .default_model("openai/gpt-4o-mini")
+///     .deadlines(Deadlines { total: Duration::from_secs(60), ..Deadlines::default() })
+///     .retry(RetryPolicy { attempts: 2, ..RetryPolicy::default() })
+///     .rate_limit("openai", RateLimit::default().requests(500))
+///     .build()?;
+/// assert_eq!(llm.default_model(), Some("openai/gpt-4o-mini"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct LlmBuilder {
     providers: Vec<Box<dyn Provider>>,

@@ -38,6 +38,24 @@ use crate::{
 /// A call that fails in a way that may pass is tried again, see [`RetryPolicy`], and then goes to
 /// the next target of its route, if there is one. It ends at the total of its [`Deadlines`],
 /// however many attempts that were.
+///
+/// ```
+/// use alula_llm::{ChatRequest, Demo, Llm, testing::FakeModel};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// # let model = FakeModel::new();
+/// # model.turn().says("A feather.");
+/// let llm = Llm::builder().provider(model).provider(Demo::new()).default_model("fake/x").build()?;
+/// let task = tokio::spawn({
+///     let llm = llm.clone();
+///     async move { llm.chat(ChatRequest::default().user("What is an alula?")).await }
+/// });
+/// assert_eq!(task.await.expect("no panic")?.text(), "A feather.");
+/// assert_eq!(llm.providers().collect::<Vec<_>>(), ["fake", "demo"]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Llm {
     inner: Arc<Inner>,

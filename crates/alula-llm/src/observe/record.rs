@@ -12,6 +12,31 @@ use crate::{
 
 /// What became of one call, with all its attempts; see
 /// [`LlmBuilder::on_call`](crate::LlmBuilder::on_call).
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+///
+/// use alula_llm::{ChatRequest, Llm, testing::FakeProvider};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// # let fake = FakeProvider::start().await;
+/// # fake.turn().says("A feather.").usage(1_000, 100);
+/// # let openai = fake.openai();
+/// let spent = Arc::new(AtomicU64::new(0));
+/// let bill = spent.clone();
+/// let llm = Llm::builder()
+///     .provider(openai)
+///     .on_call(move |call| {
+///         let picos = call.cost.map_or(0, |cost| cost.picos());
+///         bill.fetch_add(picos, Ordering::Relaxed);
+///     })
+///     .build()?;
+/// llm.chat(ChatRequest::new("gpt-4o-mini").user("What is an alula?")).await?;
+/// assert_eq!(spent.load(Ordering::Relaxed), 210_000_000); // $0.00021
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CallRecord {
@@ -57,6 +82,25 @@ pub struct CallRecord {
 }
 
 /// How a call ended.
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// use alula_llm::{ChatRequest, Demo, Llm, Outcome};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// let (told, outcomes) = mpsc::channel();
+/// let llm = Llm::builder()
+///     .provider(Demo::new())
+///     .on_call(move |call| told.send(call.outcome.clone()).unwrap_or_default())
+///     .build()?;
+/// let stream = llm.stream(ChatRequest::new("demo").user("What is an alula?")).await?;
+/// drop(stream); // after its first piece
+/// assert_eq!(outcomes.try_recv(), Ok(Outcome::Abandoned));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {

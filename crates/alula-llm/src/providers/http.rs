@@ -29,6 +29,21 @@ const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 /// TLS is rustls on ring with the platform's certificates. No proxy is used but the one that
 /// [`with_proxy`](Self::with_proxy) names, whatever `HTTP_PROXY` and the like say. Redirects are
 /// not followed: a provider never sends one, and following would carry the key elsewhere.
+///
+/// ```
+/// use alula_llm::{Anthropic, Http, HttpLimits, Llm, OpenAi};
+///
+/// # fn main() -> alula_llm::Result<()> {
+/// // Only these two go through the proxy.
+/// let http = Http::with_proxy(HttpLimits::default(), "http://proxy.example:3128")?;
+/// let llm = Llm::builder()
+///     .provider(OpenAi::new("sk-…").http(http.clone()))
+///     .provider(Anthropic::new("sk-ant-…").http(http))
+///     .provider(OpenAi::ollama())
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Http {
     inner: Arc<Inner>,
@@ -45,6 +60,14 @@ struct Inner {
 }
 
 /// What the connections to providers are held to.
+///
+/// ```
+/// use alula_llm::{Http, HttpLimits};
+///
+/// let limits = HttpLimits { response_bytes_max: 1 << 20, ..HttpLimits::default() };
+/// let http = Http::new(limits);
+/// assert_eq!(http.limits().event_bytes_max, 8 << 20);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpLimits {
     /// The longest time to open a connection. 5 s.

@@ -152,6 +152,15 @@ pub trait Provider: Send + Sync + fmt::Debug {
 }
 
 /// How much one call for vectors may hold.
+///
+/// ```
+/// use alula_llm::{Cohere, Provider};
+///
+/// let limits = Cohere::new("…").embed_limits("embed-v4.0");
+/// let texts = vec!["feather"; 200];
+/// let calls = texts.chunks(limits.inputs).len();
+/// assert_eq!(calls, 3); // of 96 at most
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmbedLimits {
     /// How many inputs. 256.

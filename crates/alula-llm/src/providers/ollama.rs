@@ -16,6 +16,23 @@ use crate::{Error, ErrorKind, Result};
 const USUAL_PORT: u16 = 11434;
 
 /// An Ollama that answered.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use alula_llm::{Llm, providers::ollama, testing::FakeProvider};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// # let local = FakeProvider::start().await;
+/// # local.models(["llama3.2"]);
+/// # let host = local.url();
+/// let found = ollama::find(Some(&host), Duration::from_secs(1)).await?.expect("an Ollama");
+/// let llm = Llm::builder().provider(found.provider).default_model(&found.models[0]).build()?;
+/// assert_eq!(llm.default_model(), Some("llama3.2"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Found {
     /// The provider, under the name `ollama`.

@@ -23,6 +23,23 @@ pub use request::RelayRequest;
 pub(crate) use scan::fields;
 
 /// An answer in the bytes of the protocol in which it was asked for.
+///
+/// ```
+/// use alula_llm::{Llm, RelayRequest, model::Protocol, testing::FakeProvider};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// # let fake = FakeProvider::start().await;
+/// # fake.turn().says("A feather.").usage(9, 3);
+/// # let llm = Llm::builder().provider(fake.anthropic()).build()?;
+/// // A client of OpenAI's is answered by Anthropic.
+/// let body = r#"{"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "Hi"}]}"#;
+/// let answer = llm.relay(RelayRequest::new(Protocol::OpenAiChat, body)?).await?;
+/// assert!(answer.body.starts_with(br#"{"id":"#));
+/// assert_eq!(answer.usage.map(|usage| usage.total()), Some(12));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct RelayResponse {
@@ -43,6 +60,28 @@ pub struct RelayResponse {
 
 /// A piece of a streamed answer in the bytes of the protocol in which it was asked for: one or
 /// more whole server-sent events.
+///
+/// ```
+/// use alula_llm::{ChatEvent, Demo, Llm, RelayRequest, model::Protocol};
+/// use futures_util::TryStreamExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// let llm = Llm::builder().provider(Demo::new()).build()?;
+/// let body = r#"{"model": "demo", "messages": [{"role": "user", "content": "Hi"}]}"#;
+/// let mut chunks = llm.relay_stream(RelayRequest::new(Protocol::OpenAiChat, body)?).await?;
+/// let mut used = None;
+/// while let Some(chunk) = chunks.try_next().await? {
+///     for event in chunk.events {
+///         if let ChatEvent::Usage(usage) = event {
+///             used = Some(usage);
+///         }
+///     }
+/// }
+/// assert!(used.is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RelayChunk {
@@ -56,6 +95,24 @@ pub struct RelayChunk {
 ///
 /// As with a [`ChatStream`](crate::ChatStream) the answer is complete only when the stream ends
 /// without an error. Unlike there, every error is the last item: one malformed event is passed on.
+///
+/// ```
+/// use alula_llm::{Demo, Llm, RelayRequest, model::Protocol};
+/// use futures_util::TryStreamExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> alula_llm::Result<()> {
+/// let llm = Llm::builder().provider(Demo::new()).build()?;
+/// let body = r#"{"model": "demo", "messages": [{"role": "user", "content": "Hi"}]}"#;
+/// let mut chunks = llm.relay_stream(RelayRequest::new(Protocol::OpenAiChat, body)?).await?;
+/// let mut sent = Vec::new();
+/// while let Some(chunk) = chunks.try_next().await? {
+///     sent.extend_from_slice(&chunk.bytes);
+/// }
+/// assert!(sent.ends_with(b"data: [DONE]\n\n"));
+/// # Ok(())
+/// # }
+/// ```
 pub struct RelayStream {
     chunks: BoxStream<'static, Result<RelayChunk>>,
     is_cached: bool,

@@ -41,6 +41,17 @@ impl Default for BreakerPolicy {
 }
 
 /// What a breaker does with calls.
+///
+/// ```
+/// use alula_llm::{BreakerState, Demo, Llm};
+///
+/// # fn main() -> alula_llm::Result<()> {
+/// let llm = Llm::builder().provider(Demo::new()).build()?;
+/// let healthy = llm.breakers().filter(|(_, state)| *state == BreakerState::Closed);
+/// assert_eq!(healthy.map(|(target, _)| target).collect::<Vec<_>>(), ["demo"]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BreakerState {

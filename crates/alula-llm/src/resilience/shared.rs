@@ -11,6 +11,21 @@ use futures_util::future::BoxFuture;
 use super::BreakerPolicy;
 
 /// How it stands with a state of limits and breakers that processes have in common.
+///
+/// ```
+/// use alula_llm::{Demo, Llm};
+///
+/// # fn main() -> alula_llm::Result<()> {
+/// let llm = Llm::builder().provider(Demo::new()).build()?;
+/// let health = match llm.shared_state() {
+///     None => "each process for itself".to_owned(),
+///     Some(state) if state.is_away => format!("away; {} reports lost", state.reports_lost),
+///     Some(_) => "shared".to_owned(),
+/// };
+/// assert_eq!(health, "each process for itself");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharedState {

@@ -1,6 +1,22 @@
 use std::{mem, time::Duration};
 
 /// One thing that a server sent.
+///
+/// ```
+/// use alula_llm::sse::{Decoder, Frame};
+///
+/// let mut decoder = Decoder::new(1024);
+/// decoder.push(": keep-alive\n\ndata: hello\n\n");
+/// let mut heard = Vec::new();
+/// while let Some(frame) = decoder.next()? {
+///     heard.push(match frame {
+///         Frame::Event(event) => event.data,
+///         Frame::Comment(_) => continue, // the server is alive, and has nothing to say
+///     });
+/// }
+/// assert_eq!(heard, ["hello"]);
+/// # Ok::<(), alula_llm::sse::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// An event.
@@ -10,6 +26,17 @@ pub enum Frame {
 }
 
 /// An event: the lines up to a blank one.
+///
+/// ```
+/// use alula_llm::sse::{Decoder, Frame};
+///
+/// let mut decoder = Decoder::new(1024);
+/// decoder.push("event: delta\nid: 7\ndata: one\ndata: two\n\n");
+/// let Some(Frame::Event(event)) = decoder.next()? else { panic!("no event") };
+/// assert_eq!((event.event.as_str(), event.id.as_deref()), ("delta", Some("7")));
+/// assert_eq!(event.data, "one\ntwo");
+/// # Ok::<(), alula_llm::sse::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Event {
     /// The type; empty when the server named none, which stands for `message`.
@@ -21,6 +48,19 @@ pub struct Event {
 }
 
 /// Why bytes are not a stream of events.
+///
+/// ```
+/// use alula_llm::sse::{Decoder, Error};
+///
+/// let mut decoder = Decoder::new(1024);
+/// decoder.push("data: hel");
+/// assert_eq!(decoder.next(), Ok(None)); // more may come,
+/// assert_eq!(decoder.finish(), Err(Error::Truncated)); // but does not
+///
+/// let mut decoder = Decoder::new(8);
+/// decoder.push("data: hello\n\n");
+/// assert_eq!(decoder.next(), Err(Error::TooLong { limit: 8 }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -42,6 +82,19 @@ pub enum Error {
 ///
 /// Where the bytes are split makes no difference, be it inside a character or between CR and LF.
 /// After an error the decoder only repeats it.
+///
+/// ```
+/// use alula_llm::sse::Decoder;
+///
+/// let mut decoder = Decoder::new(1024);
+/// for piece in [&b"data: caf\xC3"[..], b"\xA9\r", b"\nid: 1\r\n\r\n"] {
+///     decoder.push(piece);
+/// }
+/// assert!(decoder.next()?.is_some());
+/// assert_eq!(decoder.raw(), b"data: caf\xC3\xA9\r\nid: 1\r\n\r\n");
+/// assert_eq!(decoder.last_event_id(), "1");
+/// # Ok::<(), alula_llm::sse::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,

@@ -36,6 +36,20 @@ pin_project! {
 }
 
 /// Why the frames of an [`EventStream`] ended early.
+///
+/// ```
+/// use std::io;
+///
+/// use alula_llm::sse::{EventStream, ReadError};
+/// use futures_util::{StreamExt, stream};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let broken = io::Error::from(io::ErrorKind::ConnectionReset);
+/// let mut frames = EventStream::new(stream::iter([Ok("data: a\n\n"), Err(broken)]), 1024);
+/// assert!(matches!(frames.next().await, Some(Ok(_))));
+/// assert!(matches!(frames.next().await, Some(Err(ReadError::Read(_)))));
+/// # });
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError<E> {
     /// The bytes are not server-sent events.
