@@ -10,6 +10,7 @@ mod book;
 mod budget;
 mod cassettes;
 mod docs;
+mod examples;
 mod imports;
 mod layout;
 mod prices;
@@ -42,6 +43,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let exists = |path: &str| workspace.root.join(path).exists();
     findings.extend(docs::check_links(&sources, &exists));
     findings.extend(book::check(&sources, &exists));
+    findings.extend(examples::check(&sources));
     findings.extend(prices::check(&sources, today));
     findings.extend(cassettes::check(&Source::load_recordings(&workspace.root)?, today));
     findings.extend(budget::check_lock(&lock));
