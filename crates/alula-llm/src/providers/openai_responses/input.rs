@@ -192,7 +192,10 @@ fn put_told(message: &Message, items: &mut Vec<Value>) -> Result<()> {
     let mut fields = object([("role", role.into())]);
     match &*message.parts {
         [] if message.plain => {}
-        [Part::Text(text)] if message.plain && text.extra.is_empty() || !exact(message.origin) => {
+        [Part::Text(text)]
+            if (message.plain || !exact(message.origin))
+                && (text.extra.is_empty() || !own(message.origin)) =>
+        {
             fields.insert("content".to_owned(), text.text.as_str().into());
         }
         _ => drop(fields.insert("content".to_owned(), Value::Array(content))),
