@@ -37,6 +37,8 @@ pub(in crate::providers) struct Writer {
 #[derive(Debug, Default)]
 struct Choice {
     index: u32,
+    /// Whether there is more to it than that the answer has begun.
+    written: bool,
     stopped: bool,
     calls: Vec<Call>,
     /// The part that is reasoning and stands in the content, where Mistral has it.
@@ -66,7 +68,7 @@ impl Writer {
 
     /// Writes a chunk with a delta, whose fields `write` writes.
     fn delta(&mut self, choice: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-        self.begin(choice, out);
+        self.enter(choice, out);
         self.chunk.delta(choice, out, write);
     }
 
@@ -86,11 +88,19 @@ impl Writer {
 
     /// Writes a chunk with fields beside an empty delta.
     fn beside(&mut self, choice: u32, fields: &Extra, stop: Option<&str>, out: &mut Vec<u8>) {
-        self.begin(choice, out);
+        self.enter(choice, out);
         let mut written = object([("index", choice.into()), ("delta", Map::new().into())]);
         written.insert("finish_reason".to_owned(), stop.into());
         written.fill(fields);
         self.chunk.choice(&written, out);
+    }
+
+    /// Notes that an answer is written.
+    fn enter(&mut self, index: u32, out: &mut Vec<u8>) {
+        self.begin(index, out);
+        if let Some(choice) = self.choice(index) {
+            choice.written = true;
+        }
     }
 
     /// Names the role, before all else of an answer.
@@ -342,7 +352,8 @@ impl writer::Writer for Writer {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
-        let open = self.choices.iter().filter(|choice| !choice.stopped);
+        let only = self.choices.len() == 1;
+        let open = self.choices.iter().filter(|it| !it.stopped && (it.written || only));
         let open: Vec<(u32, bool)> = open.map(|it| (it.index, it.calls.is_empty())).collect();
         for (choice, no_calls) in open {
             let reason = if no_calls { StopReason::End } else { StopReason::ToolCalls };

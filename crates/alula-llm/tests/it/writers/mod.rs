@@ -6,9 +6,9 @@ mod openai;
 mod property;
 mod shapes;
 
-use alula_llm::{ChatEvent, ChatResponse, Error, StreamOptions, model::Protocol};
+use alula_llm::{ChatEvent, ChatResponse, ChatStream, Error, StreamOptions, model::Protocol};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
 use serde_json::Value;
 
 pub(crate) const PROTOCOLS: [Protocol; 5] = [
@@ -39,9 +39,16 @@ pub(crate) fn data(stream: &str) -> Vec<Value> {
 }
 
 pub(crate) async fn read(protocol: Protocol, stream: &str) -> Result<ChatResponse, Error> {
+    decode(protocol, stream).accumulate().await
+}
+
+pub(crate) async fn read_events(protocol: Protocol, stream: &str) -> Result<Vec<ChatEvent>, Error> {
+    decode(protocol, stream).try_collect().await
+}
+
+fn decode(protocol: Protocol, stream: &str) -> ChatStream {
     let bytes = Bytes::copy_from_slice(stream.as_bytes());
-    let bytes = stream::iter([Ok::<_, std::io::Error>(bytes)]);
-    protocol.decode_stream(bytes).accumulate().await
+    protocol.decode_stream(stream::iter([Ok::<_, std::io::Error>(bytes)]))
 }
 
 pub(crate) fn start(origin: Option<Protocol>, extra: Value) -> ChatEvent {

@@ -1,5 +1,5 @@
 use alula_llm::{
-    ChatEvent, Error, ErrorKind, StopReason, StreamOptions, Usage,
+    Accumulator, ChatEvent, Error, ErrorKind, StopReason, StreamOptions, Usage,
     model::{Citation, Extra, Protocol},
 };
 use serde_json::json;
@@ -79,6 +79,47 @@ async fn sources_of_another_format_get_their_place_in_the_whole_text() {
         "title": "t"})]
     );
     assert_eq!(answer.text(), "né yes.");
+}
+
+/// Mistral's content is a list where the model thinks; the other fields are those of Azure, Groq
+/// and Perplexity.
+#[tokio::test]
+async fn nothing_of_the_format_is_lost() {
+    let fields = |value: serde_json::Value| value.as_object().unwrap().clone();
+    let thinks = |part, text: &str, field: Option<&str>| ChatEvent::Reasoning {
+        choice: 0,
+        part,
+        text: text.to_owned(),
+        field: field.map(str::to_owned),
+    };
+    let extra = |choice, part, value| ChatEvent::Extra { choice, part, fields: fields(value) };
+    let ChatEvent::ToolCallStart { choice, part, index, id, name, .. } = call(4, 0, "f") else {
+        return;
+    };
+    let begins = fields(json!({"function": {"parameters": null}, "x": 1}));
+    let events = [
+        start(OWN, json!({"object": "chat.completion", "created": 5, "citations": ["u"]})),
+        thinks(0, "one", Some("reasoning")),
+        thinks(1, "two", Some("thinking")),
+        extra(Some(0), Some(1), json!({"closed": true})),
+        text(2, "a"),
+        extra(Some(0), Some(2), json!({"y": [1]})),
+        extra(None, None, json!({"citations": ["v"], "service_tier": "flex"})),
+        ChatEvent::Citation { choice: 0, part: 2, citation: Citation(json!({"url": "u"})) },
+        ChatEvent::Refusal { choice: 0, part: 3, text: "no".to_owned() },
+        ChatEvent::ToolCallStart { choice, part, index, id, name, extra: begins },
+        arguments(4, 0, "{}"),
+        extra(Some(0), Some(4), json!({"z": {"k": 1}})),
+        extra(Some(0), None, json!({"audio": {"id": "s"}})),
+        ChatEvent::Logprobs { choice: 0, logprobs: json!({"content": [{"token": "a"}]}) },
+        ChatEvent::ChoiceExtra { choice: 0, fields: fields(json!({"filter": {"hate": 0}})) },
+        stop(StopReason::ToolCalls),
+        extra(None, None, json!({"x_groq": {"id": "g"}})),
+    ];
+    let mut expected = Accumulator::new();
+    events.iter().cloned().for_each(|event| expected.push(event));
+    let answer = read(OPENAI, &write(OPENAI, options(), &events)).await.unwrap();
+    assert_eq!(answer, expected.finish());
 }
 
 #[test]

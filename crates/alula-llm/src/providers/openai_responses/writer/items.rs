@@ -68,8 +68,8 @@ impl Items {
             | ChatEvent::Refusal { part, .. }
             | ChatEvent::Citation { part, .. } => (Kind::Message, *part),
             ChatEvent::Reasoning { part, text, .. } => {
-                // What says nothing is no reasoning, unless more of it follows.
-                if text.is_empty() && !own(self.origin) {
+                // What says nothing is no reasoning, unless the provider says that it is.
+                if text.is_empty() && !exact {
                     return;
                 }
                 (Kind::Reasoning, *part)
