@@ -68,6 +68,13 @@ impl Job {
         }
     }
 
+    pub(super) fn key(&self) -> &str {
+        match self {
+            Self::Ask(key, _) | Self::Correct(key, _) | Self::Tell(key, _) => key,
+            Self::Renew(key, _) => key,
+        }
+    }
+
     pub(super) fn is_report(&self) -> bool {
         matches!(self, Self::Correct(..) | Self::Tell(..))
     }

@@ -1,7 +1,7 @@
 //! The task that speaks with Redis: the only one of a process.
 
 use std::{
-    io,
+    io, mem,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -27,6 +27,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The waits before connecting again, about.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// What an error begins with that is one of the server, and not of a key.
+const AWAY: [&str; 9] = [
+    "BUSY",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOAUTH",
+    "NOPERM",
+    "NOREPLICAS",
+    "OOM",
+    "READONLY",
+];
 
 /// What is known of the link at both of its ends.
 #[derive(Debug)]
@@ -88,7 +101,12 @@ pub(super) struct Link {
     renew_at: Instant,
     /// The next wait before connecting again.
     backoff: Duration,
+    /// Whether it was said already that a job was refused.
+    has_refused: bool,
 }
+
+/// The answers to jobs, in their order.
+type Answers = Vec<RedisResult<Value>>;
 
 pub(super) struct Connection {
     pub(super) redis: MultiplexedConnection,
@@ -105,6 +123,7 @@ impl Link {
             renewals: Vec::new(),
             renew_at: Instant::now(),
             backoff: BACKOFF_MIN,
+            has_refused: false,
         }
     }
 
@@ -142,20 +161,42 @@ impl Link {
                 self.lose(jobs.extract_if(.., |job| job.is_report()).count());
                 answers = self.send(jobs).await;
             }
-            let (answers, mut next) = (answers?, Vec::new());
+            let (answers, mut next, mut away) = (answers?, Vec::new(), None);
             for (job, answer) in jobs.drain(..).zip(answers) {
-                match job.answer(&answer) {
-                    Some(job @ Job::Renew(..)) => self.renew(job),
-                    Some(job) => next.push(job),
-                    None => {}
+                match answer {
+                    Ok(answer) => match job.answer(&answer) {
+                        Some(job @ Job::Renew(..)) => self.renew(job),
+                        Some(job) => next.push(job),
+                        None => {}
+                    },
+                    Err(error) if is_away(&error) => {
+                        next.push(job);
+                        away = Some(error);
+                    }
+                    Err(error) => self.refused(&job, &error),
                 }
             }
             *jobs = next;
+            if let Some(error) = away {
+                return Err(error);
+            }
         }
         Ok(())
     }
 
-    async fn send(&mut self, jobs: &[Job]) -> RedisResult<Vec<Value>> {
+    /// Does without a job that Redis refuses, such as one whose key holds something else. The
+    /// others are none the worse for it.
+    fn refused(&mut self, job: &Job, error: &RedisError) {
+        self.lose(usize::from(job.is_report()));
+        let key = job.key();
+        if mem::replace(&mut self.has_refused, true) {
+            tracing::debug!(%error, key, "Redis refuses what it is asked");
+        } else {
+            tracing::warn!(%error, key, "Redis refuses what it is asked: this is not shared");
+        }
+    }
+
+    async fn send(&mut self, jobs: &[Job]) -> RedisResult<Answers> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect(self.route.timeout).await?,
@@ -222,7 +263,8 @@ impl Connection {
         Ok(Self { redis, hashes })
     }
 
-    pub(super) async fn send(&mut self, jobs: &[Job]) -> RedisResult<Vec<Value>> {
+    /// Sends all jobs, of which Redis may refuse some.
+    pub(super) async fn send(&mut self, jobs: &[Job]) -> RedisResult<Answers> {
         let mut answers = self.try_send(jobs).await?;
         if answers.iter().any(is_unknown) {
             // Somebody has made Redis forget its scripts; nothing of these jobs was done.
@@ -232,11 +274,10 @@ impl Connection {
                 *answer = again.into_iter().next().unwrap_or(Ok(Value::Nil));
             }
         }
-        answers.into_iter().collect()
+        Ok(answers)
     }
 
-    /// Sends all jobs at once, of which some may fail.
-    async fn try_send(&mut self, jobs: &[Job]) -> RedisResult<Vec<RedisResult<Value>>> {
+    async fn try_send(&mut self, jobs: &[Job]) -> RedisResult<Answers> {
         let mut pipeline = Pipeline::with_capacity(jobs.len());
         pipeline.ignore_errors();
         for job in jobs {
@@ -261,6 +302,15 @@ pub(super) async fn load<S: ToRedisArgs>(
 fn is_unknown(answer: &RedisResult<Value>) -> bool {
     let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
     answer.as_ref().is_err_and(|error| error.kind() == unknown)
+}
+
+/// Whether every job would fail like this.
+fn is_away(error: &RedisError) -> bool {
+    let code = error.code().unwrap_or_default();
+    // Redis 6 puts what a command of a script said into an error of its own.
+    let mut words = error.detail().unwrap_or_default().split(' ');
+    AWAY.contains(&code)
+        || words.any(|it| it.strip_prefix('-').is_some_and(|it| AWAY.contains(&it)))
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {

@@ -43,7 +43,8 @@ const JOBS_MAX: usize = 1_024;
 /// goes by a state of its own, which has counted its own calls all along; it says so once in a
 /// warning and in [`Llm::shared_state`](crate::Llm::shared_state), and is back by itself when Redis
 /// is. Meanwhile each process holds to the limits on its own, which lets all of them together do
-/// more.
+/// more. Where Redis refuses one key, such as one that holds something else, only what that key is
+/// for is not shared; the first time a warning says so.
 ///
 /// It takes Redis 6 or newer as a single server, without TLS: use a network that is yours.
 ///

@@ -12,12 +12,15 @@ use futures_util::{FutureExt, future::BoxFuture, future::join_all};
 use tracing::{Level, Metadata, Subscriber, span};
 
 use super::{
-    super::{super::limiter::Limiter, JOBS_MAX},
+    super::{
+        super::{breaker::Breaker, limiter::Limiter},
+        JOBS_MAX,
+    },
     Redis, Server, sharing, until,
 };
 use crate::{
-    BreakerState, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Llm, Provider,
-    RateLimit, Result, RetryPolicy,
+    BreakerPolicy, BreakerState, ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Llm,
+    Provider, RateLimit, Result, RetryPolicy, resilience::Sharing,
 };
 
 /// Answers, or not, as its model is called.
@@ -201,4 +204,49 @@ async fn a_silent_redis_is_not_waited_for_again_and_again() {
     }
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert!(llm.shared_state().unwrap().is_away);
+}
+
+/// A key that holds something else is not shared; the others are none the worse for it.
+#[tokio::test]
+async fn a_key_that_is_spoilt_spoils_no_other() {
+    let Some(server) = Server::start() else { return };
+    let log = Log::default();
+    let _log = tracing::subscriber::set_default(log.clone());
+    let (sharing, elsewhere) = (sharing(&server), sharing(&server));
+    let breaker = |sharing: &Sharing, name| {
+        let policy = BreakerPolicy { failures: 3, ..BreakerPolicy::default() };
+        Arc::new(Breaker::new(policy, Some(sharing.of(name))))
+    };
+    let [bad, good] = ["bad", "good"].map(|name| breaker(&sharing, name));
+    let other = breaker(&elsewhere, "good");
+    let mut redis = server.connect().await;
+    redis::cmd("SET").arg("alula:bad").arg("x").exec_async(&mut redis).await.unwrap();
+    for _ in 0..3 {
+        let (bad, good) = tokio::join!(bad.admit(), good.admit());
+        bad.unwrap().failed();
+        good.unwrap().failed();
+    }
+    until("it was not told", async || other.admit().await.is_err()).await;
+    until("none was lost", async || sharing.state().reports_lost == 3).await;
+    assert!(bad.admit().await.is_err(), "it still counts on its own");
+    assert!(!sharing.state().is_away);
+    assert_eq!(log.counts(), (1, 0), "one warning");
+}
+
+#[tokio::test]
+async fn a_redis_that_takes_nothing_more_is_away() {
+    let Some(server) = Server::start() else { return };
+    let sharing = sharing(&server);
+    let limiter = Limiter::new(RateLimit::default().requests(9), Some(sharing.of("limit:test")));
+    limiter.reserve(1).await.unwrap().turn().await;
+    let mut redis = server.connect().await;
+    let mut replica_of = async |host: &str, port: &str| {
+        let mut command = redis::cmd("REPLICAOF");
+        command.arg(host).arg(port).exec_async(&mut redis).await.unwrap();
+    };
+    replica_of("127.0.0.1", "1").await;
+    limiter.reserve(1).await.unwrap().turn().await;
+    until("it can still be written to", async || sharing.state().is_away).await;
+    replica_of("NO", "ONE").await;
+    until("it did not come back", async || !sharing.state().is_away).await;
 }

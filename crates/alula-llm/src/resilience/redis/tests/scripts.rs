@@ -46,7 +46,7 @@ impl Timed {
 
     async fn run(&mut self, job: Job) -> Option<Job> {
         let answers = self.connection.send(std::slice::from_ref(&job)).await.unwrap();
-        let [answer] = &answers[..] else { panic!("{answers:?}") };
+        let [Ok(answer)] = &answers[..] else { panic!("{answers:?}") };
         assert_ne!(answer, &Value::Nil);
         job.answer(answer)
     }
