@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, mem};
 use futures_util::{StreamExt, future, stream};
 
 use crate::{
-    ChatEvent, ChatResponse, ChatStream, Message, Part, Result, StopReason,
+    ChatEvent, ChatResponse, ChatStream, ErrorKind, Message, Part, Result, StopReason,
     model::{Choice, Protocol, Text},
 };
 
@@ -61,7 +61,13 @@ pub(in crate::providers) fn stream(tool: String, events: ChatStream) -> ChatStre
                 Some(choice) => choices.entry(choice).or_default().push(&tool, event, &mut out),
                 None => out.push(Ok(event)),
             },
-            Some(Err(error)) => out.push(Err(error)),
+            Some(Err(error)) => {
+                // Nothing comes after an error, unless it is one of a single event.
+                if *error.kind() != ErrorKind::Decode {
+                    choices.clear();
+                }
+                out.push(Err(error));
+            }
             None => choices.values_mut().for_each(|choice| choice.release(&mut out)),
         }
         stream::iter(out)
@@ -167,7 +173,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Extra;
+    use crate::{Error, model::Extra};
 
     fn text(part: u32, text: &str) -> ChatEvent {
         ChatEvent::Text { choice: 0, part, text: text.to_owned() }
@@ -228,6 +234,19 @@ mod tests {
         both.extend(call(1));
         both.push(stop());
         check(&both, "{}", &["f"], &StopReason::ToolCalls);
+    }
+
+    #[test]
+    fn nothing_comes_after_the_last_error() {
+        const BROKEN: ErrorKind = ErrorKind::Stream { events_seen: 1 };
+        for (kind, text_after) in [(BROKEN, None), (ErrorKind::Decode, Some("held"))] {
+            let events = [Ok(text(0, "held")), Err(Error::new(kind.clone(), "broken"))];
+            let events = stream("t".to_owned(), ChatStream::new(stream::iter(events)));
+            let seen: Vec<_> = futures_util::FutureExt::now_or_never(events.collect()).unwrap();
+            let after = seen.into_iter().skip_while(Result::is_ok).skip(1);
+            let after: Vec<_> = after.map(Result::unwrap).collect();
+            assert_eq!(after, Vec::from_iter(text_after.map(|it| text(0, it))), "{kind:?}");
+        }
     }
 
     #[test]
