@@ -162,7 +162,8 @@ async fn all(
     answers.try_fold(first, joined)
 }
 
-/// Adds the answer of another call. What is said about a call as a whole is that of the first.
+/// Adds the answer of another call. What is said about a call as a whole is that of the first;
+/// what all of them used is known only if each says it.
 fn joined(mut answer: EmbedResponse, next: EmbedResponse) -> Result<EmbedResponse> {
     let (here, more) = (answer.vectors.len(), next.vectors.len());
     answer.vectors.append(next.vectors)?;
@@ -171,37 +172,55 @@ fn joined(mut answer: EmbedResponse, next: EmbedResponse) -> Result<EmbedRespons
         answer.beside.extend(next.beside);
         answer.beside.resize(here + more, Extra::new());
     }
-    answer.usage = match (answer.usage, next.usage) {
-        (Some(usage), Some(next)) => Some(added(usage, next)),
-        (usage, next) => usage.or(next),
-    };
+    answer.usage = answer.usage.zip(next.usage).map(|(usage, next)| added(usage, next));
     Ok(answer)
 }
 
 /// The usage of two calls together.
-fn added(mut usage: Usage, next: Usage) -> Usage {
+fn added(usage: Usage, next: Usage) -> Usage {
+    let both = |here: Option<u64>, more: Option<u64>| Some(here?.saturating_add(more?));
     let total = usage.total.is_some() || next.total.is_some();
-    let total = total.then(|| usage.total().saturating_add(next.total()));
-    usage.input = usage.input.saturating_add(next.input);
-    usage.output = usage.output.saturating_add(next.output);
-    usage.total = total;
-    for (name, value) in next.extra {
-        let known = usage.extra.entry(name).or_insert(Value::Null);
-        let wholes = known.as_u64().zip(value.as_u64());
-        let numbers = known.as_f64().zip(value.as_f64());
-        *known = match (wholes, numbers) {
-            (Some((a, b)), _) => a.saturating_add(b).into(),
-            // Such as the price.
-            (None, Some((a, b))) => (a + b).into(),
-            (None, None) if known.is_null() => value,
-            (None, None) => continue,
-        };
+    Usage {
+        input: usage.input.saturating_add(next.input),
+        output: usage.output.saturating_add(next.output),
+        total: total.then(|| usage.total().saturating_add(next.total())),
+        cache_read: both(usage.cache_read, next.cache_read),
+        cache_read_audio: both(usage.cache_read_audio, next.cache_read_audio),
+        cache_write: both(usage.cache_write, next.cache_write),
+        cache_write_hour: both(usage.cache_write_hour, next.cache_write_hour),
+        reasoning: both(usage.reasoning, next.reasoning),
+        audio_input: both(usage.audio_input, next.audio_input),
+        audio_output: both(usage.audio_output, next.audio_output),
+        image_input: both(usage.image_input, next.image_input),
+        image_output: both(usage.image_output, next.image_output),
+        searches: both(usage.searches, next.searches),
+        extra: both_extra(usage.extra, next.extra),
     }
-    usage
+}
+
+/// The numbers that both have, such as the price, together, and what else the first has.
+fn both_extra(here: Extra, mut more: Extra) -> Extra {
+    let fields = here.into_iter().filter_map(|(name, value)| {
+        let more = more.remove(&name).unwrap_or_default();
+        let value = match (value, more) {
+            (Value::Number(a), Value::Number(b)) => match a.as_u64().zip(b.as_u64()) {
+                Some((a, b)) => a.saturating_add(b).into(),
+                None => (a.as_f64()? + b.as_f64()?).into(),
+            },
+            (Value::Number(_) | Value::Null, _) => return None,
+            (Value::Object(a), Value::Object(b)) => Value::Object(both_extra(a, b)),
+            (Value::Object(a), _) => Value::Object(both_extra(a, Extra::new())),
+            (value, _) => value,
+        };
+        Some((name, value))
+    });
+    fields.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::ErrorKind;
 
@@ -221,15 +240,48 @@ mod tests {
         assert_eq!(sizes(&[1; 3], 0, 0), [1, 1, 1]);
     }
 
+    /// What two calls have used of which the provider says this.
+    fn together(here: Value, more: Value) -> Value {
+        let usage = |extra| match extra {
+            Value::Object(extra) => Usage { extra, ..Usage::default() },
+            other => panic!("{other}"),
+        };
+        Value::Object(added(usage(here), usage(more)).extra)
+    }
+
     #[test]
     fn usage_is_added_up() {
-        let usage = |input, total, cost: f64| {
-            let mut extra = Extra::new();
-            extra.insert("cost".to_owned(), cost.into());
-            Usage { input, total, extra, ..Usage::default() }
+        let usage = |input, total, known: Option<u64>| Usage {
+            input,
+            total,
+            cache_read: known,
+            image_input: known,
+            searches: known,
+            ..Usage::default()
         };
-        assert_eq!(added(usage(1, Some(1), 0.5), usage(2, None, 0.25)), usage(3, Some(3), 0.75));
-        assert_eq!(added(usage(1, None, 0.5), usage(2, None, 0.5)).total, None);
+        let both = added(usage(1, Some(1), Some(3)), usage(2, None, Some(4)));
+        assert_eq!(both, usage(3, Some(3), Some(7)));
+        let both = added(usage(1, None, Some(3)), usage(2, None, None));
+        assert_eq!(both, usage(3, None, None));
+        assert_eq!(
+            together(json!({"cost": 0.5, "n": 1}), json!({"cost": 0.25, "n": 2})),
+            json!({"cost": 0.75, "n": 3})
+        );
+    }
+
+    #[test]
+    fn a_part_is_not_told_as_the_whole() {
+        let (priced, silent) = (json!({"cost": 0.5, "tier": "x"}), json!({"tier": "x"}));
+        assert_eq!(together(priced.clone(), silent.clone()), silent);
+        assert_eq!(together(silent.clone(), priced.clone()), silent);
+        assert_eq!(
+            together(json!({"details": priced}), json!({"details": silent})),
+            json!({"details": silent})
+        );
+        let answer = |usage| EmbedResponse { usage, ..EmbedResponse::default() };
+        for (here, more) in [(Some(Usage::default()), None), (None, Some(Usage::default()))] {
+            assert_eq!(joined(answer(here), answer(more)).unwrap().usage, None);
+        }
     }
 
     #[test]
