@@ -119,7 +119,8 @@ impl Llm {
     /// Passes a request on as its client wrote it, and returns the answer in the same protocol.
     ///
     /// A provider that speaks the protocol gets the client's own bytes, with only the model's name
-    /// put in, and its bytes are the answer. For others both are translated.
+    /// put in, and `"stream": false` where the client had asked for a stream; its bytes are the
+    /// answer. For others both are translated.
     ///
     /// ```
     /// use alula_llm::{Demo, Llm, RelayRequest, model::Protocol};
@@ -138,6 +139,7 @@ impl Llm {
     /// As [`chat`](Self::chat), and [`ErrorKind::InvalidRequest`] when the request must be
     /// translated and cannot be.
     pub async fn relay(&self, request: RelayRequest) -> Result<RelayResponse> {
+        let request = request.with_stream(false);
         let protocol = request.protocol();
         let (answer, mut call) = call::run::<Relayed>(self, request).await?;
         call.keep(|| kept::relay(protocol, &answer));

@@ -1,4 +1,4 @@
-use std::sync::OnceLock;
+use std::{ops::Range, sync::OnceLock};
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
@@ -46,7 +46,7 @@ impl RelayRequest {
         };
         Ok(Self {
             protocol,
-            stream: head.stream,
+            stream: head.stream.as_ref().is_some_and(|at| is(&body, at, "true")),
             body,
             head,
             model,
@@ -62,8 +62,11 @@ impl RelayRequest {
         self
     }
 
-    /// Says whether a stream is asked for, where that is not part of the body, as in Gemini's
-    /// protocol.
+    /// Says whether a stream is asked for, whatever the body says. Where that is part of the body,
+    /// it is sent as it is said here.
+    ///
+    /// [`Llm::relay`](crate::Llm::relay) and [`Llm::relay_stream`](crate::Llm::relay_stream) say it
+    /// themselves.
     #[must_use]
     pub fn with_stream(mut self, stream: bool) -> Self {
         self.stream = stream;
@@ -144,7 +147,7 @@ impl RelayRequest {
             let mut options = self.stream_options();
             options.insert("include_usage".to_owned(), true.into());
             let options = Value::Object(options).to_string();
-            edits.set(&self.body, "stream_options", self.head.stream_options.as_ref(), &options);
+            edits.set("stream_options", self.head.stream_options.as_ref(), &options);
         }
         Ok(self.edited(edits))
     }
@@ -171,14 +174,38 @@ impl RelayRequest {
     }
 
     fn edited(&self, mut edits: Edits) -> Bytes {
-        let model = Value::from(self.model.as_str()).to_string();
-        let at = self.head.model.as_ref();
-        let is_there = at.is_some_and(|at| self.body.get(at.clone()) == Some(model.as_bytes()));
-        if !is_there && self.protocol != Protocol::GeminiGenerate {
-            edits.set(&self.body, "model", at, &model);
+        // Gemini's protocol says both in the address.
+        if self.protocol != Protocol::GeminiGenerate {
+            self.put_model(&mut edits);
+            self.put_stream(&mut edits);
         }
         edits.apply(&self.body)
     }
+
+    fn put_model(&self, edits: &mut Edits) {
+        let model = Value::from(self.model.as_str()).to_string();
+        let at = self.head.model.as_ref();
+        if !at.is_some_and(|at| is(&self.body, at, &model)) {
+            edits.set("model", at, &model);
+        }
+    }
+
+    fn put_stream(&self, edits: &mut Edits) {
+        let at = self.head.stream.as_ref();
+        if self.stream == at.is_some_and(|at| is(&self.body, at, "true")) {
+            return;
+        }
+        edits.set("stream", at, if self.stream { "true" } else { "false" });
+        // They are refused beside an answer that does not stream.
+        if let (false, Some(options)) = (self.stream, &self.head.stream_options) {
+            edits.set("stream_options", Some(options), "null");
+        }
+    }
+}
+
+/// Whether this part of the body is the text.
+fn is(body: &[u8], at: &Range<usize>, text: &str) -> bool {
+    body.get(at.clone()) == Some(text.as_bytes())
 }
 
 /// The text of a JSON string.
@@ -226,6 +253,26 @@ mod tests {
         let options = &usage(&without)["stream_options"];
         assert_eq!(options, &json!({"x": 1, "include_usage": true}));
         assert_eq!(usage(r#"{"model": "m"}"#), json!({"model": "m"}));
+    }
+
+    #[test]
+    fn the_body_says_whether_it_wants_a_stream() {
+        for (body, stream, expected) in [
+            ("{}", true, r#"{"model":"","stream":true,"stream_options":{"include_usage":true}}"#),
+            ("{}", false, r#"{"model":""}"#),
+            (r#"{"model":"","stream":null}"#, false, r#"{"model":"","stream":null}"#),
+            (
+                r#"{"model":"","stream":true,"stream_options":{}}"#,
+                false,
+                r#"{"model":"","stream":false,"stream_options":null}"#,
+            ),
+        ] {
+            let sent = request(body).with_stream(stream).body_with_usage().unwrap();
+            let sent: Value = serde_json::from_slice(&sent).unwrap();
+            assert_eq!(sent, serde_json::from_str::<Value>(expected).unwrap(), "{body} {stream}");
+        }
+        let gemini = RelayRequest::new(Protocol::GeminiGenerate, "{}").unwrap();
+        assert_eq!(gemini.with_stream(true).body_for_model(), "{}");
     }
 
     #[test]

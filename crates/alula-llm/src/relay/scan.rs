@@ -1,6 +1,10 @@
 //! Looking at some fields of a JSON object without reading the others.
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+    ops::Range,
+};
 
 use bytes::Bytes;
 use serde::{
@@ -18,8 +22,8 @@ pub(super) struct Head {
     pub(super) model: Option<Range<usize>>,
     /// The value of `stream_options`.
     pub(super) stream_options: Option<Range<usize>>,
-    /// Whether a stream is asked for.
-    pub(super) stream: bool,
+    /// The value of `stream`.
+    pub(super) stream: Option<Range<usize>>,
 }
 
 #[derive(Deserialize)]
@@ -54,40 +58,51 @@ impl Head {
         Ok(Self {
             model: span(raw.model),
             stream_options: span(raw.stream_options),
-            stream: raw.stream.is_some_and(|value| value.get() == "true"),
+            stream: span(raw.stream),
         })
     }
 }
 
-/// Texts to put in the place of others.
+/// Values to put in the place of others, and fields to add.
 #[derive(Debug, Default)]
-pub(super) struct Edits(Vec<(Range<usize>, String)>);
+pub(super) struct Edits {
+    replaced: Vec<(Range<usize>, String)>,
+    /// What is put in front of the fields that are there, with commas in between.
+    added: String,
+}
 
 impl Edits {
-    /// Puts the value of a field in: in the place of the one that is there, or as the first field
-    /// of the object.
-    pub(super) fn set(&mut self, body: &[u8], name: &str, at: Option<&Range<usize>>, value: &str) {
+    /// Puts the value of a field in: in the place of the one that is there, or in front of all
+    /// fields of the object.
+    pub(super) fn set(&mut self, name: &str, at: Option<&Range<usize>>, value: &str) {
         match at {
-            Some(at) => self.0.push((at.clone(), value.to_owned())),
+            Some(at) => self.replaced.push((at.clone(), value.to_owned())),
             None => {
-                let start = body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
-                let rest = body.get(start..).unwrap_or_default().trim_ascii_start();
-                let comma = if rest.first() == Some(&b'}') { "" } else { "," };
-                self.0.push((start..start, format!("\"{name}\":{value}{comma}")));
+                let comma = if self.added.is_empty() { "" } else { "," };
+                // Writing to a text does not fail.
+                let _ = write!(self.added, "{comma}\"{name}\":{value}");
             }
         }
     }
 
     /// The body as it is, or a copy with the edits.
     pub(super) fn apply(mut self, body: &Bytes) -> Bytes {
-        if self.0.is_empty() {
+        if !self.added.is_empty() {
+            let start = body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
+            let rest = body.get(start..).unwrap_or_default().trim_ascii_start();
+            if rest.first() != Some(&b'}') {
+                self.added.push(',');
+            }
+            self.replaced.push((start..start, self.added));
+        }
+        if self.replaced.is_empty() {
             return body.clone();
         }
-        self.0.sort_by_key(|(range, _)| range.start);
-        let more: usize = self.0.iter().map(|(_, text)| text.len()).sum();
+        self.replaced.sort_by_key(|(range, _)| range.start);
+        let more: usize = self.replaced.iter().map(|(_, text)| text.len()).sum();
         let mut edited = Vec::with_capacity(body.len() + more);
         let mut copied = 0;
-        for (range, text) in &self.0 {
+        for (range, text) in &self.replaced {
             edited.extend_from_slice(body.get(copied..range.start).unwrap_or_default());
             edited.extend_from_slice(text.as_bytes());
             copied = range.end;
@@ -152,7 +167,7 @@ mod tests {
     fn with_model(body: &str, model: &str) -> String {
         let head = Head::of(body.as_bytes()).unwrap();
         let mut edits = Edits::default();
-        edits.set(body.as_bytes(), "model", head.model.as_ref(), &json!(model).to_string());
+        edits.set("model", head.model.as_ref(), &json!(model).to_string());
         let body = edits.apply(&Bytes::copy_from_slice(body.as_bytes()));
         String::from_utf8(body.to_vec()).unwrap()
     }
@@ -177,10 +192,16 @@ mod tests {
     fn several_edits_do_not_disturb_each_other() {
         let body = Bytes::from_static(br#"{"b":1,"a":2}"#);
         let mut edits = Edits::default();
-        edits.set(&body, "a", Some(&(11..12)), "33");
-        edits.set(&body, "c", None, "true");
-        edits.set(&body, "b", Some(&(5..6)), "[]");
-        assert_eq!(edits.apply(&body), r#"{"c":true,"b":[],"a":33}"#);
+        edits.set("a", Some(&(11..12)), "33");
+        edits.set("c", None, "true");
+        edits.set("b", Some(&(5..6)), "[]");
+        edits.set("d", None, "4");
+        assert_eq!(edits.apply(&body), r#"{"c":true,"d":4,"b":[],"a":33}"#);
+
+        let mut edits = Edits::default();
+        edits.set("a", None, "1");
+        edits.set("b", None, "2");
+        assert_eq!(edits.apply(&Bytes::from_static(b"{ }")), r#"{"a":1,"b":2 }"#);
     }
 
     #[test]

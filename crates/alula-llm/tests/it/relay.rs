@@ -267,6 +267,31 @@ async fn a_failure_before_the_first_content_goes_to_the_next_target() {
     assert_eq!(healthy.requests()[0].body["model"], "y");
 }
 
+/// Which of the two is called decides, and the provider is told so.
+#[tokio::test]
+async fn the_call_says_whether_the_answer_streams() {
+    let messages = r#""messages": [{"role": "user", "content": "a"}]"#;
+    let answer = [text("a"), stop(), "data: [DONE]\n\n".to_owned()].concat();
+    for asked in ["", r#", "stream": false"#, r#", "stream": true"#] {
+        let body = format!("{{{messages}{asked}}}");
+        let request =
+            || RelayRequest::new(Protocol::OpenAiChat, body.clone()).unwrap().with_model("m");
+
+        let server = Server::start(vec![stream_head(), send(&answer)], true).await;
+        let (passed, failure) =
+            passed_on(&llm(OpenAi::new("k").base_url(server.url())), request()).await;
+        assert_eq!((passed, failure), (answer.clone(), None));
+        assert_eq!(server.requests()[0].body["stream"], true, "{asked}");
+
+        let head = "200 OK\r\ncontent-type: application/json";
+        let server = Server::answer(head, r#"{"id": "1"}"#).await;
+        let llm = llm(OpenAi::new("k").base_url(server.url()));
+        llm.relay(request()).await.unwrap();
+        let sent = &server.requests()[0].body;
+        assert!([None, Some(&json!(false))].contains(&sent.get("stream")), "{asked}: {sent}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_is_picky_gets_what_it_knows() {
     let server = Server::answer("200 OK\r\ncontent-type: application/json", r#"{"id": "1"}"#).await;
