@@ -315,8 +315,8 @@ impl<'a> Post<'a> {
 
     async fn send<S: Speaker>(self, speaker: &S) -> Result<reqwest::Response> {
         let mut headers = speaker.header_map()?;
-        for (name, value) in self.headers.into_iter().flatten() {
-            headers.append(name, value.clone());
+        if let Some(of_client) = self.headers {
+            relay::headers::add(&mut headers, of_client);
         }
         let url = speaker.call_url(self.model, self.stream)?;
         let response = speaker.endpoint().pool().post(url, headers, self.body).await?;

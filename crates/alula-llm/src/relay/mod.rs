@@ -4,6 +4,7 @@
 //! the way numbers are written survive because nobody reads them. Only the name of the model is
 //! put in, and what the call has used is read on the way.
 
+pub(crate) mod headers;
 mod request;
 mod scan;
 pub(crate) mod translated;

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::scan::{Edits, Head};
+use super::{
+    headers,
+    scan::{Edits, Head},
+};
 use crate::{ChatRequest, Error, ErrorKind, Result, cache::Digest, model::Protocol};
 
 /// A request in the bytes in which a client wrote it.
@@ -74,10 +77,26 @@ impl RelayRequest {
     }
 
     /// Sends headers along to providers that speak the client's protocol, such as
-    /// `anthropic-beta`. None that carries the client's key belongs here: that one is ours.
+    /// `anthropic-beta`.
+    ///
+    /// These may be all that came: what belongs to the client, such as its key, its cookies and its
+    /// address, or to the connection to it is left out, and where a provider sets a header itself,
+    /// its own is sent. Only betas are added to those that are switched on already.
+    ///
+    /// ```
+    /// use alula_llm::{RelayRequest, model::Protocol};
+    /// use reqwest::header::HeaderMap;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("anthropic-beta", "context-1m-2025-08-07".parse()?);
+    /// headers.insert("x-api-key", "the client's".parse()?);
+    /// let request = RelayRequest::new(Protocol::AnthropicMessages, "{}")?.with_headers(headers);
+    /// assert_eq!(request.headers().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
-        self.headers = headers;
+        self.headers = headers::of_request(&headers);
         self
     }
 

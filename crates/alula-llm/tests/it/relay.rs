@@ -342,6 +342,43 @@ async fn headers_go_along_and_the_key_is_ours() {
     assert_eq!(sent.header("x-api-key"), Some("sk-ours"));
 }
 
+/// Whoever hands all headers on that came gives nothing of the client away.
+#[tokio::test]
+async fn a_clients_own_headers_stay_here() {
+    let server = Server::answer("200 OK\r\ncontent-type: application/json", r#"{"id": "1"}"#).await;
+    let ours = Anthropic::new("sk-ours").header("x-team", "ours").base_url(server.url());
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("host", "example.com"),
+        ("content-length", "9999"),
+        ("transfer-encoding", "chunked"),
+        ("content-type", "text/plain"),
+        ("connection", "x-hop"),
+        ("x-hop", "theirs"),
+        ("authorization", "Bearer theirs"),
+        ("x-api-key", "theirs"),
+        ("cookie", "a=theirs"),
+        ("anthropic-version", "theirs"),
+        ("x-team", "theirs"),
+        ("x-request-id", "7"),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    let body = r#"{"model": "claude-x", "max_tokens": 9, "messages": []}"#;
+    let request =
+        RelayRequest::new(Protocol::AnthropicMessages, body).unwrap().with_headers(headers);
+    llm(ours).relay(request).await.unwrap();
+    let sent = &server.requests()[0];
+    assert!(!format!("{:?}", sent.headers).contains("theirs"), "{:?}", sent.headers);
+    assert_eq!(sent.header("x-request-id"), Some("7"));
+    assert_eq!(sent.header("x-team"), Some("ours"));
+    assert_eq!(sent.header("host"), server.url().strip_prefix("http://"));
+    let names = |name: &str| sent.headers.iter().filter(|(known, _)| known == name).count();
+    for name in ["x-api-key", "content-type", "content-length", "anthropic-version", "x-team"] {
+        assert_eq!(names(name), 1, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_in_another_protocol_is_translated() {
     let llm = llm(Demo::new().delay(Duration::ZERO));
