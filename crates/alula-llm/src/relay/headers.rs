@@ -24,8 +24,11 @@ const OF_CONNECTION: [&str; 15] = [
 /// The headers that are not about the client, its connection and its credentials.
 pub(super) fn of_request(headers: &HeaderMap) -> HeaderMap {
     let named = headers.get_all("connection").iter();
-    let named: Vec<&str> =
-        named.filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(',')).map(str::trim).collect();
+    let named: Vec<&str> = named
+        .filter_map(|it| it.to_str().ok())
+        .flat_map(|it| it.split(','))
+        .map(str::trim)
+        .collect();
     let goes_along = |name: &HeaderName| {
         let name = name.as_str();
         OF_CONNECTION.binary_search(&name).is_err()

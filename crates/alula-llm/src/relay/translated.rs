@@ -37,11 +37,19 @@ fn now() -> Value {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().into()
 }
 
-/// Writes the events of an answer in the protocol of its request.
-pub(crate) fn stream(request: &RelayRequest, events: ChatStream) -> RelayStream {
+fn options(request: &RelayRequest) -> StreamOptions {
     let options =
         StreamOptions::default().include_usage(request.wants_usage()).model(request.model());
-    let writer = request.protocol().stream_writer(options);
+    match (request.protocol(), request.chat()) {
+        // It tells the tokens of the prompt first, and others count them last.
+        (Protocol::AnthropicMessages, Ok(chat)) => options.input_tokens(chat.estimate_tokens()),
+        _ => options,
+    }
+}
+
+/// Writes the events of an answer in the protocol of its request.
+pub(crate) fn stream(request: &RelayRequest, events: ChatStream) -> RelayStream {
+    let writer = request.protocol().stream_writer(options(request));
     RelayStream::new(stream::unfold((events, Some(writer)), |(mut events, writer)| async {
         let mut writer = writer?;
         let mut bytes = Vec::new();

@@ -399,6 +399,39 @@ async fn an_answer_in_another_protocol_is_translated() {
     }
 }
 
+fn claude_request(more: &str) -> RelayRequest {
+    let body = format!(
+        r#"{{"model": "m", "max_tokens": 9, "messages": [{{"role": "user", "content": "Hello there"}}]{more}}}"#
+    );
+    RelayRequest::new(Protocol::AnthropicMessages, body).unwrap()
+}
+
+/// The data of the events.
+fn events(stream: &str) -> Vec<Value> {
+    let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.filter_map(|data| serde_json::from_str(data).ok()).collect()
+}
+
+/// The protocol of the client wants the tokens of the prompt first, the provider's tells them last.
+#[tokio::test]
+async fn a_translated_stream_begins_with_an_estimate_of_its_prompt() {
+    let answer = [text("a"), stop(), usage(), "data: [DONE]\n\n".to_owned()].concat();
+    let server = Server::start(vec![stream_head(), send(&answer)], true).await;
+    let llm = llm(OpenAi::new("k").base_url(server.url()));
+    let request = claude_request("");
+    let estimate = request.chat().unwrap().estimate_tokens();
+    assert!(estimate > 0);
+    let (passed, failure) = passed_on(&llm, request).await;
+    assert_eq!(failure, None);
+    let events = events(&passed);
+    assert_eq!(events[0]["message"]["usage"]["input_tokens"], estimate);
+    let end = events.iter().find(|event| event["type"] == "message_delta").unwrap();
+    assert_eq!(
+        (&end["usage"]["input_tokens"], &end["usage"]["output_tokens"]),
+        (&json!(3), &json!(2))
+    );
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_closes_the_connection() {
     let server =
