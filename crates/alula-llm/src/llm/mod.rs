@@ -154,10 +154,11 @@ impl Llm {
     ///
     /// As [`relay`](Self::relay).
     pub async fn relay_stream(&self, request: RelayRequest) -> Result<RelayStream> {
+        let protocol = request.protocol();
         let request = request.with_stream(true);
-        let (chunks, call) = call::run::<RelayedStream>(self, request).await?;
-        let is_cached = chunks.is_cached();
-        Ok(RelayStream::new(underway::watched(chunks, call)).cached(is_cached))
+        let (stream, call) = call::run::<RelayedStream>(self, request).await?;
+        let stream = stream.with_protocol(protocol);
+        Ok(stream.through(|chunks| underway::watched(chunks, call)))
     }
 
     /// Counts the tokens of a request, without making it: by the provider if it can, else by an

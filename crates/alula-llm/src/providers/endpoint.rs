@@ -378,7 +378,8 @@ async fn relay_events<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result
     let endpoint = speaker.endpoint().clone();
     let wants_usage = S::REPORTS_USAGE || request.wants_usage();
     let chunks = wire::pass(bytes, endpoint.pool().limits(), S::Wire::default(), wants_usage);
-    Ok(RelayStream::new(chunks.map_err(move |error| endpoint.label(error))))
+    let chunks = chunks.map_err(move |error| endpoint.label(error));
+    Ok(RelayStream::new(chunks).with_protocol(request.protocol()))
 }
 
 /// The error in a body that came with a status of success, or in an event.

@@ -4,6 +4,7 @@
 //! the way numbers are written survive because nobody reads them. Only the name of the model is
 //! put in, and what the call has used is read on the way.
 
+mod ending;
 pub(crate) mod headers;
 mod request;
 mod scan;
@@ -18,7 +19,8 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream::BoxStream};
 
-use crate::{ChatEvent, Result, Usage, stream::Piece};
+use self::ending::{Ending, SharedWriter};
+use crate::{ChatEvent, Error, Result, Usage, model::Protocol, stream::Piece};
 
 pub use request::RelayRequest;
 pub(crate) use scan::fields;
@@ -96,6 +98,7 @@ pub struct RelayChunk {
 ///
 /// As with a [`ChatStream`](crate::ChatStream) the answer is complete only when the stream ends
 /// without an error. Unlike there, every error is the last item: one malformed event is passed on.
+/// What to send to the client in its place says [`failure`](Self::failure).
 ///
 /// ```
 /// use alula_llm::{Demo, Llm, RelayRequest, model::Protocol};
@@ -117,6 +120,7 @@ pub struct RelayChunk {
 pub struct RelayStream {
     chunks: BoxStream<'static, Result<RelayChunk>>,
     is_cached: bool,
+    ending: Ending,
 }
 
 impl RelayResponse {
@@ -144,9 +148,61 @@ impl Piece for RelayChunk {
 }
 
 impl RelayStream {
-    /// A stream of these chunks.
+    /// A stream of these chunks, in OpenAI's protocol unless another one [is
+    /// named](Self::with_protocol).
     pub fn new(chunks: impl Stream<Item = Result<RelayChunk>> + Send + 'static) -> Self {
-        Self { chunks: chunks.boxed(), is_cached: false }
+        let ending = Ending::new(Protocol::OpenAiChat);
+        Self { chunks: chunks.boxed(), is_cached: false, ending }
+    }
+
+    /// Names the protocol of the chunks.
+    #[must_use]
+    pub fn with_protocol(mut self, protocol: Protocol) -> Self {
+        self.ending.protocol = protocol;
+        self
+    }
+
+    /// The bytes that tell the client of the error with which the stream has ended, in the words of
+    /// its protocol. They go on where the stream stopped, with its id and its numbers.
+    ///
+    /// ```
+    /// use alula_llm::{Demo, Llm, RelayRequest, Result, model::Protocol};
+    /// use futures_util::StreamExt;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let llm = Llm::builder().provider(Demo::new()).build()?;
+    /// let body = r#"{"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}"#;
+    /// let request = RelayRequest::new(Protocol::OpenAiChat, body)?;
+    /// let mut stream = llm.relay_stream(request).await?;
+    /// while let Some(chunk) = stream.next().await {
+    ///     let bytes = match chunk {
+    ///         Ok(chunk) => chunk.bytes,
+    ///         Err(error) => stream.failure(&error),
+    ///     };
+    ///     assert!(bytes.is_empty() || bytes.starts_with(b"data: "));
+    /// }
+    /// # Ok::<(), alula_llm::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn failure(&self, error: &Error) -> Bytes {
+        self.ending.failure(error)
+    }
+
+    /// A stream whose chunks this writer writes.
+    fn written(mut self, writer: SharedWriter) -> Self {
+        self.ending.writer = Some(writer);
+        self
+    }
+
+    /// The same stream with its chunks led through another one.
+    pub(crate) fn through<S>(
+        self,
+        wrap: impl FnOnce(BoxStream<'static, Result<RelayChunk>>) -> S,
+    ) -> Self
+    where
+        S: Stream<Item = Result<RelayChunk>> + Send + 'static,
+    {
+        Self { chunks: wrap(self.chunks).boxed(), ..self }
     }
 
     pub(crate) fn cached(self, is_cached: bool) -> Self {
@@ -164,7 +220,11 @@ impl Stream for RelayStream {
     type Item = Result<RelayChunk>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.chunks.poll_next_unpin(cx)
+        let polled = self.chunks.poll_next_unpin(cx);
+        if let Poll::Ready(Some(Ok(chunk))) = &polled {
+            self.ending.note(chunk);
+        }
+        polled
     }
 }
 

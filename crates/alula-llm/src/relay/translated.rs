@@ -1,11 +1,14 @@
 //! Answers of providers that speak another protocol than the client.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Arc, Mutex},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::{RelayChunk, RelayRequest, RelayResponse, RelayStream};
+use super::{RelayChunk, RelayRequest, RelayResponse, RelayStream, ending::lock};
 use crate::{
     ChatResponse, ChatStream, Error, ErrorKind, Result, StreamOptions,
     model::{Protocol, fields::Fields},
@@ -49,26 +52,28 @@ fn options(request: &RelayRequest) -> StreamOptions {
 
 /// Writes the events of an answer in the protocol of its request.
 pub(crate) fn stream(request: &RelayRequest, events: ChatStream) -> RelayStream {
-    let writer = request.protocol().stream_writer(options(request));
-    RelayStream::new(stream::unfold((events, Some(writer)), |(mut events, writer)| async {
-        let mut writer = writer?;
+    let protocol = request.protocol();
+    let writer = Arc::new(Mutex::new(protocol.stream_writer(options(request))));
+    let writing = Some((events, writer.clone()));
+    let chunks = stream::unfold(writing, |writing| async {
+        let (mut events, writer) = writing?;
         let mut bytes = Vec::new();
         loop {
             match events.next().await {
                 Some(Ok(event)) => {
-                    writer.event(&event, &mut bytes);
+                    lock(&writer, |writer| writer.event(&event, &mut bytes));
                     let chunk = RelayChunk::new(bytes, vec![event]);
-                    return Some((Ok(chunk), (events, Some(writer))));
+                    return Some((Ok(chunk), Some((events, writer))));
                 }
                 // One malformed event of the provider; there are no bytes of it to pass on.
                 Some(Err(error)) if *error.kind() == ErrorKind::Decode => {}
-                Some(Err(error)) => return Some((Err(error), (events, None))),
+                Some(Err(error)) => return Some((Err(error), None)),
                 None => {
-                    writer.finish(&mut bytes);
-                    let chunk = RelayChunk::new(bytes, Vec::new());
-                    return Some((Ok(chunk), (events, None)));
+                    lock(&writer, |writer| writer.finish(&mut bytes));
+                    return Some((Ok(RelayChunk::new(bytes, Vec::new())), None));
                 }
             }
         }
-    }))
+    });
+    RelayStream::new(chunks).with_protocol(protocol).written(writer)
 }

@@ -432,6 +432,53 @@ async fn a_translated_stream_begins_with_an_estimate_of_its_prompt() {
     );
 }
 
+/// All that a client reads, the words for the failure at the end included.
+async fn told(llm: &Llm, request: RelayRequest) -> String {
+    let mut bytes = Vec::new();
+    let mut stream = llm.relay_stream(request).await.unwrap();
+    while let Some(chunk) = stream.next().await {
+        match chunk {
+            Ok(chunk) => bytes.extend_from_slice(&chunk.bytes),
+            Err(error) => bytes.extend_from_slice(&stream.failure(&error)),
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+#[track_caller]
+fn ends_as_failed(stream: &str, id: Option<&str>) {
+    let events = events(stream);
+    let numbers: Vec<u64> =
+        events.iter().map(|event| event["sequence_number"].as_u64().unwrap()).collect();
+    assert!(numbers.iter().copied().eq(0..events.len() as u64), "{numbers:?}");
+    let (first, last) = (&events[0]["response"], events.last().unwrap());
+    assert_eq!(last["type"], "response.failed");
+    assert_eq!(last["response"]["id"], first["id"]);
+    assert_eq!(last["response"]["created_at"], first["created_at"]);
+    assert!(id.is_none_or(|id| last["response"]["id"] == id), "{last}");
+}
+
+#[tokio::test]
+async fn a_failure_goes_on_where_the_stream_stopped() {
+    let body = r#"{"model": "m", "input": "a"}"#;
+    let request = RelayRequest::new(Protocol::OpenAiResponses, body).unwrap();
+
+    let translated = Server::start(vec![stream_head(), send(&text("a"))], true).await;
+    let openai = OpenAi::new("k").base_url(translated.url());
+    ends_as_failed(&told(&llm(openai), request.clone()).await, None);
+
+    let response = json!({"id": "resp_1", "object": "response", "created_at": 7, "model": "m",
+        "status": "in_progress", "output": []});
+    let delta = json!({"type": "response.output_text.delta", "sequence_number": 1,
+        "item_id": "i", "output_index": 0, "content_index": 0,
+        "delta": "{\"sequence_number\": 9}"});
+    let created = json!({"type": "response.created", "sequence_number": 0, "response": response});
+    let passed = [data(&created), data(&delta)].concat();
+    let passed = Server::start(vec![stream_head(), send(&passed)], true).await;
+    let openai = OpenAi::new("k").base_url(passed.url()).responses();
+    ends_as_failed(&told(&llm(openai), request).await, Some("resp_1"));
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_closes_the_connection() {
     let server =

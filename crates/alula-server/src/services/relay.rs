@@ -8,7 +8,7 @@ use alula::{
     http::{HeaderMap, HeaderName, HeaderValue, Response, header},
 };
 use alula_llm::{
-    EmbedResponse, Error, ErrorKind, Llm, RelayRequest, RelayStream, StreamOptions,
+    EmbedResponse, Error, ErrorKind, Llm, RelayRequest, RelayStream,
     model::{EmbedProtocol, Encoding, Protocol},
 };
 use bytes::BytesMut;
@@ -68,7 +68,7 @@ pub(crate) async fn relay(
     let tell = |error| RelayError::new(protocol, error);
     let request = RelayRequest::new(protocol, body).map_err(tell)?.with_headers(headers);
     match request.is_stream() {
-        true => llm.relay_stream(request).await.map(|chunks| Relayed::Stream { protocol, chunks }),
+        true => llm.relay_stream(request).await.map(Relayed::Stream),
         false => llm.relay(request).await.map(|answer| Relayed::Whole(answer.body)),
     }
     .map_err(tell)
@@ -112,7 +112,7 @@ pub(crate) enum Relayed {
     /// The JSON of a whole answer.
     Whole(Bytes),
     /// An answer that has begun.
-    Stream { protocol: Protocol, chunks: RelayStream },
+    Stream(RelayStream),
 }
 
 impl Output for Relayed {
@@ -132,7 +132,7 @@ impl Output for Relayed {
                 response.headers_mut().insert(header::CONTENT_TYPE, json);
                 Ok(response)
             }
-            Self::Stream { protocol, chunks } => Sse::new(items(protocol, chunks)).respond(cx),
+            Self::Stream(chunks) => Sse::new(items(chunks)).respond(cx),
         }
     }
 }
@@ -152,17 +152,14 @@ impl SseItem for Ready {
 }
 
 /// The chunks; a failure is the last one, in the words of the protocol.
-fn items(protocol: Protocol, chunks: RelayStream) -> impl Stream<Item = Ready> {
-    stream::unfold(Some(chunks), move |chunks| async move {
+fn items(chunks: RelayStream) -> impl Stream<Item = Ready> {
+    stream::unfold(Some(chunks), |chunks| async {
         let mut chunks = chunks?;
         match chunks.next().await? {
             Ok(chunk) => Some((Ready(chunk.bytes), Some(chunks))),
             Err(error) => {
                 tracing::warn!(%error, "a stream broke off");
-                let mut bytes = Vec::new();
-                let mut writer = protocol.stream_writer(StreamOptions::default());
-                writer.error(&error, &mut bytes);
-                Some((Ready(bytes.into()), None))
+                Some((Ready(chunks.failure(&error)), None))
             }
         }
     })

@@ -99,6 +99,24 @@ async fn a_cut_stream_is_an_error_and_never_done() {
     assert!(error["error"]["message"].is_string(), "{error}");
 }
 
+/// Clients of responses go by the numbers of the events.
+#[tokio::test]
+async fn a_cut_stream_of_responses_fails_under_its_own_id() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    let reply = format!("{STREAM_HEAD}{}", token("a"));
+    let answering = async { upstream.call().await.answer(&reply).await };
+    let body = json!({"model": "openai/m", "input": "a", "stream": true});
+    let ((), answer) = tokio::join!(answering, alula.post("/v1/responses", &body));
+    let data = answer.text.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    let last = events.last().unwrap();
+    assert_eq!(last["type"], "response.failed", "{}", answer.text);
+    assert_eq!(last["response"]["id"], events[0]["response"]["id"]);
+    let number = |event: &Value| event["sequence_number"].as_u64().unwrap();
+    assert!(events.is_sorted_by(|one, next| number(one) + 1 == number(next)), "{events:?}");
+}
+
 #[tokio::test]
 async fn an_upstream_is_stopped_when_the_client_leaves() {
     let upstream = Upstream::start();

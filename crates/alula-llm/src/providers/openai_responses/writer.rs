@@ -170,4 +170,8 @@ impl writer::Writer for Writer {
         };
         self.send(kind, &response, out);
     }
+
+    fn number(&mut self, next: u64) {
+        self.events = next;
+    }
 }

@@ -87,6 +87,11 @@ pub(super) trait Writer: fmt::Debug + Send + Sync {
     fn event(&mut self, event: &ChatEvent, out: &mut Vec<u8>);
     fn error(&mut self, error: &Error, out: &mut Vec<u8>);
     fn finish(&mut self, out: &mut Vec<u8>);
+
+    /// Gives the next event this number, where events have one.
+    fn number(&mut self, next: u64) {
+        let _ = next;
+    }
 }
 
 impl StreamOptions {
@@ -148,6 +153,16 @@ impl StreamWriter {
             Protocol::OpenAiResponses => Box::new(openai_responses::Writer::new(options)),
         };
         Self { writer, ended: false }
+    }
+
+    /// One that goes on where somebody else has begun so, and has numbered events up to this one.
+    pub(crate) fn going_on(protocol: Protocol, start: Option<&ChatEvent>, next: u64) -> Self {
+        let mut writer = Self::of(protocol, StreamOptions::default());
+        if let Some(start) = start {
+            writer.event(start, &mut Vec::new());
+        }
+        writer.writer.number(next);
+        writer
     }
 
     /// Writes an event; after the end, nothing.
