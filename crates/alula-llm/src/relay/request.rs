@@ -90,13 +90,13 @@ impl RelayRequest {
     /// let mut headers = HeaderMap::new();
     /// headers.insert("anthropic-beta", "context-1m-2025-08-07".parse()?);
     /// headers.insert("x-api-key", "the client's".parse()?);
-    /// let request = RelayRequest::new(Protocol::AnthropicMessages, "{}")?.with_headers(headers);
+    /// let request = RelayRequest::new(Protocol::AnthropicMessages, "{}")?.with_headers(&headers);
     /// assert_eq!(request.headers().len(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
-        self.headers = headers::of_request(&headers);
+    pub fn with_headers(mut self, headers: &HeaderMap) -> Self {
+        self.headers = headers::of_request(headers);
         self
     }
 

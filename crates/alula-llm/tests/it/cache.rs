@@ -232,7 +232,7 @@ async fn what_is_passed_on_comes_again_in_the_same_bytes() {
     assert_eq!(provider.asked(), 2);
 
     let beta = (HeaderName::from_static("x-beta"), HeaderValue::from_static("1"));
-    let header = request(body).with_headers(HeaderMap::from_iter([beta]));
+    let header = request(body).with_headers(&HeaderMap::from_iter([beta]));
     assert!(!llm.relay(header).await.unwrap().is_cached);
     let cut = r#"{"model": "cut", "messages": [{"role": "user", "content": "hi"}]}"#;
     for _ in 0..2 {

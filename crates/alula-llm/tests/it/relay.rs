@@ -329,7 +329,7 @@ async fn headers_go_along_and_the_key_is_ours() {
     let beta = HeaderName::from_static("anthropic-beta");
     let request = RelayRequest::new(Protocol::AnthropicMessages, body)
         .unwrap()
-        .with_headers(HeaderMap::from_iter([(beta, HeaderValue::from_static("b-2"))]));
+        .with_headers(&HeaderMap::from_iter([(beta, HeaderValue::from_static("b-2"))]));
     llm.relay(request).await.unwrap();
     let sent = &server.requests()[0];
     let betas: Vec<&str> = sent
@@ -366,7 +366,7 @@ async fn a_clients_own_headers_stay_here() {
     }
     let body = r#"{"model": "claude-x", "max_tokens": 9, "messages": []}"#;
     let request =
-        RelayRequest::new(Protocol::AnthropicMessages, body).unwrap().with_headers(headers);
+        RelayRequest::new(Protocol::AnthropicMessages, body).unwrap().with_headers(&headers);
     llm(ours).relay(request).await.unwrap();
     let sent = &server.requests()[0];
     assert!(!format!("{:?}", sent.headers).contains("theirs"), "{:?}", sent.headers);

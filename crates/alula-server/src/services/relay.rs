@@ -66,7 +66,7 @@ pub(crate) async fn relay(
     body: Bytes,
 ) -> Result<Relayed, RelayError> {
     let tell = |error| RelayError::new(protocol, error);
-    let request = RelayRequest::new(protocol, body).map_err(tell)?.with_headers(headers);
+    let request = RelayRequest::new(protocol, body).map_err(tell)?.with_headers(&headers);
     match request.is_stream() {
         true => llm.relay_stream(request).await.map(Relayed::Stream),
         false => llm.relay(request).await.map(|answer| Relayed::Whole(answer.body)),
