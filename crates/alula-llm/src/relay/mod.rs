@@ -98,6 +98,8 @@ pub struct RelayChunk {
 ///
 /// As with a [`ChatStream`](crate::ChatStream) the answer is complete only when the stream ends
 /// without an error. Unlike there, every error is the last item: one malformed event is passed on.
+/// Where it cannot be, since the answer is translated, it is left out of a text, and ends an answer
+/// that may call tools or is to be JSON.
 /// What to send to the client in its place says [`failure`](Self::failure).
 ///
 /// ```

@@ -8,10 +8,13 @@ use std::{
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::{RelayChunk, RelayRequest, RelayResponse, RelayStream, ending::lock};
+use super::{
+    RelayChunk, RelayRequest, RelayResponse, RelayStream,
+    ending::{SharedWriter, lock},
+};
 use crate::{
-    ChatResponse, ChatStream, Error, ErrorKind, Result, StreamOptions,
-    model::{Protocol, fields::Fields},
+    ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, StreamOptions,
+    model::{Protocol, ResponseFormat, fields::Fields},
 };
 
 /// Writes an answer in the protocol of its request.
@@ -54,26 +57,65 @@ fn options(request: &RelayRequest) -> StreamOptions {
 pub(crate) fn stream(request: &RelayRequest, events: ChatStream) -> RelayStream {
     let protocol = request.protocol();
     let writer = Arc::new(Mutex::new(protocol.stream_writer(options(request))));
-    let writing = Some((events, writer.clone()));
-    let chunks = stream::unfold(writing, |writing| async {
-        let (mut events, writer) = writing?;
+    let is_fragile = request.chat().is_ok_and(is_fragile);
+    let translation = Translation { events, writer: writer.clone(), events_seen: 0, is_fragile };
+    let chunks = stream::unfold(Some(translation), |translation| async {
+        let mut translation = translation?;
+        let (chunk, is_last) = translation.next().await;
+        Some((chunk, (!is_last).then_some(translation)))
+    });
+    RelayStream::new(chunks).with_protocol(protocol).written(writer)
+}
+
+/// Whether an answer may hold what a program reads, of which no piece may be missing.
+fn is_fragile(request: &ChatRequest) -> bool {
+    let is_text = matches!(request.response_format, None | Some(ResponseFormat::Text));
+    !request.tools.is_empty() || !is_text
+}
+
+/// A stream on its way from one protocol to another.
+struct Translation {
+    events: ChatStream,
+    writer: SharedWriter,
+    events_seen: u64,
+    is_fragile: bool,
+}
+
+impl Translation {
+    /// The next chunk, and whether it is the last.
+    async fn next(&mut self) -> (Result<RelayChunk>, bool) {
         let mut bytes = Vec::new();
         loop {
-            match events.next().await {
+            match self.events.next().await {
                 Some(Ok(event)) => {
-                    lock(&writer, |writer| writer.event(&event, &mut bytes));
-                    let chunk = RelayChunk::new(bytes, vec![event]);
-                    return Some((Ok(chunk), Some((events, writer))));
+                    self.events_seen += 1;
+                    lock(&self.writer, |writer| writer.event(&event, &mut bytes));
+                    return (Ok(RelayChunk::new(bytes, vec![event])), false);
                 }
-                // One malformed event of the provider; there are no bytes of it to pass on.
-                Some(Err(error)) if *error.kind() == ErrorKind::Decode => {}
-                Some(Err(error)) => return Some((Err(error), None)),
+                // There are no bytes of it to pass on, and nobody knows what it would have said.
+                Some(Err(error)) if *error.kind() == ErrorKind::Decode => {
+                    tracing::warn!(%error, "a malformed event is missing from a translated stream");
+                    if self.is_fragile {
+                        return (Err(self.broken(error)), true);
+                    }
+                }
+                Some(Err(error)) => return (Err(error), true),
                 None => {
-                    lock(&writer, |writer| writer.finish(&mut bytes));
-                    return Some((Ok(RelayChunk::new(bytes, Vec::new())), None));
+                    lock(&self.writer, |writer| writer.finish(&mut bytes));
+                    return (Ok(RelayChunk::new(bytes, Vec::new())), true);
                 }
             }
         }
-    });
-    RelayStream::new(chunks).with_protocol(protocol).written(writer)
+    }
+
+    fn broken(&self, error: Error) -> Error {
+        let kind = ErrorKind::Stream { events_seen: self.events_seen };
+        let broken =
+            Error::new(kind, format!("a piece of the answer is lost: {}", error.message()));
+        let broken = match error.provider() {
+            Some(provider) => broken.with_provider(provider),
+            None => broken,
+        };
+        broken.with_source(error)
+    }
 }

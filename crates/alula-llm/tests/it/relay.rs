@@ -479,6 +479,36 @@ async fn a_failure_goes_on_where_the_stream_stopped() {
     ends_as_failed(&told(&llm(openai), request).await, Some("resp_1"));
 }
 
+/// A text may lack a word; what a program reads may not.
+#[tokio::test]
+async fn a_malformed_event_ends_a_translated_stream_that_may_call_tools() {
+    let garbled = "data: {oops\n\n".to_owned();
+    let answer = [text("a"), garbled.clone(), text("b"), stop(), "data: [DONE]\n\n".to_owned()];
+    let server = Server::start(vec![stream_head(), send(&answer.concat())], true).await;
+    let llm_of_server = llm(OpenAi::new("k").base_url(server.url()));
+    let (passed, failure) = passed_on(&llm_of_server, claude_request("")).await;
+    assert_eq!(failure, None);
+    assert!(passed.contains("message_stop"), "{passed}");
+
+    let call = |function: Value| {
+        let call = json!({"index": 0, "id": "c", "type": "function", "function": function});
+        data(&json!({"id": "1", "choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}))
+    };
+    let answer = [
+        call(json!({"name": "f", "arguments": "{\"a\":"})),
+        garbled,
+        call(json!({"arguments": "}"})),
+        data(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let server = Server::start(vec![stream_head(), send(&answer.concat())], true).await;
+    let llm_of_server = llm(OpenAi::new("k").base_url(server.url()));
+    let tools = r#", "tools": [{"name": "f", "input_schema": {"type": "object"}}]"#;
+    let (passed, failure) = passed_on(&llm_of_server, claude_request(tools)).await;
+    assert!(matches!(failure, Some(ErrorKind::Stream { .. })), "{failure:?}");
+    assert!(passed.contains("tool_use") && !passed.contains("message_stop"), "{passed}");
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_closes_the_connection() {
     let server =
