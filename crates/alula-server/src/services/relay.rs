@@ -68,7 +68,7 @@ pub(crate) async fn relay(
     let tell = |error| RelayError::new(protocol, error);
     let request = RelayRequest::new(protocol, body).map_err(tell)?.with_headers(&headers);
     match request.is_stream() {
-        true => llm.relay_stream(request).await.map(Relayed::Stream),
+        true => llm.relay_stream(request).await.map(|chunks| Relayed::Stream(Box::new(chunks))),
         false => llm.relay(request).await.map(|answer| Relayed::Whole(answer.body)),
     }
     .map_err(tell)
@@ -112,7 +112,7 @@ pub(crate) enum Relayed {
     /// The JSON of a whole answer.
     Whole(Bytes),
     /// An answer that has begun.
-    Stream(RelayStream),
+    Stream(Box<RelayStream>),
 }
 
 impl Output for Relayed {
@@ -152,7 +152,7 @@ impl SseItem for Ready {
 }
 
 /// The chunks; a failure is the last one, in the words of the protocol.
-fn items(chunks: RelayStream) -> impl Stream<Item = Ready> {
+fn items(chunks: Box<RelayStream>) -> impl Stream<Item = Ready> {
     stream::unfold(Some(chunks), |chunks| async {
         let mut chunks = chunks?;
         match chunks.next().await? {
