@@ -148,7 +148,7 @@ fn body(chunks: Option<&Value>) -> String {
 }
 
 /// Appends each text of an event to those of the same place.
-fn join(value: &Value, pointer: String, joined: &mut Vec<(String, String)>) {
+pub(crate) fn join(value: &Value, pointer: String, joined: &mut Vec<(String, String)>) {
     match value {
         Value::String(text) => match joined.iter_mut().find(|(known, _)| *known == pointer) {
             Some((_, known)) => known.push_str(text),

@@ -118,6 +118,9 @@ impl CassetteBuilder {
     ///
     /// The pointer is looked up in requests, in answers and in each event of a stream, and may
     /// have a `*`. What a call has there is masked before it is compared.
+    ///
+    /// Spellings do not matter. A recording is refused if a value can still be read in it, cut
+    /// in pieces by the events of a stream, unless it is [allowed](Self::allow).
     pub fn redact(mut self, pointer: impl Into<String>) -> Self {
         self.policy.redacted.push(pointer.into());
         self

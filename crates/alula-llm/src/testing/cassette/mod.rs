@@ -7,6 +7,7 @@ mod record;
 mod redact;
 mod replay;
 mod shape;
+mod spelling;
 mod tape;
 
 use std::{

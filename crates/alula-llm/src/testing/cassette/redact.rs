@@ -1,12 +1,14 @@
 //! Values that are taken out of a recording wherever they are.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, mem, ops::Range};
 
 use bytes::{Bytes, BytesMut};
-use memchr::memmem;
 use serde_json::Value;
 
-use super::super::{Arrival, Interaction, pointer};
+use super::{
+    super::{Arrival, Interaction, audit, pointer},
+    spelling::{Read, find, json, percent, plain},
+};
 
 /// What stands in the place of a value.
 const MARK: &str = "***";
@@ -16,18 +18,10 @@ pub(super) fn collect(call: &Interaction, pointers: &[String], values: &mut BTre
     if pointers.is_empty() {
         return;
     }
-    let mut documents = vec![call.request.clone()];
-    match serde_json::from_slice(&call.body) {
-        Ok(whole) => documents.push(whole),
-        Err(_) => {
-            let lines = call.body.split(|byte| *byte == b'\n');
-            let events = lines.filter_map(|line| line.strip_prefix(b"data:"));
-            documents.extend(events.filter_map(|event| serde_json::from_slice(event).ok()));
-        }
-    }
-    for document in &mut documents {
+    let answers = documents(&call.body).into_iter().map(|(_, document)| document);
+    for mut document in answers.chain([call.request.clone()]) {
         for place in pointers {
-            pointer::each_parent(document, place, &mut |parent, name| {
+            pointer::each_parent(&mut document, place, &mut |parent, name| {
                 if let Some(value) = pointer::child(parent, name) {
                     add_texts(value, values);
                 }
@@ -36,9 +30,26 @@ pub(super) fn collect(call: &Interaction, pointers: &[String], values: &mut BTre
     }
 }
 
+/// The JSON of a body and where it is: the whole of it, or its events.
+fn documents(body: &[u8]) -> Vec<(Range<usize>, Value)> {
+    if let Ok(whole) = serde_json::from_slice(body) {
+        return vec![(0..body.len(), whole)];
+    }
+    let (mut found, mut end) = (Vec::new(), 0);
+    for line in body.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
+        let event = line.strip_prefix(b"data:").unwrap_or(line);
+        // A number or a word is as well a text that is no JSON.
+        if let Ok(document @ (Value::Object(_) | Value::Array(_))) = serde_json::from_slice(event) {
+            found.push((end - event.len()..end, document));
+        }
+    }
+    found
+}
+
 fn add_texts(value: &Value, values: &mut BTreeSet<String>) {
     match value {
-        Value::String(text) if text.is_empty() || text == MARK => {}
+        Value::String(text) if MARK.contains(text) => {}
         Value::String(text) => drop(values.insert(text.clone())),
         Value::Array(items) => items.iter().for_each(|it| add_texts(it, values)),
         Value::Object(fields) => fields.values().for_each(|it| add_texts(it, values)),
@@ -48,69 +59,143 @@ fn add_texts(value: &Value, values: &mut BTreeSet<String>) {
 
 /// Puts a mark in the place of each of the values.
 pub(super) fn redact(call: &mut Interaction, values: &BTreeSet<String>) {
-    // What holds another one goes first, or a part of it would stay.
-    let mut values: Vec<&str> = values.iter().map(String::as_str).collect();
-    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    for value in values {
-        mark(&mut call.request, value);
-        for text in call.query.iter_mut().chain([&mut call.path]) {
-            *text = text.replace(value, MARK);
-        }
-        if let Some(bytes) = &mut call.request_bytes {
-            *bytes = replaced(bytes, value, &mut []);
-        }
-        // In JSON a text may be escaped.
-        let escaped = Value::from(value).to_string();
-        let escaped = escaped.trim_matches('"');
-        call.body = replaced(&call.body, escaped, &mut call.arrivals);
+    let mut spelled: Vec<String> = values.iter().cloned().collect();
+    // A text may be JSON itself, such as the arguments of a tool.
+    spelled.extend(values.iter().map(|it| escaped(it)).filter(|it| !values.contains(it)));
+    let values = &spelled[..];
+
+    mark(&mut call.request, values);
+    for text in call.query.iter_mut().chain([&mut call.path]) {
+        mark_text(text, values, &[percent, plain]);
     }
+    for (_, value) in &mut call.headers {
+        mark_text(value, values, &[plain, json]);
+    }
+    // They are kept in small letters.
+    let lower: Vec<String> = values.iter().map(|value| value.to_ascii_lowercase()).collect();
+    for (_, value) in &mut call.request_headers {
+        mark_text(value, &lower, &[plain]);
+    }
+    if let Some(bytes) = &mut call.request_bytes {
+        *bytes = replaced(bytes, &places(bytes, values), &mut []);
+    }
+    call.body = replaced(&call.body, &places(&call.body, values), &mut call.arrivals);
 }
 
-fn mark(json: &mut Value, value: &str) {
+/// The text as it is within the quotes of JSON.
+fn escaped(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    let text = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    text.unwrap_or_default().to_owned()
+}
+
+fn mark(json: &mut Value, values: &[String]) {
     match json {
-        Value::String(text) if text.contains(value) => *text = text.replace(value, MARK),
-        Value::Array(items) => items.iter_mut().for_each(|it| mark(it, value)),
-        Value::Object(fields) => fields.values_mut().for_each(|it| mark(it, value)),
+        Value::String(text) => mark_text(text, values, &[plain]),
+        Value::Array(items) => items.iter_mut().for_each(|it| mark(it, values)),
+        Value::Object(fields) => {
+            let marked = mem::take(fields).into_iter().map(|(mut name, mut value)| {
+                mark_text(&mut name, values, &[plain]);
+                mark(&mut value, values);
+                (name, value)
+            });
+            *fields = marked.collect();
+        }
         _ => {}
     }
 }
 
+fn mark_text(text: &mut String, values: &[String], ways: &[Read]) {
+    let mut places = Vec::new();
+    find(text.as_bytes(), 0..text.len(), values, ways, &mut places);
+    for place in places.into_iter().rev() {
+        text.replace_range(place, MARK);
+    }
+}
+
+/// Where the values are in a body. Of JSON that is within its strings, so that it stays JSON.
+fn places(body: &[u8], values: &[String]) -> Vec<Range<usize>> {
+    let (mut places, mut from) = (Vec::new(), 0);
+    let between: &[Read] = &[plain, json];
+    for (document, _) in documents(body) {
+        find(body, from..document.start, values, between, &mut places);
+        for string in strings(body, document.clone()) {
+            find(body, string, values, &[json], &mut places);
+        }
+        from = document.end;
+    }
+    find(body, from..body.len(), values, between, &mut places);
+    places
+}
+
+/// Where the strings of a JSON document are, without their quotes.
+fn strings(body: &[u8], document: Range<usize>) -> Vec<Range<usize>> {
+    let (mut found, mut start, mut is_escaped) = (Vec::new(), None, false);
+    let bytes = body.iter().enumerate().take(document.end).skip(document.start);
+    for (at, byte) in bytes {
+        match (start, byte) {
+            (None, b'"') => start = Some(at + 1),
+            (Some(_), _) if mem::take(&mut is_escaped) => {}
+            (Some(_), b'\\') => is_escaped = true,
+            (Some(from), b'"') => {
+                found.push(from..at);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 /// The bytes with marks; the pieces they came in keep what they held.
-fn replaced(bytes: &Bytes, value: &str, arrivals: &mut [Arrival]) -> Bytes {
-    let places: Vec<usize> = memmem::find_iter(bytes, value).collect();
+fn replaced(bytes: &Bytes, places: &[Range<usize>], arrivals: &mut [Arrival]) -> Bytes {
     if places.is_empty() {
         return bytes.clone();
     }
     let mut marked = BytesMut::with_capacity(bytes.len());
     let mut from = 0;
-    for place in &places {
-        marked.extend_from_slice(bytes.get(from..*place).unwrap_or_default());
+    for place in places {
+        marked.extend_from_slice(bytes.get(from..place.start).unwrap_or_default());
         marked.extend_from_slice(MARK.as_bytes());
-        from = place + value.len();
+        from = place.end;
     }
     marked.extend_from_slice(bytes.get(from..).unwrap_or_default());
 
     let (mut end, mut previous) = (0, 0);
     for arrival in arrivals {
         end += arrival.bytes;
-        let moved = moved(end, &places, value.len());
+        let moved = moved(end, places);
         arrival.bytes = moved - previous;
         previous = moved;
     }
     marked.freeze()
 }
 
-/// Where an offset is after the values, all of one length, have become marks.
-fn moved(offset: usize, places: &[usize], length: usize) -> usize {
-    let before = places.iter().take_while(|place| **place + length <= offset).count();
-    let start = offset - before * length + before * MARK.len();
-    match places.get(before) {
+/// Where an offset is after the values have become marks.
+fn moved(offset: usize, places: &[Range<usize>]) -> usize {
+    let (mut moved, mut from) = (0, 0);
+    for place in places.iter().take_while(|place| place.start < offset) {
         // In the middle of a value: a mark is not cut longer than it is.
-        Some(place) if *place < offset => {
-            start - (offset - place) + (offset - place).min(MARK.len())
-        }
-        _ => start,
+        let mark =
+            if place.end <= offset { MARK.len() } else { MARK.len().min(offset - place.start) };
+        moved += place.start - from + mark;
+        from = place.end.min(offset);
     }
+    moved + offset - from
+}
+
+/// Where in a call one of the values can still be read, such as in pieces in several events.
+pub(super) fn left(call: &Interaction, values: &BTreeSet<String>) -> Option<String> {
+    let mut texts = vec![("its path".to_owned(), call.path.clone())];
+    texts.extend(call.query.iter().map(|query| ("its query".to_owned(), query.clone())));
+    let headers = call.request_headers.iter().chain(&call.headers);
+    texts.extend(headers.map(|(name, value)| (format!("the header {name}"), value.clone())));
+    audit::join(&call.request, "the request at ".to_owned(), &mut texts);
+    for (_, document) in documents(&call.body) {
+        audit::join(&document, "the answer at ".to_owned(), &mut texts);
+    }
+    let holds = |text: &str| values.iter().any(|value| text.contains(value.as_str()));
+    texts.into_iter().find(|(_, text)| holds(text)).map(|(place, _)| place)
 }
 
 #[cfg(test)]
@@ -168,6 +253,59 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What a body becomes, of which these are the values.
+    #[track_caller]
+    fn check(body: &str, values: &[&str], expected: &str) {
+        let mut call = recorded(&[body]);
+        let values = values.iter().copied().map(str::to_owned).collect();
+        redact(&mut call, &values);
+        assert_eq!(call.body, expected);
+        assert_eq!(left(&call, &values), None);
+    }
+
+    #[test]
+    fn a_value_is_replaced_however_it_is_spelled() {
+        check(r#"{"a":"k\u003d1\u0026 é"}"#, &["k=1& é"], r#"{"a":"***"}"#);
+        check(r#"{"a":"\u00e9\ud83d\ude00"}"#, &["é😀"], r#"{"a":"***"}"#);
+        check(r#"{"a":"say \"hi\"","b":1}"#, &["say \"hi\""], r#"{"a":"***","b":1}"#);
+        check(r#"{"a":"{\"b\":\"x\\\"y\"}"}"#, &["x\"y"], r#"{"a":"{\"b\":\"***\"}"}"#);
+        // Broken off in the middle.
+        check(r#"{"a":"k\u003d1"#, &["k=1"], r#"{"a":"***"#);
+        check("data: {\"a\":\"k\\u003d\"}\n\nk=\n", &["k="], "data: {\"a\":\"***\"}\n\n***\n");
+    }
+
+    #[test]
+    fn json_stays_json() {
+        check(
+            r#"{"a":true,"n":"n\n","b":[1,"true"]}"#,
+            &["true", "n", "1", ",", "\",\""],
+            r#"{"a":true,"***":"***\n","b":[1,"***"]}"#,
+        );
+        check("{\"a\":\"x\"}\n{\"x\":1}\n1\n", &["x", "1"], "{\"a\":\"***\"}\n{\"***\":1}\n***\n");
+    }
+
+    #[test]
+    fn headers_names_and_urls_lose_values_too() {
+        let mut call = recorded(&["{}"]);
+        call.query = Some("a=Mal%20lory&b=Mal+lory".to_owned());
+        call.request = json!({"I am Mal lory": 1});
+        call.request_headers = vec![("x-beta".to_owned(), "of mal lory".to_owned())];
+        call.headers = vec![("x".to_owned(), "Mal lory".to_owned())];
+        redact(&mut call, &BTreeSet::from(["Mal lory".to_owned()]));
+        assert_eq!(call.query.as_deref(), Some("a=***&b=***"));
+        assert_eq!(call.request, json!({"I am ***": 1}));
+        assert_eq!(call.request_headers, [("x-beta".to_owned(), "of ***".to_owned())]);
+        assert_eq!(call.headers, [("x".to_owned(), "***".to_owned())]);
+    }
+
+    #[test]
+    fn a_value_in_several_events_is_seen() {
+        let values = BTreeSet::from(["mallory".to_owned()]);
+        let mut call = recorded(&["data: {\"a\":\"mal\"}\n\n", "data: {\"a\":\"lory\"}\n\n"]);
+        redact(&mut call, &values);
+        assert_eq!(left(&call, &values).as_deref(), Some("the answer at /a"));
     }
 
     #[test]

@@ -228,6 +228,13 @@ impl Tape {
         let mut values = BTreeSet::new();
         calls.iter().for_each(|it| redact::collect(it, &self.policy.redacted, &mut values));
         calls.iter_mut().for_each(|it| redact::redact(it, &values));
+        values.retain(|value| !self.policy.allowed.contains(value));
+        for call in &calls {
+            if let Some(place) = redact::left(call, &values) {
+                let call = call.call();
+                return Err(format!("a redacted value is still in {call}, in {place}\n{LEFT}"));
+            }
+        }
 
         let header = self.header(&calls);
         let text = format::write(&header, &calls).map_err(|error| error.to_string())?;
@@ -266,6 +273,9 @@ impl Tape {
 fn too_large(bytes: impl Display, bytes_max: impl Display) -> String {
     format!("it has {bytes} bytes, and {bytes_max} are allowed: ask for less, or set `bytes_max`")
 }
+
+const LEFT: &str =
+    "ask for something that is not told in pieces, or name what may be seen with `allow`";
 
 const ADVICE: &str = "take a value out with `redact`, or name one that is no secret with `allow`";
 

@@ -102,3 +102,28 @@ async fn a_call_is_found_without_what_was_redacted() {
     assert!(!shelf.text().contains("mallory"), "{}", shelf.text());
     assert_eq!(server.requests().len(), 1);
 }
+
+#[tokio::test]
+async fn a_redacted_value_is_not_written_in_another_spelling_nor_in_pieces() {
+    let body = json!({"user": "k=\"é\"", "messages": []});
+    let spelled = r#"data: {"t":"k\u003d\"\u00e9\""}"#;
+    let (start, end) = (r#"data: {"t":"k="}"#, r#"data: {"t":"\"é\""}"#);
+    let record = async |events: &[&str], allowed: &str| {
+        let (shelf, server) = (Shelf::new(), streaming(&[&(events.join("\n\n") + "\n\n")]).await);
+        let cassette = Cassette::record(shelf.path(), server.url()).redact("/user").allow(allowed);
+        let cassette = cassette.start().await.unwrap();
+        pieces(post(&cassette.url(), &body).await).await;
+        (shelf, cassette)
+    };
+    let (shelf, cassette) = record(&[spelled], "").await;
+    cassette.finish();
+    assert!(shelf.text().contains(r#"{\"t\":\"***\"}"#), "{}", shelf.text());
+
+    let (shelf, cassette) = record(&[start, end], "").await;
+    let complaint = complaint(cassette.try_finish());
+    assert!(complaint.contains("in the answer at /t"), "{complaint}");
+    assert!(shelf.files().is_empty());
+
+    let (_shelf, cassette) = record(&[start, end], "k=\"é\"").await;
+    cassette.finish();
+}
