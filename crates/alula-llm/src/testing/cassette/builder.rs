@@ -117,7 +117,8 @@ impl CassetteBuilder {
     /// Writes `***` in place of what is at this JSON pointer, wherever else it occurs too.
     ///
     /// The pointer is looked up in requests, in answers and in each event of a stream, and may
-    /// have a `*`. What a call has there is masked before it is compared.
+    /// have a `*`. What a call has there is masked before it is compared, and `***` in a recording
+    /// is the same as any text.
     ///
     /// Spellings do not matter. A recording is refused if a value can still be read in it, cut
     /// in pieces by the events of a stream, unless it is [allowed](Self::allow).

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
 use super::{
-    super::{Arrival, Interaction, audit, pointer},
+    super::{Arrival, Interaction, audit, diff::normal, pointer},
     spelling::{Read, find, json, percent, plain},
 };
 
@@ -198,6 +198,35 @@ pub(super) fn left(call: &Interaction, values: &BTreeSet<String>) -> Option<Stri
     texts.into_iter().find(|(_, text)| holds(text)).map(|(place, _)| place)
 }
 
+/// Whether this may be what was recorded, before values were taken out of it.
+pub(super) fn fits(recorded: &Value, asked: &Value) -> bool {
+    match (recorded, asked) {
+        (Value::String(recorded), Value::String(asked)) => text_fits(recorded, asked),
+        (Value::Array(recorded), Value::Array(asked)) => {
+            recorded.len() == asked.len()
+                && recorded.iter().zip(asked).all(|(recorded, asked)| fits(recorded, asked))
+        }
+        (Value::Object(recorded), Value::Object(asked)) => {
+            recorded.len() == asked.len()
+                && recorded.iter().all(|(name, value)| {
+                    asked.iter().any(|(other, it)| text_fits(name, other) && fits(value, it))
+                })
+        }
+        (recorded, asked) => normal(recorded) == normal(asked),
+    }
+}
+
+/// Whether the texts are the same but for what is marked.
+fn text_fits(recorded: &str, asked: &str) -> bool {
+    let Some((first, rest)) = recorded.split_once(MARK) else { return recorded == asked };
+    let (between, last) = rest.rsplit_once(MARK).unwrap_or(("", rest));
+    let within = asked.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
+    within.is_some_and(|rest| {
+        let mut pieces = between.split(MARK);
+        pieces.try_fold(rest, |rest, it| rest.split_once(it).map(|(_, after)| after)).is_some()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -306,6 +335,23 @@ mod tests {
         let mut call = recorded(&["data: {\"a\":\"mal\"}\n\n", "data: {\"a\":\"lory\"}\n\n"]);
         redact(&mut call, &values);
         assert_eq!(left(&call, &values).as_deref(), Some("the answer at /a"));
+    }
+
+    #[test]
+    fn what_was_recorded_fits_without_its_values() {
+        for (recorded, asked, expected) in [
+            (json!("I am ***, ***!"), json!("I am Eve, Eve!"), true),
+            (json!("I am ***, ***!"), json!("I am Eve!"), false),
+            (json!("aba***ba"), json!("aba"), false),
+            (json!("******"), json!(""), true),
+            (json!({"***": [1.0, "***"], "b": null}), json!({"x": [1, "y"], "b": null}), true),
+            (json!({"a": "***"}), json!({"a": "x", "b": 1}), false),
+            (json!(["***"]), json!([1]), false),
+            (json!(["***"]), json!(["a", "b"]), false),
+            (json!("x"), json!("xy"), false),
+        ] {
+            assert_eq!(fits(&recorded, &asked), expected, "{recorded} and {asked}");
+        }
     }
 
     #[test]

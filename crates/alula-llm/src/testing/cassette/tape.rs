@@ -68,6 +68,12 @@ struct Group {
     served: usize,
 }
 
+impl Group {
+    fn next(&self) -> Option<usize> {
+        self.indices.get(self.served).copied()
+    }
+}
+
 impl Tape {
     pub(super) fn open(path: &Path, mode: Mode, policy: Policy) -> Result<Self, CassetteError> {
         let mut tape = Self {
@@ -117,14 +123,33 @@ impl Tape {
 
     /// The next recording of this call.
     pub(super) fn take(&mut self, call: &Interaction) -> Result<Arc<Interaction>, Miss> {
-        let call = self.masked(call);
-        let rules = &self.policy.rules;
-        let found = self.groups.get_mut(&rules.key(&call)).and_then(|group| {
-            let found = self.recorded.get(*group.indices.get(group.served)?)?;
+        let masked = self.masked(call);
+        let key = self.policy.rules.key(&masked);
+        let is_left = self.groups.get(&key).is_some_and(|group| group.next().is_some());
+        let key = if is_left { Some(key) } else { self.fitting(call) };
+        let found = key.and_then(|key| self.groups.get_mut(&key)).and_then(|group| {
+            let found = self.recorded.get(group.next()?)?;
             group.served += 1;
             Some(Arc::clone(found))
         });
-        found.ok_or_else(|| rules.miss(&call, self.recorded.iter().map(|it| &**it)))
+        let recorded = self.recorded.iter().map(|it| &**it);
+        found.ok_or_else(|| self.policy.rules.miss(&masked, recorded))
+    }
+
+    /// The first call that may have been this one before all values were taken out of it, those
+    /// of its answer and of other calls too, of which this one alone says nothing.
+    fn fitting(&self, call: &Interaction) -> Option<String> {
+        if self.policy.redacted.is_empty() {
+            return None;
+        }
+        let rules = &self.policy.rules;
+        let asked = rules.document(call);
+        let left = self.groups.iter().filter_map(|(key, group)| Some((group.next()?, key)));
+        let fitting = left.filter(|(index, _)| {
+            let recorded = self.recorded.get(*index);
+            recorded.is_some_and(|it| redact::fits(&rules.document(it), &asked))
+        });
+        fitting.min().map(|(_, key)| key.clone())
     }
 
     /// The call as it would be written.

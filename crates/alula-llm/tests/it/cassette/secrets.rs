@@ -103,6 +103,32 @@ async fn a_call_is_found_without_what_was_redacted() {
     assert_eq!(server.requests().len(), 1);
 }
 
+/// Also if what was redacted is known only from the answer, or from another call.
+#[tokio::test]
+async fn a_call_is_found_whatever_was_redacted_in_it() {
+    let (shelf, server) = (Shelf::new(), streaming(&["data: {\"id\":\"r-1\"}\n\n"]).await);
+    let bodies = [
+        json!({"text": "I know of r-1"}),
+        json!({"text": "mallory and r-1", "n": 1}),
+        json!({"user": "mallory"}),
+    ];
+    for builder in [Cassette::record(shelf.path(), server.url()), Cassette::replay(shelf.path())] {
+        let cassette = builder.redact("/id").redact("/user").start().await.unwrap();
+        for body in &bodies {
+            pieces(post(&cassette.url(), body).await).await;
+        }
+        cassette.finish();
+    }
+    let text = shelf.text();
+    assert!(!text.contains("mallory") && !text.contains("r-1"), "{text}");
+    assert_eq!(server.requests().len(), bodies.len());
+
+    let cassette = Cassette::replay(shelf.path()).redact("/id").start().await.unwrap();
+    pieces(post(&cassette.url(), &json!({"text": "something else"})).await).await;
+    let complaint = complaint(cassette.try_finish());
+    assert!(complaint.contains("I know of ***"), "{complaint}");
+}
+
 #[tokio::test]
 async fn a_redacted_value_is_not_written_in_another_spelling_nor_in_pieces() {
     let body = json!({"user": "k=\"é\"", "messages": []});
