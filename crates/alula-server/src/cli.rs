@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::error::CliError;
 use crate::{
     app,
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, File},
     dependencies::this_machine,
     dev::{CargoOptions, Dev},
     new::New,
@@ -124,6 +124,9 @@ struct Serve {
     /// The port to listen on; 0 picks a free one.
     #[arg(long, env = "ALULA_PORT", default_value_t = 8000)]
     port: u16,
+    /// Providers, limits and names of models, in TOML; alula.toml if that is there.
+    #[arg(long, env = "ALULA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Processes that serve. With several, SIGHUP replaces them one by one, and loses no request.
     #[arg(long, env = "ALULA_WORKERS", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=128))]
@@ -209,12 +212,14 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     }
     let config = Config::from_env()?;
     config.start_logging();
-    let Serve { host, port, workers, allow_unauthenticated, tls_cert, tls_key } = arguments;
+    let Serve { host, port, workers, allow_unauthenticated, tls_cert, tls_key, config: file } =
+        arguments;
     let tls = match tls_cert.zip(tls_key) {
         Some((certificate, key)) => Some(Tls::from_pem_files(certificate, key)?),
         None => None,
     };
-    let llm = llm::connect(&config).await?;
+    let file = File::load(file.as_deref()).map_err(ConfigError::File)?;
+    let llm = llm::connect(&config, file.as_ref()).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let launch = Workers::new(workers.into()).bind((host, port), config.limits.clone()).await;
     let (server, shutdown) = match launch.map_err(|error| CliError::Bind { host, port, error })? {

@@ -1,5 +1,7 @@
 //! What the environment says. It is read once, here.
 
+mod file;
+
 use std::{
     fmt,
     io::IsTerminal as _,
@@ -12,6 +14,7 @@ use alula::{Limits, Secret};
 use alula_llm::{ApiKey, BreakerPolicy, Deadlines, RetryPolicy};
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use self::file::{File, FileError, Located};
 use crate::services::llm::{HOSTED, Hosted};
 
 /// The most bytes of a request body by default: a long conversation with a few pictures.
@@ -90,6 +93,8 @@ impl FromStr for LogFormat {
 pub(crate) enum ConfigError {
     /// Variables with a value that cannot be used; all of them.
     Variables(Vec<String>),
+    /// The file has a mistake.
+    File(FileError),
     /// The providers cannot be set up.
     Llm(alula_llm::Error),
 }
@@ -101,8 +106,15 @@ impl fmt::Display for ConfigError {
                 f.write_str("the environment has mistakes:")?;
                 mistakes.iter().try_for_each(|mistake| write!(f, "\n  - {mistake}"))
             }
+            Self::File(error) => error.fmt(f),
             Self::Llm(error) => write!(f, "the providers cannot be set up: {error}"),
         }
+    }
+}
+
+impl From<FileError> for ConfigError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
     }
 }
 
@@ -118,9 +130,8 @@ impl Config {
     /// # Errors
     ///
     /// All variables whose values cannot be used.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads variables")]
     pub(crate) fn from_env() -> Result<Self, ConfigError> {
-        Self::read(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        Self::read(variable)
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
@@ -194,6 +205,12 @@ impl Config {
             LogFormat::Json => builder.json().flatten_event(true).try_init(),
         };
     }
+}
+
+/// A variable of the environment.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads variables")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// Reads variables and gathers what is wrong with them.

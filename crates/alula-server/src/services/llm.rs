@@ -6,7 +6,7 @@ use alula_llm::{
     Anthropic, ApiKey, Cohere, Demo, Gemini, Llm, LlmBuilder, OpenAi, providers::ollama,
 };
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Located, variable};
 
 const DEMO_MODEL: &str = "demo/demo";
 
@@ -84,8 +84,9 @@ pub(crate) const HOSTED: [Hosted; 12] = [
     ),
 ];
 
-/// Sets up every provider there is: those with a key, a local Ollama, or else the demo.
-pub(crate) async fn connect(config: &Config) -> Result<Llm, ConfigError> {
+/// Sets up every provider there is: those with a key, those of the file, a local Ollama, or else
+/// the demo.
+pub(crate) async fn connect(config: &Config, file: Option<&Located>) -> Result<Llm, ConfigError> {
     let mut builder = Llm::builder()
         .deadlines(config.deadlines)
         .retry(config.retry)
@@ -116,11 +117,16 @@ pub(crate) async fn connect(config: &Config) -> Result<Llm, ConfigError> {
         // The variable is meant for Ollama itself; the other providers work without.
         Err(error) => tracing::warn!(%error, "Ollama is left out"),
     }
-    if is_demo {
+    if is_demo && !file.is_some_and(Located::has_providers) {
         builder = builder.provider(Demo::new());
         default_model = Some(DEMO_MODEL.to_owned());
     }
-    if let Some(model) = config.model.clone().or(default_model) {
+    let mut named = None;
+    if let Some(located) = file {
+        builder = located.apply(builder, variable)?;
+        named = located.file.default_model.clone();
+    }
+    if let Some(model) = config.model.clone().or(named).or(default_model) {
         builder = builder.default_model(model);
     }
     Ok(builder.build()?)

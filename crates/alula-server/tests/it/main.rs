@@ -21,6 +21,7 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod dev;
 mod failures;
+mod file;
 mod https;
 mod new;
 mod process;

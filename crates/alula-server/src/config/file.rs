@@ -1,0 +1,235 @@
+//! `alula.toml`: providers beside those of the environment, their limits, and the models that have
+//! a name here.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use alula_llm::{
+    Anthropic, ApiKey, Cohere, Gemini, LlmBuilder, OpenAi, OpenAiResponses, RateLimit, Route,
+};
+use serde::Deserialize;
+
+/// The file that is read if it is there and no other is named.
+pub(crate) const DEFAULT_FILE: &str = "alula.toml";
+
+/// What the file says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct File {
+    /// The model of requests that name none.
+    pub(crate) default_model: Option<String>,
+    providers: BTreeMap<String, ProviderTable>,
+    models: BTreeMap<String, ModelTable>,
+}
+
+/// A provider of one's own, or the limits of one that the environment connects.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderTable {
+    /// What it speaks.
+    kind: Option<Kind>,
+    base_url: Option<String>,
+    /// The variable that holds the key.
+    api_key_env: Option<String>,
+    requests_per_minute: Option<u64>,
+    tokens_per_minute: Option<u64>,
+    /// How many calls may be on their way at once.
+    concurrent: Option<usize>,
+    /// How long a call may wait for its turn.
+    wait_seconds: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    OpenAi,
+    Responses,
+    Anthropic,
+    Gemini,
+    Cohere,
+}
+
+/// A name for models that stand in for each other.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelTable {
+    targets: Vec<TargetEntry>,
+    #[serde(default)]
+    fallbacks: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a model, or a table of `model` and `weight`")]
+enum TargetEntry {
+    Model(String),
+    Share { model: String, weight: u32 },
+}
+
+/// What is wrong with the file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("{}: {error}", path.display())]
+    Unreadable { path: PathBuf, error: io::Error },
+    #[error("{}: {error}", path.display())]
+    Malformed { path: PathBuf, error: Box<toml::de::Error> },
+    /// The place, and what is wrong there.
+    #[error("{}: {place}: {reason}", path.display())]
+    Mistake { path: PathBuf, place: String, reason: String },
+}
+
+impl File {
+    /// Reads the file, or the usual one if that is there.
+    pub(crate) fn load(path: Option<&Path>) -> Result<Option<Located>, FileError> {
+        let usual = Path::new(DEFAULT_FILE);
+        let at = path.unwrap_or(usual).to_owned();
+        match fs::read_to_string(&at) {
+            Ok(text) => match toml::from_str(&text) {
+                Ok(file) => Ok(Some(Located { path: at, file })),
+                Err(error) => Err(FileError::Malformed { path: at, error: Box::new(error) }),
+            },
+            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::Unreadable { path: at, error }),
+        }
+    }
+}
+
+/// A file, and where it is.
+#[derive(Debug)]
+pub(crate) struct Located {
+    path: PathBuf,
+    pub(crate) file: File,
+}
+
+impl Located {
+    /// Adds the providers, limits and models. `key` reads a variable.
+    pub(crate) fn apply(
+        &self,
+        mut llm: LlmBuilder,
+        key: impl Fn(&str) -> Option<String>,
+    ) -> Result<LlmBuilder, FileError> {
+        for (name, table) in &self.file.providers {
+            let place = format!("providers.{name}");
+            if table.kind.is_some() {
+                llm = table.provider(name, llm, &key).map_err(|it| self.mistake(&place, it))?;
+            } else if table.base_url.is_some() || table.api_key_env.is_some() {
+                return Err(self.mistake(&place, "kind is missing, which says what it speaks"));
+            }
+            if let Some(limit) = table.rate().map_err(|it| self.mistake(&place, it))? {
+                llm = llm.rate_limit(name, limit);
+            }
+            if let Some(calls) = table.concurrent {
+                llm = llm.concurrency(name, calls);
+            }
+        }
+        for (name, table) in &self.file.models {
+            if table.targets.is_empty() {
+                return Err(self.mistake(&format!("models.{name}"), "targets is empty"));
+            }
+            llm = llm.route(name, table.route());
+        }
+        Ok(llm)
+    }
+
+    /// Whether it connects providers of its own.
+    pub(crate) fn has_providers(&self) -> bool {
+        self.file.providers.values().any(|table| table.kind.is_some())
+    }
+
+    fn mistake(&self, place: &str, reason: impl Into<String>) -> FileError {
+        FileError::Mistake {
+            path: self.path.clone(),
+            place: place.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl ProviderTable {
+    fn provider(
+        &self,
+        name: &str,
+        llm: LlmBuilder,
+        key: impl Fn(&str) -> Option<String>,
+    ) -> Result<LlmBuilder, String> {
+        let url = self.base_url.as_deref().ok_or("base_url is missing")?;
+        let found = |variable: &String| {
+            key(variable).ok_or_else(|| format!("api_key_env: {variable} is not set"))
+        };
+        let key = self.api_key_env.as_ref().map(found).transpose()?.map(ApiKey::new);
+        let or_none = || key.clone().unwrap_or_else(|| ApiKey::new(""));
+        Ok(match self.kind {
+            Some(Kind::Anthropic) => {
+                llm.provider(Anthropic::new(or_none()).name(name).base_url(url))
+            }
+            Some(Kind::Cohere) => llm.provider(Cohere::new(or_none()).name(name).base_url(url)),
+            Some(Kind::Gemini) => llm.provider(match key {
+                Some(key) => Gemini::compatible(name, url).key(key),
+                None => Gemini::compatible(name, url),
+            }),
+            Some(Kind::Responses) => llm.provider(match key {
+                Some(key) => OpenAiResponses::compatible(name, url).key(key),
+                None => OpenAiResponses::compatible(name, url),
+            }),
+            Some(Kind::OpenAi) | None => llm.provider(match key {
+                Some(key) => OpenAi::compatible(name, url).key(key),
+                None => OpenAi::compatible(name, url),
+            }),
+        })
+    }
+
+    /// The limit of requests and tokens, if there is one.
+    fn rate(&self) -> Result<Option<RateLimit>, String> {
+        if self.requests_per_minute.is_none()
+            && self.tokens_per_minute.is_none()
+            && self.wait_seconds.is_none()
+        {
+            return Ok(None);
+        }
+        let mut limit = RateLimit::default();
+        if let Some(requests) = self.requests_per_minute {
+            limit = limit.requests(requests);
+        }
+        if let Some(tokens) = self.tokens_per_minute {
+            limit = limit.tokens(tokens);
+        }
+        if let Some(seconds) = self.wait_seconds {
+            let wait = Duration::try_from_secs_f64(seconds);
+            limit = limit.wait_max(wait.map_err(|error| format!("wait_seconds: {error}"))?);
+        }
+        Ok(Some(limit))
+    }
+}
+
+impl ModelTable {
+    fn route(&self) -> Route {
+        let shares = self.targets.iter().fold(Route::default(), |route, target| match target {
+            TargetEntry::Model(model) => route.share(model, 1),
+            TargetEntry::Share { model, weight } => route.share(model, *weight),
+        });
+        self.fallbacks.iter().fold(shares, |route, model| route.fallback(model))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alula_llm::{Anthropic, Llm, OpenAi};
+
+    use super::*;
+
+    /// The file that the book shows.
+    #[test]
+    fn the_file_of_the_book_can_be_used() {
+        let page = include_str!("../../../../docs/how-to/name-models.md");
+        let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let located = Located { path: DEFAULT_FILE.into(), file: toml::from_str(text).unwrap() };
+        let builder = Llm::builder().provider(OpenAi::new("k")).provider(Anthropic::new("k"));
+        let key = |name: &str| (name == "GPU_API_KEY").then(|| "k".to_owned());
+        let llm = located.apply(builder, key).unwrap().build().unwrap();
+        assert_eq!(llm.models()[0].0, "fast");
+        assert_eq!(llm.providers().collect::<Vec<_>>(), ["openai", "anthropic", "gpu"]);
+    }
+}
