@@ -29,7 +29,7 @@ pub use model::{
 pub use observe::{CallRecord, Outcome};
 pub use providers::{
     Anthropic, Cohere, Demo, EmbedLimits, Gemini, Http, HttpLimits, OpenAi, OpenAiResponses,
-    Provider, StreamOptions, StreamWriter,
+    Provider, Proxies, StreamOptions, StreamWriter,
 };
 pub use relay::{RelayChunk, RelayRequest, RelayResponse, RelayStream};
 #[cfg(feature = "redis")]

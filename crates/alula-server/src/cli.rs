@@ -46,7 +46,9 @@ Environment:
   OPENROUTER_API_KEY, CEREBRAS_API_KEY, XAI_API_KEY, TOGETHER_API_KEY
                                          these providers; …_BASE_URL is another address of one
   OLLAMA_HOST                            Ollama, if it is not at 127.0.0.1:11434
-  HTTPS_PROXY, ALL_PROXY                 a proxy to providers that are not on this machine
+  HTTPS_PROXY, ALL_PROXY                 a proxy to providers that are not on this machine: to
+                                         those at https:// addresses, and to all others
+  NO_PROXY                               hosts that are called without a proxy
   ALULA_MODEL                            the model of requests that name none (provider/model)
   ALULA_CONNECT_SECONDS                  to open a connection to a provider (5)
   ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)

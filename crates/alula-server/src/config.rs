@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use alula::{Limits, Secret};
-use alula_llm::{ApiKey, BreakerPolicy, Deadlines, RetryPolicy};
+use alula::Limits;
+use alula_llm::{ApiKey, BreakerPolicy, Deadlines, Proxies, RetryPolicy};
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use self::file::{File, FileError, Located};
@@ -32,9 +32,8 @@ pub(crate) struct Config {
     pub(crate) deadlines: Deadlines,
     pub(crate) retry: RetryPolicy,
     pub(crate) breaker: BreakerPolicy,
-    /// The proxy through which providers are called, but for those on this machine. Its URL may
-    /// hold a password.
-    pub(crate) proxy: Option<Secret<String>>,
+    /// The proxies through which providers are called, but for those on this machine.
+    pub(crate) proxies: Proxies,
     /// What a client may hold.
     pub(crate) limits: Limits,
     /// The most bytes of a request body.
@@ -172,9 +171,8 @@ impl Config {
                     .parsed("ALULA_BODY_BYTES_PER_SECOND_MIN")
                     .unwrap_or(limits.body_bytes_per_second_min),
             );
-        let proxies = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         let config = Self {
-            proxy: proxies.into_iter().find_map(|name| variables.text(name)).map(Secret::new),
+            proxies: variables.proxies(),
             limits,
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),
@@ -255,6 +253,22 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         count.map_or(default, NonZeroUsize::get)
     }
 
+    /// What other programs know as well. `HTTP_PROXY` is not read: it can be a header of a client.
+    fn proxies(&self) -> Proxies {
+        let either = |name: &str| self.text(name).or_else(|| self.text(&name.to_lowercase()));
+        let mut proxies = Proxies::default();
+        if let Some(url) = either("HTTPS_PROXY") {
+            proxies = proxies.https(url);
+        }
+        if let Some(url) = either("ALL_PROXY") {
+            proxies = proxies.all(url);
+        }
+        if let Some(hosts) = either("NO_PROXY") {
+            proxies = proxies.except(hosts);
+        }
+        proxies
+    }
+
     fn upstream(&mut self, hosted: &Hosted) -> Upstream {
         let (key_name, url_name) =
             (format!("{}_API_KEY", hosted.prefix), format!("{}_BASE_URL", hosted.prefix));
@@ -317,6 +331,21 @@ mod tests {
         .unwrap();
         assert!(!format!("{config:?}").contains("canary"));
         assert!(key(&config, "ANTHROPIC").is_some());
+    }
+
+    #[test]
+    fn proxies_are_those_that_other_programs_use() {
+        let config = read(&[
+            ("https_proxy", "http://a.example"),
+            ("ALL_PROXY", "http://b.example"),
+            ("HTTP_PROXY", "http://c.example"),
+            ("NO_PROXY", "internal.example, 10.0.0.0/8"),
+        ]);
+        let expected = Proxies::default()
+            .https("http://a.example")
+            .all("http://b.example")
+            .except("internal.example, 10.0.0.0/8");
+        assert_eq!(config.unwrap().proxies, expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{Connected, Inner, Llm, Route, healths::Healths, route::Target};
 use crate::observe::Instruments;
 use crate::{
     BreakerPolicy, CachePolicy, CallRecord, Deadlines, Error, ErrorKind, Http, HttpLimits, Prices,
-    Provider, RateLimit, Result, RetryPolicy,
+    Provider, Proxies, RateLimit, Result, RetryPolicy,
     cache::Cache,
     observe::{Observer, Server},
     resilience::{Gate, Sharing},
@@ -43,7 +43,7 @@ pub struct LlmBuilder {
     sharing: Option<Sharing>,
     cache: Option<CachePolicy>,
     limits: HttpLimits,
-    proxy: Option<String>,
+    proxies: Proxies,
     observer: Observer,
 }
 
@@ -90,11 +90,10 @@ impl LlmBuilder {
         self
     }
 
-    /// Connects through the proxy at this URL, except to this machine. `None` is the default:
-    /// `HTTP_PROXY` and the like are not read.
+    /// Connects through proxies, except to this machine. `HTTP_PROXY` and the like are not read.
     #[must_use]
-    pub fn proxy(mut self, url: Option<&str>) -> Self {
-        self.proxy = url.map(str::to_owned);
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
         self
     }
 
@@ -261,10 +260,7 @@ impl LlmBuilder {
     /// Checks the providers, and gives them what they share.
     fn prepare(&mut self) -> Result<()> {
         let limits = HttpLimits { connect_timeout: self.deadlines.connect, ..self.limits };
-        let http = match &self.proxy {
-            Some(url) => Http::with_proxy(limits, url)?,
-            None => Http::new(limits),
-        };
+        let http = Http::with_proxies(limits, &self.proxies)?;
         let mut names: Vec<String> = Vec::with_capacity(self.providers.len());
         for provider in &mut self.providers {
             let name = provider.name().to_owned();
@@ -303,13 +299,22 @@ mod tests {
     use crate::{Anthropic, Demo, OpenAi};
 
     #[test]
+    fn no_password_of_a_proxy_is_shown() {
+        let proxies = Proxies::default().https("http://u:canary@a").all("http://u:canary@b");
+        let builder = Llm::builder().provider(Demo::new()).proxies(proxies);
+        let shown = format!("{builder:?}");
+        assert!(shown.contains("http://a") && shown.contains("http://b"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
     fn a_set_up_that_cannot_work_is_refused() {
         for builder in [
             Llm::builder(),
             Llm::builder().provider(Demo::new()).provider(Demo::new()),
             Llm::builder().provider(OpenAi::new("k").name("a/b")),
             Llm::builder().provider(OpenAi::new("k").base_url("nonsense")),
-            Llm::builder().provider(Demo::new()).proxy(Some("localhost:3128")),
+            Llm::builder().provider(Demo::new()).proxies(Proxies::default().all("localhost:3128")),
             Llm::builder().provider(Demo::new()).concurrency("nobody", 1),
             Llm::builder().provider(Demo::new()).route("a", Route::default()),
         ] {

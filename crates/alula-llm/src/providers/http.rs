@@ -6,7 +6,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Client, NoProxy, Proxy, Response, Url,
+    Client, ClientBuilder, Proxy, Response, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
@@ -14,20 +14,17 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::failure::Failure;
+use super::{Proxies, failure::Failure};
 use crate::{Error, ErrorKind, Phase, Result, secret::Secrets};
 
 /// Error bodies are read up to this size, and no longer than this for each piece.
 const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Hosts that no proxy is asked for.
-const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
-
 /// A pool of connections to providers; clones share it.
 ///
-/// TLS is rustls on ring with the platform's certificates. No proxy is used but the one that
-/// [`with_proxy`](Self::with_proxy) names, whatever `HTTP_PROXY` and the like say. Redirects are
+/// TLS is rustls on ring with the platform's certificates. No proxy is used but those that
+/// [`with_proxies`](Self::with_proxies) names, whatever `HTTP_PROXY` and the like say. Redirects are
 /// not followed: a provider never sends one, and following would carry the key elsewhere.
 ///
 /// ```
@@ -51,7 +48,7 @@ pub struct Http {
 
 struct Inner {
     limits: HttpLimits,
-    proxy: Option<Proxy>,
+    proxies: Vec<Proxy>,
     /// Made once: reading the certificates takes a while.
     client: OnceLock<Client>,
     /// The server that all calls go to, whatever their address.
@@ -101,29 +98,23 @@ impl Default for Http {
 impl Http {
     /// A pool of its own.
     pub fn new(limits: HttpLimits) -> Self {
-        Self::of(limits, None)
+        Self::of(limits, Vec::new())
     }
 
-    /// A pool of its own that connects through the proxy at `url`, except to this machine:
-    /// `localhost`, `127.0.0.0/8` and `::1` are always called directly.
-    ///
-    /// A user and a password in the URL are sent to the proxy.
+    /// A pool of its own that connects through proxies.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when `url` does not begin with `http://` or `https://`.
-    pub fn with_proxy(limits: HttpLimits, url: &str) -> Result<Self> {
-        let url = http_url("the proxy's URL", url)?;
-        let proxy = Proxy::all(url)
-            .map_err(|error| config_error("the proxy cannot be used", error.without_url()))?;
-        Ok(Self::of(limits, Some(proxy.no_proxy(NoProxy::from_string(THIS_MACHINE)))))
+    /// [`ErrorKind::Config`] when the URL of one does not begin with `http://` or `https://`.
+    pub fn with_proxies(limits: HttpLimits, proxies: &Proxies) -> Result<Self> {
+        Ok(Self::of(limits, proxies.to_reqwest()?))
     }
 
-    fn of(limits: HttpLimits, proxy: Option<Proxy>) -> Self {
+    fn of(limits: HttpLimits, proxies: Vec<Proxy>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 limits,
-                proxy,
+                proxies,
                 client: OnceLock::new(),
                 #[cfg(feature = "testing")]
                 stand_in: None,
@@ -136,7 +127,7 @@ impl Http {
     pub(crate) fn to_stand_in(url: Url) -> Self {
         let inner = Inner {
             limits: HttpLimits::default(),
-            proxy: None,
+            proxies: Vec::new(),
             client: OnceLock::new(),
             stand_in: Some(url),
         };
@@ -198,7 +189,7 @@ impl Http {
         if let Some(client) = self.inner.client.get() {
             return Ok(client);
         }
-        let client = build_client(&self.inner.limits, self.inner.proxy.clone())?;
+        let client = build_client(&self.inner.limits, &self.inner.proxies)?;
         Ok(self.inner.client.get_or_init(|| client))
     }
 }
@@ -209,7 +200,7 @@ impl fmt::Debug for Http {
     }
 }
 
-fn build_client(limits: &HttpLimits, proxy: Option<Proxy>) -> Result<Client> {
+fn build_client(limits: &HttpLimits, proxies: &[Proxy]) -> Result<Client> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -219,11 +210,10 @@ fn build_client(limits: &HttpLimits, proxy: Option<Proxy>) -> Result<Client> {
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Without this reqwest asks the environment for a proxy.
     let builder = Client::builder().no_proxy();
-    let builder = match proxy {
-        Some(proxy) => builder.proxy(proxy),
-        None => builder,
-    };
-    builder
+    proxies
+        .iter()
+        .cloned()
+        .fold(builder, ClientBuilder::proxy)
         .tls_backend_preconfigured(tls)
         .connect_timeout(limits.connect_timeout)
         .redirect(Policy::none())
@@ -232,7 +222,10 @@ fn build_client(limits: &HttpLimits, proxy: Option<Proxy>) -> Result<Client> {
         .map_err(|error| config_error("the HTTP client cannot be set up", error))
 }
 
-fn config_error(message: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(super) fn config_error(
+    message: &str,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
     Error::new(ErrorKind::Config, format!("{message}: {error}")).with_source(error)
 }
 
@@ -264,7 +257,7 @@ pub(crate) fn base_url(url: &str) -> Result<Url> {
     http_url("the base URL", url)
 }
 
-fn http_url(what: &str, url: &str) -> Result<Url> {
+pub(super) fn http_url(what: &str, url: &str) -> Result<Url> {
     let config = |reason: &str| {
         let message = format!("{what} {:?} {reason}", display_url(url));
         Error::new(ErrorKind::Config, message)

@@ -11,6 +11,7 @@ mod media;
 pub mod ollama;
 pub mod openai;
 pub mod openai_responses;
+mod proxies;
 mod structured;
 mod unary;
 pub(crate) mod vector;
@@ -37,6 +38,7 @@ pub use http::{Http, HttpLimits};
 pub(crate) use http::{base_url, transport_error};
 pub use openai::OpenAi;
 pub use openai_responses::OpenAiResponses;
+pub use proxies::Proxies;
 pub use writer::{StreamOptions, StreamWriter};
 
 /// Someone who answers chat requests.

@@ -1,6 +1,8 @@
 //! Recorded calls, over real connections.
 
-use alula_llm::{ChatRequest, Error, ErrorKind, Llm, OpenAi, testing::Cassettes};
+use alula_llm::{
+    ChatRequest, Error, ErrorKind, Llm, OpenAi, Proxies, RetryPolicy, testing::Cassettes,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -125,7 +127,7 @@ async fn a_proxy_is_used_for_other_machines_only() {
         .provider(OpenAi::compatible("here", here.url()))
         .provider(OpenAi::compatible("localhost", here.url().replace("127.0.0.1", "localhost")))
         .provider(OpenAi::compatible("there", "http://llm.invalid"))
-        .proxy(Some(&url))
+        .proxies(Proxies::default().all(url))
         .build()
         .unwrap();
     for model in ["here/m", "localhost/m", "there/m"] {
@@ -135,4 +137,31 @@ async fn a_proxy_is_used_for_other_machines_only() {
     let sent = &proxy.requests()[0];
     assert_eq!(sent.line, "POST http://llm.invalid/v1/chat/completions HTTP/1.1");
     assert_eq!(sent.header("proxy-authorization"), Some("Basic dXNlcjpwYXNz"));
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_only_for_what_it_is_for() {
+    let proxy = Server::answer("200 OK\r\ncontent-type: application/json", OPENAI).await;
+    let reach = async |address: &str, proxies: Proxies| {
+        let llm = Llm::builder()
+            .provider(OpenAi::compatible("there", address))
+            .retry(RetryPolicy { attempts: 1, ..RetryPolicy::default() })
+            .proxies(proxies)
+            .build()
+            .unwrap();
+        let before = proxy.connections();
+        // What is not answered by the proxy is answered by nobody.
+        let _ = llm.chat(ChatRequest::new("m").user("hi")).await;
+        proxy.connections() > before
+    };
+    let (plain, secure) = ("http://llm.invalid", "https://llm.invalid");
+    let https = || Proxies::default().https(proxy.url());
+    let all = || Proxies::default().all(proxy.url());
+    assert!(!reach(plain, https()).await);
+    assert!(reach(secure, https()).await);
+    assert!(reach(plain, all()).await);
+    assert!(reach(secure, all()).await);
+    assert!(reach("http://llm.invalid", all().except("other.invalid")).await);
+    assert!(!reach("http://api.llm.invalid", all().except("other.invalid, llm.invalid")).await);
+    assert!(!reach(secure, https().except("*")).await);
 }

@@ -91,7 +91,7 @@ pub(crate) async fn connect(config: &Config, file: Option<&Located>) -> Result<L
         .deadlines(config.deadlines)
         .retry(config.retry)
         .breaker(config.breaker)
-        .proxy(config.proxy.as_ref().map(|url| url.expose().as_str()));
+        .proxies(config.proxies.clone());
     let (mut default_model, mut is_demo) = (None, true);
     for (hosted, upstream) in &config.hosted {
         builder = match (&upstream.key, &upstream.base_url) {
