@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use alula::Limits;
+use alula::{Limits, Secret};
 use alula_llm::{ApiKey, BreakerPolicy, Deadlines, Proxies, RetryPolicy};
 use tracing_subscriber::EnvFilter;
 
@@ -26,7 +26,8 @@ pub(crate) struct Config {
     /// The providers with keys, in the order in which they are asked.
     pub(crate) hosted: Vec<(&'static Hosted, Upstream)>,
     /// Where Ollama listens; `None` for its usual place.
-    pub(crate) ollama_host: Option<String>,
+    /// It may hold a password.
+    pub(crate) ollama_host: Option<Secret<String>>,
     /// The model of requests that name none.
     pub(crate) model: Option<String>,
     pub(crate) deadlines: Deadlines,
@@ -46,7 +47,8 @@ pub(crate) struct Config {
 #[derive(Debug, Default)]
 pub(crate) struct Upstream {
     pub(crate) key: Option<ApiKey>,
-    pub(crate) base_url: Option<String>,
+    /// It may hold a password.
+    pub(crate) base_url: Option<Secret<String>>,
 }
 
 /// What to log, in the words of [`EnvFilter`], which cannot be cloned.
@@ -176,7 +178,7 @@ impl Config {
             limits,
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),
-            ollama_host: variables.text("OLLAMA_HOST"),
+            ollama_host: variables.text("OLLAMA_HOST").map(Secret::new),
             model: variables.text("ALULA_MODEL"),
             deadlines,
             retry,
@@ -277,7 +279,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         if hosted.needs_url && key.is_some() && base_url.is_none() {
             self.mistakes.push(format!("{url_name} is missing, which goes with {key_name}"));
         }
-        Upstream { key: key.map(ApiKey::new), base_url }
+        Upstream { key: key.map(ApiKey::new), base_url: base_url.map(Secret::new) }
     }
 }
 
@@ -327,6 +329,8 @@ mod tests {
         let config = read(&[
             ("ANTHROPIC_API_KEY", "sk-canary"),
             ("HTTPS_PROXY", "http://user:canary@proxy.example"),
+            ("OPENAI_BASE_URL", "https://user:canary@llm.example/v1?key=canary"),
+            ("OLLAMA_HOST", "http://user:canary@ollama.example"),
         ])
         .unwrap();
         assert!(!format!("{config:?}").contains("canary"));

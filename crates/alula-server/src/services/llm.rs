@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use alula::Secret;
 use alula_llm::{
     Anthropic, ApiKey, Cohere, Demo, Gemini, Llm, LlmBuilder, OpenAi, providers::ollama,
 };
@@ -94,8 +95,8 @@ pub(crate) async fn connect(config: &Config, file: Option<&Located>) -> Result<L
         .proxies(config.proxies.clone());
     let (mut default_model, mut is_demo) = (None, true);
     for (hosted, upstream) in &config.hosted {
-        builder = match (&upstream.key, &upstream.base_url) {
-            (Some(key), url) => (hosted.add)(builder, key.clone(), url.as_deref()),
+        builder = match (&upstream.key, upstream.base_url.as_ref().map(Secret::expose)) {
+            (Some(key), url) => (hosted.add)(builder, key.clone(), url.map(String::as_str)),
             // A server that speaks OpenAI's protocol may need no key.
             (None, Some(url)) if hosted.prefix == "OPENAI" => {
                 builder.provider(OpenAi::compatible("openai", url))
@@ -105,7 +106,12 @@ pub(crate) async fn connect(config: &Config, file: Option<&Located>) -> Result<L
         is_demo = false;
         default_model = default_model.or_else(|| hosted.model.map(str::to_owned));
     }
-    match ollama::find(config.ollama_host.as_deref(), OLLAMA_TIMEOUT).await {
+    match ollama::find(
+        config.ollama_host.as_ref().map(|host| host.expose().as_str()),
+        OLLAMA_TIMEOUT,
+    )
+    .await
+    {
         Ok(Some(found)) => {
             is_demo = false;
             builder = builder.provider(found.provider);
