@@ -46,9 +46,9 @@ impl Default for BreakerPolicy {
 /// use alula_llm::{BreakerState, Demo, Llm};
 ///
 /// # fn main() -> alula_llm::Result<()> {
-/// let llm = Llm::builder().provider(Demo::new()).build()?;
+/// let llm = Llm::builder().provider(Demo::new()).default_model("demo/demo").build()?;
 /// let healthy = llm.breakers().filter(|(_, state)| *state == BreakerState::Closed);
-/// assert_eq!(healthy.map(|(target, _)| target).collect::<Vec<_>>(), ["demo"]);
+/// assert_eq!(healthy.map(|(target, _)| target).collect::<Vec<_>>(), ["demo/demo"]);
 /// # Ok(())
 /// # }
 /// ```
