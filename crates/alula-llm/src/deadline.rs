@@ -12,9 +12,10 @@ use crate::{Error, ErrorKind, Phase, Result, stream::Piece};
 ///
 /// use alula_llm::Deadlines;
 ///
-/// let deadlines = Deadlines { first_token: Duration::from_secs(30), ..Deadlines::default() };
+/// let deadlines = Deadlines::default().first_token(Duration::from_secs(30));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Deadlines {
     /// To open a connection. 5 s.
     pub connect: Duration,
@@ -41,6 +42,34 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
+    /// Sets how long it may take to open a connection.
+    #[must_use]
+    pub fn connect(mut self, connect: Duration) -> Self {
+        self.connect = connect;
+        self
+    }
+
+    /// Sets how long the first content of a stream may take.
+    #[must_use]
+    pub fn first_token(mut self, first_token: Duration) -> Self {
+        self.first_token = first_token;
+        self
+    }
+
+    /// Sets how long a stream may show no sign of life.
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// Sets how long the whole call may take.
+    #[must_use]
+    pub fn total(mut self, total: Duration) -> Self {
+        self.total = total;
+        self
+    }
+
     /// The error of a call whose time is over before any provider was asked.
     pub(crate) fn missed_total(&self) -> Error {
         let message = format!("no turn came within {:?}", self.total);

@@ -138,19 +138,18 @@ impl Config {
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut variables = Variables { variable, mistakes: Vec::new() };
         let defaults = Deadlines::default();
-        let deadlines = Deadlines {
-            connect: variables.seconds("ALULA_CONNECT_SECONDS", defaults.connect),
-            first_token: variables.seconds("ALULA_FIRST_TOKEN_SECONDS", defaults.first_token),
-            idle: variables.seconds("ALULA_IDLE_SECONDS", defaults.idle),
-            total: variables.seconds("ALULA_TOTAL_SECONDS", defaults.total),
-        };
+        let deadlines = Deadlines::default()
+            .connect(variables.seconds("ALULA_CONNECT_SECONDS", defaults.connect))
+            .first_token(variables.seconds("ALULA_FIRST_TOKEN_SECONDS", defaults.first_token))
+            .idle(variables.seconds("ALULA_IDLE_SECONDS", defaults.idle))
+            .total(variables.seconds("ALULA_TOTAL_SECONDS", defaults.total));
         let retry = RetryPolicy::default();
         let attempts = variables.parsed::<NonZeroU32>("ALULA_ATTEMPTS");
         let attempts = attempts.map_or(retry.attempts, NonZeroU32::get);
-        let retry = RetryPolicy { attempts, ..retry };
+        let retry = retry.attempts(attempts);
         let breaker = BreakerPolicy::default();
         let failures = variables.parsed("ALULA_BREAKER_FAILURES").unwrap_or(breaker.failures);
-        let breaker = BreakerPolicy { failures, ..breaker };
+        let breaker = breaker.failures(failures);
         let limits = Limits::default();
         let limits = Limits::default()
             .header_read(variables.seconds("ALULA_HEADER_READ_SECONDS", limits.header_read))

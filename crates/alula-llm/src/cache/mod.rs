@@ -37,13 +37,14 @@ pub(crate) use key::{Digest, Key};
 /// use alula_llm::{CachePolicy, Demo, Llm};
 ///
 /// # fn main() -> alula_llm::Result<()> {
-/// let policy = CachePolicy { age_max: Duration::from_secs(600), ..CachePolicy::default() };
+/// let policy = CachePolicy::default().age_max(Duration::from_secs(600));
 /// let llm = Llm::builder().provider(Demo::new()).cache(policy).build()?;
 /// let tenant = llm.scoped("tenant 7");
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CachePolicy {
     /// The memory for all answers, about, in bytes. 64 MiB.
     pub bytes_max: usize,
@@ -64,6 +65,36 @@ impl Default for CachePolicy {
             age_max: Duration::from_secs(3600),
             unscoped: false,
         }
+    }
+}
+
+impl CachePolicy {
+    /// Sets the memory for all answers, in bytes.
+    #[must_use]
+    pub fn bytes_max(mut self, bytes_max: usize) -> Self {
+        self.bytes_max = bytes_max;
+        self
+    }
+
+    /// Sets the largest answer that is kept, in bytes.
+    #[must_use]
+    pub fn answer_bytes_max(mut self, answer_bytes_max: usize) -> Self {
+        self.answer_bytes_max = answer_bytes_max;
+        self
+    }
+
+    /// Sets how long an answer is kept at most.
+    #[must_use]
+    pub fn age_max(mut self, age_max: Duration) -> Self {
+        self.age_max = age_max;
+        self
+    }
+
+    /// Sets whether calls without a scope are answered from the cache too.
+    #[must_use]
+    pub fn unscoped(mut self, unscoped: bool) -> Self {
+        self.unscoped = unscoped;
+        self
     }
 }
 

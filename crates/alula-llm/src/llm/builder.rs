@@ -22,8 +22,8 @@ use crate::{
 /// let llm = Llm::builder()
 ///     .provider(OpenAi::new("sk-…"))
 ///     .default_model("openai/gpt-4o-mini")
-///     .deadlines(Deadlines { total: Duration::from_secs(60), ..Deadlines::default() })
-///     .retry(RetryPolicy { attempts: 2, ..RetryPolicy::default() })
+///     .deadlines(Deadlines::default().total(Duration::from_secs(60)))
+///     .retry(RetryPolicy::default().attempts(2))
 ///     .rate_limit("openai", RateLimit::default().requests(500))
 ///     .build()?;
 /// assert_eq!(llm.default_model(), Some("openai/gpt-4o-mini"));

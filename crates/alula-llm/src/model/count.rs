@@ -26,6 +26,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct TokenCount {
     /// The tokens of the prompt, tools included.
     pub tokens: u64,

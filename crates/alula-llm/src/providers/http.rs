@@ -24,15 +24,16 @@ const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A pool of connections to providers; clones share it.
 ///
 /// TLS is rustls on ring with the platform's certificates. No proxy is used but those that
-/// [`with_proxies`](Self::with_proxies) names, whatever `HTTP_PROXY` and the like say. Redirects are
-/// not followed: a provider never sends one, and following would carry the key elsewhere.
+/// [`with_proxies`](Self::with_proxies) names, whatever `HTTP_PROXY` and the like say. Redirects
+/// are not followed: a provider never sends one, and following would carry the key elsewhere.
 ///
 /// ```
-/// use alula_llm::{Anthropic, Http, HttpLimits, Llm, OpenAi};
+/// use alula_llm::{Anthropic, Http, HttpLimits, Llm, OpenAi, Proxies};
 ///
 /// # fn main() -> alula_llm::Result<()> {
 /// // Only these two go through the proxy.
-/// let http = Http::with_proxy(HttpLimits::default(), "http://proxy.example:3128")?;
+/// let proxies = Proxies::default().all("http://proxy.example:3128");
+/// let http = Http::with_proxies(HttpLimits::default(), &proxies)?;
 /// let llm = Llm::builder()
 ///     .provider(OpenAi::new("sk-…").http(http.clone()))
 ///     .provider(Anthropic::new("sk-ant-…").http(http))
@@ -61,11 +62,12 @@ struct Inner {
 /// ```
 /// use alula_llm::{Http, HttpLimits};
 ///
-/// let limits = HttpLimits { response_bytes_max: 1 << 20, ..HttpLimits::default() };
+/// let limits = HttpLimits::default().response_bytes_max(1 << 20);
 /// let http = Http::new(limits);
 /// assert_eq!(http.limits().event_bytes_max, 8 << 20);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HttpLimits {
     /// The longest time to open a connection. 5 s.
     pub connect_timeout: Duration,
@@ -86,6 +88,36 @@ impl Default for HttpLimits {
             event_bytes_max: 8 << 20,
             stream_bytes_max: 256 << 20,
         }
+    }
+}
+
+impl HttpLimits {
+    /// Sets the longest time to open a connection.
+    #[must_use]
+    pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connect_timeout = connect_timeout;
+        self
+    }
+
+    /// Sets the largest answer that is not a stream, in bytes.
+    #[must_use]
+    pub fn response_bytes_max(mut self, response_bytes_max: usize) -> Self {
+        self.response_bytes_max = response_bytes_max;
+        self
+    }
+
+    /// Sets the largest event of a stream, in bytes.
+    #[must_use]
+    pub fn event_bytes_max(mut self, event_bytes_max: usize) -> Self {
+        self.event_bytes_max = event_bytes_max;
+        self
+    }
+
+    /// Sets the largest streamed answer, in bytes on the wire.
+    #[must_use]
+    pub fn stream_bytes_max(mut self, stream_bytes_max: usize) -> Self {
+        self.stream_bytes_max = stream_bytes_max;
+        self
     }
 }
 

@@ -107,8 +107,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Asks, and returns once the provider has begun to answer.
     fn stream<'a>(&'a self, request: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>>;
 
-    /// Passes a request on in its own bytes and waits for the whole answer. `None` is the
-    /// default: it must be translated.
+    /// Passes a request on in its own bytes, which
+    /// [`body_for_model`](RelayRequest::body_for_model) has, and waits for the whole answer. `None`
+    /// is the default: it must be translated.
     fn relay<'a>(
         &'a self,
         request: &'a RelayRequest,
@@ -164,6 +165,7 @@ pub trait Provider: Send + Sync + fmt::Debug {
 /// assert_eq!(calls, 3); // of 96 at most
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EmbedLimits {
     /// How many inputs. 256.
     pub inputs: usize,
@@ -174,6 +176,22 @@ pub struct EmbedLimits {
 impl Default for EmbedLimits {
     fn default() -> Self {
         Self { inputs: 256, tokens: 250_000 }
+    }
+}
+
+impl EmbedLimits {
+    /// Sets how many inputs.
+    #[must_use]
+    pub fn inputs(mut self, inputs: usize) -> Self {
+        self.inputs = inputs;
+        self
+    }
+
+    /// Sets how many tokens all of them may have.
+    #[must_use]
+    pub fn tokens(mut self, tokens: u64) -> Self {
+        self.tokens = tokens;
+        self
     }
 }
 

@@ -154,8 +154,21 @@ impl RelayRequest {
         }
     }
 
-    /// The body, asking for the model.
-    pub(crate) fn body_for_model(&self) -> Bytes {
+    /// The body as a provider of the same protocol is to get it: the bytes as they came, asking for
+    /// the [model](Self::model), and for a stream or not, as [`is_stream`](Self::is_stream) says.
+    ///
+    /// It is what a [`Provider`](crate::Provider) of one's own sends to relay a request.
+    ///
+    /// ```
+    /// use alula_llm::{RelayRequest, model::Protocol};
+    ///
+    /// let body = r#"{"model": "fast", "messages": [], "new_field": 1.0}"#;
+    /// let request = RelayRequest::new(Protocol::OpenAiChat, body)?.with_model("gpt-4o-mini");
+    /// let sent = r#"{"model": "gpt-4o-mini", "messages": [], "new_field": 1.0}"#;
+    /// assert_eq!(request.body_for_model(), sent);
+    /// # Ok::<(), alula_llm::Error>(())
+    /// ```
+    pub fn body_for_model(&self) -> Bytes {
         self.edited(Edits::default())
     }
 

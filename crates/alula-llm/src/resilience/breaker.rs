@@ -22,9 +22,10 @@ use super::shared::{News, Outcome, Shared, Ticket, Verdict};
 ///
 /// use alula_llm::BreakerPolicy;
 ///
-/// let policy = BreakerPolicy { failures: 5, ..BreakerPolicy::default() };
+/// let policy = BreakerPolicy::default().failures(5);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BreakerPolicy {
     /// Failures in a row that open the breaker; 0 never does. 3.
     pub failures: u32,
@@ -37,6 +38,29 @@ pub struct BreakerPolicy {
 impl Default for BreakerPolicy {
     fn default() -> Self {
         Self { failures: 3, pause: Duration::from_secs(5), pause_max: Duration::from_secs(60) }
+    }
+}
+
+impl BreakerPolicy {
+    /// Sets how many failures in a row open the breaker.
+    #[must_use]
+    pub fn failures(mut self, failures: u32) -> Self {
+        self.failures = failures;
+        self
+    }
+
+    /// Sets the first pause.
+    #[must_use]
+    pub fn pause(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
+
+    /// Sets the longest pause.
+    #[must_use]
+    pub fn pause_max(mut self, pause_max: Duration) -> Self {
+        self.pause_max = pause_max;
+        self
     }
 }
 

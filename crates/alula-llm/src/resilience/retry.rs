@@ -17,9 +17,10 @@ use crate::{Error, ErrorKind};
 /// ```
 /// use alula_llm::RetryPolicy;
 ///
-/// let never = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+/// let never = RetryPolicy::default().attempts(1);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct RetryPolicy {
     /// How often a target is asked in all; 1 never tries again. 3.
     pub attempts: u32,
@@ -47,6 +48,41 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// Sets how often a target is asked in all.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// Sets the longest wait before the second attempt.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Duration) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets the longest wait before any attempt.
+    #[must_use]
+    pub fn backoff_max(mut self, backoff_max: Duration) -> Self {
+        self.backoff_max = backoff_max;
+        self
+    }
+
+    /// Sets the longest `Retry-After` that is waited for.
+    #[must_use]
+    pub fn retry_after_max(mut self, retry_after_max: Duration) -> Self {
+        self.retry_after_max = retry_after_max;
+        self
+    }
+
+    /// Sets how many calls in a hundred may be tried again.
+    #[must_use]
+    pub fn budget(mut self, budget: u32) -> Self {
+        self.budget = budget;
+        self
+    }
+
     /// How long to wait after a failure before attempt number `attempt`, which begins with 2; none
     /// if there is no use in it. `random` is in `0.0..1.0`.
     pub(crate) fn wait(&self, error: &Error, attempt: u32, random: f64) -> Option<Duration> {

@@ -65,8 +65,8 @@ impl Provider for Counting {
 fn llm(policy: CachePolicy) -> (Llm, Counting) {
     let provider = Counting::default();
     // Every call is made, and once.
-    let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
-    let breaker = BreakerPolicy { failures: 0, ..BreakerPolicy::default() };
+    let retry = RetryPolicy::default().attempts(1);
+    let breaker = BreakerPolicy::default().failures(0);
     let builder = Llm::builder().provider(provider.clone()).cache(policy);
     let llm = builder.retry(retry).breaker(breaker).build().unwrap();
     (llm.scoped("test"), provider)
@@ -151,7 +151,7 @@ async fn nobody_is_given_the_answers_of_another_scope() {
     // Who names no scope shares nothing, unless that was asked for.
     for (unscoped, asked) in [(false, 3), (true, 1)] {
         let provider = Counting::default();
-        let policy = CachePolicy { unscoped, ..CachePolicy::default() };
+        let policy = CachePolicy::default().unscoped(unscoped);
         let llm = Llm::builder().provider(provider.clone()).cache(policy).build().unwrap();
         for llm in [&llm, &llm, &llm] {
             llm.chat(ask("m")).await.unwrap();
@@ -185,7 +185,7 @@ async fn what_did_not_come_to_its_end_is_not_kept() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_kept_for_a_while() {
     let age_max = Duration::from_secs(60);
-    let (llm, provider) = llm(CachePolicy { age_max, ..CachePolicy::default() });
+    let (llm, provider) = llm(CachePolicy::default().age_max(age_max));
     for (seconds, asked) in [(0, 1), (59, 1), (1, 2), (59, 2)] {
         tokio::time::advance(Duration::from_secs(seconds)).await;
         llm.chat(ask("m")).await.unwrap();
@@ -197,7 +197,7 @@ async fn an_answer_is_kept_for_a_while() {
 async fn answers_take_no_more_memory_than_they_may() {
     let (bytes_max, answer_bytes_max) = (100_000, 4_000);
     let (llm, provider) =
-        llm(CachePolicy { bytes_max, answer_bytes_max, ..CachePolicy::default() });
+        llm(CachePolicy::default().bytes_max(bytes_max).answer_bytes_max(answer_bytes_max));
     for number in 0..1_000 {
         llm.chat(ask(&number.to_string())).await.unwrap();
         llm.stream(ask(&number.to_string())).await.unwrap().for_each(|_| async {}).await;

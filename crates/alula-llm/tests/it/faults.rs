@@ -76,7 +76,7 @@ async fn a_stall_before_the_first_token_is_a_timeout() {
     ];
     join_all(stalls.map(|steps| async {
         let server = Server::start(steps, true).await;
-        let deadlines = Deadlines { first_token: BRIEF, ..Deadlines::default() };
+        let deadlines = Deadlines::default().first_token(BRIEF);
         let (texts, error) = last_error(&llm_with(&server, deadlines)).await;
         assert_eq!(texts, 0);
         assert_eq!(error.kind(), &ErrorKind::Timeout { phase: Phase::FirstToken });
@@ -88,7 +88,7 @@ async fn a_stall_before_the_first_token_is_a_timeout() {
 #[tokio::test]
 async fn a_stall_after_the_first_token_is_idle() {
     let server = Server::start(vec![stream_head(), send(TEXT), Step::UntilClosed], true).await;
-    let deadlines = Deadlines { idle: BRIEF, ..Deadlines::default() };
+    let deadlines = Deadlines::default().idle(BRIEF);
     let (texts, error) = last_error(&llm_with(&server, deadlines)).await;
     assert_eq!((texts, error.kind()), (1, &ErrorKind::Timeout { phase: Phase::Idle }));
 }
@@ -209,8 +209,7 @@ async fn an_answer_that_is_no_stream_is_an_error() {
 
 #[tokio::test]
 async fn sizes_are_limited() {
-    let limits =
-        HttpLimits { response_bytes_max: 1000, event_bytes_max: 1000, ..HttpLimits::default() };
+    let limits = HttpLimits::default().response_bytes_max(1000).event_bytes_max(1000);
     let provider =
         |server: &Server| OpenAi::new("k").base_url(server.url()).http(Http::new(limits));
     let huge = "x".repeat(5000);
@@ -298,7 +297,7 @@ async fn no_error_holds_a_header_that_was_set() {
 #[tokio::test]
 async fn a_call_may_have_no_deadlines() {
     let never = Duration::MAX;
-    let deadlines = Deadlines { connect: never, first_token: never, idle: never, total: never };
+    let deadlines = Deadlines::default().connect(never).first_token(never).idle(never).total(never);
     let server =
         Server::start(vec![stream_head(), send(TEXT), send("data: [DONE]\n\n")], true).await;
     let stream = llm_with(&server, deadlines).stream(request()).await.unwrap();

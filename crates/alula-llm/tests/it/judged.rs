@@ -81,7 +81,7 @@ async fn the_wait_for_a_turn_is_not_the_providers() {
 #[tokio::test(start_paused = true)]
 async fn the_wait_for_a_turn_ends_with_the_call() {
     let actor = Actor::new("a", [Act::Slow(60)]);
-    let deadlines = Deadlines { total: 5 * SECOND, ..Deadlines::default() };
+    let deadlines = Deadlines::default().total(5 * SECOND);
     let llm = llm(&[&actor]).default_model("a/m").concurrency("a", 1).deadlines(deadlines);
     let llm = llm.build().unwrap();
     let started = Instant::now();

@@ -145,7 +145,7 @@ async fn a_proxy_is_used_only_for_what_it_is_for() {
     let reach = async |address: &str, proxies: Proxies| {
         let llm = Llm::builder()
             .provider(OpenAi::compatible("there", address))
-            .retry(RetryPolicy { attempts: 1, ..RetryPolicy::default() })
+            .retry(RetryPolicy::default().attempts(1))
             .proxies(proxies)
             .build()
             .unwrap();

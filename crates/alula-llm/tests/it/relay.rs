@@ -3,10 +3,11 @@
 use std::{sync::LazyLock, time::Duration};
 
 use alula_llm::{
-    Anthropic, Cohere, Demo, ErrorKind, Gemini, Http, Llm, OpenAi, Provider, RelayRequest,
-    RelayResponse, RetryPolicy, Route, model::Protocol, testing::Cassettes,
+    Anthropic, ChatRequest, ChatResponse, ChatStream, Cohere, Demo, Error, ErrorKind, Gemini, Http,
+    Llm, OpenAi, Provider, RelayRequest, RelayResponse, Result, RetryPolicy, Route,
+    model::Protocol, testing::Cassettes,
 };
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
@@ -24,7 +25,7 @@ const PROTOCOLS: [(&str, Protocol); 5] = [
 ];
 
 fn llm(provider: impl Provider + 'static) -> Llm {
-    let once = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+    let once = RetryPolicy::default().attempts(1);
     Llm::builder().provider(provider).retry(once).build().unwrap()
 }
 
@@ -258,7 +259,7 @@ async fn a_failure_before_the_first_content_goes_to_the_next_target() {
     let llm = Llm::builder()
         .provider(OpenAi::new("k").name("broken").base_url(broken.url()))
         .provider(OpenAi::new("k").name("healthy").base_url(healthy.url()))
-        .retry(RetryPolicy { attempts: 1, ..RetryPolicy::default() })
+        .retry(RetryPolicy::default().attempts(1))
         .route("m", Route::to("broken/x").fallback("healthy/y"))
         .build()
         .unwrap();
@@ -507,6 +508,40 @@ async fn a_malformed_event_ends_a_translated_stream_that_may_call_tools() {
     let (passed, failure) = passed_on(&llm_of_server, claude_request(tools)).await;
     assert!(matches!(failure, Some(ErrorKind::Stream { .. })), "{failure:?}");
     assert!(passed.contains("tool_use") && !passed.contains("message_stop"), "{passed}");
+}
+
+/// A provider of somebody else's, which answers with what it is asked.
+#[derive(Debug)]
+struct Echo;
+
+impl Provider for Echo {
+    fn name(&self) -> &str {
+        "echo"
+    }
+
+    fn chat<'a>(&'a self, _: &'a ChatRequest) -> BoxFuture<'a, Result<ChatResponse>> {
+        async { Err(Error::new(ErrorKind::Config, "nothing is translated")) }.boxed()
+    }
+
+    fn stream<'a>(&'a self, _: &'a ChatRequest) -> BoxFuture<'a, Result<ChatStream>> {
+        async { Err(Error::new(ErrorKind::Config, "nothing is translated")) }.boxed()
+    }
+
+    fn relay<'a>(
+        &'a self,
+        request: &'a RelayRequest,
+    ) -> Option<BoxFuture<'a, Result<RelayResponse>>> {
+        Some(async { Ok(RelayResponse::new(request.body_for_model())) }.boxed())
+    }
+}
+
+#[tokio::test]
+async fn a_provider_of_ones_own_gets_the_bytes_for_its_model() {
+    let llm = Llm::builder().provider(Echo).route("fast", Route::to("echo/m-1")).build().unwrap();
+    let body = r#"{"temperature": 1.00, "model": "fast", "stream": true, "new": {} }"#;
+    let request = RelayRequest::new(Protocol::OpenAiChat, body).unwrap();
+    let answer = llm.relay(request).await.unwrap();
+    assert_eq!(answer.body, body.replace("fast", "m-1").replace("true", "false"));
 }
 
 #[tokio::test]

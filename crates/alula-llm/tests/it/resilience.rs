@@ -70,7 +70,7 @@ impl Provider for Actor {
 
     /// One at a time, so that several are several calls.
     fn embed_limits(&self, _: &str) -> EmbedLimits {
-        EmbedLimits { inputs: 1, ..EmbedLimits::default() }
+        EmbedLimits::default().inputs(1)
     }
 
     fn embed<'a>(&'a self, request: &'a EmbedRequest) -> BoxFuture<'a, Result<EmbedResponse>> {
@@ -150,7 +150,7 @@ async fn a_retry_waits_as_long_as_the_provider_asks() {
 async fn an_outage_is_not_multiplied() {
     let actor = Actor::new("a", [DOWN]);
     // Without a breaker, which would spare the provider far more.
-    let breaker = alula_llm::BreakerPolicy { failures: 0, ..Default::default() };
+    let breaker = alula_llm::BreakerPolicy::default().failures(0);
     let llm = llm(&[&actor]).default_model("a/m").breaker(breaker).build().unwrap();
     for _ in 0..1_000 {
         llm.chat(ask()).await.unwrap_err();
@@ -203,7 +203,7 @@ async fn a_silent_target_costs_one_first_token() {
 #[tokio::test(start_paused = true)]
 async fn the_total_holds_for_all_attempts_together() {
     let (a, b) = (Actor::new("a", [Act::Hang]), Actor::new("b", [Act::Hang]));
-    let deadlines = Deadlines { total: Duration::from_secs(13), ..Deadlines::default() };
+    let deadlines = Deadlines::default().total(Duration::from_secs(13));
     let builder = llm(&[&a, &b]).route("r", route()).default_model("r").deadlines(deadlines);
     let llm = builder.build().unwrap();
     let started = Instant::now();

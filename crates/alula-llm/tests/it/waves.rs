@@ -159,7 +159,7 @@ async fn no_wave_is_multiplied_nor_an_answer_begun_twice() {
         for (seed, failures) in SEEDS.flat_map(|seed| [(seed, 0), (seed, 3)]) {
             let place = format!("{percent} %, seed {seed}, breaker at {failures}");
             let provider = Wavy::new("a", percent, seed);
-            let breaker = BreakerPolicy { failures, ..BreakerPolicy::default() };
+            let breaker = BreakerPolicy::default().failures(failures);
             let llm = llm(&provider).breaker(breaker).build().unwrap();
             let answered = call(&llm, CALLS).await;
             let asked = provider.asked();
@@ -201,7 +201,7 @@ async fn a_healthy_target_takes_over_whatever_becomes_of_the_first() {
 async fn one_call_tries_a_target_after_each_rest() {
     for outage in [1, 12, 40, 100, 300] {
         let provider = Wavy { is_down: true, ..Wavy::new("a", 100, 0) };
-        let once = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+        let once = RetryPolicy::default().attempts(1);
         let policy = BreakerPolicy::default();
         let llm = llm(&provider).retry(once).build().unwrap();
         for _ in 0..policy.failures {

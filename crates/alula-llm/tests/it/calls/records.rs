@@ -150,8 +150,8 @@ async fn calls_that_reach_nobody_are_told() {
 
     // An open breaker lets nobody through.
     let told = Told::default();
-    let breaker = BreakerPolicy { failures: 1, ..BreakerPolicy::default() };
-    let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+    let breaker = BreakerPolicy::default().failures(1);
+    let retry = RetryPolicy::default().attempts(1);
     let llm = builder(&told, [failure(UNAVAILABLE)]).breaker(breaker).retry(retry);
     let llm = llm.build().unwrap();
     for _ in 0..2 {

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    AT_ONCE, Adapter, BYTES_MAX, FAMILY, KEY, PATIENCE, PATIENT, PROTOCOLS, http, request,
+    AT_ONCE, Adapter, BYTES_MAX, FAMILY, KEY, PATIENCE, PROTOCOLS, http, patient, request,
 };
 
 /// What the documentation of [`Fault`] says; the cases are made of it.
@@ -216,10 +216,10 @@ impl Case {
 
     fn deadlines(&self) -> Deadlines {
         match self.expected.as_str() {
-            "`Timeout` (FirstToken)" => Deadlines { first_token: BRIEF, ..PATIENT },
-            "`Timeout` (Idle)" => Deadlines { idle: BRIEF, ..PATIENT },
-            "`Timeout` (Total)" => Deadlines { total: BRIEF, ..PATIENT },
-            _ => PATIENT,
+            "`Timeout` (FirstToken)" => patient().first_token(BRIEF),
+            "`Timeout` (Idle)" => patient().idle(BRIEF),
+            "`Timeout` (Total)" => patient().total(BRIEF),
+            _ => patient(),
         }
     }
 

@@ -270,7 +270,7 @@ fn about(request: &ChatRequest) -> Value {
 async fn run(case: &Case, adapter: Adapter, streamed: bool, http: &Http) -> Option<String> {
     let fake = FakeProvider::start().await;
     (case.turn)(fake.always().usage(12, 2));
-    let llm = adapter.llm(&fake, http, super::PATIENT);
+    let llm = adapter.llm(&fake, http, super::patient());
     let request = (case.request)();
     let answer = async {
         match streamed {
@@ -346,7 +346,7 @@ async fn a_caller_that_leaves_closes_the_connection() {
         let fake = FakeProvider::start().await;
         fake.turn().then(Fault::Stall).times(2);
         fake.turn().says(["a", "b"]).then(Fault::StallAfter(1));
-        let llm = adapter.llm(&fake, &http, super::PATIENT);
+        let llm = adapter.llm(&fake, &http, super::patient());
         tokio::select! {
             answer = llm.chat(request()) => panic!("{answer:?}"),
             () = fake.asked() => {}

@@ -84,12 +84,13 @@ fn compatible(llm: LlmBuilder, openai: OpenAi, url: &str, http: Http) -> LlmBuil
 
 /// For calls that are to end for another reason, however busy the machine is: byte by byte, an
 /// answer takes many turns.
-const PATIENT: Deadlines = Deadlines {
-    connect: Duration::from_secs(10),
-    first_token: Duration::from_secs(15),
-    idle: Duration::from_secs(15),
-    total: Duration::from_secs(20),
-};
+fn patient() -> Deadlines {
+    Deadlines::default()
+        .connect(Duration::from_secs(10))
+        .first_token(Duration::from_secs(15))
+        .idle(Duration::from_secs(15))
+        .total(Duration::from_secs(20))
+}
 
 /// After which a call hangs.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -103,8 +104,11 @@ const BYTES_MAX: usize = 64 << 10;
 /// Connections that all cases share, since it takes time to set up TLS.
 fn http() -> Http {
     let (event_bytes_max, response_bytes_max) = (BYTES_MAX, BYTES_MAX);
-    let http =
-        Http::new(HttpLimits { event_bytes_max, response_bytes_max, ..HttpLimits::default() });
+    let http = Http::new(
+        HttpLimits::default()
+            .event_bytes_max(event_bytes_max)
+            .response_bytes_max(response_bytes_max),
+    );
     // That is not a part of a case.
     let provider = OpenAi::new(KEY).http(http.clone());
     Llm::builder().provider(provider).build().unwrap();
@@ -115,7 +119,7 @@ impl Adapter {
     /// Everything between a caller and this fake, with at most one more attempt.
     fn llm(self, fake: &FakeProvider, http: &Http, deadlines: Deadlines) -> Llm {
         let backoff = Duration::from_millis(1);
-        let retry = RetryPolicy { attempts: 2, backoff, ..RetryPolicy::default() };
+        let retry = RetryPolicy::default().attempts(2).backoff(backoff);
         let llm = Llm::builder().deadlines(deadlines).retry(retry);
         (self.add)(llm, &fake.url(), http.clone()).build().unwrap()
     }

@@ -101,7 +101,7 @@ impl Provider for Numbers {
     }
 
     fn embed_limits(&self, _: &str) -> EmbedLimits {
-        EmbedLimits { inputs: 3, tokens: 1000 }
+        EmbedLimits::default().inputs(3).tokens(1000)
     }
 }
 
@@ -152,7 +152,7 @@ async fn all_vectors_are_from_one_target() {
         .provider(first.clone())
         .provider(second.clone())
         .route("r", Route::to("a/m").fallback("b/m"))
-        .retry(RetryPolicy { attempts: 1, ..RetryPolicy::default() })
+        .retry(RetryPolicy::default().attempts(1))
         .build()
         .unwrap();
     let answer = llm.embed(many("r", 21)).await.unwrap();
