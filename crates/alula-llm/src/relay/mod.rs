@@ -3,6 +3,10 @@
 //! Where both speak the same protocol nothing is modelled: unknown fields, the order of keys and
 //! the way numbers are written survive because nobody reads them. Only the name of the model is
 //! put in, and what the call has used is read on the way.
+//!
+//! A server that wants something otherwise than OpenAI (Mistral, Groq and others) is the exception:
+//! its requests are read, and those in which something must change are written anew. No field is
+//! lost by that that the server knows, but spaces and the spelling of numbers are.
 
 mod ending;
 pub(crate) mod headers;

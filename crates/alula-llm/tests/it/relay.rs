@@ -305,6 +305,36 @@ async fn a_server_that_is_picky_gets_what_it_knows() {
     assert_eq!(server.requests()[0].body, expected);
 }
 
+/// What nothing must be changed in is the client's own, number for number.
+#[tokio::test]
+async fn a_server_with_quirks_gets_the_bytes_if_it_takes_them() {
+    let messages = r#""messages":  [ {"role": "user", "content": "\u0061"}, {"role": "assistant",
+        "content": "b"} ]"#;
+    let body = format!(r#"{{ "temperature": 1.00, "model": "m", {messages}, "new": 1e2 }}"#);
+    let answer = r#"{"id": "1"}"#;
+    for provider in [OpenAi::ollama, OpenAi::vllm, OpenAi::llama_cpp, OpenAi::lm_studio] {
+        let server = Server::answer("200 OK\r\ncontent-type: application/json", answer).await;
+        let llm = llm(provider().base_url(server.url()));
+        let request = RelayRequest::new(Protocol::OpenAiChat, body.clone()).unwrap();
+        llm.relay(request).await.unwrap();
+        assert_eq!(server.requests()[0].text, body);
+    }
+    for provider in [OpenAi::mistral, OpenAi::groq, OpenAi::deepseek, OpenAi::together] {
+        let server = Server::start(vec![stream_head(), send(&(text("a") + &stop()))], true).await;
+        let llm = llm(provider("k").base_url(server.url()));
+        let options = r#""stream_options": {"include_usage": true}"#;
+        for own in [body.replacen('{', &format!("{{{options}, "), 1), body.clone()] {
+            let request = RelayRequest::new(Protocol::OpenAiChat, own.clone()).unwrap();
+            passed_on(&llm, request).await;
+            let sent = server.requests().pop().unwrap();
+            let takes_options = sent.body.get("stream_options").is_some();
+            // Only what is added comes before what was there.
+            let as_it_was = sent.text.ends_with(own.trim_start_matches('{'));
+            assert!(as_it_was || !takes_options && own != body, "{}", sent.text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_server_of_two_protocols_gets_each_as_it_is() {
     let answer = r#"{"id": "1", "model": "m", "output": [], "new": 1}"#;

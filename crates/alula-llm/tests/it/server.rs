@@ -28,6 +28,8 @@ pub(crate) struct Request {
     pub(crate) line: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Value,
+    /// The body as it was written.
+    pub(crate) text: String,
 }
 
 #[derive(Debug, Default)]
@@ -140,8 +142,9 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<Request> {
     let length = headers.iter().find(|(name, _)| name == "content-length")?.1.parse().ok()?;
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    let body = serde_json::from_slice(&body).ok()?;
-    Some(Request { line: line.trim().to_owned(), headers, body })
+    let text = String::from_utf8(body).ok()?;
+    let body = serde_json::from_str(&text).ok()?;
+    Some(Request { line: line.trim().to_owned(), headers, body, text })
 }
 
 impl Request {

@@ -306,16 +306,22 @@ impl Speaker for OpenAi {
     }
 
     fn relayed_body(&self, request: &RelayRequest) -> Result<Bytes> {
+        let bytes = match self.dialect.stream_options {
+            true => request.body_with_usage()?,
+            false => request.body_for_model(),
+        };
         if self.dialect.takes_all() {
-            return request.body_with_usage();
+            return Ok(bytes);
         }
-        let mut body: Map<String, Value> = serde_json::from_slice(&request.body_with_usage()?)
+        let sent: Map<String, Value> = serde_json::from_slice(&bytes)
             .map_err(|error| Error::new(ErrorKind::InvalidRequest, format!("not JSON: {error}")))?;
+        let mut body = sent.clone();
         if self.dialect.limit == Limit::OnlyOlder {
             use_older_limit(&mut body);
         }
         adapt::adapt(&mut body, self.dialect)?;
-        Ok(Value::Object(body).to_string().into())
+        // What the server takes anyway goes there as it was written.
+        Ok(if body == sent { bytes } else { Value::Object(body).to_string().into() })
     }
 
     const REPORTS_USAGE: bool = false;
