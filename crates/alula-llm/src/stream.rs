@@ -10,7 +10,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-use crate::{Accumulator, ChatEvent, ChatResponse, Result};
+use crate::{Accumulator, ChatEvent, ChatResponse, Error, ErrorKind, Result};
 
 /// The events of an answer, as they arrive.
 ///
@@ -136,8 +136,9 @@ pub(crate) async fn ready<T: Piece>(
             early.push(Ok(piece));
         }
         if answers {
-            break;
+            return Ok(stream::iter(early).chain(pieces));
         }
     }
-    Ok(stream::iter(early).chain(pieces))
+    let kind = ErrorKind::Stream { events_seen: u64::try_from(early.len()).unwrap_or(u64::MAX) };
+    Err(Error::new(kind, "the stream ended before there was an answer"))
 }

@@ -157,7 +157,7 @@ impl LlmBuilder {
     }
 
     /// Shares limits and the state of breakers with all processes that have the same Redis, prefix
-    /// and names of providers and routes.
+    /// and names of providers.
     #[cfg(feature = "redis")]
     #[must_use]
     pub fn shared_state(mut self, redis: crate::Redis) -> Self {
@@ -285,7 +285,13 @@ fn targets(inner: &Inner, name: &str, route: Route) -> Result<Vec<Target>> {
     if name.is_empty() || route.targets.is_empty() {
         return Err(config(format!("the route {name:?} needs a name and a target")));
     }
-    let target = |(model, weight): (String, u32)| Ok(Target { weight, ..inner.target(&model)? });
+    let target = |(model, weight): (String, u32)| {
+        let found = inner.target_of_route(&model).map_err(|error| {
+            let message = format!("the route {name:?}: {}", error.message());
+            Error::new(error.kind().clone(), message)
+        })?;
+        Ok(Target { weight, ..found })
+    };
     route.targets.into_iter().map(target).collect()
 }
 

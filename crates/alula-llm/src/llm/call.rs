@@ -53,6 +53,9 @@ async fn ask<A: Ask>(llm: &Llm, mut request: A::Request, call: &Call) -> Result<
     let mut failure = None;
     let ends = Instant::now().checked_add(inner.deadlines.total);
     for target in inner.targets(request.model())? {
+        if failure.is_some() && is_over(ends) {
+            break;
+        }
         request.ask_for(&target.model);
         aim(inner, call, &target, &request);
         let place = match look_up::<A>(llm, &target, &request) {
@@ -245,6 +248,9 @@ impl<'a> Attempts<'a> {
         let turn = within(self.ends, connected.gate.pass(|| request.tokens())).await;
         let passage = turn.unwrap_or_else(|| Err(self.inner.deadlines.missed_total()));
         let passage = passage.map_err(|error| (None, error.with_provider(provider.name())))?;
+        if is_over(self.ends) {
+            return Err((None, self.inner.deadlines.missed_total()));
+        }
         // The wait for a turn is not the provider's.
         *begins = begins.and_then(|begins| begins.checked_add(came.elapsed()));
         self.call.asked();
@@ -265,6 +271,11 @@ async fn within<F: Future>(ends: Option<Instant>, future: F) -> Option<F::Output
         Some(ends) => timeout_at(ends, future).await.ok(),
         None => Some(future.await),
     }
+}
+
+/// Whether there is no time left to ask anybody.
+pub(super) fn is_over(ends: Option<Instant>) -> bool {
+    left(ends).is_zero()
 }
 
 fn left(until: Option<Instant>) -> Duration {

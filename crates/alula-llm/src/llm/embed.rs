@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{
     Inner, Llm,
     ask::{Ask, Asked},
-    call::{Attempts, Failed, aim, no_targets, passed_on},
+    call::{Attempts, Failed, aim, is_over, no_targets, passed_on},
     route::Target,
 };
 use crate::{
@@ -84,6 +84,9 @@ async fn ask(inner: &Inner, mut request: EmbedRequest, call: &Call) -> Result<Em
     let ends = Instant::now().checked_add(inner.deadlines.total);
     let attempts = Attempts::new(inner, ends, false, call);
     for target in inner.targets(&request.model)? {
+        if failure.is_some() && is_over(ends) {
+            break;
+        }
         request.ask_for(&target.model);
         aim(inner, call, &target, &request);
         let limits = inner.providers.get(target.provider);

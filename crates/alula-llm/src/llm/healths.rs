@@ -12,6 +12,8 @@ use crate::{
 
 /// How many models of a provider are told apart. Callers name them, and must not fill the memory.
 const MODELS_MAX: usize = 1_000;
+/// The longest name of a model that is told apart, in bytes.
+const NAME_BYTES_MAX: usize = 256;
 
 /// The health of each model of a provider, whichever names lead to it.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(super) struct Healths {
     retry: RetryPolicy,
     sharing: Option<Sharing>,
     models: RwLock<HashMap<String, Arc<Health>>>,
-    /// Of the models beyond [`MODELS_MAX`] together.
+    /// Of the models beyond [`MODELS_MAX`] and [`NAME_BYTES_MAX`] together.
     others: Arc<Health>,
 }
 
@@ -44,6 +46,9 @@ impl Healths {
     }
 
     pub(super) fn of(&self, model: &str) -> Arc<Health> {
+        if model.len() > NAME_BYTES_MAX {
+            return self.others.clone();
+        }
         let known = self.models.read().unwrap_or_else(PoisonError::into_inner).get(model).cloned();
         known.unwrap_or_else(|| self.add(model))
     }
@@ -86,6 +91,8 @@ mod tests {
         let busy: Vec<_> = (0..MODELS_MAX).map(|number| healths.of(&number.to_string())).collect();
         assert!(Arc::ptr_eq(&healths.of("late"), &healths.of("later")));
         assert_eq!(healths.states().len(), MODELS_MAX);
+        let long = "x".repeat(NAME_BYTES_MAX + 1);
+        assert!(Arc::ptr_eq(&healths.of(&long), &healths.of("later")));
         // Those of which there is nothing to remember make room.
         drop(busy);
         assert!(!Arc::ptr_eq(&healths.of("late"), &healths.of("later")));

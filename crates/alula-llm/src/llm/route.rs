@@ -100,6 +100,20 @@ impl Inner {
         }
     }
 
+    /// The provider of a route's model, which must be named or know the model as its own: who
+    /// writes a name wrong must not have another provider asked.
+    pub(super) fn target_of_route(&self, model: &str) -> Result<Target> {
+        let is_meant = self.by_prefix(model).is_some() || self.by_own_name(model).is_some();
+        if is_meant || self.only_provider().is_some() && !model.contains('/') {
+            return self.target(model);
+        }
+        let names: Vec<&str> = self.providers.iter().map(|it| it.provider.name()).collect();
+        Err(not_found(format!(
+            "{model:?} names none of the providers, which are: {}; write provider/model",
+            names.join(", ")
+        )))
+    }
+
     fn by_prefix<'a>(&self, name: &'a str) -> Option<((usize, &Connected), &'a str)> {
         let (prefix, model) = name.split_once('/')?;
         let mut providers = self.providers.iter().enumerate();

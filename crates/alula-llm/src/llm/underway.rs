@@ -71,7 +71,8 @@ pub(super) fn watched<T: KeepPiece>(
     }
     call.call.streams();
     let record = call.place.take().map(Recorder::new);
-    let watch = Watch { call: Some(call), usage: None, has_stopped: false, record };
+    let watch =
+        Watch { call: Some(call), usage: None, has_stopped: false, is_malformed: false, record };
     stream::unfold((pieces, watch), |(mut pieces, mut watch)| async {
         let item = pieces.next().await;
         watch.note(item.as_ref());
@@ -85,6 +86,8 @@ struct Watch<T> {
     usage: Option<Usage>,
     /// An answer has ended.
     has_stopped: bool,
+    /// The last item was a malformed event, at which many a reader stops.
+    is_malformed: bool,
     record: Option<Recorder<T>>,
 }
 
@@ -92,6 +95,10 @@ impl<T> Drop for Watch<T> {
     /// Whoever has the whole answer, and what it cost, need not wait for the end of the stream.
     fn drop(&mut self) {
         let Some(call) = self.call.take() else { return };
+        if self.is_malformed {
+            let error = Error::new(ErrorKind::Decode, "a malformed event ended the stream");
+            return call.failed(&error, self.usage.as_ref());
+        }
         match (&self.usage, self.has_stopped) {
             (Some(usage), true) => call.ended(Some(usage)),
             (usage, _) => call.left(usage.as_ref()),
@@ -102,6 +109,7 @@ impl<T> Drop for Watch<T> {
 impl<T: KeepPiece> Watch<T> {
     /// Notes a piece, or the end.
     fn note(&mut self, item: Option<&Result<T>>) {
+        self.is_malformed = matches!(item, Some(Err(error)) if *error.kind() == ErrorKind::Decode);
         match item {
             Some(Ok(piece)) => {
                 self.record = self.record.take().and_then(|record| record.note(piece));

@@ -9,7 +9,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{Http, OpenAi};
+use super::{Http, OpenAi, http};
 use crate::{Error, ErrorKind, Result};
 
 /// Where Ollama listens unless it is told otherwise.
@@ -59,11 +59,13 @@ pub async fn find(host: Option<&str>, wait: Duration) -> Result<Option<Found>> {
             Ok(Some(Found { provider, models }))
         }
         Ok(Err(error)) if host.is_some() => {
-            tracing::warn!(%base, %error, "there is no Ollama where OLLAMA_HOST points");
+            let base = http::display_url(base.as_str());
+            tracing::warn!(base, %error, "there is no Ollama where OLLAMA_HOST points");
             Ok(None)
         }
         Err(_) if host.is_some() => {
-            tracing::warn!(%base, ?wait, "Ollama did not answer where OLLAMA_HOST points");
+            let base = http::display_url(base.as_str());
+            tracing::warn!(base, ?wait, "Ollama did not answer where OLLAMA_HOST points");
             Ok(None)
         }
         Ok(Err(_)) | Err(_) => Ok(None),
@@ -118,7 +120,8 @@ impl Tag {
 /// has Ollama's. A server that listens everywhere (`0.0.0.0`, `::`) is called on this machine.
 fn base_url(value: &str) -> Result<Url> {
     let invalid = |reason: String| {
-        Error::new(ErrorKind::Config, format!("OLLAMA_HOST {value:?} is no address: {reason}"))
+        let shown = http::display_url(value);
+        Error::new(ErrorKind::Config, format!("OLLAMA_HOST {shown:?} is no address: {reason}"))
     };
     let bare = value.trim().trim_matches(['"', '\'']).trim();
     let (scheme, rest) = bare.split_once("://").unwrap_or(("http", bare));

@@ -55,6 +55,10 @@ impl Head {
             let start = text.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
             Some(start..start + text.len())
         };
+        let stream = raw.stream.map_or("null", RawValue::get);
+        if !["true", "false", "null"].contains(&stream) {
+            return Err(invalid("stream: neither true nor false".to_owned()));
+        }
         Ok(Self {
             model: span(raw.model),
             stream_options: span(raw.stream_options),

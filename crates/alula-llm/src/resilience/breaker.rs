@@ -105,9 +105,11 @@ enum State {
         until: Instant,
         pause: Duration,
     },
-    /// A probe is on its way; `pause` is the one before.
+    /// A probe is on its way; `pause` is the one before. Another may go if nothing is heard of it
+    /// until then.
     HalfOpen {
         pause: Duration,
+        until: Instant,
     },
 }
 
@@ -141,13 +143,13 @@ impl Breaker {
         let now = Instant::now();
         match *state {
             State::Closed { .. } => Ok(self.admission(Probe::No)),
-            State::Open { until, pause } if until <= now => {
-                *state = State::HalfOpen { pause };
+            State::Open { until, pause } | State::HalfOpen { until, pause } if until <= now => {
+                *state = self.half_open(pause);
                 Ok(self.admission(Probe::Yes { pause, ticket: None }))
             }
             State::Open { until, .. } => Err(until - now),
             // The probe tells; how soon, nobody knows.
-            State::HalfOpen { pause } => Err(pause),
+            State::HalfOpen { until, pause } => Err(pause.min(until - now)),
         }
     }
 
@@ -160,7 +162,7 @@ impl Breaker {
                 Ok(self.admission(Probe::No))
             }
             Verdict::Probe { pause, ticket } => {
-                *state = State::HalfOpen { pause };
+                *state = self.half_open(pause);
                 Ok(self.admission(Probe::Yes { pause, ticket: Some(ticket) }))
             }
             Verdict::Open { left, pause } => {
@@ -179,6 +181,10 @@ impl Breaker {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn half_open(&self, pause: Duration) -> State {
+        State::HalfOpen { pause, until: Instant::now() + self.policy.pause_max }
     }
 
     fn open(&self, pause: Duration) -> State {

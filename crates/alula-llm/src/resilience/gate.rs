@@ -162,8 +162,14 @@ impl Passage {
     /// Who never came through, or was refused, used nothing. Else the model may have worked.
     pub(crate) fn failed(self, error: &Error) {
         let is_refusal = error.status().is_some_and(|status| status >= 400);
-        let has_cost = !is_refusal && *error.kind() != ErrorKind::Connect;
-        self.used((!has_cost).then_some(0));
+        let was_not_sent = matches!(
+            error.kind(),
+            ErrorKind::Connect
+                | ErrorKind::InvalidRequest
+                | ErrorKind::Unsupported
+                | ErrorKind::Config
+        );
+        self.used((is_refusal || was_not_sent).then_some(0));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alula_llm::{
-    BreakerState, ChatEvent, Deadlines, EmbedRequest, ErrorKind, Llm, Phase, RateLimit,
+    BreakerState, ChatEvent, Deadlines, EmbedRequest, ErrorKind, Llm, Phase, RateLimit, Route,
 };
 use futures_util::{StreamExt, future::join_all};
 use tokio::time::{Instant, sleep};
@@ -135,4 +135,60 @@ async fn who_leaves_a_stream_has_used_what_is_known() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_without_an_answer_is_an_error() {
+    let empty = Actor::new("a", [Act::Nothing]);
+    let other = Actor::new("b", [Act::Answer("yes")]);
+    let route = Route::to("a/m").fallback("b/m");
+    let llm = llm(&[&empty, &other]).route("r", route).default_model("r").build().unwrap();
+    let answer = llm.stream(ask()).await.unwrap().accumulate().await.unwrap();
+    assert_eq!(answer.text(), "yes");
+}
+
+/// Whoever is asked when the time is over is not asked at all.
+#[tokio::test(start_paused = true)]
+async fn no_target_pays_for_the_time_of_another() {
+    let (slow, fine) = (Actor::new("a", [Act::Hang]), Actor::new("b", [Act::Answer("yes")]));
+    let deadlines = Deadlines::default().total(5 * SECOND);
+    let route = Route::to("a/m").fallback("b/m");
+    let llm = llm(&[&slow, &fine]).route("r", route).default_model("r").deadlines(deadlines);
+    let llm = llm.build().unwrap();
+    for _ in 0..4 {
+        let error = llm.chat(ask()).await.unwrap_err();
+        assert_eq!(error.provider(), Some("a"), "{error}");
+        sleep(61 * SECOND).await;
+    }
+    assert_eq!(fine.asked(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_of_which_nothing_is_heard_makes_room_for_another() {
+    let acts = (0..9).map(|_| DOWN).chain([Act::Slow(300), Act::Answer("yes")]);
+    let actor = Actor::new("a", acts);
+    let llm = llm(&[&actor]).default_model("a/m").build().unwrap();
+    for _ in 0..3 {
+        llm.chat(ask()).await.unwrap_err();
+    }
+    sleep(6 * SECOND).await;
+    let next = async {
+        sleep(30 * SECOND).await;
+        let error = llm.chat(ask()).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Overloaded { .. }), "{error:?}");
+        sleep(31 * SECOND).await;
+        llm.chat(ask()).await.unwrap();
+        assert_eq!(state(&llm), BreakerState::Closed);
+    };
+    let (probe, ()) = tokio::join!(llm.chat(ask()), next);
+    probe.unwrap();
+}
+
+#[test]
+fn a_target_that_is_written_wrong_is_no_other_providers() {
+    let (a, b) = (Actor::new("a", [DOWN]), Actor::new("b", [DOWN]));
+    let builder = llm(&[&a, &b]).default_model("a/m").route("r", Route::to("c/m"));
+    let error = builder.build().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::NotFound);
+    assert!(error.message().contains("\"c/m\"") && error.message().contains("\"r\""), "{error}");
 }

@@ -27,6 +27,8 @@ pub(crate) enum Act {
     /// Begins to stream, and breaks off.
     Break,
     Hang,
+    /// Streams nothing but a sign of life.
+    Nothing,
 }
 
 /// A provider that does what it is told, and the last thing for ever.
@@ -102,6 +104,7 @@ impl Provider for Actor {
                     return Ok(ChatStream::new(stream::iter([Ok(text("half")), Err(error)])));
                 }
                 Act::Hang => return std::future::pending().await,
+                Act::Nothing => return Ok(ChatStream::new(stream::iter([Ok(ChatEvent::Ping)]))),
             };
             let usage = Usage { input: 60, output: 40, ..Usage::default() };
             let events = [text(answer), ChatEvent::Usage(usage), stop()];

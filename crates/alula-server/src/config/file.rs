@@ -4,10 +4,12 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    num::{NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use alula::Secret;
 use alula_llm::{
     Anthropic, ApiKey, Cohere, Gemini, LlmBuilder, OpenAi, OpenAiResponses, RateLimit, Route,
 };
@@ -32,13 +34,14 @@ pub(crate) struct File {
 struct ProviderTable {
     /// What it speaks.
     kind: Option<Kind>,
-    base_url: Option<String>,
+    /// It may hold a password.
+    base_url: Option<Secret<String>>,
     /// The variable that holds the key.
     api_key_env: Option<String>,
-    requests_per_minute: Option<u64>,
-    tokens_per_minute: Option<u64>,
+    requests_per_minute: Option<NonZeroU64>,
+    tokens_per_minute: Option<NonZeroU64>,
     /// How many calls may be on their way at once.
-    concurrent: Option<usize>,
+    concurrent: Option<NonZeroUsize>,
     /// How long a call may wait for its turn.
     wait_seconds: Option<f64>,
 }
@@ -66,7 +69,14 @@ struct ModelTable {
 #[serde(untagged, expecting = "a model, or a table of `model` and `weight`")]
 enum TargetEntry {
     Model(String),
-    Share { model: String, weight: u32 },
+    Share(Share),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Share {
+    model: String,
+    weight: u32,
 }
 
 /// What is wrong with the file.
@@ -74,8 +84,9 @@ enum TargetEntry {
 pub(crate) enum FileError {
     #[error("{}: {error}", path.display())]
     Unreadable { path: PathBuf, error: io::Error },
-    #[error("{}: {error}", path.display())]
-    Malformed { path: PathBuf, error: Box<toml::de::Error> },
+    /// Without the line itself, which may hold a key.
+    #[error("{}: line {line}: {message}", path.display())]
+    Malformed { path: PathBuf, line: usize, message: String },
     /// The place, and what is wrong there.
     #[error("{}: {place}: {reason}", path.display())]
     Mistake { path: PathBuf, place: String, reason: String },
@@ -89,7 +100,15 @@ impl File {
         match fs::read_to_string(&at) {
             Ok(text) => match toml::from_str(&text) {
                 Ok(file) => Ok(Some(Located { path: at, file })),
-                Err(error) => Err(FileError::Malformed { path: at, error: Box::new(error) }),
+                Err(error) => {
+                    let start = error.span().map_or(0, |span| span.start);
+                    let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+                    Err(FileError::Malformed {
+                        path: at,
+                        line,
+                        message: error.message().to_owned(),
+                    })
+                }
             },
             Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FileError::Unreadable { path: at, error }),
@@ -122,7 +141,7 @@ impl Located {
                 llm = llm.rate_limit(name, limit);
             }
             if let Some(calls) = table.concurrent {
-                llm = llm.concurrency(name, calls);
+                llm = llm.concurrency(name, calls.get());
             }
         }
         for (name, table) in &self.file.models {
@@ -155,9 +174,11 @@ impl ProviderTable {
         llm: LlmBuilder,
         key: impl Fn(&str) -> Option<String>,
     ) -> Result<LlmBuilder, String> {
-        let url = self.base_url.as_deref().ok_or("base_url is missing")?;
+        let url = self.base_url.as_ref().ok_or("base_url is missing")?.expose().as_str();
         let found = |variable: &String| {
-            key(variable).ok_or_else(|| format!("api_key_env: {variable} is not set"))
+            let value = key(variable).filter(|value| !value.trim().is_empty());
+            // Its name is not shown: somebody may have written the key itself there.
+            value.ok_or("api_key_env: there is no variable of this name, or it is empty")
         };
         let key = self.api_key_env.as_ref().map(found).transpose()?.map(ApiKey::new);
         let or_none = || key.clone().unwrap_or_else(|| ApiKey::new(""));
@@ -191,10 +212,10 @@ impl ProviderTable {
         }
         let mut limit = RateLimit::default();
         if let Some(requests) = self.requests_per_minute {
-            limit = limit.requests(requests);
+            limit = limit.requests(requests.get());
         }
         if let Some(tokens) = self.tokens_per_minute {
-            limit = limit.tokens(tokens);
+            limit = limit.tokens(tokens.get());
         }
         if let Some(seconds) = self.wait_seconds {
             let wait = Duration::try_from_secs_f64(seconds);
@@ -208,7 +229,7 @@ impl ModelTable {
     fn route(&self) -> Route {
         let shares = self.targets.iter().fold(Route::default(), |route, target| match target {
             TargetEntry::Model(model) => route.share(model, 1),
-            TargetEntry::Share { model, weight } => route.share(model, *weight),
+            TargetEntry::Share(Share { model, weight }) => route.share(model, *weight),
         });
         self.fallbacks.iter().fold(shares, |route, model| route.fallback(model))
     }

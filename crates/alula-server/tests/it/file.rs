@@ -61,10 +61,13 @@ async fn a_mistake_is_named_with_its_place() {
         ("[providers.x]\nkind = \"smoke\"\nbase_url = \"http://x\"", "unknown variant"),
         (
             "[providers.x]\nkind = \"openai\"\nbase_url = \"http://x\"\napi_key_env = \"NONE\"",
-            "providers.x: api_key_env: NONE is not set",
+            "providers.x: api_key_env: there is no variable",
         ),
         ("[models.fast]\ntargets = []", "models.fast: targets is empty"),
         ("[models.fast]\ntargets = [5]", "line 2"),
+        ("[models.fast]\ntargets = [\"demo/x\", \"nobody/m\"]", "\"nobody/m\" names none"),
+        ("[models.a]\ntargets = [{ model = \"demo/x\", weight = 1, extra = 1 }]", "line 2"),
+        ("[providers.demo]\nconcurrent = 0", "line 2"),
         ("modles = 1", "unknown field `modles`"),
         ("[providers.nobody]\nrequests_per_minute = 5", "\"nobody\", which is no provider"),
     ] {
@@ -74,4 +77,7 @@ async fn a_mistake_is_named_with_its_place() {
         assert!(ended.stderr.contains(expected), "{text}: {ended:?}");
         drop(dir);
     }
+    let (_dir, start) = with_file("[providers.x]\napi_key = \"sk-canary\"");
+    let ended = start.end();
+    assert!(!format!("{ended:?}").contains("canary"), "{ended:?}");
 }
