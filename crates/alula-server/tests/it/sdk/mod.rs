@@ -71,6 +71,20 @@ async fn clients_of_anthropic_need_no_change() {
     anthropic.finish();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_of_the_readme_runs() {
+    let Some(python) = python("openai") else { return };
+    let readme = include_str!("../../../../../README.md");
+    let program = readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next());
+    let alula = serve().listen();
+    let program = program.unwrap().replace("http://localhost:8000", &alula.url(""));
+    let mut command = Command::new(python);
+    command.args(["-c", &program]).env("NO_PROXY", "127.0.0.1");
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("demo"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Runs a program that asks a model of each provider and checks what it reads.
 async fn judge(python: PathBuf, program: &str, alula: &Alula) {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/sdk").join(program);
