@@ -210,7 +210,10 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_object_is_refused() {
-        for body in ["", "[1]", "{\"model\":", "{}x", "{\"model\":\"a\",\"model\":\"b\"}"] {
+        let doubled = "{\"model\":\"a\",\"model\":\"b\"}";
+        // A server that reads it as true would answer with a stream that nobody waits for.
+        let odd = ["{\"stream\": 1}", "{\"stream\": \"true\"}"];
+        for body in ["", "[1]", "{\"model\":", "{}x", doubled].into_iter().chain(odd) {
             let error = Head::of(body.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::InvalidRequest, "{body}");
         }

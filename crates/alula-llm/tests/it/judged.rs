@@ -192,3 +192,17 @@ fn a_target_that_is_written_wrong_is_no_other_providers() {
     assert_eq!(error.kind(), &ErrorKind::NotFound);
     assert!(error.message().contains("\"c/m\"") && error.message().contains("\"r\""), "{error}");
 }
+
+/// What is refused before it is sent uses up no tokens.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_sent_has_used_nothing() {
+    let invalid = Act::Fail(ErrorKind::InvalidRequest);
+    let actor = Actor::new("a", (0..5).map(|_| invalid.clone()).chain([Act::Answer("yes")]));
+    let limit = RateLimit::default().tokens(2_000).wait_max(Duration::ZERO);
+    let llm = llm(&[&actor]).default_model("a/m").rate_limit("a", limit).build().unwrap();
+    for _ in 0..5 {
+        let error = llm.chat(ask()).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::InvalidRequest);
+    }
+    llm.chat(ask()).await.unwrap();
+}

@@ -100,6 +100,18 @@ async fn a_call_whose_caller_leaves_is_told() {
     }
 }
 
+/// Many a reader stops at a malformed event, after which the stream could be read on.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_left_at_a_malformed_event_has_failed() {
+    let told = Told::default();
+    let steps = vec![start(), usage(100, 1), text("a"), Step::Fail(ErrorKind::Decode), text("b")];
+    let llm = builder(&told, [steps.clone(), steps]).build().unwrap();
+    llm.stream(request()).await.unwrap().accumulate().await.unwrap_err();
+    let record = told.only();
+    assert_eq!(record.outcome, Outcome::Failed(ErrorKind::Decode));
+    assert_eq!(record.usage.unwrap().input, 100);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_breaks_off_is_told_with_what_it_used() {
     let told = Told::default();
