@@ -185,7 +185,10 @@ impl Watch {
 }
 
 /// Polls the future first and the clock after it.
-async fn within<F: Future>(at: Option<(Instant, Phase)>, future: F) -> Result<F::Output, Phase> {
+pub(crate) async fn within<F: Future>(
+    at: Option<(Instant, Phase)>,
+    future: F,
+) -> Result<F::Output, Phase> {
     match at {
         Some((at, phase)) => timeout_at(at, future).await.map_err(|_| phase),
         None => Ok(future.await),

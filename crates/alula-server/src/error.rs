@@ -23,20 +23,18 @@ impl From<Error> for ProviderError {
 
 impl ApiError for ProviderError {
     fn into_http(self) -> HttpError {
-        let error = self.0;
-        let http = HttpError::new(error.public_status(), error.public_message());
-        let http = match retry_after_seconds(&error) {
-            Some(seconds) => http.retry_after(seconds),
-            None => http,
-        };
-        http.because(error)
+        with_status(self.0.public_status(), self.0)
     }
 }
 
-/// How long a client is to wait before it asks again; `None` where waiting does not help.
-pub(crate) fn retry_after_seconds(error: &Error) -> Option<u64> {
-    let wait = || error.retry_after().map_or(RETRY_AFTER_SECONDS, whole_seconds);
-    error.is_retryable().then(wait)
+/// The answer of this status, with the time to wait where waiting helps.
+pub(crate) fn with_status(status: u16, error: Error) -> HttpError {
+    let http = HttpError::new(status, error.public_message());
+    if !error.is_retryable() {
+        return http.because(error);
+    }
+    let wait = error.retry_after().map_or(RETRY_AFTER_SECONDS, whole_seconds);
+    http.retry_after(wait).because(error)
 }
 
 /// Seconds, rounded up: who waits less is refused again.

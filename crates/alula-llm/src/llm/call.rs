@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
 
 use super::{
@@ -13,9 +13,9 @@ use super::{
     underway::Underway,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Phase, Result,
     cache::{Digest, Place},
-    deadline::Watch,
+    deadline::{Watch, within},
     observe::{self, Call},
     resilience::{self, Admission, InFlight, Passage},
 };
@@ -245,12 +245,17 @@ impl<'a> Attempts<'a> {
     ) -> Result<(A::Answer, Passage), (Option<Passage>, Error)> {
         let provider = &*connected.provider;
         let came = Instant::now();
-        let turn = within(self.ends, connected.gate.pass(|| request.tokens())).await;
-        let passage = turn.unwrap_or_else(|| Err(self.inner.deadlines.missed_total()));
-        let passage = passage.map_err(|error| (None, error.with_provider(provider.name())))?;
-        if is_over(self.ends) {
-            return Err((None, self.inner.deadlines.missed_total()));
-        }
+        let missed = || self.inner.deadlines.missed_total();
+        let at = self.ends.map(|ends| (ends, Phase::Total));
+        let turn = match within(at, connected.gate.pass(|| request.tokens())).await {
+            Ok(Ok(passage)) if is_over(self.ends) => {
+                passage.used(Some(0));
+                Err(missed())
+            }
+            Ok(turn) => turn,
+            Err(_) => Err(missed()),
+        };
+        let passage = turn.map_err(|error| (None, error.with_provider(provider.name())))?;
         // The wait for a turn is not the provider's.
         *begins = begins.and_then(|begins| begins.checked_add(came.elapsed()));
         self.call.asked();
@@ -263,13 +268,6 @@ impl<'a> Attempts<'a> {
     fn watch(&self, begins: Option<Instant>) -> Watch {
         let first = begins.map(|begins| begins.saturating_duration_since(Instant::now()));
         Watch::new(self.inner.deadlines, self.ends, first)
-    }
-}
-
-async fn within<F: Future>(ends: Option<Instant>, future: F) -> Option<F::Output> {
-    match ends {
-        Some(ends) => timeout_at(ends, future).await.ok(),
-        None => Some(future.await),
     }
 }
 

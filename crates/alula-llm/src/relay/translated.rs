@@ -1,12 +1,8 @@
 //! Answers of providers that speak another protocol than the client.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::{Arc, Mutex};
 
 use futures_util::{StreamExt, stream};
-use serde_json::Value;
 
 use super::{
     RelayChunk, RelayRequest, RelayResponse, RelayStream,
@@ -30,17 +26,12 @@ pub(crate) fn response(request: &RelayRequest, answer: ChatResponse) -> Result<R
         _ => None,
     };
     if let (Some(name), Some(body)) = (time, body.as_object_mut()) {
-        body.entry(name).or_insert_with(now);
+        body.entry(name).or_insert_with(|| StreamOptions::default().created_or_now().into());
     }
     let ChatResponse { id, model, usage, mut extra, .. } = answer;
     let service_tier = extra.take_string("service_tier");
     let body = body.to_string().into();
     Ok(RelayResponse { body, id, model, usage, service_tier, is_cached: false })
-}
-
-/// The seconds since 1970.
-fn now() -> Value {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().into()
 }
 
 fn options(request: &RelayRequest) -> StreamOptions {

@@ -16,7 +16,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use crate::error::retry_after_seconds;
+use crate::error::with_status;
 
 /// Headers of a client that go along to providers of the same protocol.
 const PASSED_ON: [HeaderName; 2] =
@@ -38,12 +38,7 @@ impl RelayError {
 impl ApiError for RelayError {
     fn into_http(self) -> HttpError {
         let (status, _) = self.protocol.error_to_json(&self.error);
-        let http = HttpError::new(status, self.error.public_message());
-        let http = match retry_after_seconds(&self.error) {
-            Some(seconds) => http.retry_after(seconds),
-            None => http,
-        };
-        http.because(self.error)
+        with_status(status, self.error)
     }
 }
 

@@ -136,7 +136,7 @@ impl StreamOptions {
         self.id.clone().unwrap_or_else(new)
     }
 
-    pub(super) fn created_or_now(&self) -> u64 {
+    pub(crate) fn created_or_now(&self) -> u64 {
         self.created.unwrap_or_else(|| {
             SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
         })
