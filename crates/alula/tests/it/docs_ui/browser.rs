@@ -98,6 +98,8 @@ async fn visit(chromium: &FilePath, url: &str) -> Visit {
 fn console(said: &str) -> Vec<String> {
     const OWN: [&str; 5] =
         ["chrome:", "chrome-error:", "chrome-extension:", "chrome-untrusted:", "devtools:"];
+    // What the browser advises the author of a page, where it has the time to look at the page.
+    const ADVICE: &str = "\"[DOM] ";
     let mut messages: Vec<String> = Vec::new();
     let mut is_open = false;
     for line in said.lines() {
@@ -113,7 +115,8 @@ fn console(said: &str) -> Vec<String> {
     }
     let is_own = |message: &String| {
         let source = message.rsplit_once("\", source: ").map_or("", |(_, source)| source);
-        OWN.iter().any(|scheme| source.starts_with(scheme))
+        let is_advice = message.contains(":INFO:") && message.contains(ADVICE);
+        is_advice || OWN.iter().any(|scheme| source.starts_with(scheme))
     };
     messages.into_iter().filter(|message| !is_own(message)).collect()
 }
@@ -125,6 +128,7 @@ fn only_what_is_said_of_the_browsers_own_pages_is_left_out() {
         [1:1:1126/08.3:INFO:CONSOLE:7] \"two\n\
         lines\", source: http://127.0.0.1:1/docs/start.js (7)\n\
         [1:1:1126/08.4:ERROR:other.cc(1)] no bus\n\
+        [1:1:1126/08.5:INFO:CONSOLE:0] \"[DOM] a field has no form: %o\", source: http://127.0.0.1:1/docs (0)\n\
         [1:1:1126/08.5:INFO:CONSOLE:0] \"not found\", source: http://elsewhere.example/x (0)\n\
         [1:1:1126/08.6:INFO:CONSOLE:0] \"says \", source: chrome://x\", source:  (0)\n";
     let console = console(said);
