@@ -254,7 +254,7 @@ impl LlmBuilder {
         if let Some(model) = &inner.default_model {
             inner.targets(model)?;
         }
-        Ok(Llm { inner: Arc::new(inner), scope: None })
+        Ok(Llm { inner: Arc::new(inner), scope: None, listener: None })
     }
 
     /// Checks the providers, and gives them what they share.

@@ -22,8 +22,7 @@ use crate::{
 
 /// Makes a call, which is [underway](Underway) once it is answered.
 pub(super) async fn run<A: Ask>(llm: &Llm, request: A::Request) -> Result<(A::Answer, Underway)> {
-    let (observer, scope) = (&llm.inner.observer, llm.scope.as_ref());
-    let call = Call::begin(observer, A::OPERATION, request.model(), A::STREAMS, scope);
+    let call = Call::begin(llm.told(), A::OPERATION, request.model(), A::STREAMS);
     match ask::<A>(llm, request, &call).await {
         Ok(Asking { answer, in_flight, place }) => {
             Ok((answer, Underway { in_flight, place, call }))

@@ -68,8 +68,7 @@ impl Asked for EmbedRequest {
 /// Asks the targets of the request's model, one after the other, until one has given all vectors:
 /// those of different models have nothing to do with each other.
 pub(super) async fn run(llm: &Llm, request: EmbedRequest) -> Result<EmbedResponse> {
-    let (observer, scope) = (&llm.inner.observer, llm.scope.as_ref());
-    let call = Call::begin(observer, Embedding::OPERATION, &request.model, false, scope);
+    let call = Call::begin(llm.told(), Embedding::OPERATION, &request.model, false);
     let answered = ask(&llm.inner, request, &call).await;
     match &answered {
         Ok(answer) => call.answered(answer),

@@ -21,11 +21,11 @@ use self::{
     route::Target,
 };
 use crate::{
-    BreakerState, CacheStats, ChatRequest, ChatResponse, ChatStream, Deadlines, EmbedRequest,
-    EmbedResponse, Error, ErrorKind, Provider, RelayRequest, RelayResponse, RelayStream, Result,
-    RetryPolicy, TokenCount,
+    BreakerState, CacheStats, CallRecord, ChatRequest, ChatResponse, ChatStream, Deadlines,
+    EmbedRequest, EmbedResponse, Error, ErrorKind, Provider, RelayRequest, RelayResponse,
+    RelayStream, Result, RetryPolicy, TokenCount,
     cache::{Cache, kept},
-    observe::{Observer, Server},
+    observe::{Listener, Observer, Server, Told},
     resilience::{Gate, SharedState, Sharing},
 };
 
@@ -61,6 +61,8 @@ pub struct Llm {
     inner: Arc<Inner>,
     /// Whose answers from the cache it gives.
     scope: Option<Arc<str>>,
+    /// Who listens to these calls, besides those who listen to all.
+    listener: Option<Listener>,
 }
 
 #[derive(Debug)]
@@ -272,7 +274,37 @@ impl Llm {
     /// name it.
     #[must_use]
     pub fn scoped(&self, scope: impl Into<Arc<str>>) -> Self {
-        Self { inner: self.inner.clone(), scope: Some(scope.into()) }
+        let listener = self.listener.clone();
+        Self { inner: self.inner.clone(), scope: Some(scope.into()), listener }
+    }
+
+    /// The same, telling `listener` what becomes of its calls, as
+    /// [`LlmBuilder::on_call`] does of all calls: each is told once, when it has ended. It takes the
+    /// place of an earlier one.
+    ///
+    /// What the listener holds is dropped with the last of the calls and of the clones: a permit, say,
+    /// for as long as a stream runs.
+    ///
+    /// ```
+    /// use std::sync::{Arc, OnceLock};
+    ///
+    /// use alula_llm::{ChatRequest, Demo, Llm};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> alula_llm::Result<()> {
+    /// let llm = Llm::builder().provider(Demo::new()).build()?;
+    /// let bill = Arc::new(OnceLock::new());
+    /// let told = bill.clone();
+    /// let one_call = llm.observed(move |call| _ = told.set(call.usage.clone()));
+    /// one_call.chat(ChatRequest::new("demo").user("What is an alula?")).await?;
+    /// assert!(bill.get().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn observed(&self, listener: impl Fn(&CallRecord) + Send + Sync + 'static) -> Self {
+        let listener = Some(Listener::new(listener));
+        Self { inner: self.inner.clone(), scope: self.scope.clone(), listener }
     }
 
     /// What the cache has done so far; nothing if there is none.
@@ -289,6 +321,17 @@ impl Llm {
     /// The model of requests that name none.
     pub fn default_model(&self) -> Option<&str> {
         self.inner.default_model.as_deref()
+    }
+}
+
+impl Llm {
+    /// Who is told of its calls.
+    fn told(&self) -> Told<'_> {
+        Told {
+            observer: &self.inner.observer,
+            scope: self.scope.as_ref(),
+            listener: self.listener.as_ref(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::{CallRecord, Observer, Outcome, Server, content, pieces::Pieces, span};
+use super::{CallRecord, Listener, Observer, Outcome, Server, Told, content, pieces::Pieces, span};
 use crate::{
     Accumulator, ChatEvent, ChatRequest, ChatResponse, Cost, Error, Provider, Usage,
     resilience::Health,
@@ -20,6 +20,7 @@ pub(crate) struct Call(Option<Box<Watch>>);
 #[derive(Debug)]
 struct Watch {
     observer: Arc<Observer>,
+    listener: Option<Listener>,
     begun: Instant,
     /// Attempts of one call may run side by side.
     state: Mutex<State>,
@@ -54,13 +55,13 @@ pub(crate) trait Answered {
 impl Call {
     /// Begins to watch a call for the model that its caller names, if anybody listens.
     pub(crate) fn begin(
-        observer: &Arc<Observer>,
+        told: Told<'_>,
         operation: &'static str,
         asked: &str,
         streams: bool,
-        scope: Option<&Arc<str>>,
     ) -> Self {
-        if !observer.has_listeners() && !span::is_wanted() {
+        let Told { observer, scope, listener } = told;
+        if listener.is_none() && !observer.has_listeners() && !span::is_wanted() {
             return Self(None);
         }
         let state = State {
@@ -72,8 +73,12 @@ impl Call {
             #[cfg(feature = "otel")]
             attributes: Vec::new(),
         };
-        let (observer, state) = (observer.clone(), Mutex::new(state));
-        Self(Some(Box::new(Watch { observer, begun: Instant::now(), state })))
+        Self(Some(Box::new(Watch {
+            observer: observer.clone(),
+            listener: listener.cloned(),
+            begun: Instant::now(),
+            state: Mutex::new(state),
+        })))
     }
 
     /// The call goes to this target now. Returns whether the [prompt](Self::prompt) is to be
@@ -188,7 +193,7 @@ impl Call {
 
     fn finish(&mut self, outcome: Outcome) {
         let Some(watch) = self.0.take() else { return };
-        let Watch { observer, begun, state } = *watch;
+        let Watch { observer, listener, begun, state } = *watch;
         let mut state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = mem::take(&mut state.streamed) {
             state.span.record("gen_ai.output.messages", content::output(&answer.finish()));
@@ -211,6 +216,9 @@ impl Call {
         observer.measure(record, state.server.as_ref());
         for hook in &observer.hooks {
             hook(record);
+        }
+        if let Some(listener) = &listener {
+            listener.tell(record);
         }
     }
 }
@@ -241,10 +249,14 @@ mod tests {
 
     #[test]
     fn nothing_is_noted_where_nobody_listens() {
+        let begins = |observer: Observer, listener: Option<&Listener>| {
+            let told = Told { observer: &Arc::new(observer), scope: None, listener };
+            Call::begin(told, "chat", "m", false).0.is_some()
+        };
+        assert!(!begins(Observer::default(), None));
+        assert!(begins(Observer::default(), Some(&Listener::new(|_| {}))));
         let mut observer = Observer::default();
-        assert!(Call::begin(&Arc::new(observer), "chat", "m", false, None).0.is_none());
-        observer = Observer::default();
         observer.hooks.push(Arc::new(|_| {}));
-        assert!(Call::begin(&Arc::new(observer), "chat", "m", false, None).0.is_some());
+        assert!(begins(observer, None));
     }
 }

@@ -27,6 +27,34 @@ use crate::{Error, Prices};
 
 type Hook = Arc<dyn Fn(&CallRecord) + Send + Sync>;
 
+/// Who listens to the calls of one [`Llm`](crate::Llm).
+#[derive(Clone)]
+pub(crate) struct Listener(Hook);
+
+impl Listener {
+    pub(crate) fn new(hook: impl Fn(&CallRecord) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hook))
+    }
+
+    fn tell(&self, record: &CallRecord) {
+        (self.0)(record);
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
+/// Who is told of a call, and on whose behalf it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'a> {
+    pub(crate) observer: &'a Arc<Observer>,
+    pub(crate) scope: Option<&'a Arc<str>>,
+    pub(crate) listener: Option<&'a Listener>,
+}
+
 /// Who listens to calls, and what it needs to know.
 pub(crate) struct Observer {
     pub(crate) hooks: Vec<Hook>,
