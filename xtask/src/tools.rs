@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -17,6 +18,9 @@ const BROWSERS: &[&str] =
 /// Names under which Redis, or what takes its place, is installed.
 const REDIS: &[&str] = &["redis-server", "valkey-server"];
 
+/// Where Debian has the versions of Postgres, which are not in the path.
+const POSTGRES: &str = "/usr/lib/postgresql";
+
 /// What the tests can use of what they need.
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
@@ -26,6 +30,8 @@ pub(crate) struct Tools {
     chromium: Option<PathBuf>,
     /// A Redis.
     redis: Option<PathBuf>,
+    /// The folder of the programs of a Postgres.
+    postgres: Option<PathBuf>,
 }
 
 impl Tools {
@@ -35,14 +41,18 @@ impl Tools {
             python: Environment::new(workspace, "test").find(),
             chromium: BROWSERS.iter().find_map(process::find),
             redis: REDIS.iter().find_map(process::find),
+            postgres: postgres(),
         }
     }
 
     /// Installs what is missing. Without apt, that is only the Python packages.
     pub(crate) fn install(workspace: &Workspace) -> Result<Self> {
         let mut tools = Self::find(workspace);
-        provide(&mut tools.chromium, "Chromium", "chromium", BROWSERS)?;
-        provide(&mut tools.redis, "Redis", "redis-server", REDIS)?;
+        let first_of =
+            |names: &'static [&'static str]| move || names.iter().find_map(process::find);
+        provide(&mut tools.chromium, "Chromium", "chromium", first_of(BROWSERS))?;
+        provide(&mut tools.redis, "Redis", "redis-server", first_of(REDIS))?;
+        provide(&mut tools.postgres, "Postgres", "postgresql", postgres)?;
         if tools.python.is_none() {
             tools.python = Some(Environment::new(workspace, "test").install()?);
         }
@@ -61,7 +71,8 @@ impl Tools {
         set("ALULA_TEST_PYTHON", self.python.as_deref());
         set("ALULA_TEST_CHROMIUM", self.chromium.as_deref());
         set("ALULA_TEST_REDIS", self.redis.as_deref());
-        let tools = [&self.python, &self.chromium, &self.redis];
+        set("ALULA_TEST_POSTGRES", self.postgres.as_deref());
+        let tools = [&self.python, &self.chromium, &self.redis, &self.postgres];
         let complete = tools.iter().all(|tool| tool.is_some());
         set("ALULA_TEST_REQUIRE", complete.then(|| Path::new("1")));
     }
@@ -72,7 +83,7 @@ fn provide(
     program: &mut Option<PathBuf>,
     name: &str,
     package: &str,
-    programs: &[&str],
+    find: impl Fn() -> Option<PathBuf>,
 ) -> Result<()> {
     if program.is_some() {
         return Ok(());
@@ -83,8 +94,16 @@ fn provide(
     }
     apt_install(&[package])
         .with_context(|| format!("cannot install {name}; do it by hand, or say --no-install"))?;
-    *program = programs.iter().find_map(process::find);
+    *program = find();
     Ok(())
+}
+
+/// The folder of `postgres` and `initdb`: that of the path, or the newest of Debian's.
+fn postgres() -> Option<PathBuf> {
+    let in_path = process::find("initdb").and_then(|program| Some(program.parent()?.to_owned()));
+    let versions = fs::read_dir(POSTGRES).into_iter().flatten().flatten();
+    let folders = versions.map(|version| version.path().join("bin"));
+    in_path.or_else(|| folders.filter(|folder| folder.join("postgres").is_file()).max())
 }
 
 pub(crate) fn has_apt() -> bool {
@@ -115,8 +134,13 @@ mod tests {
     use super::*;
 
     fn told(tools: &Tools) -> Vec<(&str, Option<String>)> {
-        let names =
-            ["ALULA_TEST_PYTHON", "ALULA_TEST_CHROMIUM", "ALULA_TEST_REDIS", "ALULA_TEST_REQUIRE"];
+        let names = [
+            "ALULA_TEST_PYTHON",
+            "ALULA_TEST_CHROMIUM",
+            "ALULA_TEST_REDIS",
+            "ALULA_TEST_POSTGRES",
+            "ALULA_TEST_REQUIRE",
+        ];
         let mut command = Command::new("true");
         tools.tell(&mut command);
         let value = |name: &str| {
@@ -128,14 +152,15 @@ mod tests {
 
     #[test]
     fn tests_must_run_once_every_tool_is_there() {
-        let (python, redis) = (Some("python".into()), Some("redis".into()));
-        let mut tools = Tools { python, chromium: None, redis };
+        let [python, redis, postgres] = ["python", "redis", "postgres"].map(|it| Some(it.into()));
+        let mut tools = Tools { python, chromium: None, redis, postgres };
         assert_eq!(
             told(&tools),
             [
                 ("ALULA_TEST_PYTHON", Some("python".to_owned())),
                 ("ALULA_TEST_CHROMIUM", None),
                 ("ALULA_TEST_REDIS", Some("redis".to_owned())),
+                ("ALULA_TEST_POSTGRES", Some("postgres".to_owned())),
                 ("ALULA_TEST_REQUIRE", None),
             ],
         );

@@ -3,10 +3,30 @@
 use alula::{App, Router};
 use alula_llm::Llm;
 
-use crate::routers::{anthropic, chat, health, openai};
+use crate::{
+    db::{DatabaseUrl, Db, DbError},
+    routers::{anthropic, chat, health, openai},
+    services::models::Models,
+};
+
+/// What endpoints work with.
+#[derive(Debug)]
+pub(crate) struct Services {
+    pub(crate) models: Models,
+    pub(crate) db: Db,
+}
+
+impl Services {
+    /// Opens what is kept.
+    pub(crate) async fn open(llm: Llm, database: &DatabaseUrl) -> Result<Self, DbError> {
+        Ok(Self { models: Models::new(llm), db: Db::open(database).await? })
+    }
+}
 
 /// Builds the application over its services.
-pub(crate) fn app(llm: Llm) -> App {
+pub(crate) fn app(services: Services) -> App {
+    let Services { models, db } = services;
+    let closing = db.clone();
     App::new("Alula", env!("CARGO_PKG_VERSION"))
         .description(
             "One API in front of language models. Ask with `/chat`, stream with `/chat/stream`, \
@@ -16,7 +36,11 @@ pub(crate) fn app(llm: Llm) -> App {
         .describe_tag("OpenAI", "For clients of OpenAI, whoever the provider is.")
         .describe_tag("Anthropic", "For clients of Anthropic, whoever the provider is.")
         .describe_tag("Health", "Whether the server works.")
-        .state(llm)
+        .state(models)
+        .state(db)
+        .lifespan(
+            |startup| async move { Ok(startup.on_shutdown(async move { closing.close().await })) },
+        )
         .include(Router::new().tag("Health").routes(health::routes()))
         // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
         // refused, as it is more likely a typing mistake than a wish to be ignored.

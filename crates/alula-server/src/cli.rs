@@ -19,8 +19,9 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::error::CliError;
 use crate::{
-    app,
+    app::{self, Services},
     config::{Config, ConfigError, File},
+    db::DatabaseUrl,
     dependencies::this_machine,
     dev::{CargoOptions, Dev},
     new::New,
@@ -49,6 +50,8 @@ Environment:
   HTTPS_PROXY, ALL_PROXY                 a proxy to providers that are not on this machine: to
                                          those at https:// addresses, and to all others
   NO_PROXY                               hosts that are called without a proxy
+  DATABASE_URL                           where keys and usage are kept: postgres://…, or a file of
+                                         SQLite (sqlite://data/alula.db)
   ALULA_MODEL                            the model of requests that name none (provider/model)
   ALULA_CONNECT_SECONDS                  to open a connection to a provider (5)
   ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)
@@ -200,7 +203,7 @@ impl Cli {
             match command {
                 Command::Serve(arguments) => serve(arguments).await,
                 Command::Replay(arguments) => replay(arguments).await,
-                Command::Openapi => print_openapi(),
+                Command::Openapi => print_openapi().await,
                 Command::New(arguments) => new(arguments),
                 Command::Dev(arguments) => dev(arguments).await,
             }
@@ -234,7 +237,8 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     if Workers::this_worker().is_none() {
         greet(scheme, server.local_addr(), &llm);
     }
-    let mut app = app::app(llm).limits(config.limits).max_body(config.body_bytes_max);
+    let services = Services::open(llm, &config.database).await?;
+    let mut app = app::app(services).limits(config.limits).max_body(config.body_bytes_max);
     if let Some(tls) = tls {
         app = app.tls(tls);
     }
@@ -266,9 +270,10 @@ async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn print_openapi() -> Result<(), CliError> {
+async fn print_openapi() -> Result<(), CliError> {
     let llm = llm::demo().map_err(ConfigError::Llm)?;
-    let document = app::app(llm).openapi()?;
+    let services = Services::open(llm, &DatabaseUrl::Memory).await?;
+    let document = app::app(services).openapi()?;
     say(&format!("{document:#}"));
     Ok(())
 }

@@ -15,7 +15,10 @@ use alula_llm::{ApiKey, BreakerPolicy, Deadlines, Proxies, RetryPolicy};
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use self::file::{File, FileError, Located};
-use crate::services::llm::{HOSTED, Hosted};
+use crate::{
+    db::DatabaseUrl,
+    services::llm::{HOSTED, Hosted},
+};
 
 /// The most bytes of a request body by default: a long conversation with a few pictures.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -28,6 +31,8 @@ pub(crate) struct Config {
     /// Where Ollama listens; `None` for its usual place.
     /// It may hold a password.
     pub(crate) ollama_host: Option<Secret<String>>,
+    /// Where keys and usage are kept.
+    pub(crate) database: DatabaseUrl,
     /// The model of requests that name none.
     pub(crate) model: Option<String>,
     pub(crate) deadlines: Deadlines,
@@ -178,6 +183,7 @@ impl Config {
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),
             ollama_host: variables.text("OLLAMA_HOST").map(Secret::new),
+            database: variables.secret("DATABASE_URL").unwrap_or_default(),
             model: variables.text("ALULA_MODEL"),
             deadlines,
             retry,
@@ -227,6 +233,12 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         let text = self.text(name)?;
         text.parse().map_err(|error| self.mistakes.push(format!("{name}={text}: {error}"))).ok()
+    }
+
+    /// The same for what may hold a password.
+    fn secret<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
+        let text = self.text(name)?;
+        text.parse().map_err(|error| self.mistakes.push(format!("{name}: {error}"))).ok()
     }
 
     /// A time in seconds, up to a day, or 0 for none.

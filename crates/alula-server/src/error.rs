@@ -8,22 +8,36 @@ use alula_llm::Error;
 /// Seconds to wait after a failure whose end nobody knows.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// An error of a provider, on its way to the client.
-///
-/// The client reads what it can act on: its own mistakes in the provider's words, ours and the
-/// provider's without details. The log reads everything.
+/// Why a call was not answered.
 #[derive(Debug)]
-pub(crate) struct ProviderError(pub(crate) Error);
+pub(crate) enum CallError {
+    /// It was not let in.
+    Refused(HttpError),
+    /// An error of a provider.
+    ///
+    /// The client reads what it can act on: its own mistakes in the provider's words, ours and the
+    /// provider's without details. The log reads everything.
+    Provider(Error),
+}
 
-impl From<Error> for ProviderError {
+impl From<Error> for CallError {
     fn from(error: Error) -> Self {
-        Self(error)
+        Self::Provider(error)
     }
 }
 
-impl ApiError for ProviderError {
+impl From<HttpError> for CallError {
+    fn from(error: HttpError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl ApiError for CallError {
     fn into_http(self) -> HttpError {
-        with_status(self.0.public_status(), self.0)
+        match self {
+            Self::Refused(error) => error,
+            Self::Provider(error) => with_status(error.public_status(), error),
+        }
     }
 }
 
@@ -50,7 +64,7 @@ mod tests {
 
     fn answered(kind: ErrorKind) -> (u16, Option<String>) {
         let error = Error::new(kind, "sk-secret was refused").with_provider("openai");
-        let http = ProviderError(error).into_http();
+        let http = CallError::Provider(error).into_http();
         let wait = http.headers().find(|(name, _)| *name == "retry-after");
         (http.status().as_u16(), wait.map(|(_, value)| value.to_str().unwrap().to_owned()))
     }
@@ -71,7 +85,7 @@ mod tests {
     #[test]
     fn our_own_trouble_with_a_provider_is_not_told() {
         let error = Error::new(ErrorKind::Auth, "key sk-secret is wrong").with_provider("openai");
-        let http = ProviderError(error).into_http();
+        let http = CallError::Provider(error).into_http();
         assert!(!http.detail().to_string().contains("sk-secret"));
         assert!(http.log_message().contains("is wrong"));
     }

@@ -3,6 +3,7 @@
 mod app;
 mod cli;
 mod config;
+mod db;
 mod dependencies;
 mod dev;
 mod error;

@@ -4,12 +4,13 @@ use std::{fmt, net::IpAddr};
 
 use alula::{StartError, serve::TlsError};
 
-use crate::{config::ConfigError, dev::DevError, new::NewError, replay::ReplayError};
+use crate::{config::ConfigError, db::DbError, dev::DevError, new::NewError, replay::ReplayError};
 
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum CliError {
     Config(ConfigError),
+    Db(DbError),
     Unauthenticated(IpAddr),
     Bind { host: IpAddr, port: u16, error: std::io::Error },
     Tls(TlsError),
@@ -22,8 +23,13 @@ pub(crate) enum CliError {
 impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::New(NewError::Io(..)) | Self::Dev(_) | Self::Bind { .. } | Self::Start(_) => 1,
+            Self::New(NewError::Io(..))
+            | Self::Dev(_)
+            | Self::Bind { .. }
+            | Self::Start(_)
+            | Self::Db(DbError::Unreachable(_) | DbError::Statement(_)) => 1,
             Self::Config(_)
+            | Self::Db(_)
             | Self::Unauthenticated(_)
             | Self::Tls(_)
             | Self::Replay(_)
@@ -36,6 +42,7 @@ impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
+            Self::Db(error) => error.fmt(f),
             Self::Unauthenticated(host) => write!(
                 f,
                 "{host} can be reached from other machines, and requests need no key: anyone could \
@@ -59,6 +66,12 @@ impl fmt::Display for CliError {
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<DbError> for CliError {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
     }
 }
 

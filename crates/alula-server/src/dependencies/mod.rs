@@ -1,5 +1,6 @@
 //! What endpoints depend on.
 
+mod auth;
 mod host;
 
-pub(crate) use host::this_machine;
+pub(crate) use self::{auth::caller, host::this_machine};

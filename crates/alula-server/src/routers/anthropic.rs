@@ -1,10 +1,13 @@
 //! The API of Anthropic, for clients that are written for it.
 
 use alula::{ErrorContext, ErrorFormat, HttpError, Operation, Router, prelude::*};
-use alula_llm::{Llm, model::Protocol};
+use alula_llm::model::Protocol;
 use serde_json::{Map, Value};
 
-use crate::services::relay::{Asked, RelayError, Relayed, counted, in_words_of, relay};
+use crate::{
+    dependencies::caller,
+    services::relay::{Asked, RelayError, Relayed, counted, in_words_of, relay},
+};
 
 /// The routes of this module.
 pub(crate) fn router() -> Router {
@@ -16,16 +19,22 @@ pub(crate) fn router() -> Router {
 ///
 /// Any model answers, whoever its provider is.
 #[post("/v1/messages")]
-async fn messages(llm: State<Llm>, request: Asked<Messages>) -> Result<Relayed, RelayError> {
-    relay(&llm, Protocol::AnthropicMessages, request.headers, request.body).await
+async fn messages(
+    caller: Depends<caller>,
+    request: Asked<Messages>,
+) -> Result<Relayed, RelayError> {
+    relay(&caller, Protocol::AnthropicMessages, request.headers, request.body).await
 }
 
 /// Count the tokens of a request to `/v1/messages`, without making it.
 ///
 /// Where the provider cannot count, this is an estimate.
 #[post("/v1/messages/count_tokens")]
-async fn count_tokens(llm: State<Llm>, request: Asked<Counted>) -> Result<Relayed, RelayError> {
-    counted(&llm, Protocol::AnthropicMessages, &request.body).await
+async fn count_tokens(
+    caller: Depends<caller>,
+    request: Asked<Counted>,
+) -> Result<Relayed, RelayError> {
+    counted(&caller, Protocol::AnthropicMessages, &request.body).await
 }
 
 /// A request to `/v1/messages`, with the fields that most requests have.

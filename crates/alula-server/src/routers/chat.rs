@@ -1,12 +1,12 @@
 //! Ask a model: at once, as a stream, or many at a time.
 
 use alula::{ApiError as _, Route, prelude::*};
-use alula_llm::Llm;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use crate::{
-    error::ProviderError,
+    dependencies::caller,
+    error::CallError,
     services::chat::{Answer, ChatAnswer, ChatRequest, Piece, Summary, ask},
 };
 
@@ -57,10 +57,10 @@ fn body_schema(schema: &Value) -> Value {
 /// Ask a model and wait for the whole answer.
 #[post("/chat")]
 async fn chat(
-    llm: State<Llm>,
+    caller: Depends<caller>,
     Json(request): Json<ChatRequest>,
-) -> Result<Json<ChatAnswer>, ProviderError> {
-    Ok(Json(ask(&llm, request).await?))
+) -> Result<Json<ChatAnswer>, CallError> {
+    Ok(Json(ask(&caller, request).await?))
 }
 
 /// One event of a streamed answer.
@@ -89,10 +89,10 @@ enum ChatEvent {
 /// is an event named `error`, and no `[DONE]` follows.
 #[post("/chat/stream")]
 async fn chat_stream(
-    llm: State<Llm>,
+    caller: Depends<caller>,
     Json(request): Json<ChatRequest>,
-) -> Result<Sse<impl Stream<Item = Event<ChatEvent>>>, ProviderError> {
-    let answer = Answer::begin(&llm, request).await?;
+) -> Result<Sse<impl Stream<Item = Event<ChatEvent>>>, CallError> {
+    let answer = Answer::begin(&caller, request).await?;
     Ok(Sse::fallible(stream::unfold(Some(answer), async |answer| {
         let mut answer = answer?;
         let event = match answer.next().await {
@@ -139,11 +139,14 @@ struct BatchError {
 /// The answers come in the order of the questions. A question that fails has an `error` in its
 /// place and does not stop the others.
 #[post("/batch")]
-async fn batch(llm: State<Llm>, Json(Batch(requests)): Json<Batch>) -> Json<Vec<BatchItem>> {
+async fn batch(
+    caller: Depends<caller>,
+    Json(Batch(requests)): Json<Batch>,
+) -> Json<Vec<BatchItem>> {
     let answer = |request| {
-        let llm = llm.clone();
+        let caller = &caller;
         async move {
-            match ask(&llm, request).await {
+            match ask(caller, request).await {
                 Ok(answer) => BatchItem::Answer(Box::new(answer)),
                 Err(error) => failed(error),
             }
@@ -152,7 +155,7 @@ async fn batch(llm: State<Llm>, Json(Batch(requests)): Json<Batch>) -> Json<Vec<
     Json(stream::iter(requests).map(answer).buffered(BATCH_CONCURRENCY).collect().await)
 }
 
-fn failed(error: ProviderError) -> BatchItem {
+fn failed(error: CallError) -> BatchItem {
     let http = error.into_http();
     if http.status().is_server_error() {
         tracing::warn!(status = http.status().as_u16(), "in a batch: {}", http.log_message());

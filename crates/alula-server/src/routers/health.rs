@@ -2,9 +2,11 @@
 
 use alula::{Route, prelude::*};
 
+use crate::db::{Db, DbError};
+
 /// The routes of this module.
 pub(crate) fn routes() -> Vec<Route> {
-    routes![root, health, live]
+    routes![root, health, live, ready]
 }
 
 /// A word from the server.
@@ -37,4 +39,13 @@ async fn health() -> Json<Health> {
 #[get("/health/live")]
 async fn live() -> Json<Health> {
     Json(Health { status: "healthy" })
+}
+
+/// Check that requests can be answered.
+///
+/// For a readiness probe: 503 while the database is away, and while the server shuts down.
+#[get("/health/ready")]
+async fn ready(db: State<Db>) -> Result<Json<Health>, DbError> {
+    db.ping().await?;
+    Ok(Json(Health { status: "healthy" }))
 }

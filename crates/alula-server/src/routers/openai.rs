@@ -1,10 +1,13 @@
 //! The API of OpenAI, for clients that are written for it.
 
 use alula::{ErrorContext, ErrorFormat, HttpError, Operation, Router, prelude::*};
-use alula_llm::{Error, ErrorKind, Llm, model::Protocol};
+use alula_llm::{Error, ErrorKind, model::Protocol};
 use serde_json::{Map, Value};
 
-use crate::services::relay::{Asked, RelayError, Relayed, counted, embedded, in_words_of, relay};
+use crate::{
+    dependencies::caller,
+    services::relay::{Asked, RelayError, Relayed, counted, embedded, in_words_of, relay},
+};
 
 /// The routes of this module.
 pub(crate) fn router() -> Router {
@@ -18,10 +21,10 @@ pub(crate) fn router() -> Router {
 /// unknown fields go along in both directions.
 #[post("/v1/chat/completions")]
 async fn chat_completions(
-    llm: State<Llm>,
+    caller: Depends<caller>,
     request: Asked<ChatCompletion>,
 ) -> Result<Relayed, RelayError> {
-    relay(&llm, Protocol::OpenAiChat, request.headers, request.body).await
+    relay(&caller, Protocol::OpenAiChat, request.headers, request.body).await
 }
 
 /// OpenAI's responses.
@@ -29,8 +32,11 @@ async fn chat_completions(
 /// Any model answers, whoever its provider is; what only OpenAI has, such as
 /// `previous_response_id`, needs OpenAI's responses as the provider.
 #[post("/v1/responses")]
-async fn responses(llm: State<Llm>, request: Asked<ModelResponse>) -> Result<Relayed, RelayError> {
-    relay(&llm, Protocol::OpenAiResponses, request.headers, request.body).await
+async fn responses(
+    caller: Depends<caller>,
+    request: Asked<ModelResponse>,
+) -> Result<Relayed, RelayError> {
+    relay(&caller, Protocol::OpenAiResponses, request.headers, request.body).await
 }
 
 /// The models that have a name.
@@ -81,17 +87,21 @@ impl Model {
 ///
 /// Providers serve others too; ask for them as `provider/model`.
 #[get("/v1/models")]
-async fn models(llm: State<Llm>) -> Json<ModelList> {
-    let data = llm.models().into_iter().map(Model::new).collect();
+async fn models(caller: Depends<caller>) -> Json<ModelList> {
+    let data = caller.models().models().into_iter().map(Model::new).collect();
     Json(ModelList { object: "list", data, has_more: false })
 }
 
 /// One model that has a name here.
 #[get("/v1/models/{*model}")]
-async fn model(llm: State<Llm>, Path(model): Path<String>) -> Result<Json<Model>, RelayError> {
+async fn model(
+    caller: Depends<caller>,
+    Path(model): Path<String>,
+) -> Result<Json<Model>, RelayError> {
+    let llm = caller.models();
     let found = llm.models().into_iter().find(|(name, _)| *name == model);
     let error = || Error::new(ErrorKind::NotFound, format!("there is no model {model:?}"));
-    let unknown = || RelayError::new(Protocol::OpenAiChat, error());
+    let unknown = || RelayError::Provider(Protocol::OpenAiChat, error());
     found.map(Model::new).map(Json).ok_or_else(unknown)
 }
 
@@ -100,10 +110,10 @@ async fn model(llm: State<Llm>, Path(model): Path<String>) -> Result<Json<Model>
 /// Where the provider cannot count, this is an estimate.
 #[post("/v1/responses/input_tokens")]
 async fn input_tokens(
-    llm: State<Llm>,
+    caller: Depends<caller>,
     request: Asked<ModelResponse>,
 ) -> Result<Relayed, RelayError> {
-    counted(&llm, Protocol::OpenAiResponses, &request.body).await
+    counted(&caller, Protocol::OpenAiResponses, &request.body).await
 }
 
 /// OpenAI's embeddings.
@@ -111,8 +121,11 @@ async fn input_tokens(
 /// Any provider that has embeddings answers. A list longer than the provider takes goes to it in
 /// several calls.
 #[post("/v1/embeddings")]
-async fn embeddings(llm: State<Llm>, request: Asked<Embeddings>) -> Result<Relayed, RelayError> {
-    embedded(&llm, &request.body).await
+async fn embeddings(
+    caller: Depends<caller>,
+    request: Asked<Embeddings>,
+) -> Result<Relayed, RelayError> {
+    embedded(&caller, &request.body).await
 }
 
 /// A request to `/v1/chat/completions`, with the fields that most requests have.

@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::ProviderError;
+use super::admission::{Asking, Caller};
+use crate::error::CallError;
 
 /// A question to a model.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
@@ -53,7 +54,7 @@ fn has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
 
 impl ChatRequest {
     /// The request in the model of `alula-llm`.
-    fn into_llm(self, llm: &Llm) -> Result<alula_llm::ChatRequest, ProviderError> {
+    fn into_llm(self, llm: &Llm) -> Result<alula_llm::ChatRequest, CallError> {
         let model = self.model.unwrap_or_default();
         let mut request = llm.request_from_json(&model, self.options)?;
         if let Some(prompt) = self.system_prompt {
@@ -177,8 +178,9 @@ fn stop_reason(reason: &StopReason) -> String {
 }
 
 /// Asks a model and waits for the answer.
-pub(crate) async fn ask(llm: &Llm, request: ChatRequest) -> Result<ChatAnswer, ProviderError> {
-    let request = request.into_llm(llm)?;
+pub(crate) async fn ask(caller: &Caller, request: ChatRequest) -> Result<ChatAnswer, CallError> {
+    let request = request.into_llm(&caller.models())?;
+    let llm = caller.admit(Asking::Chat(&request)).await?;
     let response = llm.chat(request).await?;
     Ok(ChatAnswer { response: response.text(), summary: Summary::from(&response) })
 }
@@ -205,14 +207,15 @@ pub(crate) struct Answer {
 impl Answer {
     /// Asks a model and waits for the first content, so that a failure before it is a status and
     /// not a broken stream.
-    pub(crate) async fn begin(llm: &Llm, request: ChatRequest) -> Result<Self, ProviderError> {
-        let request = request.into_llm(llm)?;
+    pub(crate) async fn begin(caller: &Caller, request: ChatRequest) -> Result<Self, CallError> {
+        let request = request.into_llm(&caller.models())?;
+        let llm = caller.admit(Asking::Chat(&request)).await?;
         let events = llm.stream(request).await?.ready().await?;
         Ok(Self { events: Some(events), so_far: Accumulator::new() })
     }
 
     /// The next piece; nothing after the end or a failure.
-    pub(crate) async fn next(&mut self) -> Option<Result<Piece, ProviderError>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<Piece, CallError>> {
         loop {
             match self.events.as_mut()?.next().await {
                 Some(Ok(event)) => {

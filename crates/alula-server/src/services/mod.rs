@@ -1,5 +1,7 @@
-//! What the endpoints work with.
+//! What endpoints work with.
 
+pub(crate) mod admission;
 pub(crate) mod chat;
 pub(crate) mod llm;
+pub(crate) mod models;
 pub(crate) mod relay;

@@ -8,7 +8,7 @@ use alula::{
     http::{HeaderMap, HeaderName, HeaderValue, Response, header},
 };
 use alula_llm::{
-    EmbedResponse, Error, ErrorKind, Llm, RelayRequest, RelayStream,
+    EmbedResponse, Error, ErrorKind, RelayRequest, RelayStream,
     model::{EmbedProtocol, Encoding, Protocol},
 };
 use bytes::BytesMut;
@@ -16,6 +16,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
+use super::admission::{Asking, Caller};
 use crate::error::with_status;
 
 /// Headers of a client that go along to providers of the same protocol.
@@ -24,21 +25,28 @@ const PASSED_ON: [HeaderName; 2] =
 
 /// A failure, told in the words of a protocol.
 #[derive(Debug)]
-pub(crate) struct RelayError {
-    protocol: Protocol,
-    error: Error,
+pub(crate) enum RelayError {
+    /// It was not let in.
+    Refused(HttpError),
+    /// An error of a provider.
+    Provider(Protocol, Error),
 }
 
-impl RelayError {
-    pub(crate) fn new(protocol: Protocol, error: Error) -> Self {
-        Self { protocol, error }
+impl From<HttpError> for RelayError {
+    fn from(error: HttpError) -> Self {
+        Self::Refused(error)
     }
 }
 
 impl ApiError for RelayError {
     fn into_http(self) -> HttpError {
-        let (status, _) = self.protocol.error_to_json(&self.error);
-        with_status(status, self.error)
+        match self {
+            Self::Refused(error) => error,
+            Self::Provider(protocol, error) => {
+                let (status, _) = protocol.error_to_json(&error);
+                with_status(status, error)
+            }
+        }
     }
 }
 
@@ -55,13 +63,14 @@ pub(crate) fn passed_on(headers: &HeaderMap) -> HeaderMap {
 
 /// Passes a request on, and returns the answer, or its beginning.
 pub(crate) async fn relay(
-    llm: &Llm,
+    caller: &Caller,
     protocol: Protocol,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Relayed, RelayError> {
-    let tell = |error| RelayError::new(protocol, error);
+    let tell = |error| RelayError::Provider(protocol, error);
     let request = RelayRequest::new(protocol, body).map_err(tell)?.with_headers(&headers);
+    let llm = caller.admit(Asking::Relay(&request)).await?;
     match request.is_stream() {
         true => llm.relay_stream(request).await.map(|chunks| Relayed::Stream(Box::new(chunks))),
         false => llm.relay(request).await.map(|answer| Relayed::Whole(answer.body)),
@@ -71,29 +80,30 @@ pub(crate) async fn relay(
 
 /// Counts the tokens of a request without making it.
 pub(crate) async fn counted(
-    llm: &Llm,
+    caller: &Caller,
     protocol: Protocol,
     body: &[u8],
 ) -> Result<Relayed, RelayError> {
     let count = async {
         let request = protocol.count_request_from_json(json_of(body)?)?;
-        let count = llm.count_tokens(request).await?;
+        let count = caller.models().count_tokens(request).await?;
         protocol.count_to_json(&count)
     };
-    let count = count.await.map_err(|error| RelayError::new(protocol, error))?;
+    let count = count.await.map_err(|error| RelayError::Provider(protocol, error))?;
     Ok(Relayed::Whole(count.to_string().into()))
 }
 
 /// Turns texts into vectors, for clients of OpenAI.
-pub(crate) async fn embedded(llm: &Llm, body: &[u8]) -> Result<Relayed, RelayError> {
-    let vectors = async {
-        let mut request = EmbedProtocol::OpenAi.request_from_json(json_of(body)?)?;
-        // However they come from the provider, the client gets them as it asked.
-        let encoding = request.encoding.take().unwrap_or(Encoding::Float);
-        let answer = llm.embed(request).await?;
-        EmbedProtocol::OpenAi.response_to_vec(&EmbedResponse { encoding: Some(encoding), ..answer })
-    };
-    let vectors = vectors.await.map_err(|error| RelayError::new(Protocol::OpenAiChat, error))?;
+pub(crate) async fn embedded(caller: &Caller, body: &[u8]) -> Result<Relayed, RelayError> {
+    let tell = |error| RelayError::Provider(Protocol::OpenAiChat, error);
+    let request = json_of(body).and_then(|json| EmbedProtocol::OpenAi.request_from_json(json));
+    let mut request = request.map_err(tell)?;
+    // However they come from the provider, the client gets them as it asked.
+    let encoding = Some(request.encoding.take().unwrap_or(Encoding::Float));
+    let llm = caller.admit(Asking::Embed(&request)).await?;
+    let answer = llm.embed(request).await.map_err(tell)?;
+    let answer = EmbedResponse { encoding, ..answer };
+    let vectors = EmbedProtocol::OpenAi.response_to_vec(&answer).map_err(tell)?;
     Ok(Relayed::Whole(vectors.into()))
 }
 

@@ -33,6 +33,8 @@ pub(crate) fn alula(arguments: &[&str]) -> Start {
 pub(crate) fn program(path: &Path, arguments: &[&str]) -> Start {
     let mut command = Command::new(path);
     command.args(arguments).env_clear().env("OLLAMA_HOST", NOBODY);
+    // Gone with the process, unless a test names another.
+    command.env("DATABASE_URL", "sqlite::memory:");
     #[expect(clippy::disallowed_methods, reason = "tests have no configuration to read")]
     for name in ["PATH", "HOME"] {
         if let Some(value) = env::var_os(name) {

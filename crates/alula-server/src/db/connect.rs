@@ -1,0 +1,159 @@
+//! From an address to connections.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use alula::Secret;
+use sqlx::{
+    ConnectOptions as _, SqlitePool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{DbError, Pools};
+
+/// How long a statement waits for a connection, and SQLite for another process that writes.
+const WAIT: Duration = Duration::from_secs(5);
+/// How long a request waits for a Postgres that is away.
+const ACQUIRE: Duration = Duration::from_secs(2);
+/// SQLite reads from memory or a local disk, so few readers do.
+const SQLITE_READERS: u32 = 4;
+/// Connections to Postgres, of each process.
+const POSTGRES_CONNECTIONS: u32 = 10;
+
+/// Where the database is.
+#[derive(Debug, Clone)]
+pub(crate) enum DatabaseUrl {
+    /// A file, which is made if it is not there.
+    File(PathBuf),
+    /// SQLite in memory: gone with the process.
+    Memory,
+    /// Postgres; the address may hold a password.
+    Postgres(Secret<String>),
+}
+
+impl Default for DatabaseUrl {
+    fn default() -> Self {
+        Self::File("data/alula.db".into())
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = &'static str;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(Secret::new(url.to_owned())));
+        }
+        let path = url.strip_prefix("sqlite:").ok_or(
+            "expected sqlite://PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST/DATABASE",
+        )?;
+        match path.strip_prefix("//").unwrap_or(path) {
+            ":memory:" => Ok(Self::Memory),
+            "" => Err("sqlite: names no file"),
+            path if path.contains('?') => Err("options after the path of SQLite are not known"),
+            path => Ok(Self::File(path.into())),
+        }
+    }
+}
+
+/// Opens the first connections.
+pub(super) async fn pools(url: &DatabaseUrl) -> Result<Pools, DbError> {
+    match url {
+        DatabaseUrl::Postgres(url) => postgres(url.expose()).await,
+        DatabaseUrl::File(path) => file(path).await,
+        DatabaseUrl::Memory => {
+            let options = SqliteConnectOptions::new().in_memory(true);
+            let pool = sqlite(options.disable_statement_logging(), 1).await?;
+            Ok(Pools::Sqlite { reads: pool.clone(), writes: pool })
+        }
+    }
+}
+
+async fn postgres(url: &str) -> Result<Pools, DbError> {
+    // What is wrong is said without the address.
+    let malformed = |_| DbError::Url("it is no address of Postgres".to_owned());
+    let options = PgConnectOptions::from_str(url).map_err(malformed)?;
+    let options = options.application_name("alula").disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE)
+        .connect_with(options)
+        .await
+        .map_err(DbError::Unreachable)?;
+    Ok(Pools::Postgres(pool))
+}
+
+async fn file(path: &Path) -> Result<Pools, DbError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(|error| {
+            DbError::Url(format!("cannot make the folder {}: {error}", folder.display()))
+        })?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A crash of the process loses nothing; one of the machine may lose the last moment.
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(WAIT)
+        .foreign_keys(true)
+        .disable_statement_logging();
+    let cannot = |error: DbError| match error {
+        DbError::Unreachable(error) | DbError::Statement(error) => {
+            DbError::Url(format!("cannot open {}: {error}", path.display()))
+        }
+        error => error,
+    };
+    let writes = sqlite(options.clone(), 1).await.map_err(cannot)?;
+    let reads = sqlite(options.pragma("query_only", "ON"), SQLITE_READERS).await?;
+    Ok(Pools::Sqlite { reads, writes })
+}
+
+/// Connections that stay: a database in memory goes with its last one.
+async fn sqlite(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, DbError> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(WAIT);
+    Ok(pool.connect_with(options).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let parsed = |url: &str| url.parse::<DatabaseUrl>();
+        let file = |url: &str| match parsed(url) {
+            Ok(DatabaseUrl::File(path)) => path,
+            other => panic!("{url}: {other:?}"),
+        };
+        assert_eq!(file("sqlite://data/a.db"), Path::new("data/a.db"));
+        assert_eq!(file("sqlite:///srv/a.db"), Path::new("/srv/a.db"));
+        assert_eq!(file("sqlite:a.db"), Path::new("a.db"));
+        assert!(matches!(parsed("sqlite::memory:"), Ok(DatabaseUrl::Memory)));
+        assert!(matches!(parsed("postgresql://a@b/c"), Ok(DatabaseUrl::Postgres(_))));
+        for wrong in ["mysql://a@b/c", "sqlite:", "sqlite://a.db?mode=ro", "a.db", ""] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+        let shown = format!("{:?}", parsed("postgres://a:sk-secret@b/c").unwrap());
+        assert!(!shown.contains("sk-secret"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_opened_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::File(folder.path().to_owned());
+        let error = pools(&url).await.unwrap_err().to_string();
+        assert!(error.starts_with("DATABASE_URL: cannot open "), "{error}");
+    }
+}

@@ -1,0 +1,50 @@
+//! Who may make a call, and what it may take.
+
+use std::sync::Arc;
+
+use alula::HttpError;
+use alula_llm::{ChatRequest, EmbedRequest, Llm, RelayRequest};
+
+use super::models::Models;
+
+/// Who makes a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    models: Models,
+    /// The id of its key; nothing where none is needed.
+    key: Option<Arc<str>>,
+}
+
+/// What a call asks for, before it is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asking<'a> {
+    Chat(&'a ChatRequest),
+    Relay(&'a RelayRequest),
+    Embed(&'a EmbedRequest),
+}
+
+impl Caller {
+    pub(crate) fn new(models: Models, key: Option<Arc<str>>) -> Self {
+        Self { models, key }
+    }
+
+    /// The models, to look something up. Calls are made with those of [`admit`](Self::admit).
+    pub(crate) fn models(&self) -> Llm {
+        self.models.current()
+    }
+
+    /// Lets one call in. It is to be made with the models that this returns, which note what
+    /// becomes of it.
+    ///
+    /// # Errors
+    ///
+    /// What the client is to be told instead.
+    #[expect(clippy::unused_async, reason = "limits that processes share are asked over a network")]
+    pub(crate) async fn admit(&self, _: Asking<'_>) -> Result<Llm, HttpError> {
+        let llm = self.models();
+        Ok(match &self.key {
+            Some(key) => llm.scoped(key.clone()),
+            None => llm,
+        })
+    }
+}
