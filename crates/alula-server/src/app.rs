@@ -4,9 +4,10 @@ use alula::{App, Router};
 use alula_llm::Llm;
 
 use crate::{
-    db::{DatabaseUrl, Db, DbError},
-    routers::{anthropic, chat, health, openai},
-    services::models::Models,
+    config::Config,
+    db::{Db, DbError},
+    routers::{anthropic, chat, conversations, health, openai},
+    services::{conversations::Conversations, models::Models},
 };
 
 /// What endpoints work with.
@@ -14,18 +15,21 @@ use crate::{
 pub(crate) struct Services {
     pub(crate) models: Models,
     pub(crate) db: Db,
+    pub(crate) conversations: Conversations,
 }
 
 impl Services {
     /// Opens what is kept.
-    pub(crate) async fn open(llm: Llm, database: &DatabaseUrl) -> Result<Self, DbError> {
-        Ok(Self { models: Models::new(llm), db: Db::open(database).await? })
+    pub(crate) async fn open(llm: Llm, config: &Config) -> Result<Self, DbError> {
+        let db = Db::open(&config.database).await?;
+        let conversations = Conversations::new(db.clone(), config.conversation_tokens_max);
+        Ok(Self { models: Models::new(llm), db, conversations })
     }
 }
 
 /// Builds the application over its services.
 pub(crate) fn app(services: Services) -> App {
-    let Services { models, db } = services;
+    let Services { models, db, conversations } = services;
     let closing = db.clone();
     App::new("Alula", env!("CARGO_PKG_VERSION"))
         .description(
@@ -33,11 +37,13 @@ pub(crate) fn app(services: Services) -> App {
              ask many at once with `/batch`.",
         )
         .describe_tag("Chat", "Ask a model.")
+        .describe_tag("Conversations", "Ask a model that knows what was said before.")
         .describe_tag("OpenAI", "For clients of OpenAI, whoever the provider is.")
         .describe_tag("Anthropic", "For clients of Anthropic, whoever the provider is.")
         .describe_tag("Health", "Whether the server works.")
         .state(models)
         .state(db)
+        .state(conversations)
         .lifespan(
             |startup| async move { Ok(startup.on_shutdown(async move { closing.close().await })) },
         )
@@ -45,6 +51,7 @@ pub(crate) fn app(services: Services) -> App {
         // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
         // refused, as it is more likely a typing mistake than a wish to be ignored.
         .include(Router::new().tag("Chat").lax().routes(chat::routes()))
+        .include(Router::new().tag("Conversations").lax().routes(conversations::routes()))
         .include(openai::router())
         .include(anthropic::router())
 }

@@ -52,6 +52,7 @@ Environment:
   NO_PROXY                               hosts that are called without a proxy
   DATABASE_URL                           where keys and usage are kept: postgres://…, or a file of
                                          SQLite (sqlite://data/alula.db)
+  ALULA_CONVERSATION_TOKENS_MAX          the most of a conversation that a model gets (128000)
   ALULA_MODEL                            the model of requests that name none (provider/model)
   ALULA_CONNECT_SECONDS                  to open a connection to a provider (5)
   ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)
@@ -237,7 +238,7 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     if Workers::this_worker().is_none() {
         greet(scheme, server.local_addr(), &llm);
     }
-    let services = Services::open(llm, &config.database).await?;
+    let services = Services::open(llm, &config).await?;
     let mut app = app::app(services).limits(config.limits).max_body(config.body_bytes_max);
     if let Some(tls) = tls {
         app = app.tls(tls);
@@ -272,7 +273,9 @@ async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
 
 async fn print_openapi() -> Result<(), CliError> {
     let llm = llm::demo().map_err(ConfigError::Llm)?;
-    let services = Services::open(llm, &DatabaseUrl::Memory).await?;
+    let mut config = Config::defaults()?;
+    config.database = DatabaseUrl::Memory;
+    let services = Services::open(llm, &config).await?;
     let document = app::app(services).openapi()?;
     say(&format!("{document:#}"));
     Ok(())

@@ -5,7 +5,7 @@ mod file;
 use std::{
     fmt,
     io::IsTerminal as _,
-    num::{NonZeroU32, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     str::FromStr,
     time::Duration,
 };
@@ -23,6 +23,9 @@ use crate::{
 /// The most bytes of a request body by default: a long conversation with a few pictures.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// The most tokens of a conversation by default, whatever the model could read.
+const CONVERSATION_TOKENS_MAX: u64 = 128_000;
+
 /// The settings of the server.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -33,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) ollama_host: Option<Secret<String>>,
     /// Where keys and usage are kept.
     pub(crate) database: DatabaseUrl,
+    /// The most tokens of a conversation that a model gets, its answer included.
+    pub(crate) conversation_tokens_max: u64,
     /// The model of requests that name none.
     pub(crate) model: Option<String>,
     pub(crate) deadlines: Deadlines,
@@ -140,6 +145,11 @@ impl Config {
         Self::read(variable)
     }
 
+    /// What there is where nothing is set.
+    pub(crate) fn defaults() -> Result<Self, ConfigError> {
+        Self::read(|_| None)
+    }
+
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut variables = Variables { variable, mistakes: Vec::new() };
         let defaults = Deadlines::default();
@@ -184,6 +194,9 @@ impl Config {
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),
             ollama_host: variables.text("OLLAMA_HOST").map(Secret::new),
             database: variables.secret("DATABASE_URL").unwrap_or_default(),
+            conversation_tokens_max: variables
+                .parsed::<NonZeroU64>("ALULA_CONVERSATION_TOKENS_MAX")
+                .map_or(CONVERSATION_TOKENS_MAX, NonZeroU64::get),
             model: variables.text("ALULA_MODEL"),
             deadlines,
             retry,

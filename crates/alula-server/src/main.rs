@@ -11,6 +11,7 @@ mod new;
 mod replay;
 mod routers;
 mod services;
+mod time;
 
 use std::process::ExitCode;
 

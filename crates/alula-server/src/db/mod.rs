@@ -5,6 +5,7 @@
 //! 1970, money is micro-dollars, a truth is 0 or 1.
 
 mod connect;
+mod conversations;
 mod error;
 mod migrate;
 #[cfg(test)]
@@ -12,7 +13,11 @@ pub(crate) mod testing;
 
 use sqlx::{PgPool, SqlitePool};
 
-pub(crate) use self::{connect::DatabaseUrl, error::DbError};
+pub(crate) use self::{
+    connect::DatabaseUrl,
+    conversations::{ConversationRow, MessageRow, Turn},
+    error::DbError,
+};
 
 /// A database. Clones share its connections.
 #[derive(Debug, Clone)]

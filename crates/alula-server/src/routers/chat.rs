@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use crate::{
     dependencies::caller,
     error::CallError,
-    services::chat::{Answer, ChatAnswer, ChatRequest, Piece, Summary, ask},
+    services::{
+        chat::{Answer, ChatAnswer, ChatRequest, Piece, Summary, ask},
+        conversations::Conversations,
+    },
 };
 
 /// The most questions in one batch.
@@ -58,15 +61,16 @@ fn body_schema(schema: &Value) -> Value {
 #[post("/chat")]
 async fn chat(
     caller: Depends<caller>,
+    conversations: State<Conversations>,
     Json(request): Json<ChatRequest>,
 ) -> Result<Json<ChatAnswer>, CallError> {
-    Ok(Json(ask(&caller, request).await?))
+    Ok(Json(ask(&caller, &conversations, request).await?))
 }
 
 /// One event of a streamed answer.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-enum ChatEvent {
+pub(super) enum ChatEvent {
     /// More text.
     Token {
         /// The text to add.
@@ -90,10 +94,19 @@ enum ChatEvent {
 #[post("/chat/stream")]
 async fn chat_stream(
     caller: Depends<caller>,
+    conversations: State<Conversations>,
+    scope: Scope,
     Json(request): Json<ChatRequest>,
 ) -> Result<Sse<impl Stream<Item = Event<ChatEvent>>>, CallError> {
-    let answer = Answer::begin(&caller, request).await?;
-    Ok(Sse::fallible(stream::unfold(Some(answer), async |answer| {
+    let answer = Answer::begin(&caller, &conversations, request, &scope).await?;
+    Ok(Sse::fallible(events(answer)))
+}
+
+/// The events of an answer, up to the mark of its end.
+pub(super) fn events(
+    answer: Answer,
+) -> impl Stream<Item = Result<Event<ChatEvent>, CallError>> + Send + 'static {
+    stream::unfold(Some(answer), async |answer| {
         let mut answer = answer?;
         let event = match answer.next().await {
             Some(Ok(Piece::Token(token))) => Ok(Event::new(ChatEvent::Token { token })),
@@ -105,7 +118,7 @@ async fn chat_stream(
             None => return Some((Ok(Event::raw("[DONE]")), None)),
         };
         Some((event, Some(answer)))
-    })))
+    })
 }
 
 /// Questions to be asked at the same time.
@@ -141,12 +154,13 @@ struct BatchError {
 #[post("/batch")]
 async fn batch(
     caller: Depends<caller>,
+    conversations: State<Conversations>,
     Json(Batch(requests)): Json<Batch>,
 ) -> Json<Vec<BatchItem>> {
     let answer = |request| {
-        let caller = &caller;
+        let (caller, conversations) = (&caller, &conversations);
         async move {
-            match ask(caller, request).await {
+            match ask(caller, conversations, request).await {
                 Ok(answer) => BatchItem::Answer(Box::new(answer)),
                 Err(error) => failed(error),
             }

@@ -2,5 +2,6 @@
 
 pub(crate) mod anthropic;
 pub(crate) mod chat;
+pub(crate) mod conversations;
 pub(crate) mod health;
 pub(crate) mod openai;

@@ -33,6 +33,11 @@ impl Caller {
         self.models.current()
     }
 
+    /// Whom what it makes belongs to: its key, or everybody where none is needed.
+    pub(crate) fn owner(&self) -> &str {
+        self.key.as_deref().unwrap_or_default()
+    }
+
     /// Lets one call in. It is to be made with the models that this returns, which note what
     /// becomes of it.
     ///

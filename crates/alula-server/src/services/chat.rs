@@ -1,6 +1,6 @@
 //! Chat as applications know it, over the model of `alula-llm`.
 
-use alula::{Result, Validate};
+use alula::{Result, Scope, Validate};
 use alula_llm::{
     Accumulator, ChatEvent, ChatResponse, ChatStream, Llm, StopReason, model::Usage as LlmUsage,
 };
@@ -9,7 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::admission::{Asking, Caller};
+use super::{
+    admission::{Asking, Caller},
+    conversations::{Conversations, Recording},
+};
 use crate::error::CallError;
 
 /// A question to a model.
@@ -17,6 +20,7 @@ use crate::error::CallError;
 #[serde(deny_unknown_fields)]
 #[schemars(extend("examples" = [{ "message": "What is an alula?" }]))]
 #[validate(custom = has_a_message)]
+#[validate(custom = a_conversation_has_a_message)]
 pub(crate) struct ChatRequest {
     /// What to say to the model. Needed unless `options` has `messages` (Gemini: `contents`).
     #[serde(default)]
@@ -38,6 +42,10 @@ pub(crate) struct ChatRequest {
     #[serde(default)]
     #[schemars(length(max = 1_000_000))]
     system_prompt: Option<String>,
+    /// The conversation to go on with; see `POST /conversations`.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 100))]
+    conversation_id: Option<String>,
     /// Fields of the provider's own API that go with the question as they are, such as `tools`,
     /// `tool_choice`, or `messages` for a whole conversation.
     #[serde(default)]
@@ -52,7 +60,38 @@ fn has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
     }
 }
 
+/// What a conversation keeps are texts, so all else would be forgotten by the next message.
+fn a_conversation_has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
+    let names = ["messages", "contents", "tools"];
+    let has_other = names.iter().any(|name| request.options.contains_key(*name));
+    match request.conversation_id.is_some() && (has_other || request.message.is_none()) {
+        true => {
+            Err("a conversation goes on with a message, without options.messages or options.tools")
+        }
+        false => Ok(()),
+    }
+}
+
 impl ChatRequest {
+    /// The next message of a conversation.
+    pub(crate) fn in_conversation(
+        id: String,
+        message: String,
+        model: Option<String>,
+        temperature: Option<f64>,
+        max_tokens: Option<u64>,
+    ) -> Self {
+        Self {
+            message: Some(message),
+            model,
+            temperature,
+            max_tokens,
+            system_prompt: None,
+            conversation_id: Some(id),
+            options: Map::new(),
+        }
+    }
+
     /// The request in the model of `alula-llm`.
     fn into_llm(self, llm: &Llm) -> Result<alula_llm::ChatRequest, CallError> {
         let model = self.model.unwrap_or_default();
@@ -79,6 +118,18 @@ pub(crate) struct ChatAnswer {
     summary: Summary,
 }
 
+/// The conversation that an answer belongs to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct InConversation {
+    /// Its id.
+    conversation_id: String,
+    /// How many messages of its history the model did not get, as they did not fit.
+    history_left_out: usize,
+    /// Whether the message and its answer are part of it now. The answer has been paid for, so it
+    /// is given also when it cannot be kept.
+    is_kept: bool,
+}
+
 /// How an answer came about.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Summary {
@@ -98,6 +149,8 @@ pub(crate) struct Summary {
     /// What the model thought before it answered.
     #[serde(skip_serializing_if = "String::is_empty")]
     reasoning: String,
+    #[serde(flatten)]
+    conversation: Option<InConversation>,
 }
 
 /// Tokens by kind.
@@ -158,6 +211,7 @@ impl From<&ChatResponse> for Summary {
             stop_reason: response.stop().map(stop_reason),
             tool_calls: response.tool_calls().map(tool_call).collect(),
             reasoning: response.message().map(|message| message.reasoning()).unwrap_or_default(),
+            conversation: None,
         }
     }
 }
@@ -178,11 +232,50 @@ fn stop_reason(reason: &StopReason) -> String {
 }
 
 /// Asks a model and waits for the answer.
-pub(crate) async fn ask(caller: &Caller, request: ChatRequest) -> Result<ChatAnswer, CallError> {
-    let request = request.into_llm(&caller.models())?;
+pub(crate) async fn ask(
+    caller: &Caller,
+    conversations: &Conversations,
+    request: ChatRequest,
+) -> Result<ChatAnswer, CallError> {
+    let (request, recording) = prepared(caller, conversations, request).await?;
     let llm = caller.admit(Asking::Chat(&request)).await?;
     let response = llm.chat(request).await?;
-    Ok(ChatAnswer { response: response.text(), summary: Summary::from(&response) })
+    let text = response.text();
+    let mut summary = Summary::from(&response);
+    if let Some(recording) = recording {
+        recording.push(&text);
+        summary.conversation = Some(kept(&recording, &response.model).await);
+    }
+    Ok(ChatAnswer { response: text, summary })
+}
+
+/// The request to make, with the history of its conversation, and where that goes on.
+async fn prepared(
+    caller: &Caller,
+    conversations: &Conversations,
+    mut request: ChatRequest,
+) -> Result<(alula_llm::ChatRequest, Option<Recording>), CallError> {
+    let Some(id) = request.conversation_id.take() else {
+        return Ok((request.into_llm(&caller.models())?, None));
+    };
+    let resumed = conversations.resume(caller.owner(), &id).await?;
+    let conversation = &resumed.conversation;
+    request.model = request.model.or_else(|| conversation.model.clone());
+    request.system_prompt = request.system_prompt.or_else(|| conversation.system_prompt.clone());
+    let question = request.message.clone().unwrap_or_default();
+    let mut request = request.into_llm(&caller.models())?;
+    let recording = resumed.recall(&mut request, question);
+    Ok((request, Some(recording)))
+}
+
+/// Keeps a turn, and says so.
+async fn kept(recording: &Recording, model: &str) -> InConversation {
+    let is_kept = recording.keep(model).await;
+    InConversation {
+        conversation_id: recording.id().to_owned(),
+        history_left_out: recording.left_out(),
+        is_kept,
+    }
 }
 
 /// A piece of an answer.
@@ -202,16 +295,27 @@ pub(crate) struct Answer {
     /// `None` after the end or a failure.
     events: Option<ChatStream>,
     so_far: Accumulator,
+    recording: Option<Recording>,
 }
 
 impl Answer {
     /// Asks a model and waits for the first content, so that a failure before it is a status and
     /// not a broken stream.
-    pub(crate) async fn begin(caller: &Caller, request: ChatRequest) -> Result<Self, CallError> {
-        let request = request.into_llm(&caller.models())?;
+    ///
+    /// What there is of an answer that breaks off is kept at the end of the request.
+    pub(crate) async fn begin(
+        caller: &Caller,
+        conversations: &Conversations,
+        request: ChatRequest,
+        scope: &Scope,
+    ) -> Result<Self, CallError> {
+        let (request, recording) = prepared(caller, conversations, request).await?;
         let llm = caller.admit(Asking::Chat(&request)).await?;
         let events = llm.stream(request).await?.ready().await?;
-        Ok(Self { events: Some(events), so_far: Accumulator::new() })
+        if let Some(recording) = recording.clone() {
+            scope.on_exit(move |_| async move { recording.keep_part().await });
+        }
+        Ok(Self { events: Some(events), so_far: Accumulator::new(), recording })
     }
 
     /// The next piece; nothing after the end or a failure.
@@ -229,7 +333,11 @@ impl Answer {
                 }
                 None => {
                     self.events = None;
-                    let summary = Summary::from(self.so_far.response());
+                    let mut summary = Summary::from(self.so_far.response());
+                    if let Some(recording) = &self.recording {
+                        let model = &self.so_far.response().model;
+                        summary.conversation = Some(kept(recording, model).await);
+                    }
                     return Some(Ok(Piece::End(Box::new(summary))));
                 }
             }
@@ -243,6 +351,9 @@ impl Answer {
             | ChatEvent::Refusal { choice: 0, text, .. }
                 if !text.is_empty() =>
             {
+                if let Some(recording) = &self.recording {
+                    recording.push(text);
+                }
                 Some(Piece::Token(text.clone()))
             }
             ChatEvent::Reasoning { choice: 0, text, .. } if !text.is_empty() => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod chat;
+pub(crate) mod conversations;
 pub(crate) mod llm;
 pub(crate) mod models;
 pub(crate) mod relay;

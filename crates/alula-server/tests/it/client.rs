@@ -74,6 +74,10 @@ impl Alula {
         Answer::of(http().get(self.url(path))).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        Answer::of(http().delete(self.url(path))).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         Answer::of(http().post(self.url(path)).json(body)).await
     }

@@ -17,6 +17,7 @@ mod cancellation;
 mod cli;
 mod client;
 mod compatible;
+mod conversations;
 mod demo;
 #[cfg(target_os = "linux")]
 mod dev;

@@ -1,0 +1,300 @@
+//! Conversations with stored history.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use alula::HttpError;
+use alula_llm::{ChatRequest, Message, model::Role};
+use uuid::Uuid;
+
+use crate::{
+    db::{ConversationRow, Db, DbError, MessageRow, Turn},
+    time::Timestamp,
+};
+
+/// How many messages of the history are looked at: more do not fit into any model.
+const HISTORY_MESSAGES_MAX: i64 = 2_000;
+/// What is set aside for an answer without a limit, in tokens.
+const ANSWER_TOKENS: u64 = 4_096;
+
+/// All conversations. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Conversations {
+    db: Db,
+    /// The most tokens of a request with its history and its answer.
+    tokens_max: u64,
+}
+
+/// What a conversation is made of.
+#[derive(Debug, Default)]
+pub(crate) struct NewConversation {
+    pub(crate) title: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) system_prompt: Option<String>,
+}
+
+impl Conversations {
+    pub(crate) fn new(db: Db, tokens_max: u64) -> Self {
+        Self { db, tokens_max }
+    }
+
+    pub(crate) async fn create(
+        &self,
+        owner: &str,
+        new: NewConversation,
+    ) -> Result<ConversationRow, DbError> {
+        let now = Timestamp::now();
+        let row = ConversationRow {
+            // The time comes first, so that ids sort; the rest cannot be guessed.
+            id: format!("conv_{}", Uuid::now_v7().simple()),
+            title: new.title,
+            model: new.model,
+            system_prompt: new.system_prompt,
+            created_at: now,
+            updated_at: now,
+            messages: 0,
+        };
+        self.db.add_conversation(owner, &row).await?;
+        Ok(row)
+    }
+
+    /// The owner's, newest first.
+    pub(crate) async fn list(
+        &self,
+        owner: &str,
+        before: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<ConversationRow>, DbError> {
+        self.db.conversations(owner, before, limit).await
+    }
+
+    /// One of the owner's.
+    ///
+    /// # Errors
+    ///
+    /// 404 for one of somebody else, as for one that is not there.
+    pub(crate) async fn get(&self, owner: &str, id: &str) -> Result<ConversationRow, HttpError> {
+        self.db.conversation(owner, id).await?.ok_or_else(|| not_found(id))
+    }
+
+    /// The last messages before a position, oldest first.
+    pub(crate) async fn messages(
+        &self,
+        id: &str,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<MessageRow>, DbError> {
+        self.db.messages(id, before.unwrap_or(i64::MAX), limit).await
+    }
+
+    /// Removes a conversation with its messages.
+    ///
+    /// # Errors
+    ///
+    /// 404 if it is not the owner's.
+    pub(crate) async fn remove(&self, owner: &str, id: &str) -> Result<(), HttpError> {
+        match self.db.remove_conversation(owner, id).await? {
+            true => Ok(()),
+            false => Err(not_found(id)),
+        }
+    }
+
+    /// Takes a conversation up where it stands.
+    ///
+    /// # Errors
+    ///
+    /// 404 if it is not the owner's.
+    pub(crate) async fn resume(&self, owner: &str, id: &str) -> Result<Resumed, HttpError> {
+        let conversation = self.get(owner, id).await?;
+        let history = self.messages(id, None, HISTORY_MESSAGES_MAX).await?;
+        Ok(Resumed { db: self.db.clone(), tokens_max: self.tokens_max, conversation, history })
+    }
+}
+
+fn not_found(id: &str) -> HttpError {
+    HttpError::new(404, format!("there is no conversation {id:?}"))
+}
+
+/// A conversation that is about to go on.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    db: Db,
+    tokens_max: u64,
+    pub(crate) conversation: ConversationRow,
+    history: Vec<MessageRow>,
+}
+
+impl Resumed {
+    /// Puts the history before the question of a request, as much of it as fits: the oldest turns
+    /// are left out first, and always whole.
+    pub(crate) fn recall(self, request: &mut ChatRequest, question: String) -> Recording {
+        let answer = request.max_tokens.unwrap_or(ANSWER_TOKENS);
+        let mut room =
+            self.tokens_max.saturating_sub(answer).saturating_sub(request.estimate_tokens());
+        let mut kept = self.history.len();
+        for turn in self.history.rchunks(2) {
+            let size = turn.iter().map(|message| tokens(&request.model, message)).sum();
+            let Some(left) = room.checked_sub(size) else { break };
+            room = left;
+            kept -= turn.len();
+        }
+        let instructions =
+            request.messages.iter().take_while(|message| message.role == Role::System).count();
+        let recalled = self.history.iter().skip(kept).map(message);
+        drop(request.messages.splice(instructions..instructions, recalled));
+        Recording(Arc::new(Recorder {
+            db: self.db,
+            id: self.conversation.id,
+            left_out: kept,
+            turn: Mutex::new(Some(Turn {
+                question,
+                answer: String::new(),
+                model: String::new(),
+                is_partial: true,
+            })),
+        }))
+    }
+}
+
+fn message(row: &MessageRow) -> Message {
+    match row.role.as_str() {
+        "assistant" => Message::assistant(&*row.content),
+        _ => Message::user(&*row.content),
+    }
+}
+
+/// About how many tokens a message has.
+fn tokens(model: &str, row: &MessageRow) -> u64 {
+    ChatRequest::new(model).message(message(row)).estimate_tokens()
+}
+
+/// A turn that is being taken, to be kept once. Clones are the same turn.
+#[derive(Debug, Clone)]
+pub(crate) struct Recording(Arc<Recorder>);
+
+#[derive(Debug)]
+struct Recorder {
+    db: Db,
+    id: String,
+    left_out: usize,
+    /// Nothing once it is kept.
+    turn: Mutex<Option<Turn>>,
+}
+
+impl Recording {
+    /// The conversation.
+    pub(crate) fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// How many messages of the history the model did not get, as they did not fit.
+    pub(crate) fn left_out(&self) -> usize {
+        self.0.left_out
+    }
+
+    /// The answer goes on with this.
+    pub(crate) fn push(&self, text: &str) {
+        if let Some(turn) = &mut *self.turn() {
+            turn.answer.push_str(text);
+        }
+    }
+
+    /// Keeps the turn with its whole answer. Returns whether it is kept: an answer that has been
+    /// paid for is not lost to its reader because it cannot be.
+    pub(crate) async fn keep(&self, model: &str) -> bool {
+        let Some(mut turn) = self.turn().take() else { return true };
+        turn.is_partial = false;
+        model.clone_into(&mut turn.model);
+        self.add(&turn).await
+    }
+
+    /// Keeps what there is of an answer that broke off, unless the turn is kept already.
+    pub(crate) async fn keep_part(&self) {
+        let turn = self.turn().take().filter(|turn| !turn.answer.is_empty());
+        if let Some(turn) = turn {
+            self.add(&turn).await;
+        }
+    }
+
+    async fn add(&self, turn: &Turn) -> bool {
+        match self.0.db.add_turn(self.id(), turn).await {
+            Ok(is_there) => is_there,
+            Err(error) => {
+                tracing::error!(%error, conversation = self.id(), "a turn could not be kept");
+                false
+            }
+        }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
+        self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::DatabaseUrl;
+
+    async fn recalled(turns: usize, tokens_max: u64) -> (ChatRequest, Recording) {
+        let db = Db::open(&DatabaseUrl::Memory).await.unwrap();
+        let conversations = Conversations::new(db, tokens_max);
+        let id = conversations.create("ada", NewConversation::default()).await.unwrap().id;
+        for number in 0..turns {
+            let turn = Turn {
+                question: format!("question {number}"),
+                answer: "feather ".repeat(100),
+                model: "m".to_owned(),
+                is_partial: false,
+            };
+            assert!(conversations.db.add_turn(&id, &turn).await.unwrap());
+        }
+        let mut request = ChatRequest::new("m").system("be brief").user("and now?");
+        let resumed = conversations.resume("ada", &id).await.unwrap();
+        let recording = resumed.recall(&mut request, "and now?".to_owned());
+        (request, recording)
+    }
+
+    fn texts(request: &ChatRequest) -> Vec<String> {
+        request.messages.iter().map(Message::text).collect()
+    }
+
+    #[tokio::test]
+    async fn the_history_comes_between_the_instructions_and_the_question() {
+        let (request, recording) = recalled(2, 100_000).await;
+        let texts = texts(&request);
+        assert_eq!((texts.len(), recording.left_out()), (6, 0));
+        assert_eq!([&*texts[0], &*texts[1], &*texts[5]], ["be brief", "question 0", "and now?"]);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_turns_are_left_out_whole() {
+        let (request, recording) = recalled(20, ANSWER_TOKENS + 1_000).await;
+        let texts = texts(&request);
+        let kept = 40 - recording.left_out();
+        assert!((2..40).contains(&kept) && kept % 2 == 0, "{kept}");
+        assert_eq!(texts.len(), kept + 2);
+        assert_eq!(texts[1], format!("question {}", 20 - kept / 2));
+        assert!(request.estimate_tokens() <= 1_000);
+    }
+
+    #[tokio::test]
+    async fn without_room_there_is_the_question_alone() {
+        let (request, recording) = recalled(3, 10).await;
+        assert_eq!((texts(&request).len(), recording.left_out()), (2, 6));
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_kept_once_and_a_part_of_it_only_if_it_broke_off() {
+        let (_, recording) = recalled(0, 1_000).await;
+        recording.push("half an ");
+        recording.push("answer");
+        recording.keep_part().await;
+        recording.keep_part().await;
+        assert!(recording.keep("m").await);
+        let kept = recording.0.db.messages(recording.id(), i64::MAX, 9).await.unwrap();
+        assert_eq!(
+            (kept.len(), &*kept[1].content, kept[1].is_partial),
+            (2, "half an answer", true)
+        );
+    }
+}
