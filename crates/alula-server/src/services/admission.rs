@@ -5,14 +5,14 @@ use std::sync::Arc;
 use alula::HttpError;
 use alula_llm::{ChatRequest, EmbedRequest, Llm, RelayRequest};
 
-use super::models::Models;
+use super::{keys::Key, models::Models};
 
 /// Who makes a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     models: Models,
-    /// The id of its key; nothing where none is needed.
-    key: Option<Arc<str>>,
+    /// Nothing where none is needed.
+    key: Option<Arc<Key>>,
 }
 
 /// What a call asks for, before it is made.
@@ -24,7 +24,7 @@ pub(crate) enum Asking<'a> {
 }
 
 impl Caller {
-    pub(crate) fn new(models: Models, key: Option<Arc<str>>) -> Self {
+    pub(crate) fn new(models: Models, key: Option<Arc<Key>>) -> Self {
         Self { models, key }
     }
 
@@ -35,7 +35,12 @@ impl Caller {
 
     /// Whom what it makes belongs to: its key, or everybody where none is needed.
     pub(crate) fn owner(&self) -> &str {
-        self.key.as_deref().unwrap_or_default()
+        self.key.as_ref().map_or("", |key| &key.id)
+    }
+
+    /// Its key; nothing where none is needed.
+    pub(crate) fn key(&self) -> Option<&Arc<Key>> {
+        self.key.as_ref()
     }
 
     /// Lets one call in. It is to be made with the models that this returns, which note what
@@ -47,8 +52,8 @@ impl Caller {
     #[expect(clippy::unused_async, reason = "limits that processes share are asked over a network")]
     pub(crate) async fn admit(&self, _: Asking<'_>) -> Result<Llm, HttpError> {
         let llm = self.models();
-        Ok(match &self.key {
-            Some(key) => llm.scoped(key.clone()),
+        Ok(match self.key() {
+            Some(key) => llm.scoped(key.id.clone()),
             None => llm,
         })
     }
