@@ -14,6 +14,7 @@ mod differential;
 mod features;
 mod fuzz;
 mod generated;
+mod node;
 mod process;
 mod python;
 mod recordings;

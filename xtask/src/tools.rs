@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{process, python::Environment, workspace::Workspace};
+use crate::{node::Packages, process, python::Environment, workspace::Workspace};
 
 /// Names under which a Chromium is installed.
 const BROWSERS: &[&str] =
@@ -32,6 +32,8 @@ pub(crate) struct Tools {
     redis: Option<PathBuf>,
     /// The folder of the programs of a Postgres.
     postgres: Option<PathBuf>,
+    /// A folder with the packages of `xtask/node`, for the `node` in the path.
+    node: Option<PathBuf>,
 }
 
 impl Tools {
@@ -42,10 +44,11 @@ impl Tools {
             chromium: BROWSERS.iter().find_map(process::find),
             redis: REDIS.iter().find_map(process::find),
             postgres: postgres(),
+            node: Packages::new(workspace).find(),
         }
     }
 
-    /// Installs what is missing. Without apt, that is only the Python packages.
+    /// Installs what is missing. Without apt, that is only the packages of Python and of Node.
     pub(crate) fn install(workspace: &Workspace) -> Result<Self> {
         let mut tools = Self::find(workspace);
         let first_of =
@@ -55,6 +58,9 @@ impl Tools {
         provide(&mut tools.postgres, "Postgres", "postgresql", postgres)?;
         if tools.python.is_none() {
             tools.python = Some(Environment::new(workspace, "test").install()?);
+        }
+        if tools.node.is_none() {
+            tools.node = Packages::new(workspace).install()?;
         }
         Ok(tools)
     }
@@ -72,7 +78,8 @@ impl Tools {
         set("ALULA_TEST_CHROMIUM", self.chromium.as_deref());
         set("ALULA_TEST_REDIS", self.redis.as_deref());
         set("ALULA_TEST_POSTGRES", self.postgres.as_deref());
-        let tools = [&self.python, &self.chromium, &self.redis, &self.postgres];
+        set("ALULA_TEST_NODE", self.node.as_deref());
+        let tools = [&self.python, &self.chromium, &self.redis, &self.postgres, &self.node];
         let complete = tools.iter().all(|tool| tool.is_some());
         set("ALULA_TEST_REQUIRE", complete.then(|| Path::new("1")));
     }
@@ -133,38 +140,30 @@ fn apt() -> Result<Command> {
 mod tests {
     use super::*;
 
-    fn told(tools: &Tools) -> Vec<(&str, Option<String>)> {
-        let names = [
-            "ALULA_TEST_PYTHON",
-            "ALULA_TEST_CHROMIUM",
-            "ALULA_TEST_REDIS",
-            "ALULA_TEST_POSTGRES",
-            "ALULA_TEST_REQUIRE",
-        ];
+    /// The variables that a command gets: `PYTHON`, `CHROMIUM`, `REDIS`, `POSTGRES`, `NODE`,
+    /// `REQUIRE`.
+    fn told(tools: &Tools) -> Vec<Option<String>> {
+        let names = ["PYTHON", "CHROMIUM", "REDIS", "POSTGRES", "NODE", "REQUIRE"];
+        let names = names.map(|name| format!("ALULA_TEST_{name}"));
         let mut command = Command::new("true");
         tools.tell(&mut command);
-        let value = |name: &str| {
-            let (_, value) = command.get_envs().find(|(found, _)| *found == name)?;
+        let value = |name: &String| {
+            let (_, value) = command.get_envs().find(|(found, _)| *found == name.as_str())?;
             Some(value?.to_string_lossy().into_owned())
         };
-        names.iter().map(|name| (*name, value(name))).collect()
+        names.iter().map(value).collect()
     }
 
     #[test]
     fn tests_must_run_once_every_tool_is_there() {
-        let [python, redis, postgres] = ["python", "redis", "postgres"].map(|it| Some(it.into()));
-        let mut tools = Tools { python, chromium: None, redis, postgres };
-        assert_eq!(
-            told(&tools),
-            [
-                ("ALULA_TEST_PYTHON", Some("python".to_owned())),
-                ("ALULA_TEST_CHROMIUM", None),
-                ("ALULA_TEST_REDIS", Some("redis".to_owned())),
-                ("ALULA_TEST_POSTGRES", Some("postgres".to_owned())),
-                ("ALULA_TEST_REQUIRE", None),
-            ],
-        );
+        let some = |text: &str| Some(text.to_owned());
+        let [python, redis, postgres, node] = ["python", "r", "p", "n"].map(|it| Some(it.into()));
+        let mut tools = Tools { python, chromium: None, redis, postgres, node };
+        let there = [some("python"), None, some("r"), some("p"), some("n"), None];
+        assert_eq!(told(&tools), there);
         tools.chromium = Some("chromium".into());
-        assert_eq!(told(&tools).last(), Some(&("ALULA_TEST_REQUIRE", Some("1".to_owned()))));
+        assert_eq!(told(&tools).last(), Some(&some("1")));
+        tools.node = None;
+        assert_eq!(told(&tools).last(), Some(&None));
     }
 }
