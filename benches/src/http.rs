@@ -13,13 +13,14 @@ use tokio::{
 /// The most bytes of a response.
 const RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 
-/// The bytes of a `POST` of JSON.
+/// The bytes of a `POST` of JSON, with more headers than it needs by itself.
 #[must_use]
-pub fn post_json(path: &str, body: &str) -> Vec<u8> {
+pub fn post_json(path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-         accept: */*\r\ncontent-length: {length}\r\n\r\n"
+         accept: */*\r\n{more}content-length: {length}\r\n\r\n"
     );
     [head.as_bytes(), body.as_bytes()].concat()
 }
@@ -38,7 +39,7 @@ pub struct Response<'a> {
     pub status: u16,
     /// The value of `content-type`, or nothing.
     pub content_type: &'a str,
-    /// Its body.
+    /// Its body; of one that came in chunks, with the sizes of the chunks.
     pub body: &'a [u8],
 }
 
@@ -58,7 +59,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// If the connection ends early, or the response is no HTTP/1.1 with a `content-length`.
+    /// If the connection ends early, or the response is no HTTP/1.1 with a `content-length` or in
+    /// chunks.
     pub async fn send(&mut self, request: &[u8]) -> Result<Response<'_>> {
         self.buffer.clear();
         self.stream.write_all(request).await.context("cannot send")?;
@@ -66,11 +68,9 @@ impl Connection {
             if self.stream.read_buf(&mut self.buffer).await.context("cannot receive")? == 0 {
                 bail!("the server closed the connection");
             }
-            if let Some(head) = Head::find(&self.buffer)? {
-                let length = head.length + head.body_length;
-                if self.buffer.len() >= length {
-                    break length;
-                }
+            if let Some(whole) = Head::find(&self.buffer)?.and_then(|head| head.whole(&self.buffer))
+            {
+                break whole;
             }
             if self.buffer.len() > RESPONSE_BYTES_MAX {
                 bail!("the response is larger than {RESPONSE_BYTES_MAX} bytes");
@@ -91,10 +91,30 @@ struct Head<'a> {
     length: usize,
     status: u16,
     content_type: &'a str,
-    body_length: usize,
+    body: Body,
 }
 
+/// Where the body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    After(usize),
+    AfterLastChunk,
+}
+
+/// The last chunk, behind the end of another one or of the head.
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
 impl<'a> Head<'a> {
+    /// The length of the whole response, once all of it has come.
+    fn whole(&self, bytes: &[u8]) -> Option<usize> {
+        let length = match self.body {
+            Body::After(length) => self.length + length,
+            Body::AfterLastChunk if bytes.ends_with(LAST_CHUNK) => bytes.len(),
+            Body::AfterLastChunk => return None,
+        };
+        (bytes.len() >= length).then_some(length)
+    }
+
     /// Parses the head, once all of it has come.
     fn find(bytes: &'a [u8]) -> Result<Option<Self>> {
         let Some(end) = memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
@@ -104,16 +124,18 @@ impl<'a> Head<'a> {
             .next()
             .and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok())
             .context("the response starts with no HTTP/1.1 status")?;
-        let (mut content_type, mut body_length) = ("", None);
+        let (mut content_type, mut body) = ("", None);
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             if name.eq_ignore_ascii_case("content-length") {
-                body_length = value.trim().parse().ok();
+                body = value.trim().parse().ok().map(Body::After);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                body = Some(Body::AfterLastChunk);
             } else if name.eq_ignore_ascii_case("content-type") {
                 content_type = value.trim();
             }
         }
-        let body_length = body_length.context("the response has no content-length")?;
-        Ok(Some(Self { length: end + 4, status, content_type, body_length }))
+        let body = body.context("the response does not say where it ends")?;
+        Ok(Some(Self { length: end + 4, status, content_type, body }))
     }
 }
 
@@ -130,10 +152,19 @@ mod tests {
             length: bytes.len() - 2,
             status: 422,
             content_type: "application/json",
-            body_length: 2,
+            body: Body::After(2),
         };
         assert_eq!(Head::find(bytes).unwrap(), Some(expected));
         assert_eq!(Head::find(&bytes[..40]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_response_in_chunks_ends_with_the_last() {
+        let bytes = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+        let head = Head::find(bytes).unwrap().unwrap();
+        assert_eq!(head.whole(bytes), Some(bytes.len()));
+        assert_eq!(head.whole(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(bytes[head.length..], *b"2\r\n{}\r\n0\r\n\r\n");
     }
 
     #[test]
@@ -164,10 +195,10 @@ mod tests {
         let call = async {
             let mut connection = Connection::open(address).await.unwrap();
             for body in ["one", "three"] {
-                let response = connection.send(&post_json("/", "{}")).await.unwrap();
+                let response = connection.send(&post_json("/", &[], "{}")).await.unwrap();
                 assert_eq!((response.status, response.body), (200, body.as_bytes()));
             }
-            assert!(connection.send(&post_json("/", "{}")).await.is_err(), "closed");
+            assert!(connection.send(&post_json("/", &[], "{}")).await.is_err(), "closed");
         };
         tokio::join!(serve, call);
     }

@@ -39,12 +39,12 @@ pub struct Outcome {
 ///
 /// # Errors
 ///
-/// If a connection fails, or an answer has another status than 200 or another length of body
-/// than `body_length`.
+/// If a connection fails, or an answer has another status than 200 or a body that is not
+/// `expected`.
 pub async fn run(
     address: SocketAddr,
     request: Vec<u8>,
-    body_length: usize,
+    expected: impl Fn(&[u8]) -> bool + Clone + Send + 'static,
     plan: Plan,
     counting: impl FnOnce(),
 ) -> Result<Outcome> {
@@ -53,7 +53,7 @@ pub async fn run(
     let end = start + plan.time;
     let mut workers = JoinSet::new();
     for _ in 0..plan.connections {
-        workers.spawn(work(address, Arc::clone(&request), body_length, start, end));
+        workers.spawn(work(address, Arc::clone(&request), expected.clone(), start, end));
     }
     tokio::time::sleep_until(start.into()).await;
     counting();
@@ -76,7 +76,7 @@ pub async fn run(
 async fn work(
     address: SocketAddr,
     request: Arc<[u8]>,
-    body_length: usize,
+    expected: impl Fn(&[u8]) -> bool,
     start: Instant,
     end: Instant,
 ) -> Result<Vec<f64>> {
@@ -87,7 +87,7 @@ async fn work(
         let response = connection.send(&request).await?;
         let came = Instant::now();
         ensure!(response.status == 200, "the server answered {}", response.status);
-        ensure!(response.body.len() == body_length, "the server answered another body");
+        ensure!(expected(response.body), "the server answered another body");
         if came >= end {
             return Ok(latencies);
         }
@@ -127,7 +127,7 @@ mod tests {
         };
         tokio::select! {
             () = serve => unreachable!("the server goes on"),
-            outcome = run(address, b"GET / HTTP/1.1\r\n\r\n".to_vec(), 2, plan, || ()) => outcome,
+            outcome = run(address, b"GET / HTTP/1.1\r\n\r\n".to_vec(), |body| body == b"ok", plan, || ()) => outcome,
         }
     }
 

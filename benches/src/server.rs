@@ -2,32 +2,46 @@
 //!
 //! The process prints its address once it accepts connections, and ends when its standard input
 //! is closed. The kernel closes that when this process is gone, so no signal has to be caught.
+//! For programs that know nothing of that, a shell waits.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Read as _},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::machine;
 
 /// How long a server may take to end by itself.
 const STOP_TIME: Duration = Duration::from_secs(10);
 
+/// How long a program that is not ours may take to accept connections.
+const START_TIME: Duration = Duration::from_secs(90);
+
+/// Starts a program whose output goes to the file `$0`, says its number, and kills it when our
+/// end of the pipe is closed.
+const GUARD: &str = r#""$@" </dev/null >"$0" 2>&1 & echo $!; read -r _; kill -9 $!; wait"#;
+
 /// A server that runs.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    /// The server itself, which may be a child of `child`.
+    pid: u32,
     /// Closing it ends the server.
     stdin: Option<ChildStdin>,
     /// Kept open: a server that prints to a closed pipe fails.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
     address: SocketAddr,
 }
+
+const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl Server {
     /// Starts a server and waits until each of its `workers` has printed the address.
@@ -41,7 +55,7 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        let stdin = child.stdin.take();
+        let (stdin, pid) = (child.stdin.take(), child.id());
         let mut stdout = BufReader::new(child.stdout.take().context("the output is piped")?);
         let mut line = String::new();
         for _ in 0..workers {
@@ -50,10 +64,53 @@ impl Server {
         }
         let address = line.trim().parse().context("the server did not start");
         // Made before the address is judged, so that a failure ends the process as well.
-        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Self { child, stdin, _stdout: stdout, address: unknown };
+        let mut server = Self { child, pid, stdin, stdout, address: UNKNOWN };
         server.address = address?;
         Ok(server)
+    }
+
+    /// Starts a program that neither prints an address nor reads its standard input, and waits
+    /// until it accepts connections at the address that it was told. What it prints goes to `log`.
+    ///
+    /// # Errors
+    ///
+    /// If the program cannot be started, ends, or does not listen in time.
+    pub fn start_foreign(command: &Command, address: SocketAddr, log: &Path) -> Result<Self> {
+        let mut guard = Command::new("sh");
+        guard.args(["-c", GUARD]).arg(log).arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => guard.env(name, value),
+                None => guard.env_remove(name),
+            };
+        }
+        let mut child = guard.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().context("the output is piped")?);
+        let mut server = Self { child, pid: 0, stdin, stdout, address };
+        let mut line = String::new();
+        server.stdout.read_line(&mut line)?;
+        server.pid = line.trim().parse().context("the shell does not say what it started")?;
+        server.wait_until_it_listens(log)?;
+        Ok(server)
+    }
+
+    fn wait_until_it_listens(&self, log: &Path) -> Result<()> {
+        let deadline = Instant::now() + START_TIME;
+        while TcpStream::connect(self.address).is_err() {
+            let trouble = match machine::cpu_time(self.pid) {
+                None => "ended",
+                Some(_) if Instant::now() > deadline => "does not listen",
+                Some(_) => {
+                    thread::sleep(Duration::from_millis(20));
+                    continue;
+                }
+            };
+            let printed = fs::read_to_string(log).unwrap_or_default();
+            let last = printed.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+            bail!("the server {trouble}; see {}: {}", log.display(), last.trim());
+        }
+        Ok(())
     }
 
     /// Where it listens.
@@ -65,13 +122,19 @@ impl Server {
     /// The memory that it holds, without its child processes.
     #[must_use]
     pub fn resident_bytes(&self) -> Option<u64> {
-        machine::resident_bytes(self.child.id())
+        machine::resident_bytes(self.pid)
+    }
+
+    /// The memory that it holds, with its child processes; what they share counts once.
+    #[must_use]
+    pub fn memory_bytes(&self) -> Option<u64> {
+        machine::memory_bytes(self.pid)
     }
 
     /// The processor time that it has used, with its child processes.
     #[must_use]
     pub fn cpu_time(&self) -> Option<Duration> {
-        machine::cpu_time(self.child.id())
+        machine::cpu_time(self.pid)
     }
 }
 
@@ -88,6 +151,15 @@ impl Drop for Server {
             thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// An address of this machine where nothing listens.
+///
+/// # Errors
+///
+/// If no port is free.
+pub fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// Returns when the standard input is closed; a server then stops.
@@ -121,6 +193,26 @@ mod tests {
         drop(server);
         assert!(started.elapsed() < STOP_TIME);
         assert_eq!(machine::cpu_time(stdout), None, "the process is gone");
+    }
+
+    #[test]
+    fn a_foreign_server_is_waited_for_and_ends() {
+        let folder = std::env::temp_dir().join(format!("alula-benches-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let log = folder.join("log");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::start_foreign(&shell("exec sleep 60"), address, &log).unwrap();
+        assert!(server.memory_bytes().unwrap() > 0);
+        let pid = server.pid;
+        drop(server);
+        assert_eq!(machine::cpu_time(pid), None, "the process is gone");
+
+        drop(listener);
+        let error = Server::start_foreign(&shell("echo Sorry; exit 1"), address, &log).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("the server ended; see ") && text.ends_with(": Sorry"), "{text}");
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: comparisons with peers.
 
+mod gateway;
+
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -7,13 +9,13 @@ use anyhow::{Result, bail};
 use crate::{process, python::Environment, workspace::Workspace};
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    const NAMES: &str = "framework, gateway, sse and streams";
     match arguments.split_first() {
         Some((name, options)) if name == "framework" => framework(options),
+        Some((name, options)) if name == "gateway" => gateway::run(options),
         Some((name, options)) if name == "sse" || name == "streams" => alone(name, options),
-        Some((name, _)) => {
-            bail!("nothing is called `{name}`; there are framework, sse and streams")
-        }
-        None => bail!("say what to measure: framework, sse or streams"),
+        Some((name, _)) => bail!("nothing is called `{name}`; there are {NAMES}"),
+        None => bail!("say what to measure; there are {NAMES}"),
     }
 }
 

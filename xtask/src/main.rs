@@ -87,9 +87,12 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        arguments: "framework [--rounds N] [--seconds S] [--connections N] | streams [--streams N]",
+        arguments: "framework [--rounds N] [--seconds S] [--connections N]\n\
+                    \x20     | gateway [--only NAME,...] [--quick] [--rounds N] [--seconds S]\n\
+                    \x20     | streams [--streams N] | sse",
         about: "Compare with peers, in one run on this machine; figures go to target/bench/.\n\
                 framework: a JSON echo in Alula, in plain axum and in FastAPI.\n\
+                gateway: Alula and six others between the same load and a mock of a provider.\n\
                 streams: the memory of the server for each idle stream.",
         run: bench::run,
     },

@@ -95,7 +95,7 @@ pub(crate) async fn verify(servers: &[(Framework, Server)], bodies: &[Body]) -> 
 
 async fn call(server: &Server, body: &str) -> Result<(u16, Vec<u8>)> {
     let mut connection = Connection::open(server.address()).await?;
-    let response = connection.send(&post_json(PATH, body)).await?;
+    let response = connection.send(&post_json(PATH, &[], body)).await?;
     ensure!(response.content_type.starts_with("application/json") || response.status != 200);
     Ok((response.status, response.body.to_vec()))
 }
@@ -103,11 +103,12 @@ async fn call(server: &Server, body: &str) -> Result<(u16, Vec<u8>)> {
 /// Puts load on a server.
 pub(crate) async fn sample(server: &Server, body: &Body, plan: Plan) -> Result<Sample> {
     let (_, answer) = call(server, &body.json).await?;
-    let request = post_json(PATH, &body.json);
+    let request = post_json(PATH, &[], &body.json);
     let cpu_times = || (server.cpu_time(), machine::own_cpu_time());
     let mut before = (None, None);
     let counting = || before = cpu_times();
-    let outcome = load::run(server.address(), request, answer.len(), plan, counting).await?;
+    let expected = move |body: &[u8]| body.len() == answer.len();
+    let outcome = load::run(server.address(), request, expected, plan, counting).await?;
     let after = cpu_times();
     let share = |before: Option<Duration>, after: Option<Duration>| {
         Some(after?.saturating_sub(before?).as_secs_f64() / plan.time.as_secs_f64())
