@@ -7,6 +7,7 @@ mod endpoint;
 mod failure;
 pub mod gemini;
 mod http;
+mod logprobs;
 mod media;
 pub mod ollama;
 pub mod openai;

@@ -9,6 +9,7 @@ use crate::{
         Choice, Protocol, Text,
         fields::{Fields, object},
     },
+    providers::logprobs::to_openai,
 };
 
 const PROTOCOL: Protocol = Protocol::OpenAiChat;
@@ -111,9 +112,9 @@ fn choice_to_json(choice: &Choice, own: bool, keeps_list: bool) -> Result<Value>
     }
     let mut fields = object([("index", choice.index.into()), ("message", Value::Object(written))]);
     fields.put("finish_reason", choice.stop.as_ref().map(stop_to_text));
-    // OpenAI's other format has the same form, Cohere another one.
-    let is_ours = |logprobs: &&Value| own || logprobs.get("content").is_some();
-    fields.put("logprobs", choice.logprobs.as_ref().filter(is_ours).cloned());
+    let logprobs = choice.logprobs.as_ref();
+    let logprobs = if own { logprobs.map(Cow::Borrowed) } else { logprobs.and_then(to_openai) };
+    fields.put("logprobs", logprobs.map(Cow::into_owned));
     if own {
         fields.fill(&choice.extra);
     }

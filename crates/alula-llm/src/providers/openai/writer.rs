@@ -2,6 +2,8 @@
 
 mod chunk;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use self::chunk::Chunk;
@@ -20,7 +22,10 @@ use crate::{
         Citation, Extra, Protocol, Reasoning, ToolCall,
         fields::{Fields, object},
     },
-    providers::writer::{self, comment, json, sse},
+    providers::{
+        logprobs::to_openai,
+        writer::{self, comment, json, sse},
+    },
 };
 
 const PROTOCOL: Protocol = Protocol::OpenAiChat;
@@ -328,9 +333,12 @@ impl writer::Writer for Writer {
             }
             ChatEvent::Part { choice, part, content } => self.part(*choice, *part, content, out),
             ChatEvent::Logprobs { choice, logprobs } => {
-                // OpenAI's other format has the same form, others have not.
-                if self.own() || logprobs.get("content").is_some() {
-                    let fields = object([("logprobs", logprobs.clone())]);
+                let ours = match self.own() {
+                    true => Some(Cow::Borrowed(logprobs)),
+                    false => to_openai(logprobs),
+                };
+                if let Some(logprobs) = ours {
+                    let fields = object([("logprobs", logprobs.into_owned())]);
                     self.beside(*choice, &fields, None, out);
                 }
             }

@@ -13,6 +13,7 @@ use crate::{
         Choice,
         fields::{Fields, object},
     },
+    providers::logprobs::to_openai,
 };
 
 /// Reads the JSON of an answer.
@@ -63,8 +64,9 @@ pub fn response_to_json(response: &ChatResponse) -> Result<Value> {
     let mut output = Vec::new();
     if let Some(choice) = response.choices.first() {
         output = items_from_message(&choice.message, Form::Output(&response.id))?;
-        if let Some(logprobs) = choice.logprobs.as_ref().and_then(|it| it.get("content")) {
-            put_logprobs(&mut output, logprobs);
+        let logprobs = choice.logprobs.as_ref().and_then(to_openai);
+        if let Some(list) = logprobs.as_ref().and_then(|it| it.get("content")) {
+            put_logprobs(&mut output, list);
         }
         if !exact(response.origin) {
             put_status(&mut body, choice.stop.as_ref());

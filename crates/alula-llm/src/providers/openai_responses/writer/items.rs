@@ -8,12 +8,15 @@ use super::{item::Item, item::Kind, sink::Sink};
 use crate::{
     Accumulator, ChatEvent, Message, Part, Role,
     model::Protocol,
-    providers::openai_responses::{
-        exact,
-        item::{Form, items_from_message},
-        own,
-        progress::PARTS_MAX,
-        response::put_logprobs,
+    providers::{
+        logprobs::to_openai,
+        openai_responses::{
+            exact,
+            item::{Form, items_from_message},
+            own,
+            progress::PARTS_MAX,
+            response::put_logprobs,
+        },
     },
 };
 
@@ -180,12 +183,13 @@ impl Items {
         let (number, is_message) = (item.number, item.kind == Kind::Message);
         let Some(mut value) = item.finish(sink) else { return };
         let choice = self.logprobs.response().choices.first();
-        let logprobs = choice.and_then(|it| it.logprobs.as_ref()?.get("content"));
+        let logprobs = choice.and_then(|it| to_openai(it.logprobs.as_ref()?));
+        let list = logprobs.as_ref().and_then(|it| it.get("content"));
         if is_message
             && !mem::replace(&mut self.has_text, true)
-            && let Some(logprobs) = logprobs
+            && let Some(list) = list
         {
-            put_logprobs(std::slice::from_mut(&mut value), logprobs);
+            put_logprobs(std::slice::from_mut(&mut value), list);
         }
         sink.send("response.output_item.done", &json!({"output_index": number, "item": value}));
         self.done.insert(number, value);
