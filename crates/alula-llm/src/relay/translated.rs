@@ -9,13 +9,19 @@ use super::{
     ending::{SharedWriter, lock},
 };
 use crate::{
-    ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, StreamOptions,
+    ChatRequest, ChatResponse, ChatStream, Error, ErrorKind, Result, StreamOptions, Usage,
     model::{Protocol, ResponseFormat, fields::Fields},
 };
 
 /// Writes an answer in the protocol of its request.
-pub(crate) fn response(request: &RelayRequest, answer: ChatResponse) -> Result<RelayResponse> {
+pub(crate) fn response(request: &RelayRequest, mut answer: ChatResponse) -> Result<RelayResponse> {
     let protocol = request.protocol();
+    let is_counted = answer.usage.is_some();
+    if !is_counted && protocol == Protocol::AnthropicMessages {
+        // Its clients demand a usage. As in a stream, the prompt is estimated.
+        let input = request.chat().map_or(0, ChatRequest::estimate_tokens);
+        answer.usage = Some(Usage { input, ..Usage::default() });
+    }
     let mut body = protocol.response_to_json(&answer).map_err(|error| {
         let message = format!("the answer cannot be written as {protocol}: {}", error.message());
         Error::new(ErrorKind::Decode, message)
@@ -30,6 +36,7 @@ pub(crate) fn response(request: &RelayRequest, answer: ChatResponse) -> Result<R
     }
     let ChatResponse { id, model, usage, mut extra, .. } = answer;
     let service_tier = extra.take_string("service_tier");
+    let usage = usage.filter(|_| is_counted);
     let body = body.to_string().into();
     Ok(RelayResponse { body, id, model, usage, service_tier, is_cached: false })
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use alula_llm::{Demo, ErrorKind, Llm, OpenAi, RelayRequest, model::Protocol};
+use alula_llm::{
+    Demo, ErrorKind, Llm, OpenAi, RelayRequest, model::Protocol, testing::FakeProvider,
+};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -40,6 +42,21 @@ fn claude_request(more: &str) -> RelayRequest {
 fn events(stream: &str) -> Vec<Value> {
     let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
     data.filter_map(|data| serde_json::from_str(data).ok()).collect()
+}
+
+/// The protocol of the client has no answer without usage, the provider's may not tell any.
+#[tokio::test]
+async fn a_translated_answer_without_usage_tells_an_estimate_that_nobody_pays() {
+    let fake = FakeProvider::start().await;
+    fake.turn().says("Hello");
+    let llm = llm(fake.openai());
+    let request = claude_request("");
+    let answer = llm.relay(request.clone()).await.unwrap();
+    let written: Value = serde_json::from_slice(&answer.body).unwrap();
+    let estimate = request.chat().unwrap().estimate_tokens();
+    assert_eq!(written["usage"], json!({"input_tokens": estimate, "output_tokens": 0}));
+    assert_eq!(answer.usage, None);
+    fake.finish();
 }
 
 /// The protocol of the client wants the tokens of the prompt first, the provider's tells them last.
