@@ -5,17 +5,17 @@ use serde_json::{Map, Value, json};
 
 /// An answer.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Expected {
-    pub(super) text: String,
-    pub(super) reasoning: String,
+pub(crate) struct Expected {
+    pub(crate) text: String,
+    pub(crate) reasoning: String,
     /// Id, name and arguments of the tools to call.
-    pub(super) calls: Vec<(String, String, Value)>,
+    pub(crate) calls: Vec<(String, String, Value)>,
     pub(super) stop: String,
     pub(super) usage: Map<String, Value>,
 }
 
 impl Expected {
-    pub(super) fn of(call: &Interaction) -> Self {
+    pub(crate) fn of(call: &Interaction) -> Self {
         let body = str::from_utf8(&call.body).unwrap();
         match (call.protocol().unwrap(), call.is_stream()) {
             (Protocol::OpenAiChat, false) => openai(&serde_json::from_str(body).unwrap()),

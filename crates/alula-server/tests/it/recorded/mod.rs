@@ -1,6 +1,6 @@
 //! The main job: recorded calls of real providers, through the server and back.
 
-mod expected;
+pub(crate) mod expected;
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A server whose providers are recordings.
-fn serve_recorded(provider: &Alula) -> Alula {
+pub(crate) fn serve_recorded(provider: &Alula) -> Alula {
     serve()
         .env("OPENAI_API_KEY", "sk-test")
         .env("OPENAI_BASE_URL", provider.url("/v1"))
