@@ -6,8 +6,13 @@ use alula_llm::Llm;
 use crate::{
     config::Config,
     db::{Db, DbError},
-    routers::{anthropic, chat, conversations, health, openai},
-    services::{conversations::Conversations, models::Models},
+    dependencies::{WithoutKeys, this_machine},
+    routers::{admin, anthropic, chat, conversations, health, openai},
+    services::{
+        conversations::Conversations,
+        keys::{Keys, Plans},
+        models::Models,
+    },
 };
 
 /// What endpoints work with.
@@ -16,21 +21,32 @@ pub(crate) struct Services {
     pub(crate) models: Models,
     pub(crate) db: Db,
     pub(crate) conversations: Conversations,
+    pub(crate) keys: Keys,
+    pub(crate) without_keys: WithoutKeys,
 }
 
 impl Services {
-    /// Opens what is kept.
-    pub(crate) async fn open(llm: Llm, config: &Config) -> Result<Self, DbError> {
-        let db = Db::open(&config.database).await?;
-        let conversations = Conversations::new(db.clone(), config.conversation_tokens_max);
-        Ok(Self { models: Models::new(llm), db, conversations })
+    /// Reads what is kept.
+    pub(crate) async fn open(
+        db: Db,
+        llm: Llm,
+        plans: Plans,
+        config: &Config,
+    ) -> Result<Self, DbError> {
+        Ok(Self {
+            models: Models::new(llm),
+            conversations: Conversations::new(db.clone(), config.conversation_tokens_max),
+            keys: Keys::open(db.clone(), plans, config.keys_stale).await?,
+            without_keys: WithoutKeys::ThisMachine,
+            db,
+        })
     }
 }
 
 /// Builds the application over its services.
 pub(crate) fn app(services: Services) -> App {
-    let Services { models, db, conversations } = services;
-    let closing = db.clone();
+    let Services { models, db, conversations, keys, without_keys } = services;
+    let (closing, watching) = (db.clone(), keys.clone());
     App::new("Alula", env!("CARGO_PKG_VERSION"))
         .description(
             "One API in front of language models. Ask with `/chat`, stream with `/chat/stream`, \
@@ -40,13 +56,20 @@ pub(crate) fn app(services: Services) -> App {
         .describe_tag("Conversations", "Ask a model that knows what was said before.")
         .describe_tag("OpenAI", "For clients of OpenAI, whoever the provider is.")
         .describe_tag("Anthropic", "For clients of Anthropic, whoever the provider is.")
+        .describe_tag("Admin", "Look after the server; takes the scope `admin`.")
         .describe_tag("Health", "Whether the server works.")
         .state(models)
         .state(db)
         .state(conversations)
-        .lifespan(
-            |startup| async move { Ok(startup.on_shutdown(async move { closing.close().await })) },
-        )
+        .state(keys)
+        .state(without_keys)
+        .lifespan(|startup| async move {
+            let startup = startup.on_shutdown(async move { closing.close().await });
+            #[expect(clippy::disallowed_methods, reason = "the shutdown ends it")]
+            let watch = tokio::spawn(watching.watch());
+            Ok(startup.on_shutdown(async move { watch.abort() }))
+        })
+        .depends::<this_machine>()
         .include(Router::new().tag("Health").routes(health::routes()))
         // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
         // refused, as it is more likely a typing mistake than a wish to be ignored.
@@ -54,4 +77,5 @@ pub(crate) fn app(services: Services) -> App {
         .include(Router::new().tag("Conversations").lax().routes(conversations::routes()))
         .include(openai::router())
         .include(anthropic::router())
+        .include(admin::router())
 }

@@ -20,13 +20,13 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::error::CliError;
 use crate::{
     app::{self, Services},
-    config::{Config, ConfigError, File},
-    db::DatabaseUrl,
-    dependencies::this_machine,
+    config::{Config, ConfigError, File, Located},
+    db::{DatabaseUrl, Db},
+    dependencies::WithoutKeys,
     dev::{CargoOptions, Dev},
     new::New,
     replay::Replay,
-    services::llm,
+    services::{keys::Plans, llm},
 };
 
 const LONG_ABOUT: &str = "\
@@ -53,6 +53,7 @@ Environment:
   DATABASE_URL                           where keys and usage are kept: postgres://…, or a file of
                                          SQLite (sqlite://data/alula.db)
   ALULA_CONVERSATION_TOKENS_MAX          the most of a conversation that a model gets (128000)
+  ALULA_KEYS_STALE_SECONDS               known keys are good while the database is away (300)
   ALULA_MODEL                            the model of requests that name none (provider/model)
   ALULA_CONNECT_SECONDS                  to open a connection to a provider (5)
   ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)
@@ -143,7 +144,8 @@ struct Serve {
     /// The private key of the certificate, in PEM. SIGHUP reads both files again.
     #[arg(long, env = "ALULA_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Answer whoever reaches the port, by whatever name: beyond this machine, or behind a proxy.
+    /// Without any key, answer whoever reaches the port, by whatever name: beyond this machine, or
+    /// behind a proxy.
     #[arg(long, env = "ALULA_ALLOW_UNAUTHENTICATED", value_parser = values::switch)]
     allow_unauthenticated: bool,
 }
@@ -213,9 +215,6 @@ impl Cli {
 }
 
 async fn serve(arguments: Serve) -> Result<(), CliError> {
-    if !arguments.host.is_loopback() && !arguments.allow_unauthenticated {
-        return Err(CliError::Unauthenticated(arguments.host));
-    }
     let config = Config::from_env()?;
     config.start_logging();
     let Serve { host, port, workers, allow_unauthenticated, tls_cert, tls_key, config: file } =
@@ -226,25 +225,32 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     };
     let file = File::load(file.as_deref()).map_err(ConfigError::File)?;
     let llm = llm::connect(&config, file.as_ref()).await?;
+    let db = Db::open(&config.database).await?;
+    let access = Access::of(db.has_keys().await?, allow_unauthenticated);
+    if access == Access::ThisMachine && !host.is_loopback() {
+        return Err(CliError::Unauthenticated(host));
+    }
     let scheme = if tls.is_some() { "https" } else { "http" };
     let launch = Workers::new(workers.into()).bind((host, port), config.limits.clone()).await;
     let (server, shutdown) = match launch.map_err(|error| CliError::Bind { host, port, error })? {
         Launch::Serve { server, shutdown } => (server, shutdown),
         Launch::Supervise(supervisor) => {
-            greet(scheme, supervisor.local_addr(), &llm);
+            db.close().await;
+            greet(scheme, supervisor.local_addr(), &llm, access);
             return Ok(supervisor.run().await?);
         }
     };
     if Workers::this_worker().is_none() {
-        greet(scheme, server.local_addr(), &llm);
+        greet(scheme, server.local_addr(), &llm, access);
     }
-    let services = Services::open(llm, &config).await?;
+    let plans = file.as_ref().map(Located::plans).unwrap_or_default();
+    let mut services = Services::open(db, llm, plans, &config).await?;
+    if allow_unauthenticated {
+        services.without_keys = WithoutKeys::Everybody;
+    }
     let mut app = app::app(services).limits(config.limits).max_body(config.body_bytes_max);
     if let Some(tls) = tls {
         app = app.tls(tls);
-    }
-    if !allow_unauthenticated {
-        app = app.depends::<this_machine>();
     }
     app.serve_on(server, shutdown).await?;
     Ok(())
@@ -273,9 +279,9 @@ async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
 
 async fn print_openapi() -> Result<(), CliError> {
     let llm = llm::demo().map_err(ConfigError::Llm)?;
-    let mut config = Config::defaults()?;
-    config.database = DatabaseUrl::Memory;
-    let services = Services::open(llm, &config).await?;
+    let config = Config::defaults()?;
+    let db = Db::open(&DatabaseUrl::Memory).await?;
+    let services = Services::open(db, llm, Plans::default(), &config).await?;
     let document = app::app(services).openapi()?;
     say(&format!("{document:#}"));
     Ok(())
@@ -321,7 +327,7 @@ async fn bind(host: IpAddr, port: u16, limits: Limits) -> Result<Server, CliErro
     bound.map_err(|error| CliError::Bind { host, port, error })
 }
 
-fn greet(scheme: &str, address: SocketAddr, llm: &alula_llm::Llm) {
+fn greet(scheme: &str, address: SocketAddr, llm: &alula_llm::Llm, access: Access) {
     let providers = llm.providers().collect::<Vec<_>>().join(", ");
     let model = llm.default_model().unwrap_or("none");
     let demo = match llm.providers().any(|name| name == "demo") {
@@ -331,9 +337,15 @@ fn greet(scheme: &str, address: SocketAddr, llm: &alula_llm::Llm) {
         }
         false => "",
     };
-    let open = match address.ip().is_loopback() {
-        true => "Requests need no key: only this machine can reach the server.",
-        false => "Requests need no key: ANYONE who reaches this address can use your providers.",
+    let open = match access {
+        Access::Keys => "Requests need a key.",
+        Access::ThisMachine => "Requests need no key: only this machine can reach the server.",
+        Access::Everybody if address.ip().is_loopback() => {
+            "Requests need no key: whoever reaches this port can use your providers."
+        }
+        Access::Everybody => {
+            "Requests need no key: ANYONE who reaches this address can use your providers."
+        }
     };
     say(&format!(
         "Alula {version} on {scheme}://{address}\n\
@@ -342,6 +354,25 @@ fn greet(scheme: &str, address: SocketAddr, llm: &alula_llm::Llm) {
          \x20 {open}",
         version = env!("CARGO_PKG_VERSION"),
     ));
+}
+
+/// Who may use the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Whoever has a key.
+    Keys,
+    ThisMachine,
+    Everybody,
+}
+
+impl Access {
+    fn of(has_keys: bool, allow_unauthenticated: bool) -> Self {
+        match (has_keys, allow_unauthenticated) {
+            (true, _) => Self::Keys,
+            (false, true) => Self::Everybody,
+            (false, false) => Self::ThisMachine,
+        }
+    }
 }
 
 /// Prints for the person at the terminal, who may have closed it.

@@ -25,6 +25,8 @@ const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The most tokens of a conversation by default, whatever the model could read.
 const CONVERSATION_TOKENS_MAX: u64 = 128_000;
+/// How long keys are good by default while the database is away, and nobody knows which are revoked.
+const KEYS_STALE: Duration = Duration::from_secs(300);
 
 /// The settings of the server.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseUrl,
     /// The most tokens of a conversation that a model gets, its answer included.
     pub(crate) conversation_tokens_max: u64,
+    /// How long keys are good while the database is away.
+    pub(crate) keys_stale: Duration,
     /// The model of requests that name none.
     pub(crate) model: Option<String>,
     pub(crate) deadlines: Deadlines,
@@ -197,6 +201,7 @@ impl Config {
             conversation_tokens_max: variables
                 .parsed::<NonZeroU64>("ALULA_CONVERSATION_TOKENS_MAX")
                 .map_or(CONVERSATION_TOKENS_MAX, NonZeroU64::get),
+            keys_stale: variables.seconds("ALULA_KEYS_STALE_SECONDS", KEYS_STALE),
             model: variables.text("ALULA_MODEL"),
             deadlines,
             retry,

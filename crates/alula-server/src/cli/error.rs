@@ -46,7 +46,8 @@ impl fmt::Display for CliError {
             Self::Unauthenticated(host) => write!(
                 f,
                 "{host} can be reached from other machines, and requests need no key: anyone could \
-                 use your providers. Listen on 127.0.0.1, or say --allow-unauthenticated"
+                 use your providers. Make a key with `alula keys create`, listen on 127.0.0.1, or \
+                 say --allow-unauthenticated"
             ),
             Self::Bind { host, port, error } => {
                 write!(

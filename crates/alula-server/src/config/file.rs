@@ -15,6 +15,8 @@ use alula_llm::{
 };
 use serde::Deserialize;
 
+use crate::services::keys::{Plan, Plans};
+
 /// The file that is read if it is there and no other is named.
 pub(crate) const DEFAULT_FILE: &str = "alula.toml";
 
@@ -26,6 +28,16 @@ pub(crate) struct File {
     pub(crate) default_model: Option<String>,
     providers: BTreeMap<String, ProviderTable>,
     models: BTreeMap<String, ModelTable>,
+    plans: BTreeMap<String, PlanTable>,
+}
+
+/// The limits of keys; what is absent has none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanTable {
+    requests_per_minute: Option<NonZeroU64>,
+    tokens_per_minute: Option<NonZeroU64>,
+    concurrent_streams: Option<NonZeroUsize>,
 }
 
 /// A provider of one's own, or the limits of one that the environment connects.
@@ -153,6 +165,20 @@ impl Located {
         Ok(llm)
     }
 
+    /// The usual plans, and those of the file in their place and beside them.
+    pub(crate) fn plans(&self) -> Plans {
+        let mut plans = Plans::default();
+        for (name, table) in &self.file.plans {
+            plans.set(Plan {
+                name: name.as_str().into(),
+                requests_per_minute: table.requests_per_minute,
+                tokens_per_minute: table.tokens_per_minute,
+                concurrent_streams: table.concurrent_streams,
+            });
+        }
+        plans
+    }
+
     /// Whether it connects providers of its own.
     pub(crate) fn has_providers(&self) -> bool {
         self.file.providers.values().any(|table| table.kind.is_some())
@@ -240,6 +266,27 @@ mod tests {
     use alula_llm::{Anthropic, Llm, OpenAi};
 
     use super::*;
+
+    /// The plans that the book shows.
+    #[test]
+    fn the_plans_of_the_book_can_be_used() {
+        let page = include_str!("../../../../docs/how-to/keys-and-limits.md");
+        let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let file = toml::from_str(text).unwrap();
+        let plans = Located { path: DEFAULT_FILE.into(), file }.plans();
+        assert_eq!(plans.names().collect::<Vec<_>>(), ["free", "pro", "team", "unlimited"]);
+        let team = plans.get("team").unwrap();
+        assert_eq!(team.requests_per_minute.map(NonZeroU64::get), Some(120));
+        assert_eq!(team.concurrent_streams, None);
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_a_mistake() {
+        for line in ["requests_per_minute = 0", "concurrent_streams = -1", "tokens = 5"] {
+            let error = toml::from_str::<File>(&format!("[plans.none]\n{line}"));
+            assert!(error.is_err(), "{line}");
+        }
+    }
 
     /// The file that the book shows.
     #[test]

@@ -1,5 +1,7 @@
 //! What a database may fail with.
 
+use std::time::Duration;
+
 use alula::{ApiError, HttpError};
 
 /// Seconds after which a database that is away is asked again by a client.
@@ -20,6 +22,11 @@ pub(crate) enum DbError {
          its tables; this one knows {ours}"
     )]
     Newer { theirs: i64, ours: i64 },
+    #[error("the database did not answer within {0:?}")]
+    TooSlow(Duration),
+    /// Only another program can have written it.
+    #[error("the database holds {0} that cannot be read")]
+    Malformed(&'static str),
 }
 
 impl From<sqlx::Error> for DbError {
@@ -52,7 +59,7 @@ fn is_unreachable(error: &sqlx::Error) -> bool {
 impl ApiError for DbError {
     fn into_http(self) -> HttpError {
         match self {
-            Self::Unreachable(_) => {
+            Self::Unreachable(_) | Self::TooSlow(_) => {
                 HttpError::new(503, "The database is away; try again in a moment")
                     .retry_after(RETRY_AFTER_SECONDS)
                     .because(self)

@@ -7,9 +7,12 @@
 mod connect;
 mod conversations;
 mod error;
+mod keys;
 mod migrate;
 #[cfg(test)]
 pub(crate) mod testing;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::{PgPool, SqlitePool};
 
@@ -17,6 +20,7 @@ pub(crate) use self::{
     connect::DatabaseUrl,
     conversations::{ConversationRow, MessageRow, Turn},
     error::DbError,
+    keys::{KeyFound, StoredKey},
 };
 
 /// A database. Clones share its connections.
@@ -68,6 +72,12 @@ macro_rules! writing {
 }
 
 pub(crate) use {reading, writing};
+
+/// The time, as it is kept.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
 
 impl Db {
     /// Connects, and brings the tables up to date.

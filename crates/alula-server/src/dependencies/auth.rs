@@ -1,11 +1,84 @@
 //! Who makes a request.
 
-use alula::{Result, State, dependency};
+use std::sync::Arc;
 
-use crate::services::{admission::Caller, models::Models};
+use alula::{ApiError as _, HttpError, Result, SecurityScopes, State, dependency};
 
-/// The caller. Without keys, that is whoever reaches the server.
-#[dependency]
-pub(crate) fn caller(models: State<Models>) -> Result<Caller> {
-    Ok(Caller::new(Models::clone(&models), None))
+use super::shown::Shown;
+use crate::services::{
+    admission::Caller,
+    keys::{By, Key, Keys, Refusal},
+    models::Models,
+};
+
+/// Whom the server answers as long as there are no keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WithoutKeys {
+    /// This machine alone.
+    ThisMachine,
+    /// Everybody who reaches it, but for what takes the scope `admin`.
+    Everybody,
+}
+
+/// Who asks a model. Without keys, that is whoever reaches the server.
+#[dependency(scopes = ["models"])]
+pub(crate) async fn caller(
+    shown: Shown,
+    scopes: SecurityScopes,
+    keys: State<Keys>,
+    models: State<Models>,
+) -> Result<Caller> {
+    let key = identify(shown, &scopes, &keys).await?;
+    Ok(Caller::new(Models::clone(&models), key))
+}
+
+/// Who looks after the server. Without keys, that is whoever is on this machine.
+#[dependency(scopes = ["admin"])]
+pub(crate) async fn administrator(
+    shown: Shown,
+    scopes: SecurityScopes,
+    keys: State<Keys>,
+    without: State<WithoutKeys>,
+) -> Result<Administrator> {
+    let key = identify(shown, &scopes, &keys).await?;
+    if key.is_none() && *without == WithoutKeys::Everybody {
+        return Err(HttpError::forbidden(
+            "This server answers everybody, so this takes a key with the scope `admin`; make one \
+             with `alula keys create --scopes admin`",
+        ));
+    }
+    Ok(Administrator(key))
+}
+
+/// Somebody who may see and change what belongs to others.
+#[derive(Debug)]
+pub(crate) struct Administrator(Option<Arc<Key>>);
+
+impl Administrator {
+    /// Its name in the log of changes.
+    pub(crate) fn name(&self) -> By<'_> {
+        self.0.as_ref().map_or(By::ThisMachine, |key| By::Key(&key.id))
+    }
+}
+
+/// The key of a request that may do what is demanded; nothing as long as there are no keys.
+async fn identify(shown: Shown, scopes: &SecurityScopes, keys: &Keys) -> Result<Option<Arc<Key>>> {
+    if !keys.are_needed() {
+        return Ok(None);
+    }
+    let key = match shown {
+        Shown::Key(shown) => keys.identify(shown).await,
+        Shown::Other => Err(Refusal::Malformed),
+        Shown::Nothing => Err(Refusal::Missing),
+    };
+    let refused = |refusal: Refusal| {
+        keys.note_refusal(shown.id(), &refusal);
+        refusal.into_http()
+    };
+    let key = key.map_err(refused)?;
+    let lacks = |scope: &&String| !key.scopes.iter().any(|has| has.as_str() == *scope);
+    match scopes.as_slice().iter().find(lacks) {
+        None => Ok(Some(key)),
+        Some(_) => Err(refused(Refusal::Scope(scopes.to_string().into()))),
+    }
 }

@@ -3,28 +3,39 @@
 use std::net::IpAddr;
 
 use alula::{
-    HttpError, Input, Operation, Rejection, RequestContext, Result, dependency, http::header,
+    HttpError, Input, Operation, Rejection, RequestContext, Result, State, dependency, http::header,
 };
 
-/// Refuses a request that was made to another name than this machine's.
+use super::WithoutKeys;
+use crate::services::keys::Keys;
+
+/// Refuses a request that was made to another name than this machine's, as long as there are no
+/// keys.
 ///
-/// Without keys, being on this machine is what entitles to use the providers. A page in the
+/// Then, being on this machine is what entitles to use the providers. A page in the
 /// user's browser is not entitled, yet it can have its own name point to 127.0.0.1 (DNS
 /// rebinding); the browser then lets it read our answers. It cannot forge the `Host` header.
 #[dependency]
-pub(crate) fn this_machine(HostName(host): HostName) -> Result<()> {
-    match is_this_machine(&host) {
-        true => Ok(()),
-        false => Err(HttpError::new(
-            421,
-            "This server has no keys yet and answers to localhost only; start it with \
-             --allow-unauthenticated to use it by another name, as behind a proxy",
-        )),
+pub(crate) fn this_machine(
+    host: HostName,
+    keys: State<Keys>,
+    without: State<WithoutKeys>,
+) -> Result<()> {
+    if host.is_this_machine || *without == WithoutKeys::Everybody || keys.are_needed() {
+        return Ok(());
     }
+    Err(HttpError::new(
+        421,
+        "This server has no keys yet and answers to localhost only; to use it by another name, as \
+         behind a proxy, make a key with `alula keys create`, or start it with \
+         --allow-unauthenticated",
+    ))
 }
 
-/// The `Host` header, which the serve loop sees to being there once.
-pub(crate) struct HostName(String);
+/// What is of interest in the `Host` header, which the serve loop sees to being there once.
+pub(crate) struct HostName {
+    is_this_machine: bool,
+}
 
 /// Whether a `Host` names this machine, with or without a port.
 fn is_this_machine(host: &str) -> bool {
@@ -45,7 +56,7 @@ impl Input for HostName {
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
         let host = cx.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        Ok(Self(host.unwrap_or_default().to_owned()))
+        Ok(Self { is_this_machine: is_this_machine(host.unwrap_or_default()) })
     }
 }
 
@@ -55,7 +66,6 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_pass() {
-        let passes = |host: &str| this_machine(HostName(host.to_owned())).is_ok();
         for host in [
             "localhost",
             "LOCALHOST:8000",
@@ -65,7 +75,7 @@ mod tests {
             "[::1]",
             "a.localhost:1",
         ] {
-            assert!(passes(host), "{host}");
+            assert!(is_this_machine(host), "{host}");
         }
         for host in [
             "evil.example",
@@ -75,7 +85,7 @@ mod tests {
             "",
             "127.0.0.1.nip.example:8000",
         ] {
-            assert!(!passes(host), "{host}");
+            assert!(!is_this_machine(host), "{host}");
         }
     }
 }

@@ -2,5 +2,9 @@
 
 mod auth;
 mod host;
+mod shown;
 
-pub(crate) use self::{auth::caller, host::this_machine};
+pub(crate) use self::{
+    auth::{WithoutKeys, administrator, caller},
+    host::this_machine,
+};

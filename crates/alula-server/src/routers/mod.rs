@@ -1,5 +1,6 @@
 //! The endpoints, by what they are about.
 
+pub(crate) mod admin;
 pub(crate) mod anthropic;
 pub(crate) mod chat;
 pub(crate) mod conversations;

@@ -25,7 +25,7 @@ async fn asked(
     reply: &str,
 ) -> (Value, Value) {
     let answering = async {
-        let mut call = upstream.call().await;
+        let call = upstream.call().await;
         let sent = call.body.clone();
         call.answer(reply).await;
         sent

@@ -2,16 +2,27 @@
 
 use std::fmt;
 
+use alula::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A billion dollars, which JSON and the database can tell from one micro-dollar more.
+pub(crate) const MICRO_USD_MAX: u64 = 1_000_000_000_000_000;
+
 /// A sum, and how long it has to last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Budget {
     /// Millionths of a dollar.
+    #[schemars(range(max = MICRO_USD_MAX))]
     pub(crate) micro_usd: u64,
+    /// How long it has to last.
     pub(crate) period: Period,
 }
 
 /// How long a budget has to last. Days and months are those of UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Period {
     Day,
     Month,

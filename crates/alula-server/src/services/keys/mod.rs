@@ -1,16 +1,23 @@
 //! Keys of callers, and what they entitle to.
 
 mod budget;
+mod change;
+mod known;
 mod plan;
+mod record;
 mod scope;
+mod secret;
 
 use std::sync::Arc;
 
-#[expect(unused_imports, reason = "keys are made and looked up in the next step")]
 pub(crate) use self::{
     budget::{Budget, Period},
+    change::{By, KeyError, create, revoke, update},
+    known::{Keys, Refusal},
     plan::{Plan, Plans},
+    record::{KeyChange, KeyRecord, KeyWish, Status},
     scope::{Scope, Scopes},
+    secret::{KeyHash, KeyId, NewKey, ShownKey},
 };
 
 /// What a key entitles to, without the key itself.

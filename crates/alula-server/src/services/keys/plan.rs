@@ -39,7 +39,24 @@ impl Default for Plans {
     }
 }
 
+impl Plan {
+    /// A plan that limits nothing.
+    pub(crate) fn unlimited(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            concurrent_streams: None,
+        }
+    }
+}
+
 impl Plans {
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
     /// Adds a plan, or replaces that of its name.
     pub(crate) fn set(&mut self, plan: Plan) {
         self.0.insert(plan.name.clone(), Arc::new(plan));

@@ -2,8 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
+use alula::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// One thing that a key may open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Scope {
     /// Calling models, and all that belongs to the caller.
     Models,
@@ -51,6 +56,11 @@ impl Scopes {
         self.0 & scope.bit() != 0
     }
 
+    /// Those of a text that this program knows. What another one has added grants nothing here.
+    pub(crate) fn known_of(text: &str) -> Self {
+        text.split_whitespace().filter_map(|name| name.parse::<Scope>().ok()).collect()
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -93,6 +103,7 @@ mod tests {
             assert_eq!(scopes.is_empty(), text.is_empty());
             assert_eq!(scopes.contains(Scope::Admin), text.contains("admin"));
         }
+        assert_eq!(Scopes::known_of("root admin").to_string(), "admin");
         let error = "models root".parse::<Scopes>().unwrap_err();
         assert_eq!(error, "there is no scope \"root\", but there are models, admin");
     }
