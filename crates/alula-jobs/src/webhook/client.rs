@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use reqwest::{Client, dns::Resolve, redirect::Policy};
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::sync::Semaphore;
 
 use super::{
     AddressPolicy, Signer, SigningSecret, UrlError, WebhookUrl,
@@ -13,6 +14,8 @@ use super::{
 
 /// How long an attempt may take: the least that the specification advises.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// How many attempts may be on their way at once.
+const CONCURRENT_MAX: usize = 32;
 /// What is read of an answer.
 const RESPONSE_BYTES_MAX: usize = 64 << 10;
 
@@ -34,6 +37,7 @@ pub struct WebhookClient {
     pub(super) http: Client,
     pub(super) signer: Signer,
     pub(super) policy: AddressPolicy,
+    pub(super) places: Arc<Semaphore>,
     pub(super) response_bytes_max: usize,
 }
 
@@ -53,6 +57,7 @@ pub struct WebhookClientBuilder {
     signer: Signer,
     policy: AddressPolicy,
     timeout: Duration,
+    concurrent_max: usize,
     response_bytes_max: usize,
     names: Arc<dyn Resolve>,
 }
@@ -87,6 +92,7 @@ impl WebhookClient {
             signer: Signer::new(secrets),
             policy: AddressPolicy::default(),
             timeout: TIMEOUT,
+            concurrent_max: CONCURRENT_MAX,
             response_bytes_max: RESPONSE_BYTES_MAX,
             names: Arc::new(System),
         }
@@ -112,6 +118,12 @@ impl WebhookClientBuilder {
     /// Sets how long an attempt may take, from looking up the name to the end of the answer. 15 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets how many attempts may be on their way at once; others wait. 32.
+    pub fn concurrent_max(mut self, concurrent_max: usize) -> Self {
+        self.concurrent_max = concurrent_max.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 
@@ -155,6 +167,7 @@ impl WebhookClientBuilder {
             http,
             signer: self.signer,
             policy: self.policy,
+            places: Arc::new(Semaphore::new(self.concurrent_max)),
             response_bytes_max: self.response_bytes_max,
         })
     }

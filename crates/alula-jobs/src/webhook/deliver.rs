@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    pin::pin,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -118,6 +119,8 @@ impl Webhook {
         {
             return Delivery::Refused { reason: forbidden.to_string() };
         }
+        // It is never closed.
+        let _place = client.places.acquire().await;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let request = client
             .http
@@ -138,33 +141,45 @@ impl Webhook {
     }
 
     /// Sends it until it is taken, refused or given up, and returns what the last attempt came to.
-    /// `tell` hears of each with its number, from 1.
+    ///
+    /// `tell` hears of each attempt with its number, from 1. Once `stop` is ready, an attempt goes
+    /// on that has begun, and no other is waited for.
     ///
     /// ```no_run
     /// # use alula_jobs::webhook::{Schedule, Webhook, WebhookClient};
-    /// # async fn example(webhook: Webhook, client: WebhookClient) {
+    /// # async fn example(webhook: Webhook, client: WebhookClient, stop: impl Future<Output = ()>) {
     /// let schedule = Schedule::default().attempts(3);
-    /// webhook.send(&client, &schedule, |attempt, became| println!("{attempt}: {became:?}")).await;
+    /// let tell = |attempt, delivery: &_| println!("{attempt}: {delivery:?}");
+    /// webhook.send(&client, &schedule, stop, tell).await;
     /// # }
     /// ```
     pub async fn send(
         &self,
         client: &WebhookClient,
         schedule: &Schedule,
+        stop: impl Future<Output = ()>,
         tell: impl FnMut(usize, &Delivery),
     ) -> Option<Delivery> {
-        repeat(schedule, || self.deliver(client), tell).await
+        repeat(schedule, || self.deliver(client), stop, tell).await
     }
 }
 
 async fn repeat<F: Future<Output = Delivery>>(
     schedule: &Schedule,
     deliver: impl Fn() -> F,
+    stop: impl Future<Output = ()>,
     mut tell: impl FnMut(usize, &Delivery),
 ) -> Option<Delivery> {
     let (mut attempts, mut retry_after, mut last) = (0, None, None);
+    let mut stop = pin!(stop);
     while let Some(wait) = schedule.wait(attempts, retry_after) {
-        sleep(wait).await;
+        if !wait.is_zero() {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = sleep(wait) => {}
+            }
+        }
         let delivery = deliver().await;
         attempts += 1;
         tell(attempts, &delivery);
@@ -238,7 +253,10 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{
+        cell::Cell,
+        future::{pending, ready},
+    };
 
     use tokio::time::Instant;
 
@@ -253,7 +271,8 @@ mod tests {
         let start = Instant::now();
         let mut told = Vec::new();
         let last =
-            repeat(&Schedule::default(), async || failure(), |attempt, _| told.push(attempt)).await;
+            repeat(&Schedule::default(), async || failure(), pending(), |at, _| told.push(at))
+                .await;
         assert_eq!(last, Some(failure()));
         assert_eq!(told, (1..=10).collect::<Vec<_>>());
         let hours = start.elapsed().as_secs_f64() / 3600.0;
@@ -272,8 +291,15 @@ mod tests {
                 calls.set(calls.get() + 1);
                 if calls.get() < 3 { failure() } else { end.clone() }
             };
-            let last = repeat(&Schedule::default(), deliver, |_, _| {}).await;
+            let last = repeat(&Schedule::default(), deliver, pending(), |_, _| {}).await;
             assert_eq!((last, calls.get()), (Some(end.clone()), 3));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stops_waits_for_no_further_attempt() {
+        let start = Instant::now();
+        let last = repeat(&Schedule::default(), async || failure(), ready(()), |_, _| {}).await;
+        assert_eq!((last, start.elapsed()), (Some(failure()), Duration::ZERO));
     }
 }
