@@ -3,6 +3,7 @@
 mod ask;
 mod builder;
 mod call;
+mod check;
 mod embed;
 mod healths;
 mod route;
