@@ -26,7 +26,7 @@ use crate::{
     dev::{CargoOptions, Dev},
     new::New,
     replay::Replay,
-    services::{keys::Plans, llm},
+    services::{jobs::Jobs, keys::Plans, llm},
 };
 
 const LONG_ABOUT: &str = "\
@@ -72,6 +72,15 @@ Environment:
   ALULA_BODY_BYTES_PER_SECOND_MIN        the slowest request body, after 10 seconds (240)
   ALULA_DRAIN_DELAY_SECONDS              to go on accepting after SIGTERM, for Kubernetes (0)
   ALULA_DRAIN_SECONDS                    to finish requests after that (20)
+  ALULA_JOBS_RUNNING_MAX                 jobs (Prefer: respond-async) at a time (16)
+  ALULA_JOBS_QUEUED_MAX                  jobs that wait for their turn (1000)
+  ALULA_JOBS_KEPT_MAX                    jobs that are kept when they have ended (10000)
+  ALULA_JOBS_KEPT_SECONDS                for how long (86400)
+  ALULA_JOBS_BYTES_MAX                   their requests and answers together (268435456)
+  ALULA_WEBHOOK_SECRET                   signs what a callback_url gets: whsec_ and the base64 of 24
+                                         to 64 bytes; a space between several
+  ALULA_WEBHOOK_ALLOW                    networks that are not public and may be called (10.1.0.0/16)
+  ALULA_WEBHOOK_ATTEMPTS                 how often a callback_url is tried (4)
   ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr";
 
 const NEW_EXAMPLES: &str = "\
@@ -244,7 +253,9 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
         greet(scheme, server.local_addr(), &llm, access);
     }
     let plans = file.as_ref().map(Located::plans).unwrap_or_default();
-    let mut services = Services::open(db, llm, plans, &config).await?;
+    let is_alone = Workers::this_worker().is_none();
+    let jobs = Jobs::new(&config, shutdown.clone(), is_alone).map_err(ConfigError::Webhooks)?;
+    let mut services = Services::open(db, llm, plans, &config, jobs).await?;
     if allow_unauthenticated {
         services.without_keys = WithoutKeys::Everybody;
     }
@@ -281,7 +292,8 @@ async fn print_openapi() -> Result<(), CliError> {
     let llm = llm::demo().map_err(ConfigError::Llm)?;
     let config = Config::defaults()?;
     let db = Db::open(&DatabaseUrl::Memory).await?;
-    let services = Services::open(db, llm, Plans::default(), &config).await?;
+    let jobs = Jobs::new(&config, Shutdown::new(), true).map_err(ConfigError::Webhooks)?;
+    let services = Services::open(db, llm, Plans::default(), &config, jobs).await?;
     let document = app::app(services).openapi()?;
     say(&format!("{document:#}"));
     Ok(())

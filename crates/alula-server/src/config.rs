@@ -1,6 +1,7 @@
 //! What the environment says. It is read once, here.
 
 mod file;
+mod jobs;
 
 use std::{
     fmt,
@@ -11,13 +12,17 @@ use std::{
 };
 
 use alula::{Limits, Secret};
+use alula_jobs::webhook::ClientError;
 use alula_llm::{ApiKey, BreakerPolicy, Deadlines, Proxies, RetryPolicy};
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use self::file::{File, FileError, Located};
 use crate::{
     db::DatabaseUrl,
-    services::llm::{HOSTED, Hosted},
+    services::{
+        jobs::{JobLimits, WebhookSettings},
+        llm::{HOSTED, Hosted},
+    },
 };
 
 /// The most bytes of a request body by default: a long conversation with a few pictures.
@@ -49,6 +54,10 @@ pub(crate) struct Config {
     pub(crate) breaker: BreakerPolicy,
     /// The proxies through which providers are called, but for those on this machine.
     pub(crate) proxies: Proxies,
+    /// Answers that come later, and how many of them.
+    pub(crate) jobs: JobLimits,
+    /// How their ends are told.
+    pub(crate) webhooks: WebhookSettings,
     /// What a client may hold.
     pub(crate) limits: Limits,
     /// The most bytes of a request body.
@@ -112,6 +121,8 @@ pub(crate) enum ConfigError {
     File(FileError),
     /// The providers cannot be set up.
     Llm(alula_llm::Error),
+    /// Webhooks cannot be sent.
+    Webhooks(ClientError),
 }
 
 impl fmt::Display for ConfigError {
@@ -123,6 +134,7 @@ impl fmt::Display for ConfigError {
             }
             Self::File(error) => error.fmt(f),
             Self::Llm(error) => write!(f, "the providers cannot be set up: {error}"),
+            Self::Webhooks(error) => write!(f, "webhooks cannot be sent: {error}"),
         }
     }
 }
@@ -193,6 +205,8 @@ impl Config {
             );
         let config = Self {
             proxies: variables.proxies(),
+            jobs: variables.jobs(),
+            webhooks: variables.webhooks(),
             limits,
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -28,13 +29,19 @@ impl Timestamp {
     }
 }
 
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(moment) => write!(f, "{moment:.3}"),
+            // Beyond the year 9999.
+            Err(_) => self.0.fmt(f),
+        }
+    }
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(moment) => serializer.collect_str(&format_args!("{moment:.3}")),
-            // Beyond the year 9999.
-            Err(_) => serializer.serialize_i64(self.0),
-        }
+        serializer.collect_str(self)
     }
 }
 

@@ -6,12 +6,15 @@ use serde_json::{Map, Value};
 
 use crate::{
     dependencies::caller,
-    services::relay::{Asked, RelayError, Relayed, counted, in_words_of, relay},
+    services::{
+        jobs::{Deferrable, Prefer, deferrable},
+        relay::{Asked, RelayError, Relayed, counted, in_words_of, relay_or_defer},
+    },
 };
 
 /// The routes of this module.
 pub(crate) fn router() -> Router {
-    let routes = routes![messages, count_tokens];
+    let routes = routes![messages].into_iter().map(deferrable).chain(routes![count_tokens]);
     Router::new().tag("Anthropic").error_format(AnthropicErrors).routes(routes)
 }
 
@@ -21,9 +24,11 @@ pub(crate) fn router() -> Router {
 #[post("/v1/messages")]
 async fn messages(
     caller: Depends<caller>,
+    prefer: Prefer,
     request: Asked<Messages>,
-) -> Result<Relayed, RelayError> {
-    relay(&caller, Protocol::AnthropicMessages, request.headers, request.body).await
+) -> Result<Deferrable<Relayed>, RelayError> {
+    let Asked { headers, body, .. } = request;
+    relay_or_defer(&caller, prefer, Protocol::AnthropicMessages, headers, body).await
 }
 
 /// Count the tokens of a request to `/v1/messages`, without making it.
@@ -82,11 +87,7 @@ impl ErrorFormat for AnthropicErrors {
     type Body = Value;
 
     fn body(&self, error: &HttpError, cx: &ErrorContext<'_>) -> Value {
-        let mut body = in_words_of(Protocol::AnthropicMessages, error);
-        if let Some(body) = body.as_object_mut() {
-            body.insert("request_id".to_owned(), cx.request_id().into());
-        }
-        body
+        in_words_of(Protocol::AnthropicMessages, error, Some(cx.request_id()))
     }
 
     fn schema(operation: &mut Operation<'_>, _: bool) -> Value {

@@ -1,31 +1,32 @@
 //! Ask a model: at once, as a stream, or many at a time.
 
-use alula::{ApiError as _, Route, prelude::*};
-use futures_util::{StreamExt as _, stream};
+use alula::{Route, prelude::*};
+use futures_util::stream;
 use serde_json::{Value, json};
 
 use crate::{
     dependencies::caller,
     error::CallError,
     services::{
+        batch::{Batch, BatchItem, ask_all},
         chat::{Answer, ChatAnswer, ChatRequest, Piece, Summary, ask},
         conversations::Conversations,
+        jobs::{Deferrable, JobEnded, Prefer, Work, deferrable, wrong_callback},
     },
 };
-
-/// The most questions in one batch.
-const BATCH_MAX: usize = 100;
-/// How many questions of a batch are asked at the same time.
-const BATCH_CONCURRENCY: usize = 16;
 
 /// The routes of this module.
 pub(crate) fn routes() -> Vec<Route> {
     let one = body_schema(&a_question());
     let many = body_schema(&json!({ "items": a_question() }));
-    let asking_one = routes![chat, chat_stream].into_iter();
-    let mut routes: Vec<_> = asking_one.map(|route| route.openapi_extra(one.clone())).collect();
-    routes.extend(routes![batch].into_iter().map(|route| route.openapi_extra(many.clone())));
-    routes
+    let ended = || post("", job_ended).summary("Sent when a job has ended");
+    let callback =
+        |route: Route| route.callback("job-ended", "{$request.body#/callback_url}", ended());
+    let chat = routes![chat].into_iter().map(|route| callback(deferrable(route)));
+    let asking_one = chat.chain(routes![chat_stream]).map(|route| route.openapi_extra(one.clone()));
+    let batch =
+        routes![batch].into_iter().map(|route| deferrable(route.openapi_extra(many.clone())));
+    asking_one.chain(batch).collect()
 }
 
 /// What [`ChatRequest`] checks by a function, in the words of JSON Schema: for the document alone,
@@ -58,13 +59,23 @@ fn body_schema(schema: &Value) -> Value {
 }
 
 /// Ask a model and wait for the whole answer.
+///
+/// With `Prefer: respond-async` it comes later: from the job that this answers with, and, if there
+/// is a `callback_url`, announced by a webhook.
 #[post("/chat")]
 async fn chat(
     caller: Depends<caller>,
     conversations: State<Conversations>,
+    Prefer(later): Prefer,
     Json(request): Json<ChatRequest>,
-) -> Result<Json<ChatAnswer>, CallError> {
-    Ok(Json(ask(&caller, &conversations, request).await?))
+) -> Result<Deferrable<Json<ChatAnswer>>, CallError> {
+    if let Some(later) = later {
+        let callback = request.callback_url().map(str::to_owned);
+        let work = Work::Chat(Box::new(request));
+        return Ok(later.take_on(&caller, work, callback.as_deref()).await?);
+    }
+    no_callback(&request)?;
+    Ok(Deferrable::Now(Json(ask(&caller, &conversations, request).await?)))
 }
 
 /// One event of a streamed answer.
@@ -98,6 +109,7 @@ async fn chat_stream(
     scope: Scope,
     Json(request): Json<ChatRequest>,
 ) -> Result<Sse<impl Stream<Item = Event<ChatEvent>>>, CallError> {
+    no_callback(&request)?;
     let answer = Answer::begin(&caller, &conversations, request, &scope).await?;
     Ok(Sse::fallible(events(answer)))
 }
@@ -121,32 +133,6 @@ pub(super) fn events(
     })
 }
 
-/// Questions to be asked at the same time.
-#[derive(Deserialize, JsonSchema, Validate)]
-struct Batch(#[schemars(length(min = 1, max = BATCH_MAX))] Vec<ChatRequest>);
-
-/// What became of one question of a batch.
-#[derive(Serialize, JsonSchema)]
-#[serde(untagged)]
-enum BatchItem {
-    /// It was answered.
-    Answer(Box<ChatAnswer>),
-    /// It failed.
-    Error {
-        /// Why.
-        error: BatchError,
-    },
-}
-
-/// Why a question of a batch failed.
-#[derive(Serialize, JsonSchema)]
-struct BatchError {
-    /// The status that the question alone would have had.
-    status: u16,
-    /// What is wrong.
-    detail: Value,
-}
-
 /// Ask many questions at once.
 ///
 /// The answers come in the order of the questions. A question that fails has an `error` in its
@@ -155,25 +141,28 @@ struct BatchError {
 async fn batch(
     caller: Depends<caller>,
     conversations: State<Conversations>,
-    Json(Batch(requests)): Json<Batch>,
-) -> Json<Vec<BatchItem>> {
-    let answer = |request| {
-        let (caller, conversations) = (&caller, &conversations);
-        async move {
-            match ask(caller, conversations, request).await {
-                Ok(answer) => BatchItem::Answer(Box::new(answer)),
-                Err(error) => failed(error),
-            }
+    Prefer(later): Prefer,
+    Json(batch): Json<Batch>,
+) -> Result<Deferrable<Json<Vec<BatchItem>>>> {
+    batch.0.iter().try_for_each(no_callback)?;
+    match later {
+        Some(later) => later.take_on(&caller, Work::Batch(batch), None).await,
+        None => {
+            let answers = ask_all(&caller, &conversations, batch.0, || {}).await;
+            Ok(Deferrable::Now(Json(answers)))
         }
-    };
-    Json(stream::iter(requests).map(answer).buffered(BATCH_CONCURRENCY).collect().await)
+    }
 }
 
-fn failed(error: CallError) -> BatchItem {
-    let http = error.into_http();
-    if http.status().is_server_error() {
-        tracing::warn!(status = http.status().as_u16(), "in a batch: {}", http.log_message());
+/// Refuses a webhook where none is sent, before its client waits for it.
+fn no_callback(request: &ChatRequest) -> Result<()> {
+    match request.callback_url() {
+        Some(url) => Err(wrong_callback(url, "it needs `POST /chat` and `Prefer: respond-async`")),
+        None => Ok(()),
     }
-    let error = BatchError { status: http.status().as_u16(), detail: http.detail().clone() };
-    BatchItem::Error { error }
 }
+
+/// What is sent to the `callback_url` at the end of a job, by Standard Webhooks: signed in
+/// `webhook-signature`, with the same `webhook-id` at each attempt. Any status from 200 to 299
+/// takes it.
+async fn job_ended(Json(_): Json<JobEnded>) {}

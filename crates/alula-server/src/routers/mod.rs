@@ -5,4 +5,5 @@ pub(crate) mod anthropic;
 pub(crate) mod chat;
 pub(crate) mod conversations;
 pub(crate) mod health;
+pub(crate) mod jobs;
 pub(crate) mod openai;

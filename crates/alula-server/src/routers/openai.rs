@@ -6,12 +6,16 @@ use serde_json::{Map, Value};
 
 use crate::{
     dependencies::caller,
-    services::relay::{Asked, RelayError, Relayed, counted, embedded, in_words_of, relay},
+    services::{
+        jobs::{Deferrable, Prefer, Work, deferrable},
+        relay::{Asked, RelayError, Relayed, counted, embedded, in_words_of, relay_or_defer},
+    },
 };
 
 /// The routes of this module.
 pub(crate) fn router() -> Router {
-    let routes = routes![chat_completions, responses, input_tokens, embeddings, models, model];
+    let later = routes![chat_completions, responses, embeddings].into_iter().map(deferrable);
+    let routes = later.chain(routes![input_tokens, models, model]);
     Router::new().tag("OpenAI").error_format(OpenAiErrors).routes(routes)
 }
 
@@ -22,9 +26,11 @@ pub(crate) fn router() -> Router {
 #[post("/v1/chat/completions")]
 async fn chat_completions(
     caller: Depends<caller>,
+    prefer: Prefer,
     request: Asked<ChatCompletion>,
-) -> Result<Relayed, RelayError> {
-    relay(&caller, Protocol::OpenAiChat, request.headers, request.body).await
+) -> Result<Deferrable<Relayed>, RelayError> {
+    let Asked { headers, body, .. } = request;
+    relay_or_defer(&caller, prefer, Protocol::OpenAiChat, headers, body).await
 }
 
 /// OpenAI's responses.
@@ -34,9 +40,11 @@ async fn chat_completions(
 #[post("/v1/responses")]
 async fn responses(
     caller: Depends<caller>,
+    prefer: Prefer,
     request: Asked<ModelResponse>,
-) -> Result<Relayed, RelayError> {
-    relay(&caller, Protocol::OpenAiResponses, request.headers, request.body).await
+) -> Result<Deferrable<Relayed>, RelayError> {
+    let Asked { headers, body, .. } = request;
+    relay_or_defer(&caller, prefer, Protocol::OpenAiResponses, headers, body).await
 }
 
 /// The models that have a name.
@@ -123,9 +131,13 @@ async fn input_tokens(
 #[post("/v1/embeddings")]
 async fn embeddings(
     caller: Depends<caller>,
+    Prefer(later): Prefer,
     request: Asked<Embeddings>,
-) -> Result<Relayed, RelayError> {
-    embedded(&caller, &request.body).await
+) -> Result<Deferrable<Relayed>, RelayError> {
+    match later {
+        Some(later) => Ok(later.take_on(&caller, Work::Embeddings(request.body), None).await?),
+        None => embedded(&caller, &request.body).await.map(Deferrable::Now),
+    }
 }
 
 /// A request to `/v1/chat/completions`, with the fields that most requests have.
@@ -188,7 +200,7 @@ impl ErrorFormat for OpenAiErrors {
     type Body = Value;
 
     fn body(&self, error: &HttpError, _: &ErrorContext<'_>) -> Value {
-        in_words_of(Protocol::OpenAiChat, error)
+        in_words_of(Protocol::OpenAiChat, error, None)
     }
 
     fn schema(operation: &mut Operation<'_>, _: bool) -> Value {

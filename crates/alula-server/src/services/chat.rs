@@ -16,7 +16,7 @@ use super::{
 use crate::error::CallError;
 
 /// A question to a model.
-#[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("examples" = [{ "message": "What is an alula?" }]))]
 #[validate(custom = has_a_message)]
@@ -50,6 +50,11 @@ pub(crate) struct ChatRequest {
     /// `tool_choice`, or `messages` for a whole conversation.
     #[serde(default)]
     options: Map<String, Value>,
+    /// Where to send a webhook when the answer is there. Only `POST /chat` has it, and only with
+    /// `Prefer: respond-async`.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 2048))]
+    callback_url: Option<String>,
 }
 
 fn has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
@@ -89,7 +94,13 @@ impl ChatRequest {
             system_prompt: None,
             conversation_id: Some(id),
             options: Map::new(),
+            callback_url: None,
         }
+    }
+
+    /// Where to send a webhook.
+    pub(crate) fn callback_url(&self) -> Option<&str> {
+        self.callback_url.as_deref()
     }
 
     /// The request in the model of `alula-llm`.
@@ -247,6 +258,15 @@ pub(crate) async fn ask(
         summary.conversation = Some(kept(&recording, &response.model).await);
     }
     Ok(ChatAnswer { response: text, summary })
+}
+
+/// Finds what is wrong with a request without asking a provider.
+pub(crate) async fn check(
+    caller: &Caller,
+    conversations: &Conversations,
+    request: ChatRequest,
+) -> Result<(), CallError> {
+    prepared(caller, conversations, request).await.map(drop)
 }
 
 /// The request to make, with the history of its conversation, and where that goes on.

@@ -8,7 +8,7 @@ use alula::{
     http::{HeaderMap, HeaderName, HeaderValue, Response, header},
 };
 use alula_llm::{
-    EmbedResponse, Error, ErrorKind, RelayRequest, RelayStream,
+    EmbedRequest, EmbedResponse, Error, ErrorKind, Llm, RelayRequest, RelayStream,
     model::{EmbedProtocol, Encoding, Protocol},
 };
 use bytes::BytesMut;
@@ -16,7 +16,10 @@ use futures_util::{Stream, StreamExt as _, stream};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use super::admission::{Asking, Caller};
+use super::{
+    admission::{Asking, Caller},
+    jobs::{Deferrable, Prefer, Work},
+};
 use crate::error::with_status;
 
 /// Headers of a client that go along to providers of the same protocol.
@@ -78,6 +81,23 @@ pub(crate) async fn relay(
     .map_err(tell)
 }
 
+/// The same, or a job where the client wants its answer later.
+pub(crate) async fn relay_or_defer(
+    caller: &Caller,
+    Prefer(later): Prefer,
+    protocol: Protocol,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Deferrable<Relayed>, RelayError> {
+    match later {
+        Some(later) => {
+            let work = Work::Relay { protocol, headers, body };
+            Ok(later.take_on(caller, work, None).await?)
+        }
+        None => relay(caller, protocol, headers, body).await.map(Deferrable::Now),
+    }
+}
+
 /// Counts the tokens of a request without making it.
 pub(crate) async fn counted(
     caller: &Caller,
@@ -96,8 +116,7 @@ pub(crate) async fn counted(
 /// Turns texts into vectors, for clients of OpenAI.
 pub(crate) async fn embedded(caller: &Caller, body: &[u8]) -> Result<Relayed, RelayError> {
     let tell = |error| RelayError::Provider(Protocol::OpenAiChat, error);
-    let request = json_of(body).and_then(|json| EmbedProtocol::OpenAi.request_from_json(json));
-    let mut request = request.map_err(tell)?;
+    let mut request = embed_request(body).map_err(tell)?;
     // However they come from the provider, the client gets them as it asked.
     let encoding = Some(request.encoding.take().unwrap_or(Encoding::Float));
     let llm = caller.admit(Asking::Embed(&request)).await?;
@@ -105,6 +124,16 @@ pub(crate) async fn embedded(caller: &Caller, body: &[u8]) -> Result<Relayed, Re
     let answer = EmbedResponse { encoding, ..answer };
     let vectors = EmbedProtocol::OpenAi.response_to_vec(&answer).map_err(tell)?;
     Ok(Relayed::Whole(vectors.into()))
+}
+
+/// Finds what is wrong with such a request without asking a provider.
+pub(crate) fn check_embedding(llm: &Llm, body: &[u8]) -> Result<(), RelayError> {
+    let checked = embed_request(body).and_then(|request| llm.check_model(&request.model));
+    checked.map_err(|error| RelayError::Provider(Protocol::OpenAiChat, error))
+}
+
+fn embed_request(body: &[u8]) -> alula_llm::Result<EmbedRequest> {
+    json_of(body).and_then(|json| EmbedProtocol::OpenAi.request_from_json(json))
 }
 
 fn json_of(body: &[u8]) -> alula_llm::Result<Value> {
@@ -192,8 +221,22 @@ impl<T: JsonSchema + 'static> Input for Asked<T> {
     }
 }
 
-/// The body of an error, be it a provider's or the server's own.
-pub(crate) fn in_words_of(protocol: Protocol, error: &HttpError) -> Value {
+/// The body of an error, be it a provider's or the server's own. Anthropic's names the request.
+pub(crate) fn in_words_of(
+    protocol: Protocol,
+    error: &HttpError,
+    request_id: Option<&str>,
+) -> Value {
+    let mut body = envelope(protocol, error);
+    if protocol == Protocol::AnthropicMessages
+        && let Some(body) = body.as_object_mut()
+    {
+        body.insert("request_id".to_owned(), request_id.into());
+    }
+    body
+}
+
+fn envelope(protocol: Protocol, error: &HttpError) -> Value {
     if let Some(error) = error.cause().and_then(|cause| cause.downcast_ref::<Error>()) {
         return protocol.error_to_json(error).1;
     }

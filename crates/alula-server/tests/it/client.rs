@@ -90,9 +90,34 @@ impl Alula {
 
     /// Begins to read a stream.
     pub(crate) async fn stream(&self, body: &Value) -> Stream {
-        let response = http().post(self.url("/chat/stream")).json(body).send().await.unwrap();
-        assert_eq!(response.status().as_u16(), 200);
-        Stream { response, text: String::new() }
+        Stream::of(http().post(self.url("/chat/stream")).json(body)).await
+    }
+
+    /// Follows the events of a job, perhaps from one on that has been seen.
+    pub(crate) async fn follow(&self, url: &str, last_event_id: Option<&str>) -> Stream {
+        let request = http().get(self.url(&format!("{url}/events")));
+        Stream::of(match last_event_id {
+            Some(id) => request.header("last-event-id", id),
+            None => request,
+        })
+        .await
+    }
+
+    /// Asks for an answer later.
+    pub(crate) async fn later(&self, path: &str, body: &Value, prefer: &str) -> Answer {
+        Answer::of(http().post(self.url(path)).header("prefer", prefer).json(body)).await
+    }
+
+    /// A job that is accepted: where it is.
+    pub(crate) async fn accepted(&self, path: &str, body: &Value) -> String {
+        let answer = self.later(path, body, "respond-async").await;
+        answer.is(202)["url"].as_str().unwrap().to_owned()
+    }
+
+    /// A job, once it has ended.
+    pub(crate) async fn job_ended(&self, url: &str) -> Value {
+        self.follow(url, None).await.rest().await;
+        self.get(url).await.is(200)
     }
 
     /// A stream of which the provider has sent the token `first`, and may go on with.
@@ -111,6 +136,7 @@ impl Alula {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) name: String,
+    pub(crate) id: String,
     pub(crate) data: String,
 }
 
@@ -128,6 +154,12 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        Self { response, text: String::new() }
+    }
+
     /// The next event, or `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
@@ -162,9 +194,11 @@ fn parse(text: &str) -> (Vec<Event>, &str) {
         let lines = event.lines().filter_map(|line| line.strip_prefix(name));
         lines.collect::<Vec<_>>().join("\n")
     };
-    let events = whole
-        .split_terminator("\n\n")
-        .map(|event| Event { name: field(event, "event: "), data: field(event, "data: ") });
+    let events = whole.split_terminator("\n\n").map(|event| Event {
+        name: field(event, "event: "),
+        id: field(event, "id: "),
+        data: field(event, "data: "),
+    });
     (events.collect(), rest)
 }
 

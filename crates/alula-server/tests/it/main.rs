@@ -24,6 +24,7 @@ mod dev;
 mod failures;
 mod file;
 mod https;
+mod jobs;
 mod new;
 mod process;
 mod recorded;
@@ -36,5 +37,6 @@ mod secrets;
 mod shutdown;
 mod streaming;
 mod upstream;
+mod webhooks;
 #[cfg(target_os = "linux")]
 mod workers;

@@ -1,0 +1,139 @@
+//! Answers that come later.
+
+use alula::{Detail, Route, prelude::*};
+
+use crate::{
+    dependencies::caller,
+    services::jobs::{JobId, JobStatus, JobView, Jobs, follow},
+};
+
+/// The most jobs in one list, and how many there are unless another number is asked for.
+const PAGE_MAX: usize = 100;
+const PAGE: usize = 20;
+
+/// The routes of this module.
+pub(crate) fn routes() -> Vec<Route> {
+    routes![list, job, events, cancel, retry]
+}
+
+/// Which jobs to list.
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Page {
+    /// Only those that are there.
+    #[serde(default)]
+    status: Option<JobStatus>,
+    /// Only those behind this one in the list: the `next` of the page before.
+    #[serde(default)]
+    after: Option<String>,
+    /// How many.
+    #[serde(default = "page")]
+    #[schemars(range(min = 1, max = PAGE_MAX))]
+    limit: usize,
+}
+
+fn page() -> usize {
+    PAGE
+}
+
+/// Jobs, the last first.
+#[derive(Serialize, JsonSchema)]
+struct JobList {
+    /// The jobs, without their answers.
+    jobs: Vec<JobView>,
+    /// What to ask for with `after` to get more; `null` if there are no more.
+    next: Option<JobId>,
+}
+
+/// List your jobs, the last first.
+#[get("/jobs")]
+async fn list(
+    caller: Depends<caller>,
+    jobs: State<Jobs>,
+    Query(page): Query<Page>,
+) -> Result<Json<JobList>> {
+    let Page { status, after, limit } = page;
+    let after = match after.as_deref().map(str::parse) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return Err(no_job_id(after.unwrap_or_default())),
+    };
+    let (found, has_more) = jobs.list(&caller, status, after, limit);
+    let next = found.last().filter(|_| has_more).map(|job| job.id);
+    let jobs = found.iter().map(|job| JobView::brief(job, &job.state())).collect();
+    Ok(Json(JobList { jobs, next }))
+}
+
+fn no_job_id(after: String) -> HttpError {
+    HttpError::validation(vec![Detail {
+        kind: "value_error".into(),
+        loc: vec!["query".into(), "after".into()],
+        msg: "Value error, it is no name of a job".to_owned(),
+        input: after.into(),
+        ctx: None,
+    }])
+}
+
+/// Look at a job.
+///
+/// When it has ended, `result` or `error` is the very body that the plain call would have been
+/// answered with, and `http_status` its status.
+#[get("/jobs/{id}")]
+async fn job(
+    caller: Depends<caller>,
+    jobs: State<Jobs>,
+    Path(id): Path<String>,
+) -> Result<Json<JobView>> {
+    Ok(Json(JobView::whole(&*jobs.get(&caller, &id)?)))
+}
+
+/// What a client that reconnects has seen.
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Seen {
+    /// The id of the last event that has arrived.
+    #[serde(default)]
+    last_event_id: Option<String>,
+}
+
+/// Follow a job as it goes on.
+///
+/// An event named `status` comes first and whenever the status changes, one named `progress`
+/// whenever more of its calls have been answered; of several changes at once only the last is told.
+/// The stream ends with the event of the end, which has no answer in it: ask for the job. Who comes
+/// back with `Last-Event-ID` hears what is new, or gets 204 if that was the end.
+#[get("/jobs/{id}/events")]
+async fn events(
+    caller: Depends<caller>,
+    jobs: State<Jobs>,
+    Path(id): Path<String>,
+    Header(Seen { last_event_id }): Header<Seen>,
+) -> Result<Either<Sse<impl Stream<Item = Event<JobView>>>, Status<204, ()>>> {
+    let job = jobs.get(&caller, &id)?;
+    Ok(match follow(job, last_event_id.as_deref()) {
+        Some(changes) => Either::Left(Sse::new(changes)),
+        None => Either::Right(Status(())),
+    })
+}
+
+/// Stop a job that has not ended. Its provider is asked no longer.
+#[post("/jobs/{id}/cancel")]
+async fn cancel(
+    caller: Depends<caller>,
+    jobs: State<Jobs>,
+    Path(id): Path<String>,
+) -> Result<Json<JobView>> {
+    let job = jobs.get(&caller, &id)?;
+    jobs.cancel(&job)?;
+    Ok(Json(JobView::whole(&job)))
+}
+
+/// Do a job once more that has failed or was cancelled.
+#[post("/jobs/{id}/retry", status = 202)]
+async fn retry(
+    caller: Depends<caller>,
+    jobs: State<Jobs>,
+    Path(id): Path<String>,
+) -> Result<Json<JobView>> {
+    let job = jobs.get(&caller, &id)?;
+    jobs.retry(&job)?;
+    Ok(Json(JobView::whole(&job)))
+}

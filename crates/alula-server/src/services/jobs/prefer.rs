@@ -1,0 +1,159 @@
+//! `Prefer: respond-async`, by RFC 7240.
+
+use std::time::Duration;
+
+use alula::{
+    HttpError, Input, Operation, Rejection, RequestContext, RequestId, Result, State,
+    http::{HeaderMap, HeaderName},
+};
+use tokio::time::timeout;
+
+use super::{Deferrable, Jobs, NewJob, Work};
+use crate::services::{admission::Caller, conversations::Conversations};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// Whether the client wants its answer later.
+pub(crate) struct Prefer(pub(crate) Option<Later>);
+
+/// An answer that may come later.
+pub(crate) struct Later {
+    /// How long the client waits for an answer before it is satisfied with a job.
+    wait: Option<Duration>,
+    jobs: State<Jobs>,
+    conversations: State<Conversations>,
+    request_id: RequestId,
+}
+
+impl Later {
+    /// Makes a job of the work, and answers with it, or as the plain call if it ends in time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Jobs::submit`], and 422 for a callback that cannot be called.
+    pub(crate) async fn take_on<T>(
+        self,
+        caller: &Caller,
+        work: Work,
+        callback: Option<&str>,
+    ) -> Result<Deferrable<T>> {
+        let Self { wait, jobs, conversations, request_id } = self;
+        let callback = match callback {
+            Some(url) => Some(jobs.callback(url).map_err(|why| wrong_callback(url, &why))?),
+            None => None,
+        };
+        let request_id = request_id.to_string();
+        let (caller, conversations) = (caller.clone(), Conversations::clone(&conversations));
+        let new = NewJob { caller, conversations, work, request_id, callback };
+        let job = jobs.submit(new).await?;
+        if let Some(wait) = wait
+            && let Ok(state) = timeout(wait, job.ended()).await
+            && let Some(outcome) = state.outcome
+        {
+            return Ok(Deferrable::InTime { outcome, wait });
+        }
+        Ok(Deferrable::Later { job, wait })
+    }
+}
+
+/// 422 for the field `callback_url` of a body.
+pub(crate) fn wrong_callback(url: &str, why: &str) -> HttpError {
+    HttpError::validation(vec![alula::Detail {
+        kind: "value_error".into(),
+        loc: vec!["body".into(), "callback_url".into()],
+        msg: format!("Value error, {why}"),
+        input: url.into(),
+        ctx: Some(serde_json::json!({ "error": {} })),
+    }])
+}
+
+impl Input for Prefer {
+    type Plan = (<State<Jobs> as Input>::Plan, <State<Conversations> as Input>::Plan);
+
+    fn plan(operation: &mut Operation<'_>) -> Self::Plan {
+        (State::<Jobs>::plan(operation), State::<Conversations>::plan(operation))
+    }
+
+    async fn extract(plan: &Self::Plan, cx: &mut RequestContext) -> Result<Self, Rejection> {
+        let Some(Preferences { wait }) = Preferences::of(cx.headers()) else {
+            return Ok(Self(None));
+        };
+        let jobs = State::extract(&plan.0, cx).await?;
+        let conversations = State::extract(&plan.1, cx).await?;
+        let request_id = RequestId::extract(&(), cx).await?;
+        Ok(Self(Some(Later { wait, jobs, conversations, request_id })))
+    }
+}
+
+/// What a client prefers, if that is an answer later.
+#[derive(Debug, PartialEq, Eq)]
+struct Preferences {
+    wait: Option<Duration>,
+}
+
+impl Preferences {
+    /// What is unknown or makes no sense counts as not said. Of what is said twice the first counts.
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let (mut respond_async, mut wait) = (false, None);
+        let lines = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+        for preference in lines.flat_map(preferences) {
+            // Behind a semicolon are parameters, of which neither has any.
+            let preference = preference.split(';').next().unwrap_or_default();
+            let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
+            let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().trim_matches('"'));
+            match &*name {
+                "respond-async" => respond_async = true,
+                "wait" if wait.is_none() => wait = Some(value.parse().ok()),
+                _ => {}
+            }
+        }
+        respond_async.then(|| Self { wait: wait.flatten().map(Duration::from_secs) })
+    }
+}
+
+/// The parts between commas that are in no quotes.
+fn preferences(line: &str) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    line.split(move |char| {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match char {
+            '\\' if is_quoted => is_escaped = !was_escaped,
+            '"' if !was_escaped => is_quoted = !is_quoted,
+            _ => {}
+        }
+        char == ',' && !is_quoted
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_asks_for_it_is_answered_later() {
+        let read = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (PREFER, line.parse().unwrap()));
+            Preferences::of(&lines.collect()).map(|preferences| preferences.wait)
+        };
+        let seconds = |seconds| Some(Some(Duration::from_secs(seconds)));
+        for (lines, expected) in [
+            (&["respond-async"][..], Some(None)),
+            (&["Respond-Async"], Some(None)),
+            (&["respond-async, wait=10"], seconds(10)),
+            (&["wait=10,respond-async"], seconds(10)),
+            (&["wait = \"10\" ; x=1", "respond-async;y"], seconds(10)),
+            (&["respond-async, wait=10, wait=20"], seconds(10)),
+            (&["respond-async, wait=soon"], Some(None)),
+            (&["respond-async, wait=-1"], Some(None)),
+            (&["return=minimal, handling=lenient, respond-async"], Some(None)),
+            (&["wait=10"], None),
+            (&["x=\"a, respond-async, b\""], None),
+            (&["x=\"a\\\", respond-async\""], None),
+            (&["x-respond-async"], None),
+            (&[""], None),
+            (&[], None),
+        ] {
+            assert_eq!(read(lines), expected, "{lines:?}");
+        }
+    }
+}

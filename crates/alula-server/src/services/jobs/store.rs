@@ -1,0 +1,200 @@
+//! The jobs that there are, within limits.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Bound,
+    sync::Arc,
+};
+
+use super::{
+    JobId, JobLimits, Outcome,
+    job::{Job, Status},
+};
+
+/// All jobs of this process. A job changes where it stands here and nowhere else, so that it is
+/// in the list of those that have ended exactly while it has.
+#[derive(Default)]
+pub(super) struct Store {
+    jobs: BTreeMap<JobId, Arc<Job>>,
+    /// Those that have ended, in the order of their end: the first is the first to go.
+    ended: VecDeque<JobId>,
+    bytes: usize,
+}
+
+/// There is no room, though everything has gone that has ended.
+#[derive(Debug)]
+pub(super) struct Full;
+
+impl Store {
+    /// Takes a job, for which jobs that have ended may have to go.
+    pub(super) fn insert(&mut self, job: Arc<Job>, limits: &JobLimits) -> Result<(), Full> {
+        let bytes = job.bytes();
+        if bytes > limits.bytes_max {
+            return Err(Full);
+        }
+        while self.bytes + bytes > limits.bytes_max {
+            if !self.forget_first() {
+                return Err(Full);
+            }
+        }
+        self.bytes += bytes;
+        self.jobs.insert(job.id, job);
+        Ok(())
+    }
+
+    /// Notes the end of a run, unless it is no news; others that have ended may have to go.
+    pub(super) fn end(
+        &mut self,
+        job: &Job,
+        run: u32,
+        status: Status,
+        outcome: Option<Arc<Outcome>>,
+        limits: &JobLimits,
+    ) -> bool {
+        let before = job.bytes();
+        if !job.end(run, status, outcome) {
+            return false;
+        }
+        self.bytes = self.bytes.saturating_sub(before) + job.bytes();
+        self.ended.push_back(job.id);
+        // This one stays, or nobody would ever read it.
+        while self.ended.len() > 1
+            && (self.ended.len() > limits.kept_max || self.bytes > limits.bytes_max)
+        {
+            self.forget_first();
+        }
+        true
+    }
+
+    /// Queues a job once more; the number of the new run.
+    pub(super) fn queue_again(&mut self, job: &Job) -> Option<u32> {
+        let before = job.bytes();
+        let run = job.queue_again()?;
+        self.bytes = self.bytes.saturating_sub(before) + job.bytes();
+        self.ended.retain(|id| *id != job.id);
+        Some(run)
+    }
+
+    /// Forgets what ended too long ago.
+    pub(super) fn sweep(&mut self, limits: &JobLimits) {
+        let is_old = |id: &JobId| self.jobs.get(id).is_none_or(|job| job.is_older(limits.kept));
+        let old = self.ended.iter().take_while(|id| is_old(id)).count();
+        for _ in 0..old {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) -> bool {
+        let Some(id) = self.ended.pop_front() else { return false };
+        if let Some(job) = self.jobs.remove(&id) {
+            self.bytes = self.bytes.saturating_sub(job.bytes());
+        }
+        true
+    }
+
+    pub(super) fn get(&self, id: JobId) -> Option<&Arc<Job>> {
+        self.jobs.get(&id)
+    }
+
+    /// Those made before this one, or all, the last first.
+    pub(super) fn before(&self, id: Option<JobId>) -> impl Iterator<Item = &Arc<Job>> {
+        let end = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.jobs.range((Bound::Unbounded, end)).rev().map(|(_, job)| job)
+    }
+
+    /// How many have not ended.
+    pub(super) fn unfinished(&self) -> usize {
+        self.jobs.len() - self.ended.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use alula::Bytes;
+
+    use super::*;
+    use crate::{
+        db::{DatabaseUrl, Db},
+        services::{
+            admission::Caller,
+            conversations::Conversations,
+            jobs::{NewJob, Work},
+            llm,
+            models::Models,
+        },
+    };
+
+    async fn job(bytes: usize) -> Arc<Job> {
+        let db = Db::open(&DatabaseUrl::Memory).await.unwrap();
+        Arc::new(Job::new(NewJob {
+            caller: Caller::new(Models::new(llm::demo().unwrap()), None),
+            conversations: Conversations::new(db, 1_000),
+            work: Work::Embeddings(Bytes::from(vec![b' '; bytes])),
+            request_id: String::new(),
+            callback: None,
+        }))
+    }
+
+    fn limits(kept_max: usize, bytes_max: usize) -> JobLimits {
+        JobLimits { kept_max, bytes_max, ..JobLimits::default() }
+    }
+
+    fn answer(bytes: usize) -> Option<Arc<Outcome>> {
+        Some(Arc::new(Outcome::json(&"x".repeat(bytes - 2))))
+    }
+
+    fn ids(store: &Store) -> Vec<JobId> {
+        store.before(None).map(|job| job.id).collect()
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_makes_room_and_what_has_not_stays() {
+        let (mut store, limits) = (Store::default(), limits(10, 100));
+        let [first, second, third] = [job(40).await, job(40).await, job(40).await];
+        assert!(store.insert(first.clone(), &limits).is_ok());
+        assert!(store.insert(second.clone(), &limits).is_ok());
+        assert!(store.insert(third.clone(), &limits).is_err(), "nothing has ended");
+        assert!(store.insert(job(101).await, &limits).is_err(), "there will never be room");
+        assert!(store.end(&first, 1, Status::Succeeded, answer(20), &limits));
+        assert_eq!((store.bytes, store.unfinished()), (100, 1));
+        assert!(store.insert(third.clone(), &limits).is_ok());
+        assert_eq!((ids(&store), store.bytes), (vec![third.id, second.id], 80));
+        // An answer pushes out what ended before it, and stays itself.
+        assert!(store.end(&second, 1, Status::Succeeded, answer(20), &limits));
+        assert!(store.end(&third, 1, Status::Succeeded, answer(90), &limits));
+        assert_eq!((ids(&store), store.bytes), (vec![third.id], 130));
+    }
+
+    #[tokio::test]
+    async fn a_job_ends_once_and_a_run_of_before_has_no_say() {
+        let (mut store, limits) = (Store::default(), limits(10, 100));
+        let job = job(10).await;
+        store.insert(job.clone(), &limits).unwrap();
+        assert!(job.begin(1) && store.end(&job, 1, Status::Cancelled, None, &limits));
+        assert!(!store.end(&job, 1, Status::Succeeded, answer(20), &limits));
+        assert_eq!(store.queue_again(&job), Some(2));
+        assert!(!job.begin(1) && !store.end(&job, 1, Status::Succeeded, None, &limits));
+        assert_eq!((store.unfinished(), store.queue_again(&job)), (1, None));
+        assert!(job.begin(2) && store.end(&job, 2, Status::Succeeded, answer(20), &limits));
+        assert_eq!((store.bytes, store.unfinished(), job.state().attempts), (30, 0, 2));
+        assert_eq!(store.queue_again(&job), None, "it has an answer");
+    }
+
+    #[tokio::test]
+    async fn only_so_many_are_kept_and_only_for_so_long() {
+        let mut store = Store::default();
+        let limits = limits(2, 1000);
+        let jobs = [job(1).await, job(1).await, job(1).await];
+        for job in &jobs {
+            store.insert(job.clone(), &limits).unwrap();
+            assert!(store.end(job, 1, Status::Failed, None, &limits));
+        }
+        assert_eq!(ids(&store), [jobs[2].id, jobs[1].id]);
+        store.sweep(&limits);
+        assert_eq!(ids(&store).len(), 2);
+        store.sweep(&JobLimits { kept: Duration::ZERO, ..limits });
+        assert_eq!((ids(&store).len(), store.bytes), (0, 0));
+    }
+}

@@ -1,0 +1,354 @@
+//! Answers that come later.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Answer, http},
+    process::{Alula, serve, serve_openai},
+    upstream::{Upstream, answer},
+};
+
+const LATER: &str = "respond-async";
+const CHAT: &str = "/v1/chat/completions";
+const COMPLETION: &str = r#"{"id": "1", "object": "chat.completion", "model": "m-1", "new": 1.0,
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}}"#;
+/// How soon an upstream is stopped when its job is.
+const SOON: Duration = Duration::from_secs(1);
+
+fn question() -> Value {
+    json!({"message": "Hi"})
+}
+
+fn asked() -> Value {
+    json!({"model": "openai/m", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}]})
+}
+
+async fn plain(
+    alula: &Alula,
+    upstream: &Upstream,
+    path: &str,
+    body: &Value,
+    reply: &str,
+) -> Answer {
+    let answering = async { upstream.call().await.answer(reply).await };
+    tokio::join!(answering, alula.post(path, body)).1
+}
+
+#[tokio::test]
+async fn an_answer_comes_later_and_is_that_of_the_plain_call() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    alula.logged("do not survive a restart");
+    let reply = answer("200 OK", COMPLETION);
+    for (path, body) in [("/chat", question()), (CHAT, asked())] {
+        let at_once = plain(&alula, &upstream, path, &body, &reply).await;
+        let accepted = alula.later(path, &body, LATER).await;
+        let job = accepted.is(202);
+        let url = job["url"].as_str().unwrap();
+        assert_eq!(url, format!("/jobs/{}", job["job_id"].as_str().unwrap()));
+        assert_eq!((accepted.header("location"), &job["durable"]), (url, &json!(false)));
+        assert_eq!(
+            (accepted.header("preference-applied"), accepted.header("retry-after")),
+            (LATER, "1")
+        );
+        let call = upstream.call().await;
+        let running = alula.get(url).await.is(200);
+        assert_eq!((&running["status"], &running["attempts"]), (&json!("running"), &json!(1)));
+        assert_eq!(running["progress"], json!({"done": 0, "total": 1}));
+        call.answer(&reply).await;
+        let done = alula.job_ended(url).await;
+        assert_eq!(
+            (&done["status"], &done["http_status"], &done["endpoint"]),
+            (&json!("succeeded"), &json!(200), &json!(path))
+        );
+        assert_eq!((&done["result"], &done["error"]), (&at_once.is(200), &Value::Null));
+        for moment in ["created_at", "started_at", "finished_at"] {
+            assert!(done[moment].as_str().unwrap().ends_with('Z'), "{done}");
+        }
+        // Byte for byte, as far as it is passed on at all.
+        assert!(alula.get(url).await.text.contains(&at_once.text));
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_that_of_the_plain_call() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).env("ALULA_ATTEMPTS", "1").listen();
+    let slow = answer("429 Too Many Requests\r\nretry-after: 3", r#"{"error":{"message":"slow"}}"#);
+    for (path, body) in [("/chat", question()), (CHAT, asked()), ("/v1/messages", asked())] {
+        let at_once = plain(&alula, &upstream, path, &body, &slow).await;
+        let url = alula.accepted(path, &body).await;
+        upstream.call().await.answer(&slow).await;
+        let failed = alula.job_ended(&url).await;
+        assert_eq!(
+            (&failed["status"], &failed["http_status"]),
+            (&json!("failed"), &json!(at_once.status))
+        );
+        let mut expected = at_once.is(429);
+        if path == "/v1/messages" {
+            assert_ne!(failed["error"]["request_id"], Value::Null);
+            expected["request_id"] = failed["error"]["request_id"].clone();
+        }
+        assert_eq!((&failed["error"], &failed["result"]), (&expected, &Value::Null), "{path}");
+        // Who waits for it gets it whole.
+        let waiting = async { upstream.call().await.answer(&slow).await };
+        let prefer = "respond-async, wait=60";
+        let (answer, ()) = tokio::join!(alula.later(path, &body, prefer), waiting);
+        assert_eq!((answer.status, answer.header("retry-after")), (429, "3"));
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_can_answer_later() {
+    let alula = serve().listen();
+    let messages = json!([{"role": "user", "content": "Hi"}]);
+    for (path, body) in [
+        ("/chat", question()),
+        ("/batch", json!([question(), question()])),
+        (CHAT, json!({"messages": messages})),
+        ("/v1/responses", json!({"input": "Hi"})),
+        ("/v1/messages", json!({"max_tokens": 9, "messages": messages})),
+        ("/v1/embeddings", json!({"model": "demo", "input": "Hi"})),
+    ] {
+        let url = alula.accepted(path, &body).await;
+        let done = alula.job_ended(&url).await;
+        assert_eq!(done["endpoint"], path);
+        assert_eq!(done["status"], "succeeded", "{done}");
+        let keys =
+            |body: &Value| body.as_object().map(|body| body.keys().cloned().collect::<Vec<_>>());
+        assert_eq!(keys(&done["result"]), keys(&alula.post(path, &body).await.is(200)));
+    }
+}
+
+#[tokio::test]
+async fn who_waits_a_little_is_answered_at_once_if_there_is_an_answer() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    let reply = answer("200 OK", COMPLETION);
+    let answering = async { upstream.call().await.answer(&reply).await };
+    let body = asked();
+    let (in_time, ()) = tokio::join!(alula.later(CHAT, &body, "wait=60, respond-async"), answering);
+    assert_eq!((in_time.status, &*in_time.text), (200, COMPLETION));
+    assert_eq!(in_time.header("preference-applied"), "wait=60");
+    // Nobody answers this one.
+    let late = alula.later(CHAT, &body, "respond-async, wait=1").await;
+    assert_eq!(late.is(202)["status"], "running");
+    assert_eq!(late.header("preference-applied"), "respond-async, wait=1");
+    // To wait alone is what everybody does.
+    let answering = async {
+        let (_late, call) = (upstream.call().await, upstream.call().await);
+        call.answer(&reply).await;
+    };
+    let (plain, ()) = tokio::join!(alula.later(CHAT, &body, "wait=1"), answering);
+    assert_eq!((plain.status, plain.header("preference-applied")), (200, ""));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_before_it_is_accepted() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).env("ANTHROPIC_API_KEY", "k").listen();
+    let mut streamed = asked();
+    streamed["stream"] = true.into();
+    for (path, body, status) in [
+        ("/chat", json!({"message": "Hi", "temperature": 9}), 422),
+        ("/chat", json!({"options": {"messages": "Hi"}}), 400),
+        ("/batch", json!([]), 422),
+        (CHAT, json!({"model": 5}), 400),
+        (CHAT, streamed.clone(), 400),
+        ("/v1/responses", streamed.clone(), 400),
+        ("/v1/messages", streamed, 400),
+        ("/v1/messages", json!({"model": "openai/m", "messages": "Hi"}), 400),
+        ("/v1/embeddings", json!({"model": "openai/m"}), 400),
+    ] {
+        let answer = alula.later(path, &body, LATER).await;
+        assert_eq!(answer.status, status, "{path} {body}: {answer:?}");
+        if path.starts_with("/v1") {
+            assert_ne!(answer.json()["error"], Value::Null, "{answer:?}");
+        }
+    }
+    let list = alula.get("/jobs").await.is(200);
+    assert_eq!(list, json!({"jobs": [], "next": null}));
+    assert!(upstream.is_left_alone());
+}
+
+#[tokio::test]
+async fn jobs_are_listed_in_pages_the_last_first() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    let mut urls = Vec::new();
+    for _ in 0..5 {
+        urls.insert(0, alula.accepted("/chat", &question()).await);
+    }
+    let call = upstream.call().await;
+    alula.post(&format!("{}/cancel", urls[0]), &json!({})).await.is(200);
+    drop(call);
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = alula.get(&format!("/jobs?limit=2{after}")).await.is(200);
+        let jobs = page["jobs"].as_array().unwrap();
+        seen.extend(jobs.iter().map(|job| job["url"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, urls);
+    let cancelled = alula.get("/jobs?status=cancelled").await.is(200);
+    assert_eq!(cancelled["jobs"].as_array().unwrap().len(), 1);
+    assert_eq!(cancelled["jobs"][0]["url"], urls[0].as_str());
+    for wrong in ["limit=0", "limit=101", "status=lost", "after=x"] {
+        alula.get(&format!("/jobs?{wrong}")).await.is(422);
+    }
+    for wrong in ["/jobs/x", "/jobs/job_00000000000000000000000000000000"] {
+        assert_eq!(alula.get(wrong).await.detail(404), "There is no such job");
+        assert_eq!(alula.get(&format!("{wrong}/events")).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_job_can_be_followed_and_found_again() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    let url = alula.accepted("/batch", &json!([question(), question()])).await;
+    let calls = [upstream.call().await, upstream.call().await];
+    let mut stream = alula.follow(&url, None).await;
+    let first = stream.next().await.unwrap();
+    assert_eq!((&*first.name, &first.json()["status"]), ("status", &json!("running")));
+    let [one, two] = calls;
+    one.answer(&answer("200 OK", COMPLETION)).await;
+    let progress = stream.next().await.unwrap();
+    assert_eq!((&*progress.name, &progress.json()["progress"]["done"]), ("progress", &json!(1)));
+    drop(stream);
+    two.answer(&answer("200 OK", COMPLETION)).await;
+    // Who comes back hears only what is new.
+    let rest = alula.follow(&url, Some(&progress.id)).await.rest().await;
+    let last = rest.last().unwrap();
+    assert_eq!((&*last.name, &last.json()["status"]), ("status", &json!("succeeded")));
+    assert_eq!(last.json()["result"], Value::Null, "the answer is that of the job itself");
+    let ids: Vec<u64> = rest.iter().map(|event| event.id.parse().unwrap()).collect();
+    assert!(ids.is_sorted() && ids[0] > progress.id.parse().unwrap(), "{ids:?}");
+    // There is nothing more, which ends an `EventSource` for good.
+    let events = http().get(alula.url(&format!("{url}/events")));
+    let again = Answer::of(events.header("last-event-id", &last.id)).await;
+    assert_eq!((again.status, &*again.text), (204, ""));
+    // An id of another server is none.
+    let anew = alula.follow(&url, Some("4711")).await.rest().await;
+    assert_eq!(anew.as_slice(), std::slice::from_ref(last));
+}
+
+#[tokio::test]
+async fn a_job_is_cancelled_and_done_again() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    let url = alula.accepted("/chat", &question()).await;
+    let command = async |name: &str| alula.post(&format!("{url}/{name}"), &json!({})).await;
+    let call = upstream.call().await;
+    assert_eq!(
+        command("retry").await.detail(409),
+        "The job is running, and not failed or cancelled"
+    );
+    let start = Instant::now();
+    assert_eq!(command("cancel").await.is(200)["status"], "cancelled");
+    call.closed().await;
+    assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
+    assert_eq!(command("cancel").await.is(200)["status"], "cancelled");
+    assert_eq!(command("retry").await.is(202)["status"], "queued");
+    upstream.call().await.answer(&answer("200 OK", COMPLETION)).await;
+    let done = alula.job_ended(&url).await;
+    assert_eq!((&done["status"], &done["attempts"]), (&json!("succeeded"), &json!(2)));
+    assert_eq!(command("cancel").await.detail(409), "The job has succeeded");
+    command("retry").await.is(409);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_does_not_stop_its_job() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    let request = http().post(alula.url("/chat")).header("prefer", "respond-async, wait=600");
+    #[expect(clippy::disallowed_methods, reason = "the test aborts it")]
+    let client = tokio::spawn(request.json(&question()).send());
+    let call = upstream.call().await;
+    client.abort();
+    let jobs = alula.get("/jobs").await.is(200);
+    call.answer(&answer("200 OK", COMPLETION)).await;
+    let done = alula.job_ended(jobs["jobs"][0]["url"].as_str().unwrap()).await;
+    assert_eq!(done["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn only_so_many_run_and_wait() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url())
+        .env("ALULA_JOBS_RUNNING_MAX", "1")
+        .env("ALULA_JOBS_QUEUED_MAX", "1")
+        .env("ALULA_JOBS_KEPT_MAX", "1")
+        .listen();
+    let first = alula.accepted("/chat", &question()).await;
+    let call = upstream.call().await;
+    let second = alula.accepted("/chat", &question()).await;
+    let third = alula.later("/chat", &question(), LATER).await;
+    assert_eq!(third.detail(503), "Too many jobs wait for their turn");
+    assert_ne!(third.header("retry-after"), "");
+    assert_eq!(alula.get(&second).await.is(200)["status"], "queued");
+    call.answer(&answer("200 OK", COMPLETION)).await;
+    alula.job_ended(&first).await;
+    upstream.call().await.answer(&answer("200 OK", COMPLETION)).await;
+    assert_eq!(alula.job_ended(&second).await["status"], "succeeded");
+    // Only one is kept that has ended.
+    alula.get(&first).await.is(404);
+}
+
+#[tokio::test]
+async fn only_so_many_bytes_are_held() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).env("ALULA_JOBS_BYTES_MAX", "2000").listen();
+    let large = json!({"message": "x".repeat(1500)});
+    alula.accepted("/chat", &large).await;
+    let more = alula.later("/chat", &large, LATER).await;
+    assert_eq!(more.detail(503), "Too much is held for jobs that have not ended");
+}
+
+#[tokio::test]
+async fn a_running_job_is_finished_before_the_end() {
+    let upstream = Upstream::start();
+    let mut alula = serve_openai(&upstream.url()).env("ALULA_DRAIN_SECONDS", "600").listen();
+    let url = alula.accepted("/chat", &question()).await;
+    let (call, mut stream) = tokio::join!(upstream.call(), alula.follow(&url, None));
+    assert_eq!(stream.next().await.unwrap().json()["status"], "running");
+    alula.signal("TERM");
+    alula.logged("draining");
+    call.answer(&answer("200 OK", COMPLETION)).await;
+    assert_eq!(stream.rest().await.last().unwrap().json()["status"], "succeeded");
+    assert_eq!(alula.ended().code(), Some(0));
+    assert_eq!(alula.count_logged("lost by the stop"), 0);
+}
+
+#[tokio::test]
+async fn jobs_that_do_not_end_are_counted_as_lost() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url())
+        .env("ALULA_DRAIN_SECONDS", "1.2")
+        .env("ALULA_JOBS_RUNNING_MAX", "1")
+        .listen();
+    alula.accepted("/chat", &question()).await;
+    let call = upstream.call().await;
+    alula.accepted("/chat", &question()).await;
+    alula.signal("TERM");
+    call.closed().await;
+    let ended = alula.end();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.contains("lost by the stop"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("jobs=2"), "{}", ended.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn several_workers_do_not_pretend_to_know_each_others_jobs() {
+    let alula = crate::process::alula(&["serve", "--port", "0", "--workers", "2"]).listen();
+    let answer = alula.later("/chat", &question(), LATER).await;
+    assert!(answer.detail(501).contains("one process"), "{answer:?}");
+    assert_eq!(alula.post("/chat", &question()).await.status, 200);
+}
