@@ -18,7 +18,7 @@ pub(crate) fn routes() -> Vec<Route> {
 
 /// Which jobs to list.
 #[derive(Deserialize, JsonSchema, Validate)]
-struct Page {
+struct JobPage {
     /// Only those that are there.
     #[serde(default)]
     status: Option<JobStatus>,
@@ -49,9 +49,9 @@ struct JobList {
 async fn list(
     caller: Depends<caller>,
     jobs: State<Jobs>,
-    Query(page): Query<Page>,
+    Query(page): Query<JobPage>,
 ) -> Result<Json<JobList>> {
-    let Page { status, after, limit } = page;
+    let JobPage { status, after, limit } = page;
     let after = match after.as_deref().map(str::parse) {
         None => None,
         Some(Ok(id)) => Some(id),
