@@ -26,6 +26,7 @@ mod file;
 mod https;
 mod jobs;
 mod new;
+mod probes;
 mod process;
 mod recorded;
 mod recordings;

@@ -100,6 +100,16 @@ impl Call {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// Sends this again and again, until the caller has closed the connection.
+    pub(crate) async fn keep_sending(mut self, text: &str, every: Duration) {
+        let sending = async {
+            while self.stream.write_all(text.as_bytes()).await.is_ok() {
+                tokio::time::sleep(every).await;
+            }
+        };
+        timeout(PATIENCE, sending).await.expect("the connection is closed");
+    }
+
     /// Answers and closes the connection.
     pub(crate) async fn answer(mut self, text: &str) {
         self.send(text).await;
