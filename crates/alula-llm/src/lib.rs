@@ -18,7 +18,7 @@ mod stream;
 pub mod testing;
 
 pub use cache::{CachePolicy, CacheStats};
-pub use cost::{Cost, CostKind, MicroUsd, Prices, Terms};
+pub use cost::{CallSize, Cost, CostKind, MicroUsd, ModelSize, Prices, Terms};
 pub use deadline::Deadlines;
 pub use error::{BODY_EXCERPT_BYTES_MAX, Error, ErrorKind, Phase, Result};
 pub use llm::{Llm, LlmBuilder, Route};
@@ -34,6 +34,9 @@ pub use providers::{
 pub use relay::{RelayChunk, RelayRequest, RelayResponse, RelayStream};
 #[cfg(feature = "redis")]
 pub use resilience::Redis;
-pub use resilience::{BreakerPolicy, BreakerState, RateLimit, RetryPolicy, SharedState};
+pub use resilience::{
+    BreakerPolicy, BreakerState, Quota, QuotaExceeded, QuotaLevel, QuotaTurn, RateLimit,
+    RetryPolicy, SharedState,
+};
 pub use secret::ApiKey;
 pub use stream::ChatStream;

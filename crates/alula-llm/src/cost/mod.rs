@@ -6,9 +6,14 @@
 //! Who adds up many calls adds [`Cost::picos`]; [`Cost::total`] counts a part of a micro-dollar as
 //! a whole one, so that a call that costs is never shown as free.
 //!
+//! Before a call its [size](CallSize) bounds what it may cost, by the dearest of all that it may
+//! turn out to be.
+//!
 //! What nobody knows the price of has no cost, which is another thing than costing nothing.
 
+mod ceiling;
 mod date;
+mod models;
 mod money;
 mod prices;
 mod rates;
@@ -18,6 +23,8 @@ mod tests;
 
 use std::fmt;
 
+pub use ceiling::CallSize;
+pub use models::ModelSize;
 pub use money::MicroUsd;
 pub use prices::{Prices, Terms};
 

@@ -18,7 +18,7 @@ use crate::{Result, Usage};
 const LIKE_MAX: usize = 4;
 
 /// What providers call the tier whose prices they publish first.
-const STANDARD_TIERS: [&str; 5] = ["", "default", "standard", "auto", "on_demand"];
+pub(super) const STANDARD_TIERS: [&str; 5] = ["", "default", "standard", "auto", "on_demand"];
 
 static BUILTIN: LazyLock<Prices> = LazyLock::new(|| {
     // A test reads the file.
@@ -85,7 +85,7 @@ pub struct Prices {
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
     tier: Option<&'a str>,
-    at: SystemTime,
+    pub(super) at: SystemTime,
 }
 
 /// The prices of one file.
@@ -172,7 +172,7 @@ impl Prices {
             return Some(reported);
         }
         let (day, minute) = day_and_minute(terms.at);
-        let Own { rates, tiers, peak } = self.find(provider, model, day)?;
+        let (Own { rates, tiers, peak }, ..) = self.find(provider, model, day)?;
         let (rates, percent) = match terms.tier {
             None => (rates, Percent::ALL),
             Some(tier) => match tiers.iter().find(|(name, _)| name.eq_ignore_ascii_case(tier))? {
@@ -184,12 +184,18 @@ impl Prices {
         rates.cost(usage, peak.map_or(percent, |peak| percent.times(peak.percent)))
     }
 
-    fn find<'p>(&'p self, mut provider: &'p str, mut model: &'p str, day: Day) -> Option<&'p Own> {
+    /// The price of a model, and whose it is.
+    pub(super) fn find<'p>(
+        &'p self,
+        mut provider: &'p str,
+        mut model: &'p str,
+        day: Day,
+    ) -> Option<(&'p Own, &'p str, &'p str)> {
         for _ in 0..=LIKE_MAX {
             let mut layers = self.layers.iter();
             let row = layers.find_map(|layer| layer.get(provider)?.row(model, day))?;
             match &row.price {
-                Price::Own(own) => return Some(own),
+                Price::Own(own) => return Some((own, provider, model)),
                 Price::Like { provider: other, model: its } => {
                     provider = other;
                     model = its.as_deref().unwrap_or(model);
@@ -234,7 +240,7 @@ impl<'a> Terms<'a> {
 }
 
 /// The name without the date at its end.
-fn undated(model: &str) -> Option<&str> {
+pub(super) fn undated(model: &str) -> Option<&str> {
     let is_date = |date: &str, form: &str| {
         date.len() == form.len()
             && date.bytes().zip(form.bytes()).all(|(byte, form)| match form {
@@ -249,7 +255,7 @@ fn undated(model: &str) -> Option<&str> {
 }
 
 /// The value of the longest key that the name begins with.
-fn longest_beginning<'m, K: Borrow<str> + Ord, V>(
+pub(super) fn longest_beginning<'m, K: Borrow<str> + Ord, V>(
     map: &'m BTreeMap<K, V>,
     name: &str,
 ) -> Option<&'m V> {

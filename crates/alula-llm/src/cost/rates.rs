@@ -67,6 +67,35 @@ impl Rates {
         Some(cost)
     }
 
+    /// The most that so many tokens may cost, whatever kinds they turn out to be.
+    pub(super) fn ceiling(&self, input: u64, output: u64, percent: Percent) -> u64 {
+        const INPUT: [CostKind; 5] = [
+            CostKind::Input,
+            CostKind::CacheWrite,
+            CostKind::CacheWriteHour,
+            CostKind::AudioInput,
+            CostKind::ImageInput,
+        ];
+        const OUTPUT: [CostKind; 4] =
+            [CostKind::Output, CostKind::Reasoning, CostKind::AudioOutput, CostKind::ImageOutput];
+        let reached = self.above.iter().filter(|(tokens, _)| input > *tokens);
+        let lists = || reached.clone().map(|(_, rates)| rates).chain([&self.base]);
+        let dearest = |kinds: &[CostKind]| {
+            let rates =
+                lists().flat_map(|rates| kinds.iter().map(|kind| rates.get(*kind as usize)));
+            rates.flatten().flatten().copied().max().unwrap_or_default()
+        };
+        let input = product(input, dearest(&INPUT), percent.over, percent.of);
+        input.saturating_add(product(output, dearest(&OUTPUT), percent.over, percent.of))
+    }
+
+    /// The most that so many searches, and a call at all, may cost.
+    pub(super) fn fees(&self, searches: u64) -> u64 {
+        let search = self.base_of(CostKind::Search).unwrap_or_default().saturating_mul(searches);
+        let fees = self.base_of(CostKind::Request).unwrap_or_default().saturating_add(search);
+        fees.saturating_mul(PICOS_PER_MICRO)
+    }
+
     /// The price of a kind, or of the kind that it counts as where it has none of its own.
     fn rate(&self, kind: CostKind, prompt: u64) -> Option<u64> {
         let above = self.above.iter().rev().find(|(tokens, _)| prompt > *tokens);
@@ -91,6 +120,12 @@ pub(super) struct Percent {
 
 impl Percent {
     pub(super) const ALL: Self = Self { over: 1, of: 1 };
+
+    /// The larger of both.
+    pub(super) fn at_least(self, percent: u64) -> Self {
+        let is_less = self.over.saturating_mul(100) < self.of.saturating_mul(percent.into());
+        if is_less { Self::ALL.times(percent) } else { self }
+    }
 
     pub(super) fn times(self, percent: u64) -> Self {
         Self { over: self.over.saturating_mul(percent.into()), of: self.of.saturating_mul(100) }

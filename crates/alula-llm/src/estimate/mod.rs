@@ -2,13 +2,14 @@
 
 mod family;
 mod media;
+mod size;
 mod text;
 #[cfg(feature = "tiktoken")]
 mod tokenizer;
 
 use self::family::Family;
 use crate::{
-    ChatRequest, Message, Part,
+    ChatRequest, EmbedRequest, Message, Part, RelayRequest,
     model::{EmbedContent, EmbedInput, FunctionTool, ResponseFormat, Tool},
     resilience::Tokens,
 };
@@ -54,6 +55,82 @@ impl ChatRequest {
 pub(crate) fn tokens(request: &ChatRequest) -> Tokens {
     let answer = request.max_tokens.unwrap_or(ANSWER).saturating_mul(request.n.unwrap_or(1));
     Tokens { prompt: request.estimate_tokens(), answer }
+}
+
+impl ChatRequest {
+    /// About how many tokens to [take](crate::Quota::take) before the call: those of the prompt and
+    /// of the longest answer. An answer that may be longer than a minute's worth does not matter.
+    ///
+    /// ```
+    /// use alula_llm::ChatRequest;
+    ///
+    /// let request = ChatRequest::new("gpt-4o").user("Hi").max_tokens(500);
+    /// assert!((500..520).contains(&request.tokens_to_take(None)));
+    /// assert_eq!(request.tokens_to_take(Some(100)), 100);
+    /// ```
+    pub fn tokens_to_take(&self, minute: Option<u64>) -> u64 {
+        tokens(self).within(minute)
+    }
+}
+
+impl RelayRequest {
+    /// About how many tokens to [take](crate::Quota::take) before the call, by its length alone: it
+    /// is not read for that.
+    ///
+    /// ```
+    /// use alula_llm::{RelayRequest, model::Protocol};
+    ///
+    /// let body = r#"{"model": "m", "messages": [], "max_tokens": 500}"#;
+    /// let request = RelayRequest::new(Protocol::OpenAiChat, body)?;
+    /// assert!((500..520).contains(&request.tokens_to_take(None)));
+    /// # Ok::<(), alula_llm::Error>(())
+    /// ```
+    pub fn tokens_to_take(&self, minute: Option<u64>) -> u64 {
+        let answer = self.max_tokens().unwrap_or(ANSWER).saturating_mul(self.answers());
+        Tokens { prompt: rough(self.body()), answer }.within(minute)
+    }
+}
+
+impl EmbedRequest {
+    /// About how many tokens to [take](crate::Quota::take) before the call.
+    ///
+    /// ```
+    /// use alula_llm::EmbedRequest;
+    ///
+    /// let request = EmbedRequest::new("text-embedding-3-small").texts(["What is an alula?"]);
+    /// assert!((4..9).contains(&request.tokens_to_take(None)));
+    /// ```
+    pub fn tokens_to_take(&self, minute: Option<u64>) -> u64 {
+        let prompt = self.inputs.iter().map(input).fold(0, u64::saturating_add);
+        Tokens { prompt, answer: 0 }.within(minute)
+    }
+}
+
+/// About how many tokens a body of JSON has. Long strings without any space are pictures.
+fn rough(body: &[u8]) -> u64 {
+    const TEXT_MAX: usize = 4_096;
+    const BYTES_PER_TOKEN: usize = 4;
+    const PICTURE: usize = 1_000;
+    if body.len() <= TEXT_MAX {
+        return as_u64(body.len() / BYTES_PER_TOKEN);
+    }
+    let (mut tokens, mut text, mut start) = (0, 0, 0);
+    let ends = memchr::memchr_iter(b'"', body).chain([body.len()]);
+    for end in ends {
+        let string = body.get(start..end).unwrap_or_default();
+        let is_picture = string.len() > TEXT_MAX && memchr::memchr(b' ', string).is_none();
+        if is_picture {
+            tokens += PICTURE;
+        } else {
+            text += string.len();
+        }
+        start = end.saturating_add(1);
+    }
+    as_u64(tokens.saturating_add(text / BYTES_PER_TOKEN))
+}
+
+fn as_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// About how many tokens there are to turn into a vector.

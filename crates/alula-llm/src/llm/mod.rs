@@ -3,6 +3,7 @@
 mod ask;
 mod builder;
 mod call;
+mod ceiling;
 mod check;
 mod embed;
 mod healths;

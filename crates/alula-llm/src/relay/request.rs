@@ -115,6 +115,16 @@ impl RelayRequest {
         self.stream
     }
 
+    /// The longest answer, in tokens, if the request says.
+    pub(crate) fn max_tokens(&self) -> Option<u64> {
+        self.head.max_tokens
+    }
+
+    /// How many answers are asked for.
+    pub(crate) fn answers(&self) -> u64 {
+        self.head.answers.unwrap_or(1)
+    }
+
     /// The bytes as they came.
     pub fn body(&self) -> &Bytes {
         &self.body

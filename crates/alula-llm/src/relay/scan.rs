@@ -24,6 +24,10 @@ pub(super) struct Head {
     pub(super) stream_options: Option<Range<usize>>,
     /// The value of `stream`.
     pub(super) stream: Option<Range<usize>>,
+    /// The longest answer, by whichever name.
+    pub(super) max_tokens: Option<u64>,
+    /// How many answers there are.
+    pub(super) answers: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +38,19 @@ struct Raw<'a> {
     stream: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     stream_options: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    max_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    max_completion_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    max_output_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    n: Option<&'a RawValue>,
+}
+
+/// A number, if it is one that counts.
+fn count(json: Option<&RawValue>) -> Option<u64> {
+    json?.get().parse().ok()
 }
 
 /// A field that is there, be it `null`.
@@ -63,6 +80,11 @@ impl Head {
             model: span(raw.model),
             stream_options: span(raw.stream_options),
             stream: span(raw.stream),
+            max_tokens: [raw.max_tokens, raw.max_completion_tokens, raw.max_output_tokens]
+                .into_iter()
+                .filter_map(count)
+                .max(),
+            answers: count(raw.n),
         })
     }
 }

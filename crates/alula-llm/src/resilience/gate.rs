@@ -104,7 +104,7 @@ impl Gate {
 async fn turn(limiter: &Limiter, tokens: Tokens) -> Result<Reservation> {
     let reserved = limiter.reserve(tokens.within(limiter.tokens_max())).await;
     let mut reservation = reserved.map_err(|no| match no {
-        NoTurn::After(wait) => {
+        NoTurn::After(wait, _) => {
             let kind = ErrorKind::RateLimited { retry_after: Some(wait) };
             Error::new(kind, "its limit of requests or tokens is reached")
         }
@@ -128,7 +128,7 @@ pub(crate) struct Tokens {
 impl Tokens {
     /// What is reserved where a minute has so many. A minute's worth does for an answer that may
     /// be longer, but not for a prompt.
-    fn within(self, max: Option<u64>) -> u64 {
+    pub(crate) fn within(self, max: Option<u64>) -> u64 {
         let all = self.prompt.saturating_add(self.answer);
         all.min(max.unwrap_or(u64::MAX).max(self.prompt))
     }

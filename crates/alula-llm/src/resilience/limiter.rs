@@ -6,7 +6,7 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    shared::{Booking, Correction, Shared, Turn},
+    shared::{Booking, Correction, Level, Shared, Turn},
     window::{WINDOW, Window},
 };
 
@@ -69,7 +69,6 @@ pub(crate) struct Limiter {
 
 #[derive(Debug)]
 struct Inner {
-    limit: RateLimit,
     /// What a window counts by: seconds, but in tests.
     unit: Duration,
     epoch: Instant,
@@ -80,6 +79,8 @@ struct Inner {
 
 #[derive(Debug)]
 struct Windows {
+    /// What they hold to, which [may change](Limiter::change).
+    limit: RateLimit,
     requests: Option<Window>,
     tokens: Option<Window>,
 }
@@ -88,7 +89,7 @@ struct Windows {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoTurn {
     /// It would come after so long, which is longer than a call may wait.
-    After(Duration),
+    After(Duration, Level),
     /// The call alone needs more tokens than a minute has.
     TooLarge,
 }
@@ -99,22 +100,34 @@ impl Limiter {
     }
 
     pub(super) fn by_unit(limit: RateLimit, unit: Duration, shared: Option<Shared>) -> Self {
-        let windows = Mutex::new(Windows {
-            requests: limit.requests.map(Window::new),
-            tokens: limit.tokens.map(Window::new),
-        });
-        Self { inner: Arc::new(Inner { limit, unit, epoch: Instant::now(), windows, shared }) }
+        let requests = limit.requests.map(Window::new);
+        let windows = Windows { limit, requests, tokens: limit.tokens.map(Window::new) };
+        let windows = Mutex::new(windows);
+        Self { inner: Arc::new(Inner { unit, epoch: Instant::now(), windows, shared }) }
+    }
+
+    /// What it holds to.
+    pub(super) fn limit(&self) -> RateLimit {
+        self.inner.windows().limit
+    }
+
+    /// Holds to another limit from now on. What was booked stays booked.
+    pub(super) fn change(&self, limit: RateLimit) {
+        let mut windows = self.inner.windows();
+        windows.limit = limit;
+        Window::change(&mut windows.requests, limit.requests);
+        Window::change(&mut windows.tokens, limit.tokens);
     }
 
     /// The tokens of a minute, if they are limited.
     pub(crate) fn tokens_max(&self) -> Option<u64> {
-        self.inner.limit.tokens
+        self.limit().tokens
     }
 
     /// Books a request of about so many tokens for the first moment that has room.
     pub(crate) async fn reserve(&self, tokens: u64) -> Result<Reservation, NoTurn> {
-        if self.inner.limit.requests == Some(0) {
-            return Err(NoTurn::After(self.inner.begin(WINDOW)));
+        if self.limit().requests == Some(0) {
+            return Err(NoTurn::After(self.inner.begin(WINDOW), Level::default()));
         }
         match &self.inner.shared {
             None => self.reserve_here(tokens),
@@ -131,12 +144,13 @@ impl Limiter {
         let now = inner.epoch.elapsed();
         let mut windows = inner.windows();
         let wait = inner.wait(&mut windows, now, tokens)?;
-        if wait > inner.limit.wait_max {
-            return Err(NoTurn::After(wait));
+        if wait > windows.limit.wait_max {
+            return Err(NoTurn::After(wait, inner.level(&windows, now)));
         }
         let second = windows.book(inner.second(now), inner.second(now + wait), tokens);
+        let level = inner.level(&windows, now);
         drop(windows);
-        Ok(self.reservation(now + wait, second, tokens, None))
+        Ok(self.reservation(now + wait, second, tokens, level))
     }
 
     /// Books with all processes, and notes it here; nothing if the shared state is away.
@@ -146,7 +160,7 @@ impl Limiter {
         tokens: u64,
     ) -> Result<Option<Reservation>, NoTurn> {
         let inner = &*self.inner;
-        let RateLimit { requests: requests_max, tokens: tokens_max, wait_max } = inner.limit;
+        let RateLimit { requests: requests_max, tokens: tokens_max, wait_max } = self.limit();
         if tokens_max.is_some_and(|max| tokens > max) {
             return Err(NoTurn::TooLarge);
         }
@@ -158,22 +172,18 @@ impl Limiter {
         let unit = inner.unit;
         let booking = Booking { requests_max, tokens_max, tokens, wait_min, wait_max, unit };
         let Some(turn) = shared.store.reserve(&shared.key, booking).await else { return Ok(None) };
-        let turn = turn.map_err(NoTurn::After)?;
+        let turn = turn.map_err(|(wait, level)| NoTurn::After(wait, level))?;
         let now = inner.epoch.elapsed();
         let at = now + turn.wait;
         let second = inner.windows().book(inner.second(now), inner.second(at), tokens);
-        Ok(Some(self.reservation(at, second, tokens, Some(turn))))
+        let mut reservation = self.reservation(at, second, tokens, turn.level);
+        reservation.turn = Some(turn);
+        Ok(Some(reservation))
     }
 
-    fn reservation(
-        &self,
-        at: Duration,
-        second: u64,
-        tokens: u64,
-        turn: Option<Turn>,
-    ) -> Reservation {
-        let at = self.inner.epoch + at;
-        Reservation { limiter: self.clone(), at, second, turn, tokens, has_begun: false }
+    fn reservation(&self, at: Duration, second: u64, tokens: u64, level: Level) -> Reservation {
+        let (limiter, at) = (self.clone(), self.inner.epoch + at);
+        Reservation { limiter, at, second, turn: None, tokens, level, has_begun: false }
     }
 }
 
@@ -191,6 +201,19 @@ impl Inner {
             second = second.max(window.earliest(this, second, amount).ok_or(NoTurn::TooLarge)?);
         }
         Ok(self.begin(second).saturating_sub(now))
+    }
+
+    /// How much is used.
+    fn level(&self, windows: &Windows, now: Duration) -> Level {
+        let windows = [windows.requests.as_ref(), windows.tokens.as_ref()];
+        let [requests, tokens] = windows.map(|window| window.map_or(0, Window::used));
+        let known = || windows.iter().flatten();
+        let ends = |second: u64| self.begin(second + WINDOW + 1).saturating_sub(now);
+        let first = known().filter_map(|window| window.first()).min();
+        let last = known().filter_map(|window| window.last()).max();
+        let [more_after, all_after] =
+            [first, last].map(|second| second.map_or(Duration::ZERO, ends));
+        Level { requests, tokens, more_after, all_after }
     }
 
     /// When a second, or whatever the window counts by, begins.
@@ -217,8 +240,9 @@ impl Inner {
         if let (None, Some(window)) = (used, &mut windows.requests) {
             window.correct(second, 1, 0);
         }
+        let counts_tokens = windows.tokens.is_some();
         drop(windows);
-        let is_news = used.is_none() || self.limit.tokens.is_some() && used != Some(tokens);
+        let is_news = used.is_none() || counts_tokens && used != Some(tokens);
         if let (Some(shared), Some(Turn { slot, .. }), true) = (&self.shared, turn, is_news) {
             shared.store.correct(&shared.key, Correction { slot, booked: tokens, used });
         }
@@ -253,6 +277,8 @@ pub(crate) struct Reservation {
     /// Where it is in the shared state.
     turn: Option<Turn>,
     tokens: u64,
+    /// How much was used with it.
+    level: Level,
     has_begun: bool,
 }
 
@@ -265,6 +291,11 @@ impl Reservation {
         self.has_begun = true;
     }
 
+    /// How much was used with it.
+    pub(super) fn level(&self) -> Level {
+        self.level
+    }
+
     /// Where it is in the shared state.
     #[cfg(all(test, feature = "redis"))]
     pub(super) fn shared_slot(&self) -> Option<u64> {
@@ -274,6 +305,11 @@ impl Reservation {
     #[cfg(test)]
     pub(super) fn second(&self) -> u64 {
         self.second
+    }
+
+    /// Says that the call counts as it was booked, whatever becomes of it.
+    pub(super) fn keep(mut self) {
+        self.has_begun = true;
     }
 
     /// Says how many tokens the call used in truth.
@@ -305,7 +341,7 @@ mod tests {
         for _ in 0..2 {
             limiter.reserve(10).await.unwrap().turn().await;
         }
-        let Err(NoTurn::After(wait)) = limiter.reserve(10).await else {
+        let Err(NoTurn::After(wait, _)) = limiter.reserve(10).await else {
             panic!("there was a turn")
         };
         assert!(wait > Duration::from_secs(59), "{wait:?}");
@@ -320,7 +356,7 @@ mod tests {
         let limiter = limiter(100, 1_000);
         let mut first = limiter.reserve(900).await.unwrap();
         first.turn().await;
-        assert!(matches!(limiter.reserve(200).await, Err(NoTurn::After(_))));
+        assert!(matches!(limiter.reserve(200).await, Err(NoTurn::After(..))));
         first.settle(100);
         limiter.reserve(200).await.unwrap().turn().await;
         assert_eq!(limiter.reserve(1_001).await.unwrap_err(), NoTurn::TooLarge);

@@ -4,6 +4,7 @@
 mod breaker;
 mod gate;
 mod limiter;
+mod quota;
 #[cfg(feature = "redis")]
 mod redis;
 mod retry;
@@ -16,6 +17,7 @@ pub(crate) use breaker::Admission;
 pub use breaker::{BreakerPolicy, BreakerState};
 pub(crate) use gate::{Gate, Health, InFlight, Passage, Tokens, tell};
 pub use limiter::RateLimit;
+pub use quota::{Quota, QuotaExceeded, QuotaLevel, QuotaTurn};
 #[cfg(feature = "redis")]
 pub use redis::Redis;
 pub use retry::RetryPolicy;

@@ -46,7 +46,7 @@ pub(super) trait Store: fmt::Debug + Send + Sync {
         &'a self,
         key: &'a Arc<str>,
         booking: Booking,
-    ) -> BoxFuture<'a, Option<Result<Turn, Duration>>>;
+    ) -> BoxFuture<'a, Option<Result<Turn, TooLong>>>;
 
     /// Corrects what was booked.
     fn correct(&self, key: &Arc<str>, correction: Correction);
@@ -114,6 +114,22 @@ pub(super) struct Turn {
     pub(super) wait: Duration,
     /// Where in the store's window it is.
     pub(super) slot: u64,
+    /// How much is used with it.
+    pub(super) level: Level,
+}
+
+/// The wait for a turn, which is too long, and how much is used without it.
+pub(super) type TooLong = (Duration, Level);
+
+/// How much of the last minute's worth is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Level {
+    pub(super) requests: u64,
+    pub(super) tokens: u64,
+    /// Until the first of it is over.
+    pub(super) more_after: Duration,
+    /// Until all of it is over.
+    pub(super) all_after: Duration,
 }
 
 /// What was booked for a slot, and what it was in truth.

@@ -132,7 +132,7 @@ async fn sixty_four_tasks_hold_to_the_limits_together() {
                         passed.push((turn.second(), used));
                         turn.settle(used);
                     }
-                    Err(NoTurn::After(_)) => sleep(UNIT * random.u32(1..5)).await,
+                    Err(NoTurn::After(..)) => sleep(UNIT * random.u32(1..5)).await,
                     Err(NoTurn::TooLarge) => panic!("{reserved} of {tokens}"),
                 }
             }

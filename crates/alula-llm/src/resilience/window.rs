@@ -49,6 +49,25 @@ impl Window {
         Some(second)
     }
 
+    /// Holds to another limit, or to none.
+    pub(super) fn change(window: &mut Option<Self>, limit: Option<u64>) {
+        match (window.as_mut(), limit) {
+            (Some(window), Some(limit)) => window.limit = limit,
+            (None, Some(limit)) => *window = Some(Self::new(limit)),
+            (_, None) => *window = None,
+        }
+    }
+
+    /// All that is booked.
+    pub(super) fn used(&self) -> u64 {
+        self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.used))
+    }
+
+    /// The first second with a booking.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.slots.iter().find(|slot| slot.used > 0).map(|slot| slot.second)
+    }
+
     /// The last second with a booking.
     pub(super) fn last(&self) -> Option<u64> {
         self.slots.back().map(|slot| slot.second)

@@ -9,7 +9,7 @@ use redis::{Cmd, Value};
 use tokio::sync::oneshot;
 
 use super::super::{
-    shared::{Booking, Correction, News, Outcome, Ticket, Turn, Verdict},
+    shared::{Booking, Correction, Level, News, Outcome, Ticket, TooLong, Turn, Verdict},
     window::WINDOW,
 };
 
@@ -53,7 +53,7 @@ pub(super) enum Job {
 /// Something that somebody waits for.
 #[derive(Debug)]
 pub(super) enum Ask {
-    Turn { booking: Booking, reply: oneshot::Sender<Result<Turn, Duration>> },
+    Turn { booking: Booking, reply: oneshot::Sender<Result<Turn, TooLong>> },
     Admission { ticket: Ticket, reply: oneshot::Sender<Verdict> },
 }
 
@@ -114,9 +114,12 @@ impl Job {
         let duration = |index| number(index).map(Duration::from_micros);
         match ask {
             Ask::Turn { booking, reply } => {
+                let (wait, more_after, all_after) = (duration(1)?, duration(4)?, duration(5)?);
+                let (requests, tokens) = (number(2)?, number(3)?);
+                let level = Level { requests, tokens, more_after, all_after };
                 let turn = match number(0)? {
-                    0 => Err(duration(1)?),
-                    _ => Ok(Turn { wait: duration(1)?, slot: number(2)? }),
+                    0 => Err((wait, level)),
+                    _ => Ok(Turn { wait, slot: number(6)?, level }),
                 };
                 let Turn { slot, .. } = reply.send(turn).err()?.ok()?;
                 Some(Self::Correct(key, Correction { slot, booked: booking.tokens, used: None }))

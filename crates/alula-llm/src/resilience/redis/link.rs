@@ -23,10 +23,11 @@ use super::job::{Hashes, Job, LEASE, SCRIPTS};
 /// How many jobs go to Redis in one piece.
 const BATCH_MAX: usize = 128;
 /// How long to wait for a connection while nobody waits for us.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The waits before connecting again, about.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// So that limits hold together again within two seconds after it is back.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// What an error begins with that is one of the server, and not of a key.
 const AWAY: [&str; 9] = [
@@ -251,7 +252,7 @@ impl Link {
 }
 
 impl Connection {
-    async fn open(route: &Route) -> RedisResult<Self> {
+    pub(super) async fn open(route: &Route) -> RedisResult<Self> {
         let config = AsyncConnectionConfig::new();
         let config = config.set_connection_timeout(None).set_response_timeout(None);
         let mut redis = route.client.get_multiplexed_async_connection_with_config(&config).await?;

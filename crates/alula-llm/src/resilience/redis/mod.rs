@@ -7,7 +7,7 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -19,10 +19,10 @@ use tokio::{
 
 use self::{
     job::{Ask, Job},
-    link::{Link, Route, Status},
+    link::{CONNECT_TIMEOUT, Connection, Link, Route, Status},
 };
 use super::shared::{
-    Booking, Correction, News, SharedState, Sharing, Store, Ticket, Turn, Verdict,
+    Booking, Correction, News, SharedState, Sharing, Store, Ticket, TooLong, Turn, Verdict,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -30,7 +30,8 @@ use crate::{Error, ErrorKind, Result};
 const JOBS_MAX: usize = 1_024;
 
 /// A Redis, or a Valkey, in which processes share what limits a provider: the state of breakers,
-/// and the requests and tokens of the last minute.
+/// and the requests and tokens of the last minute. [Quotas](crate::Quota) of one's own callers are
+/// shared in the same way. Clones share one connection.
 ///
 /// Limits then hold for all processes together, and one process tries again for all of them what
 /// the others leave alone. Concurrency and the budget of retries stay those of each process.
@@ -62,6 +63,8 @@ pub struct Redis {
     client: redis::Client,
     prefix: String,
     timeout: Duration,
+    /// The one that all clones use.
+    store: Arc<OnceLock<Arc<RedisStore>>>,
 }
 
 impl Redis {
@@ -75,28 +78,53 @@ impl Redis {
         let client = redis::Client::open(url).map_err(|error| {
             Error::new(ErrorKind::Config, "the URL of Redis cannot be used").with_source(error)
         })?;
-        Ok(Self { client, prefix: "alula".to_owned(), timeout: Duration::from_millis(100) })
+        let (prefix, timeout) = ("alula".to_owned(), Duration::from_millis(100));
+        Ok(Self { client, prefix, timeout, store: Arc::default() })
     }
 
     /// Sets what all keys begin with: those who share a prefix share limits. `alula`.
     #[must_use]
-    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
-        self
+    pub fn prefix(self, prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into(), store: Arc::default(), ..self }
     }
 
     /// Sets how long a call waits for Redis at most, each time it asks. 100 ms.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, store: Arc::default(), ..self }
     }
 
-    pub(crate) fn open(self) -> Sharing {
-        let Self { client, prefix, timeout } = self;
-        let route = Route { client, alive_key: format!("{prefix}:alive").into(), timeout };
-        let (status, queue) = (Arc::new(Status::new()), Mutex::new(None));
-        Sharing::new(Arc::new(RedisStore { route, status, queue }), prefix)
+    /// Connects once, to tell whoever starts a program that nobody is there. Calls do without.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Connect`] when it does not answer within a second.
+    pub async fn check(&self) -> Result<()> {
+        let opened = timeout(CONNECT_TIMEOUT, Connection::open(&self.route())).await;
+        let away = Error::new(ErrorKind::Connect, "Redis does not answer");
+        match opened {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(away.with_source(error)),
+            Err(_) => Err(away),
+        }
+    }
+
+    /// How it stands with it.
+    pub fn state(&self) -> SharedState {
+        self.open().state()
+    }
+
+    fn route(&self) -> Route {
+        let alive_key = format!("{}:alive", self.prefix).into();
+        Route { client: self.client.clone(), alive_key, timeout: self.timeout }
+    }
+
+    pub(crate) fn open(&self) -> Sharing {
+        let store = self.store.get_or_init(|| {
+            let (status, queue) = (Arc::new(Status::new()), Mutex::new(None));
+            Arc::new(RedisStore { route: self.route(), status, queue })
+        });
+        Sharing::new(store.clone(), self.prefix.clone())
     }
 }
 
@@ -169,7 +197,7 @@ impl Store for RedisStore {
         &'a self,
         key: &'a Arc<str>,
         booking: Booking,
-    ) -> BoxFuture<'a, Option<Result<Turn, Duration>>> {
+    ) -> BoxFuture<'a, Option<Result<Turn, TooLong>>> {
         self.ask(key, move |reply| Ask::Turn { booking, reply }).boxed()
     }
 

@@ -3,7 +3,8 @@
 -- KEYS[1]: {seen, slot, requests, tokens, slot, requests, tokens, ...}, the oldest slot first.
 -- ARGV: requests and tokens in a window (-1 for no limit), tokens of this call, the shortest and
 -- the longest wait, the length of a slot (all in microseconds), the slots of a window.
--- Returns {1, wait, slot}, or {0, wait} if that is too long.
+-- Returns {1, wait, level..., slot}, or {0, wait, level...} if that is too long. The level is that
+-- after this call: requests and tokens, and how long until the first and the last of them are over.
 local requests_max, tokens_max = tonumber(ARGV[1]), tonumber(ARGV[2])
 local tokens, wait_min, wait_max = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local unit, window = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -27,6 +28,7 @@ for i = 2, #old, 3 do
   end
 end
 
+local all_requests, all_used = requests, used
 local last = #log > 1 and log[#log - 2] or current
 local slot = math.max(math.floor((now + wait_min) / unit), last)
 for i = 2, #log, 3 do
@@ -37,7 +39,11 @@ for i = 2, #log, 3 do
 end
 
 local wait = math.max(wait_min, slot * unit - now)
-if wait > wait_max then return {0, wait} end
+local function ends(slot) return math.max(0, (slot + window + 1) * unit - now) end
+if wait > wait_max then
+  local more = #log > 1 and ends(log[2]) or 0
+  return {0, wait, all_requests, all_used, more, #log > 1 and ends(last) or 0}
+end
 if #log > 1 and last == slot then
   log[#log - 1], log[#log] = log[#log - 1] + 1, log[#log] + tokens
 else
@@ -45,4 +51,4 @@ else
 end
 local expires = math.ceil((slot - current + window + 2) * unit / 1000)
 redis.call('SET', KEYS[1], cmsgpack.pack(log), 'PX', expires)
-return {1, wait, slot}
+return {1, wait, all_requests + 1, all_used + tokens, ends(log[2]), ends(slot), slot}

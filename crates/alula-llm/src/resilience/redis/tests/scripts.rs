@@ -9,7 +9,7 @@ use super::{
     super::{
         super::{
             breaker::{Admission, Breaker},
-            shared::{Booking, Correction, News, Outcome, Ticket, Turn, Verdict},
+            shared::{Booking, Correction, News, Outcome, Ticket, TooLong, Turn, Verdict},
             window::Window,
         },
         job::{Ask, Job, LEASE, SCRIPTS},
@@ -51,7 +51,7 @@ impl Timed {
         job.answer(answer)
     }
 
-    async fn reserve(&mut self, key: &str, booking: Booking) -> Result<Turn, Duration> {
+    async fn reserve(&mut self, key: &str, booking: Booking) -> Result<Turn, TooLong> {
         let (reply, answer) = oneshot::channel();
         self.run(Job::Ask(key.into(), Ask::Turn { booking, reply })).await;
         answer.await.unwrap()
@@ -99,14 +99,22 @@ async fn turns_are_those_of_the_window() {
                 unit: SECOND,
             };
             let turn = redis.reserve(&key, booking).await;
-            if wait > wait_max {
-                assert_eq!(turn, Err(wait), "{place}");
+            let level = if wait > wait_max {
+                let (refused, level) = turn.unwrap_err();
+                assert_eq!(refused, wait, "{place}");
+                level
             } else {
-                assert_eq!(turn, Ok(Turn { wait, slot: second }), "{place}");
                 windows[0].book(second, 1);
                 windows[1].book(second, amount);
                 booked.push((second, amount));
-            }
+                let turn = turn.unwrap();
+                assert_eq!((turn.wait, turn.slot), (wait, second), "{place}");
+                turn.level
+            };
+            let used = windows.each_ref().map(Window::used);
+            assert_eq!([level.requests, level.tokens], used, "{place}");
+            let left = windows[0].last().map_or(0, |last| last + 61 - now);
+            assert_eq!(level.all_after, Duration::from_secs(left), "{place}");
             if random.u8(0..3) == 0 && !booked.is_empty() {
                 let (slot, amount) = booked.swap_remove(random.usize(0..booked.len()));
                 let used = random.bool().then(|| random.u64(1..=tokens));

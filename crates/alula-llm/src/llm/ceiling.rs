@@ -1,0 +1,53 @@
+//! What a call may cost at most, whoever answers it.
+
+use super::Llm;
+use crate::{CallSize, Error, ErrorKind, MicroUsd, ModelSize, Result};
+
+impl Llm {
+    /// The most that a call to a model may cost: at the dearest of its targets, once. `unknown` is
+    /// how large a model is of which that is not known.
+    ///
+    /// It holds for what the provider counts as one call. One that fails after the provider has
+    /// worked and is made again may be charged twice.
+    ///
+    /// ```
+    /// use alula_llm::{ChatRequest, Llm, ModelSize, OpenAi, Route};
+    ///
+    /// # fn main() -> alula_llm::Result<()> {
+    /// let llm = Llm::builder()
+    ///     .provider(OpenAi::new("sk-…"))
+    ///     .route("fast", Route::to("openai/gpt-4o-mini").fallback("openai/gpt-4o"))
+    ///     .build()?;
+    /// let request = ChatRequest::new("fast").user("What is an alula?").max_tokens(1_000);
+    /// let unknown = ModelSize { input: 1_000_000, output: 100_000 };
+    /// let most = llm.cost_ceiling("fast", &request.size(), unknown)?;
+    /// assert!((10_000..15_000).contains(&most.get())); // a thousand tokens of gpt-4o, and some
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] when no provider serves the model, and [`ErrorKind::Unsupported`] when
+    /// nobody knows the price of one of its targets.
+    pub fn cost_ceiling(
+        &self,
+        model: &str,
+        size: &CallSize,
+        unknown: ModelSize,
+    ) -> Result<MicroUsd> {
+        let inner = &*self.inner;
+        let mut most = MicroUsd::default();
+        for target in inner.targets(model)? {
+            let Some(connected) = inner.providers.get(target.provider) else { continue };
+            let provider = connected.provider.name();
+            let prices = &inner.observer.prices;
+            let Some(cost) = prices.ceiling(provider, &target.model, size, unknown) else {
+                let message = format!("the price of {provider}/{} is not known", target.model);
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            };
+            most = most.max(cost);
+        }
+        Ok(most)
+    }
+}
