@@ -1,6 +1,6 @@
 //! The application: all routers over the services.
 
-use alula::{App, Router};
+use alula::{App, Router, Startup};
 use alula_llm::Llm;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
         jobs::Jobs,
         keys::{Keys, Plans},
         models::Models,
+        usage::{Ledger, Unwritten},
     },
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct Services {
     pub(crate) jobs: Jobs,
     pub(crate) keys: Keys,
     pub(crate) without_keys: WithoutKeys,
+    pub(crate) ledger: Ledger,
+    unwritten: Unwritten,
 }
 
 impl Services {
@@ -36,12 +39,15 @@ impl Services {
         config: &Config,
         jobs: Jobs,
     ) -> Result<Self, DbError> {
+        let (ledger, unwritten) = Ledger::new(config.usage.clone());
         Ok(Self {
             models: Models::new(llm),
             conversations: Conversations::new(db.clone(), config.conversation_tokens_max),
             jobs,
             keys: Keys::open(db.clone(), plans, config.keys_stale).await?,
             without_keys: WithoutKeys::ThisMachine,
+            ledger,
+            unwritten,
             db,
         })
     }
@@ -49,8 +55,10 @@ impl Services {
 
 /// Builds the application over its services.
 pub(crate) fn app(services: Services) -> App {
-    let Services { models, db, conversations, jobs, keys, without_keys } = services;
-    let beside = (db.clone(), jobs.clone(), keys.clone());
+    let Services { models, db, conversations, jobs, keys, without_keys, ledger, unwritten } =
+        services;
+    let beside =
+        Beside { db: db.clone(), jobs: jobs.clone(), keys: keys.clone(), ledger: ledger.clone() };
     App::new("Alula", env!("CARGO_PKG_VERSION"))
         .description(
             "One API in front of language models. Ask with `/chat`, stream with `/chat/stream`, \
@@ -69,17 +77,8 @@ pub(crate) fn app(services: Services) -> App {
         .state(jobs)
         .state(keys)
         .state(without_keys)
-        .lifespan(|startup| async move {
-            let (db, jobs, keys) = beside;
-            jobs.start();
-            #[expect(clippy::disallowed_methods, reason = "the shutdown ends it")]
-            let watch = tokio::spawn(keys.watch());
-            Ok(startup.on_shutdown(async move {
-                watch.abort();
-                jobs.close();
-                db.close().await;
-            }))
-        })
+        .state(ledger)
+        .lifespan(|startup| async move { Ok(beside.start(startup, unwritten)) })
         .depends::<this_machine>()
         .include(Router::new().tag("Health").routes(health::routes()))
         // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
@@ -90,4 +89,29 @@ pub(crate) fn app(services: Services) -> App {
         .include(openai::router())
         .include(anthropic::router())
         .include(admin::router())
+}
+
+/// What goes on beside the requests.
+struct Beside {
+    db: Db,
+    jobs: Jobs,
+    keys: Keys,
+    ledger: Ledger,
+}
+
+impl Beside {
+    /// Begins with it, and ends it after the last request: first what writes, then the database.
+    fn start(self, startup: Startup, unwritten: Unwritten) -> Startup {
+        let Self { db, jobs, keys, ledger } = self;
+        jobs.start();
+        unwritten.start(&ledger, db.clone());
+        #[expect(clippy::disallowed_methods, reason = "the shutdown ends it")]
+        let watch = tokio::spawn(keys.watch());
+        startup.on_shutdown(async move {
+            watch.abort();
+            jobs.close();
+            ledger.close().await;
+            db.close().await;
+        })
+    }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod error;
+mod usage;
 mod values;
 
 use std::{
@@ -54,6 +55,10 @@ Environment:
                                          SQLite (sqlite://data/alula.db)
   ALULA_CONVERSATION_TOKENS_MAX          the most of a conversation that a model gets (128000)
   ALULA_KEYS_STALE_SECONDS               known keys are good while the database is away (300)
+  ALULA_USAGE_QUEUE                      calls that wait to be written to the ledger (65536)
+  ALULA_USAGE_SPILL_DIR                  where they wait while the database is away (data)
+  ALULA_USAGE_SPILL_BYTES_MAX            and how large that may become (1073741824)
+  ALULA_USAGE_RETENTION_DAYS             calls are in the ledger so long (400; 0: for ever)
   ALULA_MODEL                            the model of requests that name none (provider/model)
   ALULA_CONNECT_SECONDS                  to open a connection to a provider (5)
   ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)
@@ -124,6 +129,9 @@ enum Command {
     Replay(ReplayArgs),
     /// Print the OpenAPI document.
     Openapi,
+    /// Print what calls have used and cost.
+    #[command(after_help = usage::EXAMPLES)]
+    Usage(usage::UsageArgs),
     /// Build and run the program in this folder, and again whenever its sources change.
     #[command(after_help = DEV_HELP)]
     Dev(DevArgs),
@@ -216,6 +224,7 @@ impl Cli {
                 Command::Serve(arguments) => serve(arguments).await,
                 Command::Replay(arguments) => replay(arguments).await,
                 Command::Openapi => print_openapi().await,
+                Command::Usage(arguments) => usage::usage(arguments).await,
                 Command::New(arguments) => new(arguments),
                 Command::Dev(arguments) => dev(arguments).await,
             }

@@ -22,6 +22,7 @@ use crate::{
     services::{
         jobs::{JobLimits, WebhookSettings},
         llm::{HOSTED, Hosted},
+        usage::LedgerSettings,
     },
 };
 
@@ -47,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) conversation_tokens_max: u64,
     /// How long keys are good while the database is away.
     pub(crate) keys_stale: Duration,
+    /// How the ledger is kept.
+    pub(crate) usage: LedgerSettings,
     /// The model of requests that name none.
     pub(crate) model: Option<String>,
     pub(crate) deadlines: Deadlines,
@@ -216,6 +219,7 @@ impl Config {
                 .parsed::<NonZeroU64>("ALULA_CONVERSATION_TOKENS_MAX")
                 .map_or(CONVERSATION_TOKENS_MAX, NonZeroU64::get),
             keys_stale: variables.seconds("ALULA_KEYS_STALE_SECONDS", KEYS_STALE),
+            usage: variables.usage(),
             model: variables.text("ALULA_MODEL"),
             deadlines,
             retry,
@@ -296,6 +300,19 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     fn count(&mut self, name: &str, default: usize) -> usize {
         let count = self.parsed::<NonZeroUsize>(name);
         count.map_or(default, NonZeroUsize::get)
+    }
+
+    fn usage(&mut self) -> LedgerSettings {
+        let default = LedgerSettings::default();
+        let spill_bytes_max = self.parsed::<NonZeroU64>("ALULA_USAGE_SPILL_BYTES_MAX");
+        LedgerSettings {
+            queue_rows_max: self.count("ALULA_USAGE_QUEUE", default.queue_rows_max),
+            spill_dir: self.text("ALULA_USAGE_SPILL_DIR").map_or(default.spill_dir, Into::into),
+            spill_bytes_max: spill_bytes_max.map_or(default.spill_bytes_max, NonZeroU64::get),
+            retention_days: self
+                .parsed("ALULA_USAGE_RETENTION_DAYS")
+                .unwrap_or(default.retention_days),
+        }
     }
 
     /// What other programs know as well. `HTTP_PROXY` is not read: it can be a header of a client.

@@ -2,9 +2,12 @@
 
 use std::{fmt, net::IpAddr};
 
-use alula::{StartError, serve::TlsError};
+use alula::{HttpError, StartError, serve::TlsError};
 
-use crate::{config::ConfigError, db::DbError, dev::DevError, new::NewError, replay::ReplayError};
+use crate::{
+    config::ConfigError, db::DbError, dev::DevError, new::NewError, replay::ReplayError,
+    services::usage::report::Mistake,
+};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub(crate) enum CliError {
     Replay(ReplayError),
     New(NewError),
     Dev(DevError),
+    Usage(Mistake),
+    Report(HttpError),
     Start(StartError),
 }
 
@@ -26,6 +31,7 @@ impl CliError {
             Self::New(NewError::Io(..))
             | Self::Dev(_)
             | Self::Bind { .. }
+            | Self::Report(_)
             | Self::Start(_)
             | Self::Db(DbError::Unreachable(_) | DbError::Statement(_)) => 1,
             Self::Config(_)
@@ -33,6 +39,7 @@ impl CliError {
             | Self::Unauthenticated(_)
             | Self::Tls(_)
             | Self::Replay(_)
+            | Self::Usage(_)
             | Self::New(_) => 2,
         }
     }
@@ -59,6 +66,8 @@ impl fmt::Display for CliError {
             Self::Replay(error) => error.fmt(f),
             Self::New(error) => error.fmt(f),
             Self::Dev(error) => error.fmt(f),
+            Self::Usage(mistake) => mistake.fmt(f),
+            Self::Report(error) => f.write_str(&error.log_message()),
             Self::Start(error) => error.fmt(f),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A statement is written once, in SQL that both understand (`$1`, `ON CONFLICT`, `RETURNING`,
 //! `BIGINT`), and run by [`reading!`] or [`writing!`] on whichever there is. Times are milliseconds since
-//! 1970, money is micro-dollars, a truth is 0 or 1.
+//! 1970, money is
+//! micro-dollars (of which the ledger keeps parts), a truth is 0 or 1.
 
 mod connect;
 mod conversations;
@@ -11,6 +12,7 @@ mod keys;
 mod migrate;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod usage;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use alula::{ApiError as _, HttpError, Result, SecurityScopes, State, dependency};
+use alula::{ApiError as _, HttpError, RequestId, Result, SecurityScopes, State, dependency};
 
 use super::shown::Shown;
 use crate::services::{
     admission::Caller,
     keys::{By, Key, Keys, Refusal},
     models::Models,
+    usage::Ledger,
 };
 
 /// Whom the server answers as long as there are no keys.
@@ -27,9 +28,11 @@ pub(crate) async fn caller(
     scopes: SecurityScopes,
     keys: State<Keys>,
     models: State<Models>,
+    ledger: State<Ledger>,
+    request_id: RequestId,
 ) -> Result<Caller> {
     let key = identify(shown, &scopes, &keys).await?;
-    Ok(Caller::new(Models::clone(&models), key))
+    Ok(Caller::new(Models::clone(&models), Ledger::clone(&ledger), request_id, key))
 }
 
 /// Who looks after the server. Without keys, that is whoever is on this machine.

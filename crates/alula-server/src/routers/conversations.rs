@@ -79,7 +79,7 @@ async fn create(
 
 /// Which conversations to list.
 #[derive(Deserialize, JsonSchema, Validate)]
-struct Page {
+struct ConversationsPage {
     /// How many.
     #[serde(default = "limit")]
     #[schemars(range(min = 1, max = 100))]
@@ -107,7 +107,7 @@ struct ConversationPage {
 async fn list(
     caller: Depends<caller>,
     conversations: State<Conversations>,
-    Query(page): Query<Page>,
+    Query(page): Query<ConversationsPage>,
 ) -> Result<Json<ConversationPage>, DbError> {
     let after = page.after.as_deref();
     let mut rows = conversations.list(caller.owner(), after, page.limit + 1).await?;

@@ -2,30 +2,49 @@
 
 use std::sync::Arc;
 
-use alula::HttpError;
-use alula_llm::{ChatRequest, EmbedRequest, Llm, RelayRequest};
+use alula::{HttpError, RequestId};
+use alula_llm::{ChatRequest, EmbedRequest, Llm, RelayRequest, model::Protocol};
 
-use super::{keys::Key, models::Models};
+use super::{keys::Key, models::Models, usage::Ledger};
 
 /// Who makes a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     models: Models,
+    ledger: Ledger,
+    request_id: RequestId,
     /// Nothing where none is needed.
     key: Option<Arc<Key>>,
 }
 
 /// What a call asks for, before it is made.
 #[derive(Debug, Clone, Copy)]
+#[expect(dead_code, reason = "limits of tokens read what is asked for")]
 pub(crate) enum Asking<'a> {
     Chat(&'a ChatRequest),
     Relay(&'a RelayRequest),
     Embed(&'a EmbedRequest),
 }
 
+impl Asking<'_> {
+    /// In whose words the client is answered, unless in the server's own.
+    fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::Chat(_) => None,
+            Self::Relay(request) => Some(request.protocol()),
+            Self::Embed(_) => Some(Protocol::OpenAiChat),
+        }
+    }
+}
+
 impl Caller {
-    pub(crate) fn new(models: Models, key: Option<Arc<Key>>) -> Self {
-        Self { models, key }
+    pub(crate) fn new(
+        models: Models,
+        ledger: Ledger,
+        request_id: RequestId,
+        key: Option<Arc<Key>>,
+    ) -> Self {
+        Self { models, ledger, request_id, key }
     }
 
     /// The models, to look something up. Calls are made with those of [`admit`](Self::admit).
@@ -50,11 +69,14 @@ impl Caller {
     ///
     /// What the client is to be told instead.
     #[expect(clippy::unused_async, reason = "limits that processes share are asked over a network")]
-    pub(crate) async fn admit(&self, _: Asking<'_>) -> Result<Llm, HttpError> {
+    pub(crate) async fn admit(&self, asking: Asking<'_>) -> Result<Llm, HttpError> {
         let llm = self.models();
-        Ok(match self.key() {
+        let llm = match self.key() {
             Some(key) => llm.scoped(key.id.clone()),
             None => llm,
-        })
+        };
+        let (ledger, request_id) = (self.ledger.clone(), self.request_id.clone());
+        let protocol = asking.protocol();
+        Ok(llm.observed(move |record| ledger.note(record, request_id.as_str(), protocol)))
     }
 }

@@ -10,3 +10,4 @@ pub(crate) mod keys;
 pub(crate) mod llm;
 pub(crate) mod models;
 pub(crate) mod relay;
+pub(crate) mod usage;

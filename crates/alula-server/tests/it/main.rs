@@ -26,6 +26,8 @@ mod file;
 mod https;
 mod jobs;
 mod new;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod probes;
 mod process;
 mod recorded;
@@ -38,6 +40,7 @@ mod secrets;
 mod shutdown;
 mod streaming;
 mod upstream;
+mod usage;
 mod webhooks;
 #[cfg(target_os = "linux")]
 mod workers;

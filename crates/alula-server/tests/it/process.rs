@@ -179,9 +179,14 @@ impl Alula {
         }
     }
 
-    /// All that it printed, once it has ended.
-    pub(crate) fn end(mut self) -> Ended {
+    /// Ends it, and returns all that it printed.
+    pub(crate) fn end(self) -> Ended {
         self.signal("TERM");
+        self.end_after_signal()
+    }
+
+    /// All that it printed, once it has ended.
+    pub(crate) fn end_after_signal(mut self) -> Ended {
         let code = self.ended().code();
         Ended { code, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
     }

@@ -58,13 +58,11 @@ impl Postgres {
     }
 
     /// Kills it, as a crash would.
-    #[expect(dead_code, reason = "not every test program needs it")]
     pub(crate) fn kill(&mut self) {
         end(&mut self.child);
     }
 
     /// Starts it again, on the same port.
-    #[expect(dead_code, reason = "not every test program needs it")]
     pub(crate) fn restart(&mut self) {
         let _ = fs::remove_file(self.dir.join("postmaster.pid"));
         self.child = spawn(&self.programs, &self.dir, self.port);

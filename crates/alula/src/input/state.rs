@@ -103,6 +103,15 @@ enum Id {
 }
 
 impl RequestId {
+    /// An id of no request, to call an endpoint in a unit test. What no header can hold becomes `-`.
+    ///
+    /// ```
+    /// assert_eq!(alula::RequestId::new("r-1").as_str(), "r-1");
+    /// ```
+    pub fn new(text: &str) -> Self {
+        Self::given(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-")))
+    }
+
     pub(crate) fn given(value: HeaderValue) -> Self {
         Self { id: Id::Given(value), errors: None }
     }

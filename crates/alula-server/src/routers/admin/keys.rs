@@ -63,7 +63,7 @@ struct KeyList {
 
 /// Which keys to list.
 #[derive(Deserialize, JsonSchema, Validate)]
-struct Page {
+struct KeysPage {
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// How many, at most.
@@ -135,8 +135,8 @@ fn even_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 /// List the keys, the newest first.
 #[get("/keys")]
-async fn list(db: State<Db>, Query(page): Query<Page>) -> Result<Json<KeyList>, KeyError> {
-    let Page { cursor, limit } = page;
+async fn list(db: State<Db>, Query(page): Query<KeysPage>) -> Result<Json<KeyList>, KeyError> {
+    let KeysPage { cursor, limit } = page;
     let after = cursor.as_deref().map(id_of).transpose()?;
     // One more tells whether there is a next page.
     let mut keys = db.list_keys(after, limit + 1).await?;

@@ -1,6 +1,7 @@
 //! What takes the scope `admin`.
 
 mod keys;
+mod usage;
 
 use alula::Router;
 
@@ -9,5 +10,5 @@ use crate::dependencies::administrator;
 /// The routes of this module. Each asks for an administrator, whatever else it needs.
 pub(crate) fn router() -> Router {
     let router = Router::new().prefix("/admin").tag("Admin").depends::<administrator>();
-    router.routes(keys::routes())
+    router.routes(keys::routes()).routes(usage::routes())
 }

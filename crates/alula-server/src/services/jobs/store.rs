@@ -112,7 +112,7 @@ impl Store {
 mod tests {
     use std::time::Duration;
 
-    use alula::Bytes;
+    use alula::{Bytes, RequestId};
 
     use super::*;
     use crate::{
@@ -123,13 +123,19 @@ mod tests {
             jobs::{NewJob, Work},
             llm,
             models::Models,
+            usage::{Ledger, LedgerSettings},
         },
     };
 
     async fn job(bytes: usize) -> Arc<Job> {
         let db = Db::open(&DatabaseUrl::Memory).await.unwrap();
         Arc::new(Job::new(NewJob {
-            caller: Caller::new(Models::new(llm::demo().unwrap()), None),
+            caller: Caller::new(
+                Models::new(llm::demo().unwrap()),
+                Ledger::new(LedgerSettings::default()).0,
+                RequestId::new("r-1"),
+                None,
+            ),
             conversations: Conversations::new(db, 1_000),
             work: Work::Embeddings(Bytes::from(vec![b' '; bytes])),
             request_id: String::new(),
