@@ -1,6 +1,7 @@
 //! The command line.
 
 mod error;
+mod keys;
 mod usage;
 mod values;
 
@@ -127,6 +128,9 @@ enum Command {
     Serve(Serve),
     /// Serve recorded provider traffic as a provider, without network or keys.
     Replay(ReplayArgs),
+    /// Make, list, change and revoke the keys of callers.
+    #[command(after_help = keys::EXAMPLES)]
+    Keys(keys::KeysArgs),
     /// Print the OpenAPI document.
     Openapi,
     /// Print what calls have used and cost.
@@ -223,6 +227,7 @@ impl Cli {
             match command {
                 Command::Serve(arguments) => serve(arguments).await,
                 Command::Replay(arguments) => replay(arguments).await,
+                Command::Keys(arguments) => keys::run(arguments).await,
                 Command::Openapi => print_openapi().await,
                 Command::Usage(arguments) => usage::usage(arguments).await,
                 Command::New(arguments) => new(arguments),

@@ -6,8 +6,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use alula::{Report, Validate};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A moment: milliseconds since 1970 in the database, RFC 3339 in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +46,22 @@ impl Serialize for Timestamp {
     }
 }
 
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        let moment: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
+        Ok(Self(moment.as_millisecond()))
+    }
+}
+
+impl Validate for Timestamp {
+    fn is_valid(&self) -> bool {
+        true
+    }
+
+    fn report(&self, _: &mut Report) {}
+}
+
 impl JsonSchema for Timestamp {
     fn inline_schema() -> bool {
         true
@@ -67,6 +84,18 @@ mod tests {
     fn clients_read_a_date_and_a_time() {
         let json = serde_json::to_string(&Timestamp::from_millis(1_700_000_000_005)).unwrap();
         assert_eq!(json, r#""2023-11-14T22:13:20.005Z""#);
+        assert_eq!(
+            serde_json::from_str(&json).ok(),
+            Some(Timestamp::from_millis(1_700_000_000_005))
+        );
+        let elsewhere = r#""2023-11-14T23:13:20+01:00""#;
+        assert_eq!(
+            serde_json::from_str(elsewhere).ok(),
+            Some(Timestamp::from_millis(1_700_000_000_000))
+        );
+        for wrong in ["1700000000", r#""tomorrow""#, r#""2023-11-14T22:13:20""#] {
+            assert!(serde_json::from_str::<Timestamp>(wrong).is_err(), "{wrong}");
+        }
         assert!(Timestamp::now() > Timestamp::from_millis(1_700_000_000_000));
     }
 }

@@ -5,8 +5,12 @@ use std::{fmt, net::IpAddr};
 use alula::{HttpError, StartError, serve::TlsError};
 
 use crate::{
-    config::ConfigError, db::DbError, dev::DevError, new::NewError, replay::ReplayError,
-    services::usage::report::Mistake,
+    config::ConfigError,
+    db::DbError,
+    dev::DevError,
+    new::NewError,
+    replay::ReplayError,
+    services::{keys::KeyError, usage::report::Mistake},
 };
 
 /// Why a command failed.
@@ -14,8 +18,15 @@ use crate::{
 pub(crate) enum CliError {
     Config(ConfigError),
     Db(DbError),
+    Key(KeyError),
+    /// Keys in a database that is gone with this process.
+    KeysInMemory,
     Unauthenticated(IpAddr),
-    Bind { host: IpAddr, port: u16, error: std::io::Error },
+    Bind {
+        host: IpAddr,
+        port: u16,
+        error: std::io::Error,
+    },
     Tls(TlsError),
     Replay(ReplayError),
     New(NewError),
@@ -33,9 +44,12 @@ impl CliError {
             | Self::Bind { .. }
             | Self::Report(_)
             | Self::Start(_)
-            | Self::Db(DbError::Unreachable(_) | DbError::Statement(_)) => 1,
+            | Self::Db(DbError::Unreachable(_) | DbError::TooSlow(_) | DbError::Statement(_))
+            | Self::Key(KeyError::Missing(_) | KeyError::Revoked(_) | KeyError::Random(_)) => 1,
             Self::Config(_)
             | Self::Db(_)
+            | Self::Key(_)
+            | Self::KeysInMemory
             | Self::Unauthenticated(_)
             | Self::Tls(_)
             | Self::Replay(_)
@@ -50,6 +64,11 @@ impl fmt::Display for CliError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Db(error) => error.fmt(f),
+            Self::Key(error) => error.fmt(f),
+            Self::KeysInMemory => f.write_str(
+                "DATABASE_URL is in memory, where a key would be gone at once; name a file or a \
+                 Postgres",
+            ),
             Self::Unauthenticated(host) => write!(
                 f,
                 "{host} can be reached from other machines, and requests need no key: anyone could \
@@ -82,6 +101,15 @@ impl From<ConfigError> for CliError {
 impl From<DbError> for CliError {
     fn from(error: DbError) -> Self {
         Self::Db(error)
+    }
+}
+
+impl From<KeyError> for CliError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Db(error) => Self::Db(error),
+            error => Self::Key(error),
+        }
     }
 }
 

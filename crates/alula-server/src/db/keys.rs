@@ -4,8 +4,11 @@
 //! committed. So numbers become visible in their order, and whoever has read all changes up to one
 //! asks for those after it and misses none.
 
-use super::{Db, DbError, now, reading, writing};
-use crate::services::keys::{Budget, KeyChange, KeyHash, KeyId, KeyRecord, NewKey, Period, Scopes};
+use super::{Db, DbError, reading, writing};
+use crate::{
+    services::keys::{Budget, KeyChange, KeyHash, KeyId, KeyRecord, NewKey, Period, Scopes},
+    time::Timestamp,
+};
 
 const COLUMNS: &str = "id, name, plan, scopes, budget_micro_usd, budget_period, created_at, \
                        expires_at, revoked_at";
@@ -49,9 +52,9 @@ impl Db {
                 .bind(scopes.to_string())
                 .bind(sum)
                 .bind(period)
-                .bind(created_at)
-                .bind(expires_at)
-                .bind(revoked_at)
+                .bind(created_at.as_millis())
+                .bind(expires_at.map(Timestamp::as_millis))
+                .bind(revoked_at.map(Timestamp::as_millis))
                 .bind(key.hash.as_bytes())
                 .bind(changed)
                 .execute(&mut *tx)
@@ -172,7 +175,7 @@ impl Db {
                 .bind(key.scopes.to_string())
                 .bind(sum)
                 .bind(period)
-                .bind(key.expires_at)
+                .bind(key.expires_at.map(Timestamp::as_millis))
                 .bind(changed)
                 .bind(id.as_str())
                 .execute(&mut *tx)
@@ -194,8 +197,8 @@ impl Db {
             if key.revoked_at.is_some() {
                 return Ok(KeyFound::Revoked(key));
             }
-            let at = now();
-            let revoke = sqlx::query(update).bind(at).bind(changed).bind(id.as_str());
+            let at = Timestamp::now();
+            let revoke = sqlx::query(update).bind(at.as_millis()).bind(changed).bind(id.as_str());
             revoke.execute(&mut *tx).await?;
             key.revoked_at = Some(at);
             KeyFound::Changed(key)
@@ -216,7 +219,16 @@ fn record(row: Row) -> Result<KeyRecord, DbError> {
         }
     };
     let scopes = Scopes::known_of(&scopes);
-    Ok(KeyRecord { id, name, plan, scopes, budget, created_at, expires_at, revoked_at })
+    Ok(KeyRecord {
+        id,
+        name,
+        plan,
+        scopes,
+        budget,
+        created_at: Timestamp::from_millis(created_at),
+        expires_at: expires_at.map(Timestamp::from_millis),
+        revoked_at: revoked_at.map(Timestamp::from_millis),
+    })
 }
 
 fn columns_of(budget: Option<Budget>) -> (Option<i64>, Option<&'static str>) {
@@ -237,8 +249,8 @@ mod tests {
             plan: "pro".to_owned(),
             scopes: "models admin".parse().unwrap(),
             budget: Some(Budget { micro_usd: 5_000_000, period: Period::Day }),
-            created_at,
-            expires_at: Some(7),
+            created_at: Timestamp::from_millis(created_at),
+            expires_at: Some(Timestamp::from_millis(7)),
             revoked_at: None,
         };
         (key, record)

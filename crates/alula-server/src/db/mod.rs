@@ -14,8 +14,6 @@ mod migrate;
 pub(crate) mod testing;
 pub(crate) mod usage;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use sqlx::{PgPool, SqlitePool};
 
 pub(crate) use self::{
@@ -74,12 +72,6 @@ macro_rules! writing {
 }
 
 pub(crate) use {reading, writing};
-
-/// The time, as it is kept.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
 
 impl Db {
     /// Connects, and brings the tables up to date.

@@ -16,6 +16,7 @@ use crate::services::keys::Keys;
 /// user's browser is not entitled, yet it can have its own name point to 127.0.0.1 (DNS
 /// rebinding); the browser then lets it read our answers. It cannot forge the `Host` header.
 #[dependency]
+#[expect(clippy::needless_pass_by_value, reason = "inputs are values")]
 pub(crate) fn this_machine(
     host: HostName,
     keys: State<Keys>,
@@ -33,6 +34,7 @@ pub(crate) fn this_machine(
 }
 
 /// What is of interest in the `Host` header, which the serve loop sees to being there once.
+#[derive(Clone, Copy)]
 pub(crate) struct HostName {
     is_this_machine: bool,
 }

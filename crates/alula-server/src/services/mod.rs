@@ -5,7 +5,6 @@ pub(crate) mod batch;
 pub(crate) mod chat;
 pub(crate) mod conversations;
 pub(crate) mod jobs;
-#[cfg_attr(not(test), expect(dead_code, reason = "keys are made and looked up in the next step"))]
 pub(crate) mod keys;
 pub(crate) mod llm;
 pub(crate) mod models;

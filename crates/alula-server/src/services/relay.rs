@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use alula::{
     ApiError, Body, Bytes, HttpError, Input, Operation, Output, Rejection, RequestContext,
     ResponseContext, Sse, SseItem, StreamContext,
-    http::{HeaderMap, HeaderName, HeaderValue, Response, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
 };
 use alula_llm::{
     EmbedRequest, EmbedResponse, Error, ErrorKind, Llm, RelayRequest, RelayStream,
@@ -248,5 +248,21 @@ fn envelope(protocol: Protocol, error: &HttpError) -> Value {
         status if status < 500 => ErrorKind::InvalidRequest,
         _ => ErrorKind::Config,
     };
-    protocol.error_to_json(&Error::new(kind, error.message())).1
+    let mut body = protocol.error_to_json(&Error::new(kind, error.message())).1;
+    if error.status() == StatusCode::FORBIDDEN {
+        forbidden(protocol, &mut body);
+    }
+    body
+}
+
+/// Tells a key that may not do something from one that is not good: a provider's client need not
+/// know the difference, but ours does.
+fn forbidden(protocol: Protocol, body: &mut Value) {
+    let (name, value) = match protocol {
+        Protocol::AnthropicMessages => ("type", "permission_error"),
+        _ => ("code", "insufficient_permissions"),
+    };
+    if let Some(error) = body.get_mut("error").and_then(Value::as_object_mut) {
+        error.insert(name.to_owned(), value.into());
+    }
 }

@@ -15,16 +15,14 @@ fn the_page_about_the_command_line_is_true() {
          the end of the first part.\n",
     );
     section(&mut page, "alula", &whole);
-    let commands = whole.split_once("Commands:\n").map(|(_, rest)| rest).unwrap_or_default();
-    let names = commands.lines().take_while(|line| !line.trim().is_empty());
-    let names: Vec<&str> = names
-        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help")
-        .collect();
-    assert!(names.contains(&"serve"), "{names:?}");
+    let names = commands(&whole);
+    assert!(names.contains(&"serve".to_owned()), "{names:?}");
     for name in names {
-        section(&mut page, &format!("alula {name}"), &help(&[name]));
+        let whole = help(&[&name]);
+        section(&mut page, &format!("alula {name}"), &whole);
+        for below in commands(&whole) {
+            section(&mut page, &format!("alula {name} {below}"), &help(&[&name, &below]));
+        }
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/cli.md");
     #[expect(clippy::disallowed_methods, reason = "a test has no other configuration")]
@@ -34,6 +32,18 @@ fn the_page_about_the_command_line_is_true() {
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert!(expected == page, "docs/reference/cli.md is not what `alula --help` says:\n{page}");
+}
+
+/// The commands that a text of help lists.
+fn commands(help: &str) -> Vec<String> {
+    let commands = help.split_once("Commands:\n").map(|(_, rest)| rest).unwrap_or_default();
+    let lines = commands.lines().take_while(|line| !line.trim().is_empty());
+    lines
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
 }
 
 fn help(command: &[&str]) -> String {

@@ -4,12 +4,12 @@ use alula::{Route, prelude::*};
 use serde::Deserializer;
 
 use crate::{
-    db::{Db, now},
+    db::Db,
     dependencies::administrator,
     services::keys::{
-        Budget, KeyChange, KeyError, KeyId, KeyRecord, KeyWish, Keys, Scope, Status, create,
-        revoke, update,
+        Budget, KeyChange, KeyError, KeyId, KeyInfo, KeyWish, Keys, Scope, create, revoke, update,
     },
+    time::Timestamp,
 };
 
 /// How many keys are listed if nobody says, and at most.
@@ -19,29 +19,6 @@ const PAGE_MAX: u32 = 1000;
 /// The routes of this module.
 pub(super) fn routes() -> Vec<Route> {
     routes![list, make, show, change, remove]
-}
-
-/// A key, without its secret.
-#[derive(Serialize, JsonSchema)]
-struct KeyInfo {
-    /// The part of the key that is not secret.
-    id: String,
-    /// What people call it.
-    name: String,
-    /// Whether it is good.
-    status: Status,
-    /// The plan, which limits it.
-    plan: String,
-    /// What it opens.
-    scopes: Vec<Scope>,
-    /// What may be spent with it; nothing for no bound.
-    budget: Option<Budget>,
-    /// When it was made, in seconds since 1970.
-    created_at: i64,
-    /// When it ends, in seconds since 1970; nothing for never.
-    expires_at: Option<i64>,
-    /// When it was revoked, in seconds since 1970.
-    revoked_at: Option<i64>,
 }
 
 /// A key that was made just now.
@@ -63,7 +40,7 @@ struct KeyList {
 
 /// Which keys to list.
 #[derive(Deserialize, JsonSchema, Validate)]
-struct KeysPage {
+struct KeyPage {
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// How many, at most.
@@ -92,8 +69,8 @@ struct NewKeyRequest {
     scopes: Vec<Scope>,
     /// What may be spent with it; nothing for no bound.
     budget: Option<Budget>,
-    /// When it shall end, in seconds since 1970; nothing for never.
-    expires_at: Option<i64>,
+    /// When it shall end; nothing for never.
+    expires_at: Option<Timestamp>,
 }
 
 fn free() -> String {
@@ -120,10 +97,10 @@ struct KeyChangeRequest {
     #[serde(default, deserialize_with = "even_null")]
     #[schemars(with = "Option<Budget>")]
     budget: Option<Option<Budget>>,
-    /// When it shall end, in seconds since 1970; `null` for never.
+    /// When it shall end; `null` for never.
     #[serde(default, deserialize_with = "even_null")]
-    #[schemars(with = "Option<i64>")]
-    expires_at: Option<Option<i64>>,
+    #[schemars(with = "Option<Timestamp>")]
+    expires_at: Option<Option<Timestamp>>,
 }
 
 /// Tells `null` from a field that is absent.
@@ -135,8 +112,8 @@ fn even_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 /// List the keys, the newest first.
 #[get("/keys")]
-async fn list(db: State<Db>, Query(page): Query<KeysPage>) -> Result<Json<KeyList>, KeyError> {
-    let KeysPage { cursor, limit } = page;
+async fn list(db: State<Db>, Query(page): Query<KeyPage>) -> Result<Json<KeyList>, KeyError> {
+    let KeyPage { cursor, limit } = page;
     let after = cursor.as_deref().map(id_of).transpose()?;
     // One more tells whether there is a next page.
     let mut keys = db.list_keys(after, limit + 1).await?;
@@ -157,13 +134,7 @@ async fn make(
     Json(request): Json<NewKeyRequest>,
 ) -> Result<Json<MadeKey>, KeyError> {
     let NewKeyRequest { name, plan, scopes, budget, expires_at } = request;
-    let wish = KeyWish {
-        name,
-        plan,
-        scopes: scopes.into_iter().collect(),
-        budget,
-        expires_at: expires_at.map(milliseconds),
-    };
+    let wish = KeyWish { name, plan, scopes: scopes.into_iter().collect(), budget, expires_at };
     let (record, text) = create(&db, &keys.plans(), wish, administrator.name()).await?;
     Ok(Json(MadeKey { key: text.into_inner(), info: record.into() }))
 }
@@ -193,7 +164,7 @@ async fn change(
         plan,
         scopes: scopes.map(|scopes| scopes.into_iter().collect()),
         budget,
-        expires_at: expires_at.map(|end| end.map(milliseconds)),
+        expires_at,
     };
     let key = update(&db, &keys.plans(), id_of(&id)?, change, administrator.name()).await?;
     Ok(Json(key.into()))
@@ -214,27 +185,4 @@ async fn remove(
 
 fn id_of(text: &str) -> Result<KeyId, KeyError> {
     KeyId::parse(text).ok_or_else(|| KeyError::missing(text))
-}
-
-/// Of a time far in the future that does not fit: the last that does.
-fn milliseconds(seconds: i64) -> i64 {
-    seconds.saturating_mul(1000)
-}
-
-impl From<KeyRecord> for KeyInfo {
-    fn from(key: KeyRecord) -> Self {
-        let status = key.status(now());
-        let KeyRecord { id, name, plan, scopes, budget, created_at, expires_at, revoked_at } = key;
-        Self {
-            id: id.to_string(),
-            name,
-            status,
-            plan,
-            scopes: scopes.iter().collect(),
-            budget,
-            created_at: created_at / 1000,
-            expires_at: expires_at.map(|end| end / 1000),
-            revoked_at: revoked_at.map(|at| at / 1000),
-        }
-    }
 }

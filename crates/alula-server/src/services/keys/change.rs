@@ -6,7 +6,10 @@ use std::fmt;
 use alula::{ApiError, HttpError, Secret};
 
 use super::{KeyChange, KeyId, KeyRecord, KeyWish, NewKey, Plans, secret::NoRandomness};
-use crate::db::{Db, DbError, KeyFound, now};
+use crate::{
+    db::{Db, DbError, KeyFound},
+    time::Timestamp,
+};
 
 const NAME_LETTERS_MAX: usize = 100;
 
@@ -40,6 +43,8 @@ pub(crate) enum KeyError {
     NoScope,
     #[error("the end of the key is not in the future")]
     Expired,
+    #[error("nothing is to be changed")]
+    Nothing,
     #[error("there is no key {0:?}")]
     Missing(String),
     #[error("the key {0} is revoked, which is for good")]
@@ -59,7 +64,7 @@ impl KeyError {
 impl ApiError for KeyError {
     fn into_http(self) -> HttpError {
         let status = match self {
-            Self::Plan { .. } | Self::Name | Self::NoScope | Self::Expired => 422,
+            Self::Plan { .. } | Self::Name | Self::NoScope | Self::Expired | Self::Nothing => 422,
             Self::Missing(_) => 404,
             Self::Revoked(_) => 409,
             Self::Random(_) => 500,
@@ -76,7 +81,7 @@ pub(crate) async fn create(
     wish: KeyWish,
     by: By<'_>,
 ) -> Result<(KeyRecord, Secret<String>), KeyError> {
-    let created_at = now();
+    let created_at = Timestamp::now();
     let KeyWish { name, plan, scopes, budget, expires_at } = wish;
     let checked = KeyChange {
         name: Some(name.clone()),
@@ -110,7 +115,10 @@ pub(crate) async fn update(
     change: KeyChange,
     by: By<'_>,
 ) -> Result<KeyRecord, KeyError> {
-    check(&change, plans, now())?;
+    if change.is_empty() {
+        return Err(KeyError::Nothing);
+    }
+    check(&change, plans, Timestamp::now())?;
     match db.change_key(id, change).await? {
         KeyFound::Changed(record) => {
             note("changed", &record, by);
@@ -133,7 +141,7 @@ pub(crate) async fn revoke(db: &Db, id: KeyId, by: By<'_>) -> Result<KeyRecord, 
     }
 }
 
-fn check(change: &KeyChange, plans: &Plans, now: i64) -> Result<(), KeyError> {
+fn check(change: &KeyChange, plans: &Plans, now: Timestamp) -> Result<(), KeyError> {
     if let Some(name) = &change.name {
         let letters = name.chars().count();
         if letters == 0 || letters > NAME_LETTERS_MAX || name.chars().any(char::is_control) {
@@ -164,7 +172,7 @@ fn note(what: &str, key: &KeyRecord, by: By<'_>) {
         plan,
         %scopes,
         budget_micro_usd = budget,
-        expires_at,
+        expires_at = expires_at.map(tracing::field::display),
         "a key was {what}"
     );
 }
@@ -176,7 +184,9 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         let plans = Plans::default();
-        let refused = |change: KeyChange| check(&change, &plans, 10).map_err(|it| it.to_string());
+        let refused = |change: KeyChange| {
+            check(&change, &plans, Timestamp::from_millis(10)).map_err(|it| it.to_string())
+        };
         let none = KeyChange::default;
         assert!(refused(none()).is_ok());
         let wrong_plan = KeyChange { plan: Some("gold".to_owned()), ..none() };
@@ -189,8 +199,14 @@ mod tests {
             );
         }
         assert!(refused(KeyChange { scopes: Some("".parse().unwrap()), ..none() }).is_err());
-        assert!(refused(KeyChange { expires_at: Some(Some(10)), ..none() }).is_err());
-        assert!(refused(KeyChange { expires_at: Some(Some(11)), ..none() }).is_ok());
+        assert!(
+            refused(KeyChange { expires_at: Some(Some(Timestamp::from_millis(10))), ..none() })
+                .is_err()
+        );
+        assert!(
+            refused(KeyChange { expires_at: Some(Some(Timestamp::from_millis(11))), ..none() })
+                .is_ok()
+        );
         assert!(refused(KeyChange { expires_at: Some(None), ..none() }).is_ok());
     }
 }

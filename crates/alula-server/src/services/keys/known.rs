@@ -27,7 +27,10 @@ use tokio::{
 pub(crate) use self::refusal::Refusal;
 use self::refused::LinesOfRefusals;
 use super::{Key, KeyHash, KeyId, KeyRecord, Plan, Plans, ShownKey};
-use crate::db::{Db, DbError, StoredKey, now};
+use crate::{
+    db::{Db, DbError, StoredKey},
+    time::Timestamp,
+};
 
 /// Between two looks at what has changed.
 const POLL: Duration = Duration::from_millis(500);
@@ -130,7 +133,7 @@ impl Keys {
         if *hash != shown.hash {
             return Some(Err(Refusal::Unknown));
         }
-        let is_expired = || key.expires_at.is_some_and(|end| end <= now());
+        let is_expired = || key.expires_at.is_some_and(|end| end <= Timestamp::now());
         Some(if *is_revoked {
             Err(Refusal::Revoked)
         } else if is_expired() {
@@ -150,6 +153,7 @@ impl Keys {
     }
 
     /// Replaces the plans, for keys that are known and those to come.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a reload of the file will call it"))]
     pub(crate) fn set_plans(&self, plans: Plans) {
         let plans = Arc::new(plans);
         self.0.plans.store(plans.clone());

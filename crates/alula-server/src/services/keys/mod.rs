@@ -2,6 +2,7 @@
 
 mod budget;
 mod change;
+mod info;
 mod known;
 mod plan;
 mod record;
@@ -11,14 +12,17 @@ mod secret;
 use std::sync::Arc;
 
 pub(crate) use self::{
-    budget::{Budget, Period},
+    budget::{Budget, MICRO_USD_MAX, Period},
     change::{By, KeyError, create, revoke, update},
+    info::KeyInfo,
     known::{Keys, Refusal},
     plan::{Plan, Plans},
     record::{KeyChange, KeyRecord, KeyWish, Status},
     scope::{Scope, Scopes},
     secret::{KeyHash, KeyId, NewKey, ShownKey},
 };
+
+use crate::time::Timestamp;
 
 /// What a key entitles to, without the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,6 @@ pub(crate) struct Key {
     pub(crate) scopes: Scopes,
     /// What may be spent with it; nothing for no bound.
     pub(crate) budget: Option<Budget>,
-    /// In milliseconds since 1970; nothing for never.
-    pub(crate) expires_at: Option<i64>,
+    /// Nothing for never.
+    pub(crate) expires_at: Option<Timestamp>,
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Budget, KeyId, Scopes};
+use crate::time::Timestamp;
 
 /// All that is known of a key, but for its secret and the hash of that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,9 +15,9 @@ pub(crate) struct KeyRecord {
     pub(crate) plan: String,
     pub(crate) scopes: Scopes,
     pub(crate) budget: Option<Budget>,
-    pub(crate) created_at: i64,
-    pub(crate) expires_at: Option<i64>,
-    pub(crate) revoked_at: Option<i64>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) revoked_at: Option<Timestamp>,
 }
 
 /// Whether a key is good.
@@ -39,7 +40,7 @@ impl Status {
 }
 
 impl KeyRecord {
-    pub(crate) fn status(&self, now: i64) -> Status {
+    pub(crate) fn status(&self, now: Timestamp) -> Status {
         match self.expires_at {
             _ if self.revoked_at.is_some() => Status::Revoked,
             Some(end) if end <= now => Status::Expired,
@@ -55,7 +56,7 @@ pub(crate) struct KeyWish {
     pub(crate) plan: String,
     pub(crate) scopes: Scopes,
     pub(crate) budget: Option<Budget>,
-    pub(crate) expires_at: Option<i64>,
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 /// What shall be different; nothing for what stays.
@@ -65,7 +66,7 @@ pub(crate) struct KeyChange {
     pub(crate) plan: Option<String>,
     pub(crate) scopes: Option<Scopes>,
     pub(crate) budget: Option<Option<Budget>>,
-    pub(crate) expires_at: Option<Option<i64>>,
+    pub(crate) expires_at: Option<Option<Timestamp>>,
 }
 
 impl KeyChange {

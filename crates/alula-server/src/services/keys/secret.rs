@@ -158,23 +158,25 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_LETTERS] {
 /// CRC-32 as zlib, PNG and gzip have it.
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {
-        let entry = CRC32.get(usize::from((crc as u8) ^ byte)).copied().unwrap_or_default();
+        let [lowest, ..] = crc.to_le_bytes();
+        let entry = CRC32.get(usize::from(lowest ^ byte)).copied().unwrap_or_default();
         (crc >> 8) ^ entry
     };
     !bytes.iter().fold(!0, step)
 }
 
+#[expect(clippy::indexing_slicing, reason = "a constant that panicked would not compile")]
 const CRC32: [u32; 256] = {
     let mut table = [0; 256];
-    let mut index = 0;
-    while index < table.len() {
-        let mut entry = index as u32;
+    let mut index = 0_u32;
+    while index < 256 {
+        let mut entry = index;
         let mut bit = 0;
         while bit < 8 {
             entry = if entry & 1 == 1 { (entry >> 1) ^ 0xedb8_8320 } else { entry >> 1 };
             bit += 1;
         }
-        table[index] = entry;
+        table[index as usize] = entry;
         index += 1;
     }
     table

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::{KeyId, Refusal};
+use crate::time::Timestamp;
 
 /// The most lines in a second. Whoever tries many keys cannot fill the disk.
 const LINES_PER_SECOND: u32 = 10;
@@ -20,7 +21,7 @@ struct Second {
 
 impl LinesOfRefusals {
     pub(super) fn note(&self, key: Option<KeyId>, refusal: &Refusal) {
-        let (is_written, left_out) = self.count(crate::db::now() / 1000);
+        let (is_written, left_out) = self.count(Timestamp::now().as_millis() / 1000);
         if left_out > 0 {
             tracing::warn!(target: "alula::auth", left_out, "more requests were not let in");
         }

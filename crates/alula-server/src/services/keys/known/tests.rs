@@ -61,7 +61,8 @@ async fn only_the_whole_key_is_good() {
         assert!(keys.identify(shown).await.is_ok());
         let old = NewKey::generate().unwrap();
         let record = db.find_key(id).await?.unwrap();
-        db.add_key(&old, &KeyRecord { id: old.id, expires_at: Some(now()), ..record }).await?;
+        db.add_key(&old, &KeyRecord { id: old.id, expires_at: Some(Timestamp::now()), ..record })
+            .await?;
         let expired = ShownKey { id: old.id, hash: old.hash };
         assert_eq!(keys.identify(expired).await, Err(Refusal::Expired));
         Ok(())
