@@ -66,14 +66,15 @@ impl Administrator {
 
 /// The key of a request that may do what is demanded; nothing as long as there are no keys.
 async fn identify(shown: Shown, scopes: &SecurityScopes, keys: &Keys) -> Result<Option<Arc<Key>>> {
-    if !keys.are_needed() {
-        return Ok(None);
-    }
     let key = match shown {
+        // It may be the first one, made a moment ago.
         Shown::Key(shown) => keys.identify(shown).await,
         Shown::Other => Err(Refusal::Malformed),
         Shown::Nothing => Err(Refusal::Missing),
     };
+    if key.is_err() && !keys.are_needed() {
+        return Ok(None);
+    }
     let refused = |refusal: Refusal| {
         keys.note_refusal(shown.id(), &refusal);
         refusal.into_http()

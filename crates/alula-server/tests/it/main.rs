@@ -13,6 +13,7 @@
     reason = "a test may panic and print"
 )]
 
+mod auth;
 mod cancellation;
 mod cli;
 mod client;
@@ -25,6 +26,7 @@ mod failures;
 mod file;
 mod https;
 mod jobs;
+mod keys;
 mod new;
 #[path = "../support/postgres.rs"]
 mod postgres;

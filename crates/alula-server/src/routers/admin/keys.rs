@@ -136,6 +136,7 @@ async fn make(
     let NewKeyRequest { name, plan, scopes, budget, expires_at } = request;
     let wish = KeyWish { name, plan, scopes: scopes.into_iter().collect(), budget, expires_at };
     let (record, text) = create(&db, &keys.plans(), wish, administrator.name()).await?;
+    keys.refresh().await;
     Ok(Json(MadeKey { key: text.into_inner(), info: record.into() }))
 }
 
@@ -167,6 +168,7 @@ async fn change(
         expires_at,
     };
     let key = update(&db, &keys.plans(), id_of(&id)?, change, administrator.name()).await?;
+    keys.refresh().await;
     Ok(Json(key.into()))
 }
 
@@ -177,9 +179,11 @@ async fn change(
 async fn remove(
     administrator: Depends<administrator>,
     db: State<Db>,
+    keys: State<Keys>,
     Path(id): Path<String>,
 ) -> Result<(), KeyError> {
     revoke(&db, id_of(&id)?, administrator.name()).await?;
+    keys.refresh().await;
     Ok(())
 }
 

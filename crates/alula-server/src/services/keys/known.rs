@@ -167,12 +167,17 @@ impl Keys {
         }
     }
 
+    /// Reads what was changed until now, so that this process goes by it at once. A failure is in
+    /// the log, and the change reaches it later.
+    pub(crate) async fn refresh(&self) {
+        let _ = self.look(Instant::now(), Duration::ZERO).await;
+    }
+
     /// Reads what changes, for ever.
     pub(crate) async fn watch(self) {
         loop {
             sleep(POLL).await;
-            // Its failure is in the log, and known keys go on meanwhile.
-            let _ = self.look(Instant::now(), Duration::ZERO).await;
+            self.refresh().await;
         }
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    db::testing::on_each,
+    db::testing::{Postgres, on_each},
     services::keys::{By, KeyChange, KeyWish, NewKey, create, revoke, update},
 };
 
@@ -131,4 +131,28 @@ async fn known_keys_go_on_for_a_while_without_the_database() {
     sleep(stale_after).await;
     assert_eq!(keys.identify(unknown).await, Err(Refusal::Away));
     assert_eq!(keys.identify(shown).await, Err(Refusal::Away));
+}
+
+#[tokio::test]
+async fn a_database_that_comes_back_is_read_at_once() {
+    let Some(mut postgres) = Postgres::start() else { return };
+    let url = postgres.url().parse().unwrap();
+    let db = Db::open(&url).await.unwrap();
+    let (id, shown) = made(&db, wish("pro")).await;
+    let keys = opened(&db).await.unwrap();
+    let unknown = NewKey::generate().unwrap();
+    let unknown = ShownKey { id: unknown.id, hash: unknown.hash };
+
+    postgres.kill();
+    assert_eq!(keys.identify(unknown).await, Err(Refusal::Away));
+    assert!(keys.identify(shown).await.is_ok());
+
+    postgres.restart();
+    let back = Instant::now();
+    while keys.identify(unknown).await != Err(Refusal::Unknown) {
+        assert!(back.elapsed() < Duration::from_secs(10), "it is not read again");
+    }
+    revoke(&db, id, By::CommandLine).await.unwrap();
+    keys.look(Instant::now(), Duration::ZERO).await.unwrap();
+    assert_eq!(keys.identify(shown).await, Err(Refusal::Revoked));
 }
