@@ -7,7 +7,7 @@ use crate::{
         FunctionTool, Protocol, ResponseFormat, Thinking, ToolChoice,
         fields::{Fields, object},
     },
-    providers::openai::MAX_TOKENS_NAMES,
+    providers::openai::is_carried_out,
 };
 
 const PROTOCOL: Protocol = Protocol::AnthropicMessages;
@@ -289,9 +289,8 @@ fn take_stop(body: &mut Map<String, Value>) -> Vec<String> {
 fn report_dropped(request: &ChatRequest) {
     let mut dropped: Vec<&str> = Vec::new();
     if !PROTOCOL.accepts(request.origin) {
-        // The limit is written; these only remember what it was called.
         let names = request.extra.keys().map(String::as_str);
-        dropped.extend(names.filter(|name| !MAX_TOKENS_NAMES.contains(name)));
+        dropped.extend(names.filter(|name| !is_carried_out(name)));
     }
     let fields = [
         ("seed", request.seed.is_some()),

@@ -7,7 +7,7 @@ use crate::{
         FunctionTool, Protocol, ResponseFormat, Thinking, ToolChoice,
         fields::{Fields, object},
     },
-    providers::openai::{self, MAX_TOKENS_NAMES},
+    providers::openai::{self, is_carried_out},
 };
 
 const PROTOCOL: Protocol = Protocol::CohereChat;
@@ -289,9 +289,8 @@ fn take_stop(body: &mut Map<String, Value>) -> Vec<String> {
 fn dropped(request: &ChatRequest) -> Vec<&str> {
     let mut dropped: Vec<&str> = Vec::new();
     if !PROTOCOL.accepts(request.origin) {
-        // The limit is written; these only remember what it was called.
         let names = request.extra.keys().map(String::as_str);
-        dropped.extend(names.filter(|name| !MAX_TOKENS_NAMES.contains(name)));
+        dropped.extend(names.filter(|name| !is_carried_out(name)));
     }
     let some_strict = functions(request).any(|function| function.strict == Some(true));
     let mut parts = request.messages.iter().flat_map(|message| &message.parts);

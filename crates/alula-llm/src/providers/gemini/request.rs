@@ -11,7 +11,7 @@ use crate::{
         Protocol,
         fields::{Fields, object},
     },
-    providers::openai::MAX_TOKENS_NAMES,
+    providers::openai::is_carried_out,
 };
 
 const PROTOCOL: Protocol = Protocol::GeminiGenerate;
@@ -109,9 +109,8 @@ fn take_system(body: &mut Map<String, Value>) -> Option<Message> {
 fn report_dropped(request: &ChatRequest) {
     let mut dropped: Vec<&str> = Vec::new();
     if !PROTOCOL.accepts(request.origin) {
-        // The limit is written; these only remember what it was called.
         let names = request.extra.keys().map(String::as_str);
-        dropped.extend(names.filter(|name| !MAX_TOKENS_NAMES.contains(name)));
+        dropped.extend(names.filter(|name| !is_carried_out(name)));
     }
     let is_strict =
         |tool: &Tool| matches!(tool, Tool::Function(function) if function.strict == Some(true));

@@ -25,7 +25,10 @@ use reqwest::{
 };
 use serde_json::{Map, Value};
 
-use self::dialect::{Dialect, Embeddings, Limit, OFFICIAL_EMBEDDINGS, Schema};
+use self::{
+    dialect::{Dialect, Embeddings, Limit, OFFICIAL_EMBEDDINGS, Schema},
+    request::MAX_TOKENS_NAMES,
+};
 use super::{
     HttpLimits, OpenAiResponses, Provider,
     endpoint::{self, Endpoint, Speaker},
@@ -49,7 +52,7 @@ pub use failure::error_to_json;
 pub(super) use failure::failure_kind;
 pub(super) use message::{call_to_json, take_tool_calls};
 pub(super) use part::{audio_to_json, part_from_json, part_to_json, take_audio};
-pub(super) use request::{MAX_TOKENS_NAMES, function_to_json, take_tools};
+pub(super) use request::{function_to_json, is_carried_out, take_tools};
 pub use request::{request_from_json, request_to_json};
 pub use response::{response_from_json, response_to_json};
 pub(super) use writer::Writer;

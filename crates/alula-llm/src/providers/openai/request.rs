@@ -16,8 +16,7 @@ use crate::{
 const PROTOCOL: Protocol = Protocol::OpenAiChat;
 
 /// What the limit of the answer is called: now, and before there were reasoning models.
-pub(in crate::providers) const MAX_TOKENS_NAMES: [&str; 2] =
-    ["max_completion_tokens", "max_tokens"];
+pub(super) const MAX_TOKENS_NAMES: [&str; 2] = ["max_completion_tokens", "max_tokens"];
 
 /// Reads the JSON body of a request to `/v1/chat/completions`.
 ///
@@ -317,6 +316,12 @@ fn take_stop(body: &mut Map<String, Value>) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether a field that no other format has is heeded all the same: the limit has another name
+/// there, and the usage of a stream is told by whoever translates it.
+pub(in crate::providers) fn is_carried_out(name: &str) -> bool {
+    name == "stream_options" || MAX_TOKENS_NAMES.contains(&name)
 }
 
 /// Says what was asked for in vain.

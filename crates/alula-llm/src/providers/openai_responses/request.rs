@@ -12,7 +12,7 @@ use crate::{
         ResponseFormat, Thinking,
         fields::{Fields, object},
     },
-    providers::openai::MAX_TOKENS_NAMES,
+    providers::openai::is_carried_out,
 };
 
 /// What `include` holds to ask for the probabilities of the tokens.
@@ -188,9 +188,8 @@ fn report_dropped(request: &ChatRequest) {
 fn dropped(request: &ChatRequest) -> Vec<&str> {
     let mut dropped: Vec<&str> = Vec::new();
     if !own(request.origin) {
-        // The limit is written; these only remember what it was called.
         let names = request.extra.keys().map(String::as_str);
-        dropped.extend(names.filter(|name| !MAX_TOKENS_NAMES.contains(name)));
+        dropped.extend(names.filter(|name| !is_carried_out(name)));
         let fields = [
             ("top_k", request.top_k.is_some()),
             ("stop", !request.stop.is_empty()),
