@@ -18,6 +18,7 @@ mod cancellation;
 mod cli;
 mod client;
 mod compatible;
+mod complaints;
 mod conversations;
 mod demo;
 #[cfg(target_os = "linux")]

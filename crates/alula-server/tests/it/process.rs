@@ -167,6 +167,15 @@ impl Alula {
         lines.map(|line| (number_after(line, " worker="), number_after(line, " pid="))).collect()
     }
 
+    /// How much memory it holds.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kib: usize = line.split_whitespace().next().unwrap().parse().unwrap();
+        kib * 1024
+    }
+
     /// Waits until the process has ended.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
