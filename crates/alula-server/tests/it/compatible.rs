@@ -122,6 +122,17 @@ async fn mistakes_are_told_in_the_words_of_the_api() {
     }
 }
 
+/// The SDKs of OpenAI show both as fields of their exceptions.
+#[tokio::test]
+async fn a_mistake_keeps_the_place_and_the_code_that_the_provider_named() {
+    let error = r#"{"error": {"message": "no such voice", "type": "invalid_request_error",
+        "param": "voice", "code": "unsupported_value"}}"#;
+    let (_, answer) =
+        answered(CHAT, &asked(&json!({})), &answer("400 Bad Request", error), false).await;
+    let expected: Value = serde_json::from_str(error).unwrap();
+    assert_eq!(answer.is(400), expected);
+}
+
 #[tokio::test]
 async fn any_api_speaks_to_any_provider() {
     let reply = answer("200 OK", COMPLETION);

@@ -21,7 +21,25 @@ pub fn error_to_json(error: &Error) -> (u16, Value) {
         _ => ("server_error", None),
     };
     let message = error.public_message();
-    (status, json!({"error": {"message": message, "type": kind, "param": null, "code": code}}))
+    let told = told(error);
+    let text = |name: &str| told.get(name).and_then(Value::as_str);
+    let (param, code) = (text("param"), code.or_else(|| text("code")));
+    (status, json!({"error": {"message": message, "type": kind, "param": param, "code": code}}))
+}
+
+/// What a provider said of a mistake that is the client's, which reads it in full; of its own
+/// trouble nothing.
+fn told(error: &Error) -> Value {
+    let is_mistake = matches!(
+        error.kind(),
+        ErrorKind::InvalidRequest
+            | ErrorKind::ContextTooLong
+            | ErrorKind::ContentFiltered
+            | ErrorKind::NotFound
+    );
+    let body = error.body_excerpt().filter(|_| is_mistake);
+    let body = body.and_then(|body| serde_json::from_str::<Value>(body).ok());
+    body.and_then(|mut body| body.get_mut("error").map(Value::take)).unwrap_or_default()
 }
 
 /// The kind of a failure, where more is known of it than its status.

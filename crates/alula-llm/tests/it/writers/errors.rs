@@ -44,6 +44,22 @@ async fn a_failure_in_a_stream_is_read_as_one() {
 }
 
 #[test]
+fn a_mistake_of_the_client_keeps_the_place_and_the_code_that_the_provider_named() {
+    let body = r#"{"error": {"message": "words", "param": "top_p", "code": "unsupported_value"}}"#;
+    let told = |kind| Protocol::OpenAiChat.error_to_json(&error(kind).with_body(body)).1;
+    let mistake = told(ErrorKind::InvalidRequest);
+    let (param, code) = (&mistake["error"]["param"], &mistake["error"]["code"]);
+    assert_eq!((param, code), (&json!("top_p"), &json!("unsupported_value")));
+    let trouble = told(ErrorKind::Auth);
+    let (param, code) = (&trouble["error"]["param"], &trouble["error"]["code"]);
+    assert_eq!((param, code), (&Value::Null, &Value::Null));
+    // Google's code is a number.
+    let of_google = r#"{"error": {"code": 400, "status": "INVALID_ARGUMENT"}}"#;
+    let error = error(ErrorKind::InvalidRequest).with_body(of_google);
+    assert_eq!(Protocol::OpenAiChat.error_to_json(&error).1["error"]["code"], Value::Null);
+}
+
+#[test]
 fn every_format_has_its_own_form_for_a_failure() {
     let with = |protocol: Protocol, kind| protocol.error_to_json(&error(kind));
     let openai = |message: &str, kind: &str, code: Value| json!({"error": {"message": message, "type": kind, "param": null, "code": code}});
