@@ -19,14 +19,20 @@ use crate::{
 pub(crate) fn routes() -> Vec<Route> {
     let one = body_schema(&a_question());
     let many = body_schema(&json!({ "items": a_question() }));
-    let ended = || post("", job_ended).summary("Sent when a job has ended");
-    let callback =
-        |route: Route| route.callback("job-ended", "{$request.body#/callback_url}", ended());
-    let chat = routes![chat].into_iter().map(|route| callback(deferrable(route)));
+    let chat = routes![chat].into_iter().map(|route| told_of_its_end(deferrable(route)));
     let asking_one = chat.chain(routes![chat_stream]).map(|route| route.openapi_extra(one.clone()));
     let batch =
         routes![batch].into_iter().map(|route| deferrable(route.openapi_extra(many.clone())));
     asking_one.chain(batch).collect()
+}
+
+/// Describes the webhook that the route makes the server send.
+fn told_of_its_end(route: Route) -> Route {
+    let ended = post("", job_ended).summary("Sent when a job has ended").description(
+        "By Standard Webhooks: signed in `webhook-signature`, with the same `webhook-id` at each \
+         attempt. Any status from 200 to 299 takes it.",
+    );
+    route.callback("job-ended", "{$request.body#/callback_url}", ended)
 }
 
 /// What [`ChatRequest`] checks by a function, in the words of JSON Schema: for the document alone,
@@ -162,7 +168,5 @@ fn no_callback(request: &ChatRequest) -> Result<()> {
     }
 }
 
-/// What is sent to the `callback_url` at the end of a job, by Standard Webhooks: signed in
-/// `webhook-signature`, with the same `webhook-id` at each attempt. Any status from 200 to 299
-/// takes it.
+/// What a receiver of webhooks does; only the document has it.
 async fn job_ended(Json(_): Json<JobEnded>) {}

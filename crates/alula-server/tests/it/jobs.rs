@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::{
     client::{Answer, http},
-    process::{Alula, serve, serve_openai},
+    process::{Alula, PATIENCE, serve, serve_openai},
     upstream::{Upstream, answer},
 };
 
@@ -351,4 +352,70 @@ async fn several_workers_do_not_pretend_to_know_each_others_jobs() {
     let answer = alula.later("/chat", &question(), LATER).await;
     assert!(answer.detail(501).contains("one process"), "{answer:?}");
     assert_eq!(alula.post("/chat", &question()).await.status, 200);
+}
+
+/// A key that is made with another one, or without any as long as there is none.
+async fn key(alula: &Alula, by: &str, scope: &str) -> String {
+    let body = json!({"name": scope, "scopes": [scope], "plan": "unlimited"});
+    let made = Answer::of(http().post(alula.url("/admin/keys")).bearer_auth(by).json(&body)).await;
+    made.json()["key"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned()
+}
+
+#[tokio::test]
+async fn a_job_is_that_of_its_key() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    let admin = key(&alula, "", "admin").await;
+    let (mine, other) = (key(&alula, &admin, "models").await, key(&alula, &admin, "models").await);
+    // The first key is the law within a second.
+    let needed = async { while alula.get("/jobs").await.status != 401 {} };
+    timeout(PATIENCE, needed).await.expect("a key is needed");
+    let asked = http().post(alula.url("/chat")).header("prefer", LATER).json(&question());
+    let accepted = Answer::of(asked.bearer_auth(&mine)).await.is(202);
+    let url = accepted["url"].as_str().unwrap();
+    let _call = upstream.call().await;
+    let get = async |key: &str, path: &str| {
+        Answer::of(http().get(alula.url(path)).bearer_auth(key)).await
+    };
+    let post = async |key: &str, path: &str| {
+        Answer::of(http().post(alula.url(path)).bearer_auth(key)).await
+    };
+    for path in [url.to_owned(), format!("{url}/events")] {
+        assert_eq!(get(&other, &path).await.detail(404), "There is no such job", "{path}");
+    }
+    for command in ["cancel", "retry"] {
+        post(&other, &format!("{url}/{command}")).await.is(404);
+    }
+    assert_eq!(get(&other, "/jobs").await.is(200)["jobs"], json!([]));
+    assert_eq!(get("", url).await.status, 401);
+    assert_eq!(get(&mine, "/jobs").await.is(200)["jobs"][0]["url"], url);
+    assert_eq!(get(&mine, url).await.is(200)["status"], "running");
+    assert_eq!(post(&mine, &format!("{url}/cancel")).await.is(200)["status"], "cancelled");
+}
+
+/// The commands of the book, and the status that it shows behind each.
+#[tokio::test]
+async fn the_page_of_the_book_is_true() {
+    let page = include_str!("../../../../docs/how-to/long-calls.md");
+    let alula = serve().listen();
+    let commands: Vec<&str> = page.split("$ curl -i localhost:8000").skip(1).collect();
+    assert_eq!(commands.len(), 4);
+    for command in commands {
+        let mut lines = command.lines();
+        let (command, status) = (lines.next().unwrap(), lines.next().unwrap());
+        let quoted: Vec<&str> = command.split('\'').skip(1).step_by(2).collect();
+        let (body, headers) = quoted.split_last().unwrap();
+        let path = command.split(' ').next().unwrap();
+        let request = headers.iter().fold(http().post(alula.url(path)), |request, header| {
+            let (name, value) = header.split_once(": ").unwrap();
+            request.header(name, value)
+        });
+        let answer = Answer::of(request.body((*body).to_owned())).await;
+        assert!(status.starts_with(&format!("HTTP/1.1 {} ", answer.status)), "{command}");
+        for line in lines.take_while(|line| !line.is_empty() && *line != "```") {
+            let (name, value) = line.split_once(": ").unwrap();
+            let is_id = name == "location";
+            assert!(is_id || answer.header(name) == value, "{line} in {answer:?}");
+        }
+    }
 }
