@@ -87,6 +87,8 @@ Environment:
                                          to 64 bytes; a space between several
   ALULA_WEBHOOK_ALLOW                    networks that are not public and may be called (10.1.0.0/16)
   ALULA_WEBHOOK_ATTEMPTS                 how often a callback_url is tried (4)
+  ALULA_WEBHOOK_SECONDS                  for each time (15)
+  ALULA_WEBHOOKS_RUNNING_MAX             that are called at a time (32)
   ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr";
 
 const NEW_EXAMPLES: &str = "\

@@ -23,6 +23,8 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             secrets: self.parts("ALULA_WEBHOOK_SECRET", |_, error| error),
             allowed: self.parts("ALULA_WEBHOOK_ALLOW", |part, error| format!("{part}: {error}")),
             attempts_max: self.count("ALULA_WEBHOOK_ATTEMPTS", defaults.attempts_max),
+            timeout: self.seconds("ALULA_WEBHOOK_SECONDS", defaults.timeout),
+            concurrent_max: self.count("ALULA_WEBHOOKS_RUNNING_MAX", defaults.concurrent_max),
         }
     }
 

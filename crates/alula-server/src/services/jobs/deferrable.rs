@@ -29,7 +29,7 @@ pub(crate) enum Deferrable<T> {
 
 /// A request that was accepted and is answered later.
 #[derive(Serialize, JsonSchema)]
-struct Accepted {
+struct AcceptedJob {
     /// The job that answers it.
     job_id: JobId,
     /// Where the job is.
@@ -43,7 +43,7 @@ struct Accepted {
 impl<T: Output> Output for Deferrable<T> {
     fn describe(operation: &mut Operation<'_>, status: u16) {
         T::describe(operation, status);
-        let schema = operation.output_schema::<Accepted>();
+        let schema = operation.output_schema::<AcceptedJob>();
         let content = Some(("application/json", schema));
         operation.response(202, "It is answered later, as `Prefer: respond-async` asks", content);
     }
@@ -65,7 +65,7 @@ impl<T: Output> Output for Deferrable<T> {
 fn accepted(job: &Job, wait: Option<Duration>) -> Result<Response<Body>> {
     let (job_id, status, url) = (job.id, job.state().status, job.url());
     let location = HeaderValue::try_from(&url)?;
-    let body = serde_json::to_vec(&Accepted { job_id, status, url, durable: false })?;
+    let body = serde_json::to_vec(&AcceptedJob { job_id, status, url, durable: false })?;
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::ACCEPTED;
     let applied = match wait {

@@ -21,6 +21,8 @@ pub(crate) struct Job {
     pub(super) caller: Caller,
     pub(super) conversations: Conversations,
     pub(super) work: Work,
+    /// About how much memory the work takes.
+    work_bytes: usize,
     /// The request that asked for it.
     pub(super) request_id: String,
     /// Who is told of its end.
@@ -128,13 +130,17 @@ impl Job {
     pub(super) fn new(new: NewJob) -> Self {
         let NewJob { caller, conversations, work, request_id, callback } = new;
         let state = watch::Sender::new(State::queued(1, 1, 0));
-        let (id, created) = (JobId::new(), Timestamp::now());
-        Self { id, caller, conversations, work, request_id, callback, created, state }
+        let (id, created, work_bytes) = (JobId::new(), Timestamp::now(), work.bytes());
+        Self { id, caller, conversations, work, request_id, callback, created, work_bytes, state }
     }
 
     /// The state at this moment.
     pub(crate) fn state(&self) -> State {
         self.state.borrow().clone()
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.state.borrow().status
     }
 
     /// The states from now on.
@@ -144,7 +150,7 @@ impl Job {
 
     /// About how much memory it takes.
     pub(super) fn bytes(&self) -> usize {
-        self.work.bytes() + self.state.borrow().outcome_bytes()
+        self.work_bytes + self.state.borrow().outcome_bytes()
     }
 
     /// Waits until it has ended, and returns how.
@@ -194,8 +200,14 @@ impl Job {
         });
     }
 
-    /// It has ended, unless it had ended before.
-    pub(super) fn end(&self, run: u32, status: Status, outcome: Option<Arc<Outcome>>) -> bool {
+    /// It has ended, unless it had ended before; the state at its end.
+    pub(super) fn end(
+        &self,
+        run: u32,
+        status: Status,
+        outcome: Option<Arc<Outcome>>,
+    ) -> Option<State> {
+        let mut ended = None;
         self.change(|state| {
             if state.is_left(run) {
                 return false;
@@ -204,8 +216,10 @@ impl Job {
             state.finished = Some(Timestamp::now());
             state.outcome = outcome;
             state.told = self.callback.as_ref().map(|_| Told::Pending);
+            ended = Some(state.clone());
             true
-        })
+        });
+        ended
     }
 
     /// It is queued once more, if it ended without an answer; the number of the new run.

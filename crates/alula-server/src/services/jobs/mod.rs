@@ -41,7 +41,7 @@ pub(crate) use self::{
     work::Work,
 };
 use self::{
-    job::{Status, Told},
+    job::{State, Status, Told},
     store::Store,
     webhook::{End, Webhooks},
 };
@@ -191,7 +191,7 @@ impl Jobs {
         store.sweep(&self.0.limits);
         let is_asked_for = |job: &&Arc<Job>| {
             job.caller.owner() == caller.owner()
-                && status.is_none_or(|status| job.state().status == status)
+                && status.is_none_or(|status| job.status() == status)
         };
         let mut found: Vec<_> =
             store.before(before).filter(is_asked_for).take(limit + 1).cloned().collect();
@@ -206,14 +206,18 @@ impl Jobs {
     ///
     /// 409 for one that has ended otherwise.
     pub(crate) fn cancel(&self, job: &Arc<Job>) -> Result<()> {
-        let run = job.state().run;
-        if self.end(job, run, Status::Cancelled, None) {
-            return Ok(());
+        let ended = {
+            let mut store = self.store();
+            store.end(job, job.state().run, Status::Cancelled, None, &self.0.limits)
+        };
+        match (ended, job.status()) {
+            (Some(ended), _) => self.announce(job, &ended),
+            (None, Status::Cancelled) => {}
+            (None, status) => {
+                return Err(HttpError::conflict(format!("The job has {}", status.as_str())));
+            }
         }
-        match job.state().status {
-            Status::Cancelled => Ok(()),
-            status => Err(HttpError::conflict(format!("The job has {}", status.as_str()))),
-        }
+        Ok(())
     }
 
     /// Does a job once more that has failed or was cancelled.
@@ -229,7 +233,7 @@ impl Jobs {
                 Ok(())
             }
             None => {
-                let status = job.state().status.as_str();
+                let status = job.status().as_str();
                 Err(HttpError::conflict(format!(
                     "The job is {status}, and not failed or cancelled"
                 )))
@@ -310,12 +314,19 @@ impl Jobs {
     }
 
     /// Notes the end of a run, unless it is no news, and tells it.
-    fn end(&self, job: &Arc<Job>, run: u32, status: Status, outcome: Option<Arc<Outcome>>) -> bool {
-        let is_news = self.store().end(job, run, status, outcome, &self.0.limits);
-        if is_news && let Some(end) = End::of(job, &job.state()) {
+    fn end(&self, job: &Job, run: u32, status: Status, outcome: Option<Arc<Outcome>>) -> bool {
+        let ended = self.store().end(job, run, status, outcome, &self.0.limits);
+        if let Some(ended) = &ended {
+            self.announce(job, ended);
+        }
+        ended.is_some()
+    }
+
+    /// Tells the end of a job, if somebody wants to be told.
+    fn announce(&self, job: &Job, ended: &State) {
+        if let Some(end) = End::of(job, ended) {
             self.tell(end);
         }
-        is_news
     }
 
     /// Tells the end of a job until its receiver takes it, while this process lives.

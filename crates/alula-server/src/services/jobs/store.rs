@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     JobId, JobLimits, Outcome,
-    job::{Job, Status},
+    job::{Job, State, Status},
 };
 
 /// All jobs of this process. A job changes where it stands here and nowhere else, so that it is
@@ -42,7 +42,8 @@ impl Store {
         Ok(())
     }
 
-    /// Notes the end of a run, unless it is no news; others that have ended may have to go.
+    /// Notes the end of a run, unless it is no news, and returns the state at its end; others that
+    /// have ended may have to go.
     pub(super) fn end(
         &mut self,
         job: &Job,
@@ -50,11 +51,9 @@ impl Store {
         status: Status,
         outcome: Option<Arc<Outcome>>,
         limits: &JobLimits,
-    ) -> bool {
+    ) -> Option<State> {
         let before = job.bytes();
-        if !job.end(run, status, outcome) {
-            return false;
-        }
+        let ended = job.end(run, status, outcome)?;
         self.bytes = self.bytes.saturating_sub(before) + job.bytes();
         self.ended.push_back(job.id);
         // This one stays, or nobody would ever read it.
@@ -63,7 +62,7 @@ impl Store {
         {
             self.forget_first();
         }
-        true
+        Some(ended)
     }
 
     /// Queues a job once more; the number of the new run.
@@ -163,13 +162,13 @@ mod tests {
         assert!(store.insert(second.clone(), &limits).is_ok());
         assert!(store.insert(third.clone(), &limits).is_err(), "nothing has ended");
         assert!(store.insert(job(101).await, &limits).is_err(), "there will never be room");
-        assert!(store.end(&first, 1, Status::Succeeded, answer(20), &limits));
+        assert!(store.end(&first, 1, Status::Succeeded, answer(20), &limits).is_some());
         assert_eq!((store.bytes, store.unfinished()), (100, 1));
         assert!(store.insert(third.clone(), &limits).is_ok());
         assert_eq!((ids(&store), store.bytes), (vec![third.id, second.id], 80));
         // An answer pushes out what ended before it, and stays itself.
-        assert!(store.end(&second, 1, Status::Succeeded, answer(20), &limits));
-        assert!(store.end(&third, 1, Status::Succeeded, answer(90), &limits));
+        assert!(store.end(&second, 1, Status::Succeeded, answer(20), &limits).is_some());
+        assert!(store.end(&third, 1, Status::Succeeded, answer(90), &limits).is_some());
         assert_eq!((ids(&store), store.bytes), (vec![third.id], 130));
     }
 
@@ -178,12 +177,14 @@ mod tests {
         let (mut store, limits) = (Store::default(), limits(10, 100));
         let job = job(10).await;
         store.insert(job.clone(), &limits).unwrap();
-        assert!(job.begin(1) && store.end(&job, 1, Status::Cancelled, None, &limits));
-        assert!(!store.end(&job, 1, Status::Succeeded, answer(20), &limits));
+        assert!(job.begin(1) && store.end(&job, 1, Status::Cancelled, None, &limits).is_some());
+        assert!(store.end(&job, 1, Status::Succeeded, answer(20), &limits).is_none());
         assert_eq!(store.queue_again(&job), Some(2));
-        assert!(!job.begin(1) && !store.end(&job, 1, Status::Succeeded, None, &limits));
+        assert!(!job.begin(1) && store.end(&job, 1, Status::Succeeded, None, &limits).is_none());
         assert_eq!((store.unfinished(), store.queue_again(&job)), (1, None));
-        assert!(job.begin(2) && store.end(&job, 2, Status::Succeeded, answer(20), &limits));
+        assert!(
+            job.begin(2) && store.end(&job, 2, Status::Succeeded, answer(20), &limits).is_some()
+        );
         assert_eq!((store.bytes, store.unfinished(), job.state().attempts), (30, 0, 2));
         assert_eq!(store.queue_again(&job), None, "it has an answer");
     }
@@ -195,7 +196,7 @@ mod tests {
         let jobs = [job(1).await, job(1).await, job(1).await];
         for job in &jobs {
             store.insert(job.clone(), &limits).unwrap();
-            assert!(store.end(job, 1, Status::Failed, None, &limits));
+            assert!(store.end(job, 1, Status::Failed, None, &limits).is_some());
         }
         assert_eq!(ids(&store), [jobs[2].id, jobs[1].id]);
         store.sweep(&limits);

@@ -25,7 +25,7 @@ pub(crate) struct JobView {
     /// How often it has begun.
     attempts: u32,
     /// How far it is.
-    progress: Progress,
+    progress: JobProgress,
     /// When it was accepted.
     created_at: Timestamp,
     /// When it began, the last time.
@@ -54,7 +54,7 @@ pub(crate) struct JobView {
 
 /// How far a job is.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Progress {
+pub(crate) struct JobProgress {
     /// How many of its calls have been answered.
     done: usize,
     /// How many calls it makes.
@@ -72,7 +72,7 @@ impl JobView {
             endpoint: job.work.endpoint(),
             status: state.status,
             attempts: state.attempts,
-            progress: Progress { done, total },
+            progress: JobProgress { done, total },
             created_at: job.created,
             started_at: state.started,
             finished_at: state.finished,

@@ -1,5 +1,7 @@
 //! Telling the end of a job to its callback.
 
+use std::time::Duration;
+
 use alula::Validate;
 use alula_jobs::webhook::{
     ClientError, Delivery, IpNet, Schedule, SigningSecret, Webhook, WebhookClient, WebhookUrl,
@@ -18,6 +20,11 @@ use crate::time::Timestamp;
 /// longer wait is nothing for a process that forgets it when it ends.
 const ATTEMPTS_MAX: usize = 4;
 
+/// How long an attempt may take, by default: the least that Standard Webhooks advise.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// How many attempts may be on their way at once, by default.
+const CONCURRENT_MAX: usize = 32;
+
 /// What the environment says of webhooks.
 #[derive(Debug, Clone)]
 pub(crate) struct WebhookSettings {
@@ -27,11 +34,21 @@ pub(crate) struct WebhookSettings {
     pub(crate) allowed: Vec<IpNet>,
     /// How many times a receiver is asked.
     pub(crate) attempts_max: usize,
+    /// How long an attempt may take.
+    pub(crate) timeout: Duration,
+    /// How many attempts may be on their way at once.
+    pub(crate) concurrent_max: usize,
 }
 
 impl Default for WebhookSettings {
     fn default() -> Self {
-        Self { secrets: Vec::new(), allowed: Vec::new(), attempts_max: ATTEMPTS_MAX }
+        Self {
+            secrets: Vec::new(),
+            allowed: Vec::new(),
+            attempts_max: ATTEMPTS_MAX,
+            timeout: TIMEOUT,
+            concurrent_max: CONCURRENT_MAX,
+        }
     }
 }
 
@@ -70,12 +87,15 @@ struct EndedJob {
 impl Webhooks {
     /// Nothing without a secret.
     pub(super) fn new(settings: &WebhookSettings) -> Result<Option<Self>, ClientError> {
-        let WebhookSettings { secrets, allowed, attempts_max } = settings;
+        let WebhookSettings { secrets, allowed, attempts_max, timeout, concurrent_max } = settings;
         if secrets.is_empty() {
             return Ok(None);
         }
-        let builder = WebhookClient::builder(secrets.iter().cloned());
-        let client = builder.allow_private(allowed.iter().copied()).build()?;
+        let client = WebhookClient::builder(secrets.iter().cloned())
+            .allow_private(allowed.iter().copied())
+            .timeout(*timeout)
+            .concurrent_max(*concurrent_max)
+            .build()?;
         let schedule = Schedule::default().attempts(*attempts_max);
         Ok(Some(Self { client, schedule }))
     }
