@@ -71,6 +71,7 @@
 //! | `compression` | no | the middleware that makes answers smaller |
 //! | `docs` | yes | Swagger UI at `/docs`, from the binary |
 //! | `redoc` | no | Redoc at `/redoc`, from the binary; the binary grows by 330 kB |
+//! | `route-template` | no | `middleware::RouteTemplate`, to count by route |
 //! | `tls` | no | HTTPS: `App::tls`, `serve::Tls` |
 //! | `toml` | no | [`settings`] from files in TOML |
 //! | `otel` | no | spans and metrics by OpenTelemetry |

@@ -48,6 +48,8 @@ mod from_fn;
 mod https_redirect;
 mod lent;
 mod response_time;
+#[cfg(feature = "route-template")]
+mod route_template;
 mod security_headers;
 mod trusted_hosts;
 mod trusted_proxies;
@@ -64,6 +66,8 @@ pub use from_fn::{Answer, FromFn, Next, from_fn};
 pub use https_redirect::{HttpsRedirect, IsHttps};
 pub(crate) use lent::Held;
 pub use response_time::ResponseTime;
+#[cfg(feature = "route-template")]
+pub use route_template::RouteTemplate;
 pub use security_headers::SecurityHeaders;
 pub use trusted_hosts::TrustedHosts;
 pub use trusted_proxies::TrustedProxies;

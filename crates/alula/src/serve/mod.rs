@@ -36,6 +36,7 @@ mod guarded_io;
 mod http2;
 mod limits;
 mod listen;
+mod open_connections;
 mod places;
 mod refuse;
 mod server;
@@ -52,6 +53,7 @@ mod tests;
 
 pub use exchange::{HttpService, PeerAddr};
 pub use limits::Limits;
+pub use open_connections::OpenConnections;
 pub use server::{Server, Summary};
 pub use shutdown::{Shutdown, ShutdownPhase};
 #[cfg(feature = "tls")]

@@ -23,7 +23,7 @@ use super::tls::{Handshakes, Tls};
 #[cfg(unix)]
 use super::workers::InCrew;
 use super::{
-    HttpService, Limits, PeerAddr, Shutdown,
+    HttpService, Limits, OpenConnections, PeerAddr, Shutdown,
     accept::Acceptor,
     activity::Activity,
     connection::{Arrival, End, Protocol},
@@ -57,6 +57,8 @@ pub struct Server {
     listener: TcpListener,
     local_addr: SocketAddr,
     limits: Limits,
+    /// One token for each socket, also for one that has left HTTP by an upgrade.
+    sockets: TaskTracker,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
     /// In a worker, what it has of the others.
@@ -92,6 +94,7 @@ impl Server {
             local_addr: listener.local_addr()?,
             listener,
             limits,
+            sockets: TaskTracker::new(),
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(unix)]
@@ -128,6 +131,7 @@ impl Server {
             local_addr: listener.local_addr()?,
             listener,
             limits,
+            sockets: TaskTracker::new(),
             #[cfg(feature = "tls")]
             tls: None,
             crew: Some(crew),
@@ -144,6 +148,23 @@ impl Server {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What counts the open connections while the server runs, for a metric.
+    ///
+    /// ```
+    /// use alula::serve::{Limits, Server};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let server = Server::bind("127.0.0.1:0", Limits::default()).await?;
+    /// let open = server.open_connections();
+    /// assert_eq!(open.count(), 0);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn open_connections(&self) -> OpenConnections {
+        OpenConnections::of(&self.sockets)
     }
 
     /// Serves until the shutdown is over.
@@ -263,7 +284,7 @@ impl Connections {
             #[cfg(feature = "tls")]
             tls: server.tls.clone().map(|tls| Handshakes::new(tls, limits)),
             places: Places::new(limits.connections_per_ip),
-            sockets: TaskTracker::new(),
+            sockets: server.sockets.clone(),
             spawner: Spawner::new(TaskTracker::new(), server.worker_span()),
             tally: Arc::default(),
             refusals: Refusals::default(),
