@@ -1,17 +1,21 @@
 //! The application: all routers over the services.
 
-use alula::{App, Router, Startup};
+use alula::{App, Router, Startup, otel::Telemetry};
 use alula_llm::Llm;
 
 use crate::{
     config::Config,
     db::{Db, DbError},
     dependencies::{WithoutKeys, this_machine},
-    routers::{admin, anthropic, chat, conversations, health, jobs as jobs_router, openai},
+    routers::{
+        admin, anthropic, chat, conversations, health, jobs as jobs_router, metrics, openai,
+    },
     services::{
         conversations::Conversations,
+        exchange::ObserveLayer,
         jobs::Jobs,
         keys::{Keys, Plans},
+        metrics::{LlmMetrics, describe_process},
         models::Models,
         usage::{Ledger, Unwritten},
     },
@@ -54,12 +58,15 @@ impl Services {
 }
 
 /// Builds the application over its services.
-pub(crate) fn app(services: Services) -> App {
+pub(crate) fn app(services: Services, telemetry: Option<Telemetry>) -> App {
     let Services { models, db, conversations, jobs, keys, without_keys, ledger, unwritten } =
         services;
     let beside =
         Beside { db: db.clone(), jobs: jobs.clone(), keys: keys.clone(), ledger: ledger.clone() };
-    App::new("Alula", env!("CARGO_PKG_VERSION"))
+    describe_process();
+    LlmMetrics::watch(&models);
+    let observed = ObserveLayer::new(telemetry.is_some());
+    let app = App::new("Alula", env!("CARGO_PKG_VERSION"))
         .description(
             "One API in front of language models. Ask with `/chat`, stream with `/chat/stream`, \
              ask many at once with `/batch`.",
@@ -89,6 +96,14 @@ pub(crate) fn app(services: Services) -> App {
         .include(openai::router())
         .include(anthropic::router())
         .include(admin::router())
+        .include(metrics::router())
+        // The outermost, whose line takes the place of the usual one.
+        .layer(observed)
+        .access_log(false);
+    match telemetry {
+        Some(telemetry) => app.telemetry(telemetry),
+        None => app,
+    }
 }
 
 /// What goes on beside the requests.

@@ -14,6 +14,7 @@ use std::{
 
 use alula::{
     Limits, Server, Shutdown, StartError,
+    otel::Telemetry,
     serve::{Launch, Tls, Workers},
 };
 use alula_llm::model::Protocol;
@@ -22,13 +23,14 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::error::CliError;
 use crate::{
     app::{self, Services},
-    config::{Config, ConfigError, File, Located},
+    config::{Config, ConfigError, File, Located, warn_of_unknown},
     db::{DatabaseUrl, Db},
     dependencies::WithoutKeys,
     dev::{CargoOptions, Dev},
+    logging,
     new::New,
     replay::Replay,
-    services::{jobs::Jobs, keys::Plans, llm},
+    services::{jobs::Jobs, keys::Plans, llm, metrics},
 };
 
 const LONG_ABOUT: &str = "\
@@ -89,7 +91,10 @@ Environment:
   ALULA_WEBHOOK_ATTEMPTS                 how often a callback_url is tried (4)
   ALULA_WEBHOOK_SECONDS                  for each time (15)
   ALULA_WEBHOOKS_RUNNING_MAX             that are called at a time (32)
-  ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr";
+  ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr
+
+  OTEL_EXPORTER_OTLP_ENDPOINT            the collector of OpenTelemetry for traces and metrics, by
+                                         OTLP over HTTP (none); other OTEL_… go with it";
 
 const NEW_EXAMPLES: &str = "\
 Examples:
@@ -241,7 +246,12 @@ impl Cli {
 
 async fn serve(arguments: Serve) -> Result<(), CliError> {
     let config = Config::from_env()?;
-    config.start_logging();
+    let serves = arguments.workers == 1 || Workers::this_worker().is_some();
+    let telemetry = match config.has_collector && serves {
+        true => Some(telemetry()?),
+        false => None,
+    };
+    logging::start(&config.log, config.log_format, telemetry.as_ref());
     let Serve { host, port, workers, allow_unauthenticated, tls_cert, tls_key, config: file } =
         arguments;
     let tls = match tls_cert.zip(tls_key) {
@@ -249,6 +259,9 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
         None => None,
     };
     let file = File::load(file.as_deref()).map_err(ConfigError::File)?;
+    if Workers::this_worker().is_none() {
+        warn_of_unknown(&variables_beside(file.as_ref()));
+    }
     let llm = llm::connect(&config, file.as_ref()).await?;
     let db = Db::open(&config.database).await?;
     let access = Access::of(db.has_keys().await?, allow_unauthenticated);
@@ -275,7 +288,9 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     if allow_unauthenticated {
         services.without_keys = WithoutKeys::Everybody;
     }
-    let mut app = app::app(services).limits(config.limits).max_body(config.body_bytes_max);
+    metrics::watch_connections(server.open_connections());
+    let mut app =
+        app::app(services, telemetry).limits(config.limits).max_body(config.body_bytes_max);
     if let Some(tls) = tls {
         app = app.tls(tls);
     }
@@ -283,8 +298,23 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The collector that the environment names.
+fn telemetry() -> Result<Telemetry, ConfigError> {
+    let telemetry = Telemetry::builder("alula").service_version(env!("CARGO_PKG_VERSION"));
+    Ok(telemetry.build()?)
+}
+
+/// The variables that are read, but for those of [`Config`]: by the command line, and for the keys
+/// of the providers in the file.
+fn variables_beside(file: Option<&Located>) -> Vec<String> {
+    let serve = Serve::augment_args(clap::Command::new("serve"));
+    let read = serve.get_arguments().filter_map(|it| Some(it.get_env()?.to_str()?.to_owned()));
+    read.chain(file.into_iter().flat_map(Located::variables).cloned()).collect()
+}
+
 async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
-    Config::from_env()?.start_logging();
+    let config = Config::from_env()?;
+    logging::start(&config.log, config.log_format, None);
     let replay = Replay::load(&arguments.dir, arguments.delay_ms)?;
     let shutdown = Shutdown::on_signals()?;
     let server = bind(arguments.host, arguments.port, Limits::default()).await?;
@@ -310,7 +340,7 @@ async fn print_openapi() -> Result<(), CliError> {
     let db = Db::open(&DatabaseUrl::Memory).await?;
     let jobs = Jobs::new(&config, Shutdown::new(), true).map_err(ConfigError::Webhooks)?;
     let services = Services::open(db, llm, Plans::default(), &config, jobs).await?;
-    let document = app::app(services).openapi()?;
+    let document = app::app(services, None).openapi()?;
     say(&format!("{document:#}"));
     Ok(())
 }

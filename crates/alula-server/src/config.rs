@@ -2,10 +2,10 @@
 
 mod file;
 mod jobs;
+mod unknown;
 
 use std::{
     fmt,
-    io::IsTerminal as _,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     str::FromStr,
     time::Duration,
@@ -14,11 +14,14 @@ use std::{
 use alula::{Limits, Secret};
 use alula_jobs::webhook::ClientError;
 use alula_llm::{ApiKey, BreakerPolicy, Deadlines, Proxies, RetryPolicy};
-use tracing_subscriber::EnvFilter;
 
-pub(crate) use self::file::{File, FileError, Located};
+pub(crate) use self::{
+    file::{File, FileError, Located},
+    unknown::warn_of_unknown,
+};
 use crate::{
     db::DatabaseUrl,
+    logging::{LogFilter, LogFormat},
     services::{
         jobs::{JobLimits, WebhookSettings},
         llm::{HOSTED, Hosted},
@@ -65,8 +68,10 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// The most bytes of a request body.
     pub(crate) body_bytes_max: usize,
-    log: LogFilter,
-    log_format: LogFormat,
+    pub(crate) log: LogFilter,
+    pub(crate) log_format: LogFormat,
+    /// Whether traces and metrics are sent to a collector, which OpenTelemetry's own variables name.
+    pub(crate) has_collector: bool,
 }
 
 /// A provider's key and address.
@@ -75,44 +80,6 @@ pub(crate) struct Upstream {
     pub(crate) key: Option<ApiKey>,
     /// It may hold a password.
     pub(crate) base_url: Option<Secret<String>>,
-}
-
-/// What to log, in the words of [`EnvFilter`], which cannot be cloned.
-#[derive(Debug)]
-struct LogFilter(String);
-
-impl Default for LogFilter {
-    fn default() -> Self {
-        Self("info".to_owned())
-    }
-}
-
-impl FromStr for LogFilter {
-    type Err = tracing_subscriber::filter::ParseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        EnvFilter::builder().parse(text)?;
-        Ok(Self(text.to_owned()))
-    }
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum LogFormat {
-    #[default]
-    Text,
-    Json,
-}
-
-impl FromStr for LogFormat {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err("expected `text` or `json`"),
-        }
-    }
 }
 
 /// What is wrong with the configuration.
@@ -126,6 +93,8 @@ pub(crate) enum ConfigError {
     Llm(alula_llm::Error),
     /// Webhooks cannot be sent.
     Webhooks(ClientError),
+    /// The collector cannot be set up.
+    Telemetry(alula::otel::Error),
 }
 
 impl fmt::Display for ConfigError {
@@ -138,6 +107,7 @@ impl fmt::Display for ConfigError {
             Self::File(error) => error.fmt(f),
             Self::Llm(error) => write!(f, "the providers cannot be set up: {error}"),
             Self::Webhooks(error) => write!(f, "webhooks cannot be sent: {error}"),
+            Self::Telemetry(error) => error.fmt(f),
         }
     }
 }
@@ -151,6 +121,12 @@ impl From<FileError> for ConfigError {
 impl From<alula_llm::Error> for ConfigError {
     fn from(error: alula_llm::Error) -> Self {
         Self::Llm(error)
+    }
+}
+
+impl From<alula::otel::Error> for ConfigError {
+    fn from(error: alula::otel::Error) -> Self {
+        Self::Telemetry(error)
     }
 }
 
@@ -226,25 +202,12 @@ impl Config {
             breaker,
             log: variables.parsed("ALULA_LOG").unwrap_or_default(),
             log_format: variables.parsed("ALULA_LOG_FORMAT").unwrap_or_default(),
+            has_collector: variables.names_collector(),
         };
         match variables.mistakes.is_empty() {
             true => Ok(config),
             false => Err(ConfigError::Variables(variables.mistakes)),
         }
-    }
-
-    /// Sends log lines to stderr, as `ALULA_LOG` and `ALULA_LOG_FORMAT` say.
-    pub(crate) fn start_logging(&self) {
-        let filter = EnvFilter::builder().parse_lossy(&self.log.0);
-        let builder = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_writer(std::io::stderr);
-        // Fails only if logging was started before, which then goes on.
-        let _ = match self.log_format {
-            LogFormat::Text => builder.try_init(),
-            LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        };
     }
 }
 
@@ -313,6 +276,13 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
                 .parsed("ALULA_USAGE_RETENTION_DAYS")
                 .unwrap_or(default.retention_days),
         }
+    }
+
+    /// As OpenTelemetry's SDKs have it, but for their collector on this machine by default.
+    fn names_collector(&self) -> bool {
+        let is_off =
+            self.text("OTEL_SDK_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true"));
+        !is_off && self.text("OTEL_EXPORTER_OTLP_ENDPOINT").is_some()
     }
 
     /// What other programs know as well. `HTTP_PROXY` is not read: it can be a header of a client.

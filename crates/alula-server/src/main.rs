@@ -7,6 +7,7 @@ mod db;
 mod dependencies;
 mod dev;
 mod error;
+mod logging;
 mod new;
 mod replay;
 mod routers;

@@ -179,6 +179,16 @@ impl Located {
         plans
     }
 
+    /// The names that it gives to models.
+    pub(crate) fn model_names(&self) -> impl Iterator<Item = &String> {
+        self.file.models.keys()
+    }
+
+    /// The variables that hold keys of its providers.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &String> {
+        self.file.providers.values().filter_map(|table| table.api_key_env.as_ref())
+    }
+
     /// Whether it connects providers of its own.
     pub(crate) fn has_providers(&self) -> bool {
         self.file.providers.values().any(|table| table.kind.is_some())

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use alula::{ApiError as _, HttpError, RequestId, Result, SecurityScopes, State, dependency};
+use alula::{ApiError as _, HttpError, Result, SecurityScopes, State, dependency};
 
 use super::shown::Shown;
 use crate::services::{
     admission::Caller,
+    exchange::Exchange,
     keys::{By, Key, Keys, Refusal},
     models::Models,
     usage::Ledger,
@@ -29,10 +30,10 @@ pub(crate) async fn caller(
     keys: State<Keys>,
     models: State<Models>,
     ledger: State<Ledger>,
-    request_id: RequestId,
+    exchange: Exchange,
 ) -> Result<Caller> {
     let key = identify(shown, &scopes, &keys).await?;
-    Ok(Caller::new(Models::clone(&models), Ledger::clone(&ledger), request_id, key))
+    Ok(Caller::new(Models::clone(&models), Ledger::clone(&ledger), key, exchange))
 }
 
 /// Who looks after the server. Without keys, that is whoever is on this machine.
@@ -42,6 +43,7 @@ pub(crate) async fn administrator(
     scopes: SecurityScopes,
     keys: State<Keys>,
     without: State<WithoutKeys>,
+    exchange: Exchange,
 ) -> Result<Administrator> {
     let key = identify(shown, &scopes, &keys).await?;
     if key.is_none() && *without == WithoutKeys::Everybody {
@@ -49,6 +51,9 @@ pub(crate) async fn administrator(
             "This server answers everybody, so this takes a key with the scope `admin`; make one \
              with `alula keys create --scopes admin`",
         ));
+    }
+    if let Some(key) = &key {
+        exchange.set_key(key.id.clone());
     }
     Ok(Administrator(key))
 }

@@ -6,4 +6,5 @@ pub(crate) mod chat;
 pub(crate) mod conversations;
 pub(crate) mod health;
 pub(crate) mod jobs;
+pub(crate) mod metrics;
 pub(crate) mod openai;

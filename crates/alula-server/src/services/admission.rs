@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use alula::{HttpError, RequestId};
+use alula::HttpError;
 use alula_llm::{ChatRequest, EmbedRequest, Llm, RelayRequest, model::Protocol};
 
-use super::{keys::Key, models::Models, usage::Ledger};
+use super::{exchange::Exchange, keys::Key, models::Models, usage::Ledger};
 
 /// Who makes a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     models: Models,
     ledger: Ledger,
-    request_id: RequestId,
     /// Nothing where none is needed.
     key: Option<Arc<Key>>,
+    exchange: Exchange,
 }
 
 /// What a call asks for, before it is made.
@@ -41,10 +41,18 @@ impl Caller {
     pub(crate) fn new(
         models: Models,
         ledger: Ledger,
-        request_id: RequestId,
         key: Option<Arc<Key>>,
+        exchange: Exchange,
     ) -> Self {
-        Self { models, ledger, request_id, key }
+        if let Some(key) = &key {
+            exchange.set_key(key.id.clone());
+        }
+        Self { models, ledger, key, exchange }
+    }
+
+    /// The id of the request that it makes.
+    pub(crate) fn request_id(&self) -> &str {
+        self.exchange.id()
     }
 
     /// The models, to look something up. Calls are made with those of [`admit`](Self::admit).
@@ -75,8 +83,8 @@ impl Caller {
             Some(key) => llm.scoped(key.id.clone()),
             None => llm,
         };
-        let (ledger, request_id) = (self.ledger.clone(), self.request_id.clone());
+        let (ledger, exchange) = (self.ledger.clone(), self.exchange.clone());
         let protocol = asking.protocol();
-        Ok(llm.observed(move |record| ledger.note(record, request_id.as_str(), protocol)))
+        Ok(llm.observed(move |record| ledger.note(record, exchange.id(), protocol)))
     }
 }

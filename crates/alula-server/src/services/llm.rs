@@ -7,6 +7,7 @@ use alula_llm::{
     Anthropic, ApiKey, Cohere, Demo, Gemini, Llm, LlmBuilder, OpenAi, providers::ollama,
 };
 
+use super::metrics::LlmMetrics;
 use crate::config::{Config, ConfigError, Located, variable};
 
 const DEMO_MODEL: &str = "demo/demo";
@@ -131,6 +132,11 @@ pub(crate) async fn connect(config: &Config, file: Option<&Located>) -> Result<L
     if let Some(located) = file {
         builder = located.apply(builder, variable)?;
         named = located.file.default_model.clone();
+    }
+    let names = file.into_iter().flat_map(Located::model_names).cloned();
+    builder = builder.on_call(LlmMetrics::listener(names.collect()));
+    if config.has_collector {
+        builder = builder.meter(&opentelemetry::global::meter("alula-llm"));
     }
     if let Some(model) = config.model.clone().or(named).or(default_model) {
         builder = builder.default_model(model);

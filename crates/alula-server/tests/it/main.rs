@@ -29,6 +29,7 @@ mod https;
 mod jobs;
 mod keys;
 mod new;
+mod observe;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod probes;

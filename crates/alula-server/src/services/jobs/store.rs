@@ -111,7 +111,7 @@ impl Store {
 mod tests {
     use std::time::Duration;
 
-    use alula::{Bytes, RequestId};
+    use alula::Bytes;
 
     use super::*;
     use crate::{
@@ -119,6 +119,7 @@ mod tests {
         services::{
             admission::Caller,
             conversations::Conversations,
+            exchange::Exchange,
             jobs::{NewJob, Work},
             llm,
             models::Models,
@@ -132,8 +133,8 @@ mod tests {
             caller: Caller::new(
                 Models::new(llm::demo().unwrap()),
                 Ledger::new(LedgerSettings::default()).0,
-                RequestId::new("r-1"),
                 None,
+                Exchange::default(),
             ),
             conversations: Conversations::new(db, 1_000),
             work: Work::Embeddings(Bytes::from(vec![b' '; bytes])),

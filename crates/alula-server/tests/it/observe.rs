@@ -1,0 +1,201 @@
+//! What an operator sees: log lines, ids of requests, metrics.
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Answer, http},
+    process::{Alula, Ended, Start, serve, serve_openai},
+    upstream::{STREAM_END, STREAM_HEAD, Upstream, answer, token},
+};
+
+/// A whole answer of OpenAI's, with usage.
+fn whole(model: &str) -> String {
+    let body = json!({"id": "1", "object": "chat.completion", "model": model, "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}});
+    answer("200 OK", &body.to_string())
+}
+
+fn json_log(start: Start) -> Start {
+    start.env("ALULA_LOG_FORMAT", "json").env("ALULA_ATTEMPTS", "1")
+}
+
+/// The lines of a log of JSON in which a field has this value.
+fn lines(ended: &Ended, field: &str, value: &Value) -> Vec<Value> {
+    let all = ended.stderr.lines().map(|line| {
+        serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error} in {line}"))
+    });
+    all.filter(|line| line[field] == *value).collect()
+}
+
+/// The one line of the access log with this id.
+#[track_caller]
+fn access(ended: &Ended, id: &str) -> Value {
+    let mut lines = lines(ended, "request_id", &json!(id));
+    lines.retain(|line| line["target"] == "alula::access");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    lines.remove(0)
+}
+
+async fn ask(alula: &Alula, path: &str, id: &str, body: &Value) -> Answer {
+    let request = http().post(alula.url(path)).header("x-request-id", id).json(body);
+    Answer::of(request).await
+}
+
+/// A number of the metrics; 0 if it is not there.
+fn number(metrics: &str, name: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().unwrap())
+}
+
+#[tokio::test]
+async fn each_request_has_a_line_with_its_id_and_what_became_of_it() {
+    let upstream = Upstream::start();
+    let alula = json_log(serve_openai(&upstream.url())).listen();
+    let question = json!({"message": "Hi"});
+    let answering = async { upstream.call().await.answer(&whole("m")).await };
+    let (_, answered) = tokio::join!(answering, ask(&alula, "/chat?a=b", "id-1", &question));
+    assert_eq!((answered.status, answered.header("x-request-id")), (200, "id-1"));
+    let nowhere = ask(&alula, "/nowhere", "id-2", &question).await;
+    assert_eq!((nowhere.status, nowhere.header("x-request-id")), (404, "id-2"));
+    // What cannot be logged is no id.
+    let made = alula.get("/chat").await;
+    assert_eq!(made.header("x-request-id").len(), 32);
+    let ended = alula.end();
+    let line = access(&ended, "id-1");
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["message"], "request");
+    assert_eq!((&line["method"], &line["route"]), (&json!("POST"), &json!("/chat")));
+    assert_eq!((&line["path"], &line["status"]), (&json!("/chat"), &json!(200)));
+    assert_eq!((&line["bytes"], &line["end"]), (&json!(answered.text.len()), &json!("complete")));
+    assert!(line["milliseconds"].as_f64().unwrap() > 0.0, "{line}");
+    assert_eq!(access(&ended, "id-2")["route"], "none");
+}
+
+#[tokio::test]
+async fn a_stream_has_its_line_at_its_end() {
+    let upstream = Upstream::start();
+    let alula = json_log(serve_openai(&upstream.url())).listen();
+    let streamed = async {
+        let mut call = upstream.call().await;
+        call.send(&format!("{STREAM_HEAD}{}", token("a"))).await;
+        call.answer(STREAM_END).await;
+    };
+    let question = json!({"message": "Hi"});
+    tokio::join!(streamed, ask(&alula, "/chat/stream", "whole", &question));
+    let (call, stream) = alula.begun_stream(&upstream).await;
+    drop(stream);
+    call.closed().await;
+    alula.logged("client_left");
+    let ended = alula.end();
+    let line = access(&ended, "whole");
+    assert_eq!(line["end"], "complete");
+    let milliseconds = |field: &str| line[field].as_f64().unwrap();
+    let (first, total) = (milliseconds("first_token_milliseconds"), milliseconds("milliseconds"));
+    assert!(0.0 < first && first <= total, "{line}");
+    let left = lines(&ended, "end", &json!("client_left"));
+    assert_eq!((left.len(), &left[0]["status"]), (1, &json!(200)));
+}
+
+#[tokio::test]
+async fn what_is_logged_of_a_request_has_its_id() {
+    let upstream = Upstream::start();
+    let alula = json_log(serve_openai(&upstream.url())).env("ALULA_LOG", "warn").listen();
+    let broken = async {
+        let mut call = upstream.call().await;
+        call.send(&format!("{STREAM_HEAD}{}", token("a"))).await;
+        call.answer("data: nonsense\n\n").await;
+    };
+    let messages = json!([{"role": "user", "content": "Hi"}]);
+    let streamed = json!({"model": "m", "messages": messages, "stream": true});
+    tokio::join!(broken, ask(&alula, "/v1/chat/completions", "relayed", &streamed));
+    let failing = async {
+        upstream.call().await.answer(&answer("500 Broken", "{}")).await;
+    };
+    let batch = json!([{"message": "Hi"}]);
+    tokio::join!(failing, ask(&alula, "/batch", "batch", &batch));
+    let ended = alula.end();
+    for id in ["relayed", "batch"] {
+        let lines = lines(&ended, "request_id", &json!(id));
+        assert_eq!((lines.len(), &lines[0]["level"]), (1, &json!("WARN")), "{id}: {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_is_told_the_id_of_a_request() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).listen();
+    let answering = async {
+        let call = upstream.call().await;
+        assert!(call.head.contains("x-client-request-id: id-1\r\n"), "{}", call.head);
+        call.answer(&whole("m")).await;
+    };
+    let question = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]});
+    tokio::join!(answering, ask(&alula, "/v1/chat/completions", "id-1", &question));
+}
+
+#[tokio::test]
+async fn metrics_tell_what_was_done() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).env("ALULA_ATTEMPTS", "1").listen();
+    let question = json!({"message": "Hi", "model": "openai/gpt-4o-mini"});
+    let answering = async { upstream.call().await.answer(&whole("gpt-4o-mini")).await };
+    let (_, answered) = tokio::join!(answering, alula.post("/chat", &question));
+    answered.is(200);
+    let failing = async { upstream.call().await.answer(&answer("500 Broken", "{}")).await };
+    tokio::join!(failing, alula.post("/chat", &question));
+    let (call, stream) = alula.begun_stream(&upstream).await;
+    let metrics = alula.get("/metrics").await;
+    assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    let text = &metrics.text;
+    let of = "provider=\"openai\",model=\"gpt-4o-mini\"";
+    let has = |name: &str, value: f64| assert_eq!(number(text, name), value, "{name} in\n{text}");
+    has(&format!("alula_llm_calls_total{{{of},operation=\"chat\",outcome=\"answered\"}}"), 1.0);
+    has(&format!("alula_llm_calls_total{{{of},operation=\"chat\",outcome=\"unavailable\"}}"), 1.0);
+    has(&format!("alula_llm_attempts_total{{{of}}}"), 2.0);
+    has(&format!("alula_llm_tokens_total{{{of},kind=\"input\"}}"), 1000.0);
+    has(&format!("alula_llm_tokens_total{{{of},kind=\"output\"}}"), 100.0);
+    has(&format!("alula_llm_cost_micro_usd_total{{{of}}}"), 210.0);
+    has(&format!("alula_llm_breaker_state{{{of}}}"), 0.0);
+    let of = "method=\"POST\",route=\"/chat\"";
+    has(&format!("alula_http_requests_total{{{of},status=\"2xx\"}}"), 1.0);
+    has(&format!("alula_http_requests_total{{{of},status=\"5xx\"}}"), 1.0);
+    has(&format!("alula_http_request_duration_seconds_count{{{of}}}"), 2.0);
+    has("alula_http_open_streams", 1.0);
+    has("alula_http_requests_in_flight", 2.0);
+    assert!(number(text, "alula_open_connections") >= 1.0, "{text}");
+    assert!(number(text, "process_resident_memory_bytes") > 1e6, "{text}");
+    drop(stream);
+    call.closed().await;
+}
+
+#[tokio::test]
+async fn a_client_makes_up_no_series() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url())
+        .env("ALULA_ATTEMPTS", "1")
+        .env("ALULA_BREAKER_FAILURES", "0")
+        .listen();
+    for number in 0..3 {
+        let question = json!({"message": "Hi", "model": format!("openai/made-up-{number}")});
+        let failing = async { upstream.call().await.answer(&answer("404 Not Found", "{}")).await };
+        tokio::join!(failing, alula.post("/chat", &question));
+        alula.get(&format!("/made-up-{number}")).await;
+    }
+    let metrics = alula.get("/metrics").await.text;
+    assert!(!metrics.contains("made-up"), "{metrics}");
+    let of_others = "provider=\"openai\",model=\"other\"";
+    assert_eq!(number(&metrics, &format!("alula_llm_attempts_total{{{of_others}}}")), 3.0);
+    let nowhere = "method=\"GET\",route=\"none\",status=\"4xx\"";
+    assert_eq!(number(&metrics, &format!("alula_http_requests_total{{{nowhere}}}")), 3.0);
+}
+
+#[tokio::test]
+async fn a_typing_mistake_in_a_variable_is_told() {
+    let ended = serve().env("ALULA_LOG", "loud").end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("ALULA_LOG=loud: \"loud\" is no level"), "{}", ended.stderr);
+    let alula = serve().env("ALULA_ATTEMPS", "1").listen();
+    alula.logged("nothing reads ALULA_ATTEMPS; is it meant to be ALULA_ATTEMPTS?");
+    assert_eq!(alula.count_logged("nothing reads"), 1);
+}
