@@ -1,6 +1,6 @@
 //! The application: all routers over the services.
 
-use alula::{App, Router, Startup, otel::Telemetry};
+use alula::{App, Router, Shutdown, Startup, otel::Telemetry};
 use alula_llm::Llm;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         keys::{Keys, Plans},
         metrics::{LlmMetrics, describe_process},
         models::Models,
+        readiness::Health,
         usage::{Ledger, Unwritten},
     },
 };
@@ -58,13 +59,14 @@ impl Services {
 }
 
 /// Builds the application over its services.
-pub(crate) fn app(services: Services, telemetry: Option<Telemetry>) -> App {
+pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
     let Services { models, db, conversations, jobs, keys, without_keys, ledger, unwritten } =
         services;
     let beside =
         Beside { db: db.clone(), jobs: jobs.clone(), keys: keys.clone(), ledger: ledger.clone() };
     describe_process();
     LlmMetrics::watch(&models);
+    let health = Health::new(db.clone(), models.clone(), shutdown);
     let observed = ObserveLayer::new(telemetry.is_some());
     let app = App::new("Alula", env!("CARGO_PKG_VERSION"))
         .description(
@@ -78,6 +80,7 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>) -> App {
         .describe_tag("Admin", "Look after the server; takes the scope `admin`.")
         .describe_tag("Jobs", "Answers that come later.")
         .describe_tag("Health", "Whether the server works.")
+        .state(health)
         .state(models)
         .state(db)
         .state(conversations)

@@ -289,8 +289,9 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
         services.without_keys = WithoutKeys::Everybody;
     }
     metrics::watch_connections(server.open_connections());
-    let mut app =
-        app::app(services, telemetry).limits(config.limits).max_body(config.body_bytes_max);
+    let mut app = app::app(services, telemetry, shutdown.clone())
+        .limits(config.limits)
+        .max_body(config.body_bytes_max);
     if let Some(tls) = tls {
         app = app.tls(tls);
     }
@@ -340,7 +341,7 @@ async fn print_openapi() -> Result<(), CliError> {
     let db = Db::open(&DatabaseUrl::Memory).await?;
     let jobs = Jobs::new(&config, Shutdown::new(), true).map_err(ConfigError::Webhooks)?;
     let services = Services::open(db, llm, Plans::default(), &config, jobs).await?;
-    let document = app::app(services, None).openapi()?;
+    let document = app::app(services, None, Shutdown::new()).openapi()?;
     say(&format!("{document:#}"));
     Ok(())
 }

@@ -2,11 +2,13 @@
 
 use alula::{Route, prelude::*};
 
-use crate::db::{Db, DbError};
+use crate::services::readiness::{self, Readiness};
 
 /// The routes of this module.
 pub(crate) fn routes() -> Vec<Route> {
-    routes![root, health, live, ready]
+    let ready = routes![ready].into_iter();
+    let ready = ready.map(|it| it.response::<Json<Readiness>>(503, "It is not ready, and why"));
+    routes![root, health, live].into_iter().chain(ready).collect()
 }
 
 /// A word from the server.
@@ -43,9 +45,14 @@ async fn live() -> Json<Health> {
 
 /// Check that requests can be answered.
 ///
-/// For a readiness probe: 503 while the database is away, and while the server shuts down.
+/// For a readiness probe: 503 while the database is away, and while the server shuts down. Models
+/// that do not answer, and a Redis that is away, leave it `degraded`, with 200. The parts are asked
+/// at most once in a second, however many probe.
 #[get("/health/ready")]
-async fn ready(db: State<Db>) -> Result<Json<Health>, DbError> {
-    db.ping().await?;
-    Ok(Json(Health { status: "healthy" }))
+async fn ready(health: State<readiness::Health>, head: ResponseHead) -> Json<Readiness> {
+    let readiness = health.readiness().await;
+    if readiness.status == readiness::State::Unhealthy {
+        head.status(503);
+    }
+    Json(readiness)
 }

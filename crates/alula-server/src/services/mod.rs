@@ -10,5 +10,6 @@ pub(crate) mod keys;
 pub(crate) mod llm;
 pub(crate) mod metrics;
 pub(crate) mod models;
+pub(crate) mod readiness;
 pub(crate) mod relay;
 pub(crate) mod usage;

@@ -14,9 +14,11 @@
 )]
 
 mod auth;
+mod canaries;
 mod cancellation;
 mod cli;
 mod client;
+mod collector;
 mod compatible;
 mod complaints;
 mod conversations;

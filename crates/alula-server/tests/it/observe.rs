@@ -1,10 +1,14 @@
 //! What an operator sees: log lines, ids of requests, metrics.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, http},
-    process::{Alula, Ended, Start, serve, serve_openai},
+    collector::{Collector, attribute},
+    postgres::Postgres,
+    process::{Alula, Ended, PATIENCE, Start, serve, serve_openai},
     upstream::{STREAM_END, STREAM_HEAD, Upstream, answer, token},
 };
 
@@ -198,4 +202,101 @@ async fn a_typing_mistake_in_a_variable_is_told() {
     let alula = serve().env("ALULA_ATTEMPS", "1").listen();
     alula.logged("nothing reads ALULA_ATTEMPS; is it meant to be ALULA_ATTEMPTS?");
     assert_eq!(alula.count_logged("nothing reads"), 1);
+}
+
+#[tokio::test]
+async fn readiness_says_what_is_the_matter() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url())
+        .env("ALULA_ATTEMPTS", "1")
+        .env("ALULA_BREAKER_FAILURES", "1")
+        .env("ALULA_DRAIN_DELAY_SECONDS", "600")
+        .listen();
+    let well = json!({"status": "healthy", "checks": {"database": {"status": "healthy"},
+        "models": {"status": "healthy"}, "server": {"status": "healthy"}}});
+    assert_eq!(alula.get("/health/ready").await.is(200), well);
+    let failing = async { upstream.call().await.answer(&answer("500 Broken", "{}")).await };
+    let question = json!({"message": "Hi"});
+    tokio::join!(failing, alula.post("/chat", &question));
+    // The parts are asked once in a second.
+    let mut degraded = alula.get("/health/ready").await.is(200);
+    while degraded["status"] == "healthy" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        degraded = alula.get("/health/ready").await.is(200);
+    }
+    let expected = json!({"status": "degraded", "reason": "no model that was asked answers"});
+    assert_eq!(
+        (&degraded["status"], &degraded["checks"]["models"]),
+        (&json!("degraded"), &expected)
+    );
+    alula.signal("TERM");
+    alula.logged("still accepting");
+    let draining = alula.get("/health/ready").await.is(503);
+    assert_eq!(draining["status"], "unhealthy");
+    assert_eq!(draining["checks"]["server"]["reason"], "it is shutting down");
+    alula.signal("TERM");
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_a_reason() {
+    let Some(mut postgres) = Postgres::start() else { return };
+    let alula = serve().env("DATABASE_URL", postgres.url()).listen();
+    alula.get("/health/ready").await.is(200);
+    postgres.kill();
+    let until = async |status: u16| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = alula.get("/health/ready").await;
+            if answer.status == status {
+                return answer.json();
+            }
+            assert!(Instant::now() < deadline, "{answer:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let away = until(503).await;
+    let reason = away["checks"]["database"]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("it does not answer"), "{away}");
+    postgres.restart();
+    assert_eq!(until(200).await["status"], "healthy");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_its_call_and_its_attempts_are_one_trace() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let (collector, upstream) = (Collector::start().await, Upstream::start());
+    let alula = serve_openai(&upstream.url())
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
+        // Traces do not hang on the log.
+        .env("ALULA_LOG", "warn")
+        .listen();
+    let question = json!({"message": "What is written", "model": "openai/gpt-4o-mini"});
+    let request = http().post(alula.url("/chat")).json(&question).header("x-request-id", "id-1");
+    let request = request.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    let answering = async {
+        upstream.call().await.answer(&answer("503 Away", "{}")).await;
+        upstream.call().await.answer(&whole("gpt-4o-mini")).await;
+    };
+    let (_, answered) = tokio::join!(answering, Answer::of(request));
+    answered.is(200);
+    // What is left is sent at the end.
+    assert_eq!(alula.end().code, Some(0));
+    let spans = collector.spans();
+    let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let of_trace: Vec<_> = spans.iter().filter(|span| hex(&span.trace_id) == TRACE).collect();
+    let named =
+        |name: &str| of_trace.iter().copied().filter(|it| it.name == name).collect::<Vec<_>>();
+    let (request, call, attempts) =
+        (named("POST /chat"), named("chat gpt-4o-mini"), named("attempt"));
+    assert_eq!((request.len(), call.len(), attempts.len()), (1, 1, 2), "{of_trace:?}");
+    assert_eq!(attribute(request[0], "alula.request_id").as_deref(), Some("id-1"));
+    assert_eq!(attribute(call[0], "gen_ai.usage.input_tokens").as_deref(), Some("1000"));
+    assert_eq!(attribute(call[0], "alula.cost.micro_usd").as_deref(), Some("210"));
+    assert_eq!(call[0].parent_span_id, request[0].span_id);
+    assert!(attempts.iter().all(|attempt| attempt.parent_span_id == call[0].span_id));
+    let metrics = collector.bytes("/v1/metrics").concat();
+    let metrics = String::from_utf8_lossy(&metrics);
+    for name in ["http.server.request.duration", "gen_ai.client.token.usage"] {
+        assert!(metrics.contains(name), "{name}");
+    }
 }
