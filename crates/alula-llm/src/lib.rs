@@ -21,7 +21,7 @@ pub use cache::{CachePolicy, CacheStats};
 pub use cost::{CallSize, Cost, CostKind, MicroUsd, ModelSize, Prices, Terms};
 pub use deadline::Deadlines;
 pub use error::{BODY_EXCERPT_BYTES_MAX, Error, ErrorKind, Phase, Result};
-pub use llm::{Llm, LlmBuilder, Route};
+pub use llm::{Llm, LlmBuilder, ProviderStatus, Route, RouteStatus, RouteTarget, TargetStatus};
 pub use model::{
     Accumulator, ChatEvent, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Media, Message,
     Part, Role, StopReason, TokenCount, Tool, Usage,
@@ -36,7 +36,7 @@ pub use relay::{RelayChunk, RelayRequest, RelayResponse, RelayStream};
 pub use resilience::Redis;
 pub use resilience::{
     BreakerPolicy, BreakerState, Quota, QuotaExceeded, QuotaLevel, QuotaTurn, RateLimit,
-    RetryPolicy, SharedState,
+    RecentCalls, RetryPolicy, SharedState,
 };
 pub use secret::ApiKey;
 pub use stream::ChatStream;

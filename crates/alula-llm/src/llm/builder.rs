@@ -1,14 +1,11 @@
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Connected, Inner, Llm, Route, healths::Healths, route::Target};
+use super::{Llm, Route};
 #[cfg(feature = "otel")]
 use crate::observe::Instruments;
 use crate::{
-    BreakerPolicy, CachePolicy, CallRecord, Deadlines, Error, ErrorKind, Http, HttpLimits, Prices,
-    Provider, Proxies, RateLimit, Result, RetryPolicy,
-    cache::Cache,
-    observe::{Observer, Server},
-    resilience::{Gate, Sharing},
+    BreakerPolicy, CachePolicy, CallRecord, Deadlines, HttpLimits, Prices, Provider, Proxies,
+    RateLimit, RetryPolicy, observe::Observer, resilience::Sharing,
 };
 
 /// Sets up an [`Llm`].
@@ -32,19 +29,20 @@ use crate::{
 /// ```
 #[derive(Debug, Default)]
 pub struct LlmBuilder {
-    providers: Vec<Box<dyn Provider>>,
-    routes: Vec<(String, Route)>,
-    rates: HashMap<String, RateLimit>,
-    at_once: HashMap<String, usize>,
-    default_model: Option<String>,
-    deadlines: Deadlines,
-    retry: RetryPolicy,
-    breaker: BreakerPolicy,
-    sharing: Option<Sharing>,
-    cache: Option<CachePolicy>,
-    limits: HttpLimits,
-    proxies: Proxies,
-    observer: Observer,
+    pub(super) providers: Vec<Box<dyn Provider>>,
+    pub(super) routes: Vec<(String, Route)>,
+    pub(super) rates: HashMap<String, RateLimit>,
+    pub(super) at_once: HashMap<String, usize>,
+    pub(super) default_model: Option<String>,
+    pub(super) deadlines: Deadlines,
+    pub(super) retry: RetryPolicy,
+    pub(super) breaker: BreakerPolicy,
+    pub(super) sharing: Option<Sharing>,
+    pub(super) cache: Option<CachePolicy>,
+    pub(super) limits: HttpLimits,
+    pub(super) proxies: Proxies,
+    pub(super) observer: Observer,
+    pub(super) before: Option<Llm>,
 }
 
 impl LlmBuilder {
@@ -165,6 +163,35 @@ impl LlmBuilder {
         self
     }
 
+    /// Goes on where another one stands, whose place this one takes: after its configuration was
+    /// read again, say.
+    ///
+    /// Of each provider that is the same, by its name, address and protocol, the breakers stay as
+    /// they are if their policy does. The calls that were made count in the limits it has now, and
+    /// so do those that are still on their way, which end as they have begun. Connections stay open
+    /// unless proxies or limits differ. The state that processes share is that of before, unless
+    /// another one is set; kept answers and all other settings are not taken over.
+    ///
+    /// ```
+    /// use alula_llm::{Demo, Llm, RateLimit};
+    ///
+    /// # fn main() -> alula_llm::Result<()> {
+    /// let limited = |requests| {
+    ///     let limit = RateLimit::default().requests(requests);
+    ///     Llm::builder().provider(Demo::new()).rate_limit("demo", limit)
+    /// };
+    /// let llm = limited(100).build()?;
+    /// // Whoever has used up the 100 gets no more than 20 further ones in the same minute.
+    /// let llm = limited(120).carry_over(&llm).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn carry_over(mut self, before: &Llm) -> Self {
+        self.before = Some(before.clone());
+        self
+    }
+
     /// Sets what calls cost, instead of [`Prices::builtin`].
     #[must_use]
     pub fn prices(mut self, prices: Prices) -> Self {
@@ -216,93 +243,12 @@ impl LlmBuilder {
         self.observer.instruments = Some(Instruments::new(meter));
         self
     }
-
-    /// Checks the set-up and shares one connection pool among the providers.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`] when there is no provider, two have the same name, one of them could
-    /// never make a call, a limit is for a provider that is not there, a route has no targets, or
-    /// the proxy's URL is none; [`ErrorKind::NotFound`] when a route or the default model leads to
-    /// no provider.
-    pub fn build(mut self) -> Result<Llm> {
-        self.prepare()?;
-        let Self { breaker, retry, deadlines, sharing, .. } = self;
-        let shared = |what: &str, name: &str| Some(sharing.as_ref()?.of(&format!("{what}:{name}")));
-        let connect = |provider: Box<dyn Provider>| {
-            let name = provider.name();
-            let (rate, at_once) = (self.rates.remove(name), self.at_once.remove(name));
-            let gate = Gate::new(rate, at_once, shared("limit", name));
-            let server = provider.base_url().and_then(Server::of);
-            let healths = Healths::new(name, breaker, retry, sharing.clone());
-            Connected { healths, gate, server, provider }
-        };
-        let providers = self.providers.into_iter().map(connect).collect();
-        if let Some(name) = self.rates.keys().chain(self.at_once.keys()).next() {
-            return Err(config(format!("there is a limit for {name:?}, which is no provider")));
-        }
-        let default_model = self.default_model.filter(|model| !model.is_empty());
-        let routes = HashMap::new();
-        let (sharing, cache) = (sharing.clone(), self.cache.map(|it| Arc::new(Cache::new(it))));
-        let observer = Arc::new(self.observer);
-        let mut inner =
-            Inner { providers, routes, default_model, deadlines, retry, sharing, cache, observer };
-        for (name, route) in self.routes {
-            let targets = targets(&inner, &name, route)?;
-            inner.routes.insert(name, targets);
-        }
-        if let Some(model) = &inner.default_model {
-            inner.targets(model)?;
-        }
-        Ok(Llm { inner: Arc::new(inner), scope: None, listener: None })
-    }
-
-    /// Checks the providers, and gives them what they share.
-    fn prepare(&mut self) -> Result<()> {
-        let limits = HttpLimits { connect_timeout: self.deadlines.connect, ..self.limits };
-        let http = Http::with_proxies(limits, &self.proxies)?;
-        let mut names: Vec<String> = Vec::with_capacity(self.providers.len());
-        for provider in &mut self.providers {
-            let name = provider.name().to_owned();
-            if name.is_empty() || name.contains('/') || names.contains(&name) {
-                return Err(config(format!(
-                    "a provider cannot be named {name:?}: names are unique, not empty and without \
-                     a slash"
-                )));
-            }
-            names.push(name);
-            provider.prepare(&http)?;
-        }
-        match names.is_empty() {
-            true => Err(config("no provider was added")),
-            false => Ok(()),
-        }
-    }
-}
-
-/// Finds the providers of a route's models.
-fn targets(inner: &Inner, name: &str, route: Route) -> Result<Vec<Target>> {
-    if name.is_empty() || route.targets.is_empty() {
-        return Err(config(format!("the route {name:?} needs a name and a target")));
-    }
-    let target = |(model, weight): (String, u32)| {
-        let found = inner.target_of_route(&model).map_err(|error| {
-            let message = format!("the route {name:?}: {}", error.message());
-            Error::new(error.kind().clone(), message)
-        })?;
-        Ok(Target { weight, ..found })
-    };
-    route.targets.into_iter().map(target).collect()
-}
-
-fn config(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Config, message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Anthropic, Demo, OpenAi};
+    use crate::{Anthropic, Demo, ErrorKind, OpenAi};
 
     #[test]
     fn no_password_of_a_proxy_is_shown() {
@@ -323,6 +269,9 @@ mod tests {
             Llm::builder().provider(Demo::new()).proxies(Proxies::default().all("localhost:3128")),
             Llm::builder().provider(Demo::new()).concurrency("nobody", 1),
             Llm::builder().provider(Demo::new()).route("a", Route::default()),
+            Llm::builder()
+                .provider(Demo::new())
+                .route("a", Route::to("demo/a").concurrency("demo/b", 1)),
         ] {
             assert_eq!(builder.build().unwrap_err().kind(), &ErrorKind::Config);
         }

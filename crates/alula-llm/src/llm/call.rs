@@ -13,11 +13,11 @@ use super::{
     underway::Underway,
 };
 use crate::{
-    Error, ErrorKind, Phase, Result,
+    Error, ErrorKind, Phase, Provider, Result,
     cache::{Digest, Place},
     deadline::{Watch, within},
     observe::{self, Call},
-    resilience::{self, Admission, InFlight, Passage},
+    resilience::{self, Admission, Gate, InFlight, Passage},
 };
 
 /// Makes a call, which is [underway](Underway) once it is answered.
@@ -207,7 +207,9 @@ impl<'a> Attempts<'a> {
         let mut attempt = 1;
         loop {
             let span = self.call.attempt(provider, request.model(), health);
-            let asked = self.once::<A>(connected, request, &mut begins).instrument(span.clone());
+            let gates = [target.gate.as_deref(), Some(&connected.gate)];
+            let asked =
+                self.once::<A>(provider, gates, request, &mut begins).instrument(span.clone());
             let (passage, error) = match asked.await {
                 Ok(answered) => return Ok(answered),
                 Err(failed) => failed,
@@ -238,15 +240,15 @@ impl<'a> Attempts<'a> {
     /// Asks once, when the turn has come. Who was asked and failed gives its passage back.
     async fn once<A: Ask>(
         &self,
-        connected: &Connected,
+        provider: &dyn Provider,
+        gates: [Option<&Gate>; 2],
         request: &A::Request,
         begins: &mut Option<Instant>,
     ) -> Result<(A::Answer, Passage), (Option<Passage>, Error)> {
-        let provider = &*connected.provider;
         let came = Instant::now();
         let missed = || self.inner.deadlines.missed_total();
         let at = self.ends.map(|ends| (ends, Phase::Total));
-        let turn = match within(at, connected.gate.pass(|| request.tokens())).await {
+        let turn = match within(at, resilience::pass(gates, || request.tokens())).await {
             Ok(Ok(passage)) if is_over(self.ends) => {
                 passage.used(Some(0));
                 Err(missed())

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use super::TargetStatus;
 use crate::{
     BreakerPolicy, BreakerState, RetryPolicy,
     resilience::{Health, Sharing},
@@ -45,6 +46,11 @@ impl Healths {
         }
     }
 
+    /// Whether it judges by these policies.
+    pub(super) fn goes_by(&self, breaker: BreakerPolicy, retry: RetryPolicy) -> bool {
+        self.breaker == breaker && self.retry == retry
+    }
+
     pub(super) fn of(&self, model: &str) -> Arc<Health> {
         if model.len() > NAME_BYTES_MAX {
             return self.others.clone();
@@ -69,13 +75,22 @@ impl Healths {
     }
 
     /// The models that were asked, in alphabetical order.
-    pub(super) fn states(&self) -> Vec<(String, BreakerState)> {
+    pub(super) fn statuses(&self) -> Vec<TargetStatus> {
         let models = self.models.read().unwrap_or_else(PoisonError::into_inner);
-        let name = |model: &str| format!("{}/{model}", self.provider);
-        let mut states: Vec<_> =
-            models.iter().map(|(model, health)| (name(model), health.state())).collect();
-        states.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        states
+        let status = |(model, health): (&String, &Arc<Health>)| TargetStatus {
+            model: model.clone(),
+            breaker: health.state(),
+            recent: health.recent(),
+        };
+        let mut statuses: Vec<TargetStatus> = models.iter().map(status).collect();
+        statuses.sort_unstable_by(|one, other| one.model.cmp(&other.model));
+        statuses
+    }
+
+    /// The states of their breakers, each with `provider/model`.
+    pub(super) fn states(&self) -> impl Iterator<Item = (String, BreakerState)> + use<'_> {
+        let state = |it: TargetStatus| (format!("{}/{}", self.provider, it.model), it.breaker);
+        self.statuses().into_iter().map(state)
     }
 }
 
@@ -90,7 +105,7 @@ mod tests {
         assert!(!Arc::ptr_eq(&healths.of("m"), &healths.of("n")));
         let busy: Vec<_> = (0..MODELS_MAX).map(|number| healths.of(&number.to_string())).collect();
         assert!(Arc::ptr_eq(&healths.of("late"), &healths.of("later")));
-        assert_eq!(healths.states().len(), MODELS_MAX);
+        assert_eq!(healths.statuses().len(), MODELS_MAX);
         let long = "x".repeat(NAME_BYTES_MAX + 1);
         assert!(Arc::ptr_eq(&healths.of(&long), &healths.of("later")));
         // Those of which there is nothing to remember make room.

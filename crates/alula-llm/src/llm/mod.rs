@@ -1,6 +1,7 @@
 //! All providers behind one handle.
 
 mod ask;
+mod build;
 mod builder;
 mod call;
 mod ceiling;
@@ -8,6 +9,7 @@ mod check;
 mod embed;
 mod healths;
 mod route;
+mod status;
 mod underway;
 
 use std::{collections::HashMap, sync::Arc};
@@ -16,6 +18,7 @@ use serde_json::{Map, Value};
 
 pub use builder::LlmBuilder;
 pub use route::Route;
+pub use status::{ProviderStatus, RouteStatus, RouteTarget, TargetStatus};
 
 use self::{
     ask::{Counted, Relayed, RelayedStream, Streamed, Whole},
@@ -24,8 +27,8 @@ use self::{
 };
 use crate::{
     BreakerState, CacheStats, CallRecord, ChatRequest, ChatResponse, ChatStream, Deadlines,
-    EmbedRequest, EmbedResponse, Error, ErrorKind, Provider, RelayRequest, RelayResponse,
-    RelayStream, Result, RetryPolicy, TokenCount,
+    EmbedRequest, EmbedResponse, Error, ErrorKind, Http, HttpLimits, Provider, Proxies,
+    RelayRequest, RelayResponse, RelayStream, Result, RetryPolicy, TokenCount,
     cache::{Cache, kept},
     observe::{Listener, Observer, Server, Told},
     resilience::{Gate, SharedState, Sharing},
@@ -69,6 +72,7 @@ pub struct Llm {
 
 #[derive(Debug)]
 struct Inner {
+    pool: Pool,
     providers: Vec<Connected>,
     routes: HashMap<String, Vec<Target>>,
     default_model: Option<String>,
@@ -79,12 +83,20 @@ struct Inner {
     observer: Arc<Observer>,
 }
 
+/// The connections that providers share, and how they are made.
+#[derive(Debug, Clone)]
+struct Pool {
+    limits: HttpLimits,
+    proxies: Proxies,
+    http: Http,
+}
+
 /// A provider, and what its calls have in common.
 #[derive(Debug)]
 struct Connected {
     provider: Box<dyn Provider>,
     gate: Gate,
-    healths: Healths,
+    healths: Arc<Healths>,
     server: Option<Server>,
 }
 

@@ -1,7 +1,11 @@
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Connected, Inner, not_found};
-use crate::{Result, model::Protocol, resilience::Health};
+use crate::{
+    RateLimit, Result,
+    model::Protocol,
+    resilience::{Gate, Health},
+};
 
 /// The targets behind a name: providers' models that stand in for each other.
 ///
@@ -19,6 +23,8 @@ use crate::{Result, model::Protocol, resilience::Health};
 pub struct Route {
     /// The models, with their weights; those of fallbacks are 0.
     pub(super) targets: Vec<(String, u32)>,
+    pub(super) rates: HashMap<String, RateLimit>,
+    pub(super) at_once: HashMap<String, usize>,
 }
 
 impl Route {
@@ -39,6 +45,38 @@ impl Route {
     pub fn fallback(self, model: impl Into<String>) -> Self {
         self.share(model, 0)
     }
+
+    /// Holds the calls that go to a model by this route to a rate, beside that of its provider. A
+    /// call that finds no room goes to the next target.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use alula_llm::{RateLimit, Route};
+    ///
+    /// // What a deployment is good for; the rest goes elsewhere at once.
+    /// let limit = RateLimit::default().tokens(90_000).wait_max(Duration::ZERO);
+    /// let route = Route::to("azure/gpt-4o").rate_limit("azure/gpt-4o", limit).fallback("gpt-4o");
+    /// ```
+    #[must_use]
+    pub fn rate_limit(mut self, model: impl Into<String>, limit: RateLimit) -> Self {
+        self.rates.insert(model.into(), limit);
+        self
+    }
+
+    /// Sets how many calls may be on their way at once to a model by this route, streams until
+    /// their end. Others wait, as long as [`RateLimit::wait_max`] of its rate says.
+    ///
+    /// ```
+    /// use alula_llm::Route;
+    ///
+    /// let route = Route::to("gpu/llama").concurrency("gpu/llama", 32).fallback("openai/gpt-4o");
+    /// ```
+    #[must_use]
+    pub fn concurrency(mut self, model: impl Into<String>, calls: usize) -> Self {
+        self.at_once.insert(model.into(), calls);
+        self
+    }
 }
 
 /// A model of a provider that calls may go to.
@@ -49,6 +87,14 @@ pub(super) struct Target {
     pub(super) model: String,
     pub(super) weight: u32,
     pub(super) health: Arc<Health>,
+    /// Of what goes there by a route, if that is limited.
+    pub(super) gate: Option<Arc<Gate>>,
+}
+
+impl Target {
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        (self.provider, &self.model) == (other.provider, &other.model)
+    }
 }
 
 impl Inner {
@@ -88,6 +134,7 @@ impl Inner {
                 model: model.to_owned(),
                 weight: 1,
                 health: connected.healths.of(model),
+                gate: None,
             }),
             None => {
                 let names: Vec<&str> = self.providers.iter().map(|it| it.provider.name()).collect();
@@ -212,6 +259,7 @@ mod tests {
             model: model.to_owned(),
             weight,
             health: health.clone(),
+            gate: None,
         };
         let targets = [target("a", 3), target("b", 1), target("c", 0)];
         let order = |random| -> String {

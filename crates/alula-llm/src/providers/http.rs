@@ -302,7 +302,7 @@ pub(super) fn http_url(what: &str, url: &str) -> Result<Url> {
 }
 
 /// A URL without what may be secret: user, password and query.
-pub(super) fn display_url(url: &str) -> String {
+pub(crate) fn display_url(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     match url.split_once("://") {
         Some((scheme, rest)) => {

@@ -34,6 +34,7 @@ pub use demo::Demo;
 #[cfg(feature = "testing")]
 pub(crate) use failure::Failure;
 pub use gemini::Gemini;
+pub(crate) use http::display_url;
 pub use http::{Http, HttpLimits};
 #[cfg(feature = "testing")]
 pub(crate) use http::{base_url, transport_error};

@@ -5,7 +5,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::shared::{News, Outcome, Shared, Ticket, Verdict};
+use super::{
+    recent::{Recent, RecentCalls},
+    shared::{News, Outcome, Shared, Ticket, Verdict},
+};
 
 /// When a target that fails is left alone.
 ///
@@ -91,9 +94,16 @@ pub enum BreakerState {
 #[derive(Debug)]
 pub(crate) struct Breaker {
     policy: BreakerPolicy,
-    /// What this process knows. It decides where nothing is shared, or while that is away.
-    state: Mutex<State>,
+    known: Mutex<Known>,
     shared: Option<Shared>,
+}
+
+/// What this process knows.
+#[derive(Debug)]
+struct Known {
+    /// It decides where nothing is shared, or while that is away.
+    state: State,
+    recent: Recent,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -116,16 +126,22 @@ enum State {
 impl Breaker {
     pub(crate) fn new(policy: BreakerPolicy, shared: Option<Shared>) -> Self {
         let shared = shared.filter(|_| policy.failures != 0);
-        Self { policy, state: Mutex::new(State::Closed { failures: 0 }), shared }
+        let known = Known { state: State::Closed { failures: 0 }, recent: Recent::new() };
+        Self { policy, known: Mutex::new(known), shared }
     }
 
     /// The state, as far as this process has heard.
     pub(crate) fn state(&self) -> BreakerState {
-        match *self.lock() {
+        match self.lock().state {
             State::Closed { .. } => BreakerState::Closed,
             State::Open { .. } => BreakerState::Open,
             State::HalfOpen { .. } => BreakerState::HalfOpen,
         }
+    }
+
+    /// How the calls of this process went.
+    pub(crate) fn recent(&self) -> RecentCalls {
+        self.lock().recent.calls()
     }
 
     /// Lets a call through, or says how long nothing gets through.
@@ -139,7 +155,7 @@ impl Breaker {
 
     /// Decides by what this process knows.
     fn admit_here(self: &Arc<Self>) -> Result<Admission, Duration> {
-        let mut state = self.lock();
+        let state = &mut self.lock().state;
         let now = Instant::now();
         match *state {
             State::Closed { .. } => Ok(self.admission(Probe::No)),
@@ -155,7 +171,7 @@ impl Breaker {
 
     /// Does what was decided for all processes, and remembers it for when it has to decide.
     fn follow(self: &Arc<Self>, verdict: Verdict) -> Result<Admission, Duration> {
-        let mut state = self.lock();
+        let state = &mut self.lock().state;
         match verdict {
             Verdict::Closed { failures } => {
                 *state = State::Closed { failures };
@@ -179,8 +195,8 @@ impl Breaker {
         Admission { breaker: self.clone(), probe, is_told: false }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn half_open(&self, pause: Duration) -> State {
@@ -221,15 +237,16 @@ impl Admission {
     /// The target works.
     pub(crate) fn succeeded(mut self) {
         self.is_told = true;
-        let mut state = self.breaker.lock();
-        match (*state, &self.probe) {
+        let mut known = self.breaker.lock();
+        known.recent.note(true);
+        match (known.state, &self.probe) {
             (State::Closed { .. }, _) | (State::HalfOpen { .. }, Probe::Yes { .. }) => {
-                *state = State::Closed { failures: 0 };
+                known.state = State::Closed { failures: 0 };
             }
             // A call of before the breaker opened: the probe will tell.
             _ => {}
         }
-        drop(state);
+        drop(known);
         self.tell(Outcome::Succeeded);
     }
 
@@ -237,22 +254,23 @@ impl Admission {
     pub(crate) fn failed(mut self) {
         self.is_told = true;
         let breaker = &self.breaker;
-        let mut state = breaker.lock();
-        match (*state, &self.probe) {
+        let mut known = breaker.lock();
+        known.recent.note(false);
+        match (known.state, &self.probe) {
             (State::Closed { failures }, _) => {
                 let failures = failures.saturating_add(1);
                 let is_enough = breaker.policy.failures != 0 && failures >= breaker.policy.failures;
-                *state = match is_enough {
+                known.state = match is_enough {
                     true => breaker.open(breaker.policy.pause),
                     false => State::Closed { failures },
                 };
             }
             (State::HalfOpen { .. }, Probe::Yes { pause, .. }) => {
-                *state = breaker.open(pause.saturating_mul(2));
+                known.state = breaker.open(pause.saturating_mul(2));
             }
             _ => {}
         }
-        drop(state);
+        drop(known);
         self.tell(Outcome::Failed);
     }
 
@@ -274,11 +292,11 @@ impl Drop for Admission {
         if self.is_told {
             return;
         }
-        let mut state = self.breaker.lock();
-        if matches!(*state, State::HalfOpen { .. }) {
-            *state = State::Open { until: Instant::now(), pause };
+        let mut known = self.breaker.lock();
+        if matches!(known.state, State::HalfOpen { .. }) {
+            known.state = State::Open { until: Instant::now(), pause };
         }
-        drop(state);
+        drop(known);
         self.tell(Outcome::Left);
     }
 }

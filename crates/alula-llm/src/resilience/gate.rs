@@ -1,16 +1,12 @@
-use std::{sync::Arc, time::Duration};
-
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use std::{cell::LazyCell, sync::Arc};
 
 use super::{
-    BreakerPolicy, BreakerState, RateLimit, RetryPolicy,
+    BreakerPolicy, BreakerState, RateLimit, RecentCalls, RetryPolicy,
     breaker::{Admission, Breaker},
     limiter::{Limiter, NoTurn, Reservation},
     retry::RetryBudget,
     shared::Shared,
+    slots::{Slot, Slots},
 };
 use crate::{Error, ErrorKind, Result, Usage};
 
@@ -49,61 +45,92 @@ impl Health {
     pub(crate) fn state(&self) -> BreakerState {
         self.breaker.state()
     }
+
+    pub(crate) fn recent(&self) -> RecentCalls {
+        self.breaker.recent()
+    }
 }
 
-/// Where every call to a provider passes.
+/// Where every call to a provider passes, or to a target of a route.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    limiter: Option<Limiter>,
+    rate: Option<(RateLimit, Limiter)>,
     slots: Option<Slots>,
 }
 
-/// How many calls may be on their way at once.
-#[derive(Debug)]
-struct Slots {
-    free: Arc<Semaphore>,
-    wait_max: Duration,
-}
-
 impl Gate {
-    /// A rate is that of all processes if its state is shared; `at_once` is of this one.
+    /// A rate is that of all processes if its state is shared; `at_once` is of this one. The calls
+    /// that have passed the gate `before` count here, too.
     pub(crate) fn new(
         rate: Option<RateLimit>,
         at_once: Option<usize>,
         shared: Option<Shared>,
+        before: Option<&Self>,
     ) -> Self {
         let wait_max = rate.unwrap_or_default().wait_max;
-        let slots = at_once.map(|calls| {
-            let free = Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)));
-            Slots { free, wait_max }
+        let slots = at_once.map(|calls| match before.and_then(|it| it.slots.as_ref()) {
+            Some(slots) => slots.followed_by(calls, wait_max),
+            None => Slots::new(calls, wait_max),
         });
-        Self { limiter: rate.map(|rate| Limiter::new(rate, shared)), slots }
+        let rate = rate.map(|rate| match before.and_then(|it| it.rate.as_ref()) {
+            Some((_, limiter)) => (rate, limiter.clone()),
+            None => (rate, Limiter::new(rate, shared)),
+        });
+        Self { rate, slots }
     }
 
-    /// Lets an attempt through when its turn has come.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Overloaded`] when there are too many calls already,
-    /// [`ErrorKind::RateLimited`] when the turn would come too late,
-    /// [`ErrorKind::ContextTooLong`] when no minute has room for the prompt.
-    pub(crate) async fn pass(&self, tokens: impl FnOnce() -> Tokens) -> Result<Passage> {
-        // Whoever waited for a slot after its turn would come at another time than it booked.
-        let slot = match &self.slots {
-            Some(slots) => Some(slots.take().await?),
-            None => None,
-        };
-        let reservation = match &self.limiter {
-            Some(limiter) => Some(turn(limiter, tokens()).await?),
-            None => None,
-        };
-        Ok(Passage { reservation, _slot: slot })
+    /// Has what it shares with the gate before go by its own limits.
+    pub(crate) fn put_in_force(&self) {
+        if let Some((rate, limiter)) = &self.rate
+            && limiter.limit() != *rate
+        {
+            limiter.change(*rate);
+        }
+        if let Some(slots) = &self.slots {
+            slots.put_in_force();
+        }
     }
+
+    pub(crate) fn rate(&self) -> Option<RateLimit> {
+        self.rate.as_ref().map(|(rate, _)| *rate)
+    }
+
+    pub(crate) fn at_once(&self) -> Option<usize> {
+        self.slots.as_ref().map(Slots::calls)
+    }
+}
+
+/// Lets an attempt through the gates on its way when its turn has come.
+///
+/// # Errors
+///
+/// [`ErrorKind::Overloaded`] when there are too many calls already,
+/// [`ErrorKind::RateLimited`] when the turn would come too late,
+/// [`ErrorKind::ContextTooLong`] when no minute has room for the prompt.
+pub(crate) async fn pass(
+    gates: [Option<&Gate>; GATES],
+    tokens: impl FnOnce() -> Tokens,
+) -> Result<Passage> {
+    let tokens = LazyCell::new(tokens);
+    let mut passage = Passage::default();
+    for (gate, (reservation, slot)) in gates.into_iter().zip(passage.parts()) {
+        let Some(gate) = gate else { continue };
+        // Whoever waited for a slot after its turn would come at another time than it booked.
+        if let Some(slots) = &gate.slots {
+            *slot = Some(slots.take().await?);
+        }
+        if let Some((_, limiter)) = &gate.rate {
+            *reservation = Some(turn(limiter, *tokens).await?);
+        }
+    }
+    // Who did not come through all of them has used nothing.
+    passage.reservations.iter_mut().flatten().for_each(Reservation::begin);
+    Ok(passage)
 }
 
 async fn turn(limiter: &Limiter, tokens: Tokens) -> Result<Reservation> {
     let reserved = limiter.reserve(tokens.within(limiter.tokens_max())).await;
-    let mut reservation = reserved.map_err(|no| match no {
+    let reservation = reserved.map_err(|no| match no {
         NoTurn::After(wait, _) => {
             let kind = ErrorKind::RateLimited { retry_after: Some(wait) };
             Error::new(kind, "its limit of requests or tokens is reached")
@@ -113,7 +140,7 @@ async fn turn(limiter: &Limiter, tokens: Tokens) -> Result<Reservation> {
             Error::new(ErrorKind::ContextTooLong, message)
         }
     })?;
-    reservation.turn().await;
+    reservation.wait().await;
     Ok(reservation)
 }
 
@@ -134,29 +161,26 @@ impl Tokens {
     }
 }
 
-impl Slots {
-    async fn take(&self) -> Result<OwnedSemaphorePermit> {
-        let taken = timeout(self.wait_max, self.free.clone().acquire_owned()).await;
-        taken.ok().and_then(Result::ok).ok_or_else(|| {
-            let kind = ErrorKind::Overloaded { retry_after: None };
-            Error::new(kind, "it has as many calls as it may at once")
-        })
-    }
-}
+/// The gates on the way of an attempt: of the route's target, and of the provider.
+const GATES: usize = 2;
 
 /// An attempt on its way. Whoever drops it counts what was reserved.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Passage {
-    reservation: Option<Reservation>,
-    _slot: Option<OwnedSemaphorePermit>,
+    reservations: [Option<Reservation>; GATES],
+    slots: [Option<Slot>; GATES],
 }
 
 impl Passage {
+    /// What it has of each gate.
+    fn parts(&mut self) -> impl Iterator<Item = (&mut Option<Reservation>, &mut Option<Slot>)> {
+        self.reservations.iter_mut().zip(&mut self.slots)
+    }
+
     /// Settles what the call used, if that is known; else the estimate stands.
     pub(crate) fn used(self, tokens: Option<u64>) {
-        if let (Some(reservation), Some(tokens)) = (self.reservation, tokens) {
-            reservation.settle(tokens);
-        }
+        let Some(tokens) = tokens else { return };
+        self.reservations.into_iter().flatten().for_each(|it| it.settle(tokens));
     }
 
     /// Who never came through, or was refused, used nothing. Else the model may have worked.

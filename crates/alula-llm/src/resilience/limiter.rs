@@ -23,10 +23,14 @@ use super::{
 /// let limit = RateLimit::default().requests(500).tokens(200_000).wait_max(Duration::from_secs(5));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RateLimit {
-    pub(super) requests: Option<u64>,
-    pub(super) tokens: Option<u64>,
-    pub(super) wait_max: Duration,
+    /// Requests in a minute (RPM). No limit.
+    pub requests: Option<u64>,
+    /// Tokens in a minute (TPM), of prompts and answers together. No limit.
+    pub tokens: Option<u64>,
+    /// The longest wait for a turn. 10 s.
+    pub wait_max: Duration,
 }
 
 impl Default for RateLimit {
@@ -283,12 +287,23 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Waits for the turn. From then on the call counts, whatever becomes of it.
-    pub(crate) async fn turn(&mut self) {
+    /// Waits for the turn.
+    pub(crate) async fn wait(&self) {
         if self.at > Instant::now() {
             sleep_until(self.at).await;
         }
+    }
+
+    /// The call begins. From now on it counts, whatever becomes of it.
+    pub(crate) fn begin(&mut self) {
         self.has_begun = true;
+    }
+
+    /// Waits for the turn, and begins.
+    #[cfg(test)]
+    pub(crate) async fn turn(&mut self) {
+        self.wait().await;
+        self.begin();
     }
 
     /// How much was used with it.

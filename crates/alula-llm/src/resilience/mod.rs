@@ -5,19 +5,22 @@ mod breaker;
 mod gate;
 mod limiter;
 mod quota;
+mod recent;
 #[cfg(feature = "redis")]
 mod redis;
 mod retry;
 mod shared;
 #[cfg(test)]
 mod simulation;
+mod slots;
 mod window;
 
 pub(crate) use breaker::Admission;
 pub use breaker::{BreakerPolicy, BreakerState};
-pub(crate) use gate::{Gate, Health, InFlight, Passage, Tokens, tell};
+pub(crate) use gate::{Gate, Health, InFlight, Passage, Tokens, pass, tell};
 pub use limiter::RateLimit;
 pub use quota::{Quota, QuotaExceeded, QuotaLevel, QuotaTurn};
+pub use recent::RecentCalls;
 #[cfg(feature = "redis")]
 pub use redis::Redis;
 pub use retry::RetryPolicy;

@@ -11,6 +11,7 @@
 
 mod cache;
 mod calls;
+mod carried;
 mod cassette;
 mod cohere;
 mod conformance;
