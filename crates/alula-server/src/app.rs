@@ -2,9 +2,9 @@
 
 use alula::{App, Router, Shutdown, Startup, otel::Telemetry};
 use alula_llm::Llm;
+use tokio::task::JoinHandle;
 
 use crate::{
-    config::Config,
     db::{Db, DbError},
     dependencies::{WithoutKeys, this_machine},
     routers::{
@@ -14,10 +14,11 @@ use crate::{
         conversations::Conversations,
         exchange::ObserveLayer,
         jobs::Jobs,
-        keys::{Keys, Plans},
+        keys::Keys,
         metrics::{LlmMetrics, describe_process},
         models::Models,
         readiness::Health,
+        reload::{Hangup, Reload, Start},
         usage::{Ledger, Unwritten},
     },
 };
@@ -33,6 +34,8 @@ pub(crate) struct Services {
     pub(crate) without_keys: WithoutKeys,
     pub(crate) ledger: Ledger,
     unwritten: Unwritten,
+    pub(crate) reload: Reload,
+    hangup: Hangup,
 }
 
 impl Services {
@@ -40,19 +43,24 @@ impl Services {
     pub(crate) async fn open(
         db: Db,
         llm: Llm,
-        plans: Plans,
-        config: &Config,
+        start: Start,
+        hangup: Hangup,
         jobs: Jobs,
     ) -> Result<Self, DbError> {
+        let config = start.config();
+        let models = Models::new(llm);
+        let keys = Keys::open(db.clone(), start.plans(), config.keys_stale).await?;
         let (ledger, unwritten) = Ledger::new(config.usage.clone());
         Ok(Self {
-            models: Models::new(llm),
             conversations: Conversations::new(db.clone(), config.conversation_tokens_max),
             jobs,
-            keys: Keys::open(db.clone(), plans, config.keys_stale).await?,
             without_keys: WithoutKeys::ThisMachine,
             ledger,
             unwritten,
+            reload: Reload::new(start, models.clone(), keys.clone()),
+            hangup,
+            models,
+            keys,
             db,
         })
     }
@@ -60,10 +68,17 @@ impl Services {
 
 /// Builds the application over its services.
 pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
-    let Services { models, db, conversations, jobs, keys, without_keys, ledger, unwritten } =
+    let Services { models, db, conversations, jobs, keys, without_keys, ledger, reload, .. } =
         services;
-    let beside =
-        Beside { db: db.clone(), jobs: jobs.clone(), keys: keys.clone(), ledger: ledger.clone() };
+    let beside = Beside {
+        db: db.clone(),
+        jobs: jobs.clone(),
+        keys: keys.clone(),
+        ledger: ledger.clone(),
+        reload: reload.clone(),
+        hangup: services.hangup,
+    };
+    let unwritten = services.unwritten;
     describe_process();
     LlmMetrics::watch(&models);
     let health = Health::new(db.clone(), models.clone(), shutdown);
@@ -88,6 +103,7 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         .state(keys)
         .state(without_keys)
         .state(ledger)
+        .state(reload)
         .lifespan(|startup| async move { Ok(beside.start(startup, unwritten)) })
         .depends::<this_machine>()
         .include(Router::new().tag("Health").routes(health::routes()))
@@ -115,18 +131,20 @@ struct Beside {
     jobs: Jobs,
     keys: Keys,
     ledger: Ledger,
+    reload: Reload,
+    hangup: Hangup,
 }
 
 impl Beside {
     /// Begins with it, and ends it after the last request: first what writes, then the database.
     fn start(self, startup: Startup, unwritten: Unwritten) -> Startup {
-        let Self { db, jobs, keys, ledger } = self;
+        let Self { db, jobs, keys, ledger, reload, hangup } = self;
         jobs.start();
         unwritten.start(&ledger, db.clone());
-        #[expect(clippy::disallowed_methods, reason = "the shutdown ends it")]
-        let watch = tokio::spawn(keys.watch());
+        #[expect(clippy::disallowed_methods, reason = "the shutdown ends them")]
+        let watches = [tokio::spawn(keys.watch()), tokio::spawn(reload.watch(hangup))];
         startup.on_shutdown(async move {
-            watch.abort();
+            watches.iter().for_each(JoinHandle::abort);
             jobs.close();
             ledger.close().await;
             db.close().await;

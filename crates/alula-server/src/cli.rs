@@ -10,6 +10,7 @@ use std::{
     io::Write as _,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
 };
 
 use alula::{
@@ -23,14 +24,19 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::error::CliError;
 use crate::{
     app::{self, Services},
-    config::{Config, ConfigError, File, Located, warn_of_unknown},
+    config::{Config, ConfigError, Located, Source, warn_of_unknown},
     db::{DatabaseUrl, Db},
     dependencies::WithoutKeys,
     dev::{CargoOptions, Dev},
     logging,
     new::New,
     replay::Replay,
-    services::{jobs::Jobs, keys::Plans, llm, metrics},
+    services::{
+        jobs::Jobs,
+        llm::{self, Environment},
+        metrics,
+        reload::{Hangup, Start},
+    },
 };
 
 const LONG_ABOUT: &str = "\
@@ -159,7 +165,8 @@ struct Serve {
     /// The port to listen on; 0 picks a free one.
     #[arg(long, env = "ALULA_PORT", default_value_t = 8000)]
     port: u16,
-    /// Providers, limits and names of models, in TOML; alula.toml if that is there.
+    /// Providers, limits and names of models, in TOML; alula.toml if that is there. It is read again
+    /// when it changes, and at SIGHUP.
     #[arg(long, env = "ALULA_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Processes that serve. With several, SIGHUP replaces them one by one, and loses no request.
@@ -245,24 +252,27 @@ impl Cli {
 }
 
 async fn serve(arguments: Serve) -> Result<(), CliError> {
-    let config = Config::from_env()?;
+    let config = Arc::new(Config::from_env()?);
     let serves = arguments.workers == 1 || Workers::this_worker().is_some();
     let telemetry = match config.has_collector && serves {
         true => Some(telemetry()?),
         false => None,
     };
     logging::start(&config.log, config.log_format, telemetry.as_ref());
+    // From the first moment on: whoever sends it must not end the server.
+    let hangup = Hangup::listen().map_err(StartError::Io)?;
     let Serve { host, port, workers, allow_unauthenticated, tls_cert, tls_key, config: file } =
         arguments;
     let tls = match tls_cert.zip(tls_key) {
         Some((certificate, key)) => Some(Tls::from_pem_files(certificate, key)?),
         None => None,
     };
-    let file = File::load(file.as_deref()).map_err(ConfigError::File)?;
+    let environment = Environment::find(config.clone()).await;
+    let start = Start::read(Source::new(file.as_deref()), environment)?;
     if Workers::this_worker().is_none() {
-        warn_of_unknown(&variables_beside(file.as_ref()));
+        warn_of_unknown(&variables_beside(start.file()));
     }
-    let llm = llm::connect(&config, file.as_ref()).await?;
+    let llm = start.connect()?;
     let db = Db::open(&config.database).await?;
     let access = Access::of(db.has_keys().await?, allow_unauthenticated);
     if access == Access::ThisMachine && !host.is_loopback() {
@@ -281,16 +291,15 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     if Workers::this_worker().is_none() {
         greet(scheme, server.local_addr(), &llm, access);
     }
-    let plans = file.as_ref().map(Located::plans).unwrap_or_default();
     let is_alone = Workers::this_worker().is_none();
     let jobs = Jobs::new(&config, shutdown.clone(), is_alone).map_err(ConfigError::Webhooks)?;
-    let mut services = Services::open(db, llm, plans, &config, jobs).await?;
+    let mut services = Services::open(db, llm, start, hangup, jobs).await?;
     if allow_unauthenticated {
         services.without_keys = WithoutKeys::Everybody;
     }
     metrics::watch_connections(server.open_connections());
     let mut app = app::app(services, telemetry, shutdown.clone())
-        .limits(config.limits)
+        .limits(config.limits.clone())
         .max_body(config.body_bytes_max);
     if let Some(tls) = tls {
         app = app.tls(tls);
@@ -337,10 +346,12 @@ async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
 
 async fn print_openapi() -> Result<(), CliError> {
     let llm = llm::demo().map_err(ConfigError::Llm)?;
-    let config = Config::defaults()?;
+    let config = Arc::new(Config::defaults()?);
     let db = Db::open(&DatabaseUrl::Memory).await?;
     let jobs = Jobs::new(&config, Shutdown::new(), true).map_err(ConfigError::Webhooks)?;
-    let services = Services::open(db, llm, Plans::default(), &config, jobs).await?;
+    let start = Start::without_file(Environment::new(config));
+    let hangup = Hangup::listen().map_err(StartError::Io)?;
+    let services = Services::open(db, llm, start, hangup, jobs).await?;
     let document = app::app(services, None, Shutdown::new()).openapi()?;
     say(&format!("{document:#}"));
     Ok(())

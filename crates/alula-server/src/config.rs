@@ -2,6 +2,7 @@
 
 mod file;
 mod jobs;
+mod source;
 mod unknown;
 
 use std::{
@@ -16,7 +17,8 @@ use alula_jobs::webhook::ClientError;
 use alula_llm::{ApiKey, BreakerPolicy, Deadlines, Proxies, RetryPolicy};
 
 pub(crate) use self::{
-    file::{File, FileError, Located},
+    file::{FileError, Located},
+    source::Source,
     unknown::warn_of_unknown,
 };
 use crate::{

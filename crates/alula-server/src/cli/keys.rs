@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{CliError, say, values};
 use crate::{
-    config::{Config, ConfigError, File, Located},
+    config::{Config, ConfigError, Source},
     db::{DatabaseUrl, Db},
     services::keys::{
         Budget, By, KeyChange, KeyError, KeyId, KeyInfo, KeyRecord, KeyWish, Period, Plans, Scope,
@@ -133,8 +133,9 @@ pub(super) async fn run(arguments: KeysArgs) -> Result<(), CliError> {
     if matches!(config.database, DatabaseUrl::Memory) {
         return Err(CliError::KeysInMemory);
     }
-    let file = File::load(arguments.config.as_deref()).map_err(ConfigError::File)?;
-    let plans = file.as_ref().map(Located::plans).unwrap_or_default();
+    let source = Source::new(arguments.config.as_deref());
+    let file = source.load().map_err(ConfigError::File)?;
+    let plans = file.map(|(_, file)| file.plans()).unwrap_or_default();
     let db = Db::open(&config.database).await?;
     let done = match arguments.command {
         KeysCommand::Create(arguments) => create_key(&db, &plans, arguments).await,

@@ -2,10 +2,10 @@
 //! a name here.
 
 use std::{
-    collections::BTreeMap,
-    fs, io,
+    collections::{BTreeMap, HashSet},
+    io,
     num::{NonZeroU64, NonZeroUsize},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -16,9 +16,6 @@ use alula_llm::{
 use serde::Deserialize;
 
 use crate::services::keys::{Plan, Plans};
-
-/// The file that is read if it is there and no other is named.
-pub(crate) const DEFAULT_FILE: &str = "alula.toml";
 
 /// What the file says.
 #[derive(Debug, Default, Deserialize)]
@@ -74,21 +71,30 @@ enum Kind {
 struct ModelTable {
     targets: Vec<TargetEntry>,
     #[serde(default)]
-    fallbacks: Vec<String>,
+    fallbacks: Vec<TargetEntry>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a model, or a table of `model` and `weight`")]
+#[serde(
+    untagged,
+    expecting = "a model, or a table of `model`, `weight`, `requests_per_minute`, \
+                 `tokens_per_minute`, `concurrent` and `wait_seconds`"
+)]
 enum TargetEntry {
     Model(String),
-    Share(Share),
+    Limited(TargetTable),
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Share {
+struct TargetTable {
     model: String,
-    weight: u32,
+    /// 1 if it is absent; fallbacks have none.
+    weight: Option<u32>,
+    requests_per_minute: Option<NonZeroU64>,
+    tokens_per_minute: Option<NonZeroU64>,
+    concurrent: Option<NonZeroUsize>,
+    wait_seconds: Option<f64>,
 }
 
 /// What is wrong with the file.
@@ -104,30 +110,6 @@ pub(crate) enum FileError {
     Mistake { path: PathBuf, place: String, reason: String },
 }
 
-impl File {
-    /// Reads the file, or the usual one if that is there.
-    pub(crate) fn load(path: Option<&Path>) -> Result<Option<Located>, FileError> {
-        let usual = Path::new(DEFAULT_FILE);
-        let at = path.unwrap_or(usual).to_owned();
-        match fs::read_to_string(&at) {
-            Ok(text) => match toml::from_str(&text) {
-                Ok(file) => Ok(Some(Located { path: at, file })),
-                Err(error) => {
-                    let start = error.span().map_or(0, |span| span.start);
-                    let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
-                    Err(FileError::Malformed {
-                        path: at,
-                        line,
-                        message: error.message().to_owned(),
-                    })
-                }
-            },
-            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(FileError::Unreadable { path: at, error }),
-        }
-    }
-}
-
 /// A file, and where it is.
 #[derive(Debug)]
 pub(crate) struct Located {
@@ -136,6 +118,19 @@ pub(crate) struct Located {
 }
 
 impl Located {
+    /// Reads what a file says.
+    pub(super) fn parse(path: PathBuf, text: &str) -> Result<Self, FileError> {
+        match toml::from_str(text) {
+            Ok(file) => Ok(Self { path, file }),
+            Err(error) => {
+                let start = error.span().map_or(0, |span| span.start);
+                let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+                let message = error.message().to_owned();
+                Err(FileError::Malformed { path, line, message })
+            }
+        }
+    }
+
     /// Adds the providers, limits and models. `key` reads a variable.
     pub(crate) fn apply(
         &self,
@@ -157,10 +152,8 @@ impl Located {
             }
         }
         for (name, table) in &self.file.models {
-            if table.targets.is_empty() {
-                return Err(self.mistake(&format!("models.{name}"), "targets is empty"));
-            }
-            llm = llm.route(name, table.route());
+            let route = table.route().map_err(|it| self.mistake(&format!("models.{name}"), it))?;
+            llm = llm.route(name, route);
         }
         Ok(llm)
     }
@@ -192,6 +185,14 @@ impl Located {
     /// Whether it connects providers of its own.
     pub(crate) fn has_providers(&self) -> bool {
         self.file.providers.values().any(|table| table.kind.is_some())
+    }
+
+    /// Its own providers: what each of them speaks, and whether a key goes with it.
+    pub(crate) fn providers(&self) -> impl Iterator<Item = (&str, &'static str, bool)> {
+        let providers = self.file.providers.iter();
+        providers.filter_map(|(name, table)| {
+            Some((name.as_str(), table.kind?.name(), table.api_key_env.is_some()))
+        })
     }
 
     fn mistake(&self, place: &str, reason: impl Into<String>) -> FileError {
@@ -240,34 +241,102 @@ impl ProviderTable {
 
     /// The limit of requests and tokens, if there is one.
     fn rate(&self) -> Result<Option<RateLimit>, String> {
-        if self.requests_per_minute.is_none()
-            && self.tokens_per_minute.is_none()
-            && self.wait_seconds.is_none()
-        {
-            return Ok(None);
+        rate(self.requests_per_minute, self.tokens_per_minute, self.wait_seconds)
+    }
+}
+
+fn rate(
+    requests: Option<NonZeroU64>,
+    tokens: Option<NonZeroU64>,
+    wait_seconds: Option<f64>,
+) -> Result<Option<RateLimit>, String> {
+    if requests.is_none() && tokens.is_none() && wait_seconds.is_none() {
+        return Ok(None);
+    }
+    let mut limit = RateLimit::default();
+    limit.requests = requests.map(NonZeroU64::get);
+    limit.tokens = tokens.map(NonZeroU64::get);
+    if let Some(seconds) = wait_seconds {
+        let wait = Duration::try_from_secs_f64(seconds);
+        limit.wait_max = wait.map_err(|error| format!("wait_seconds: {error}"))?;
+    }
+    Ok(Some(limit))
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Responses => "responses",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Cohere => "cohere",
         }
-        let mut limit = RateLimit::default();
-        if let Some(requests) = self.requests_per_minute {
-            limit = limit.requests(requests.get());
-        }
-        if let Some(tokens) = self.tokens_per_minute {
-            limit = limit.tokens(tokens.get());
-        }
-        if let Some(seconds) = self.wait_seconds {
-            let wait = Duration::try_from_secs_f64(seconds);
-            limit = limit.wait_max(wait.map_err(|error| format!("wait_seconds: {error}"))?);
-        }
-        Ok(Some(limit))
     }
 }
 
 impl ModelTable {
-    fn route(&self) -> Route {
-        let shares = self.targets.iter().fold(Route::default(), |route, target| match target {
-            TargetEntry::Model(model) => route.share(model, 1),
-            TargetEntry::Share(Share { model, weight }) => route.share(model, *weight),
-        });
-        self.fallbacks.iter().fold(shares, |route, model| route.fallback(model))
+    fn route(&self) -> Result<Route, String> {
+        if self.targets.is_empty() {
+            return Err("targets is empty".to_owned());
+        }
+        if let Some(name) = self.fallbacks.iter().find_map(TargetEntry::weighted) {
+            return Err(format!("{name}: fallbacks have no weight, as they come last"));
+        }
+        let mut limited = HashSet::new();
+        let targets = self.targets.iter().map(|target| (target, target.weight()));
+        let fallbacks = self.fallbacks.iter().map(|target| (target, 0));
+        targets.chain(fallbacks).try_fold(Route::default(), |route, (target, weight)| {
+            let TargetEntry::Limited(table) = target else {
+                return Ok(route.share(target.model(), weight));
+            };
+            let wrong = |reason: &str| format!("{}: {reason}", table.model);
+            let rate = table.rate().map_err(|reason| wrong(&reason))?;
+            if (rate.is_some() || table.concurrent.is_some()) && !limited.insert(&table.model) {
+                return Err(wrong("it has limits twice"));
+            }
+            Ok(table.limit(rate, route.share(&table.model, weight)))
+        })
+    }
+}
+
+impl TargetEntry {
+    fn model(&self) -> &str {
+        match self {
+            Self::Model(model) => model,
+            Self::Limited(table) => &table.model,
+        }
+    }
+
+    fn weight(&self) -> u32 {
+        match self {
+            Self::Model(_) => 1,
+            Self::Limited(table) => table.weight.unwrap_or(1),
+        }
+    }
+
+    /// Its model, if it says how often that is to be asked.
+    fn weighted(&self) -> Option<&str> {
+        match self {
+            Self::Limited(TargetTable { model, weight: Some(_), .. }) => Some(model),
+            Self::Model(_) | Self::Limited(_) => None,
+        }
+    }
+}
+
+impl TargetTable {
+    fn rate(&self) -> Result<Option<RateLimit>, String> {
+        rate(self.requests_per_minute, self.tokens_per_minute, self.wait_seconds)
+    }
+
+    fn limit(&self, rate: Option<RateLimit>, mut route: Route) -> Route {
+        if let Some(rate) = rate {
+            route = route.rate_limit(&self.model, rate);
+        }
+        match self.concurrent {
+            Some(calls) => route.concurrency(&self.model, calls.get()),
+            None => route,
+        }
     }
 }
 
@@ -282,8 +351,7 @@ mod tests {
     fn the_plans_of_the_book_can_be_used() {
         let page = include_str!("../../../../docs/how-to/keys-and-limits.md");
         let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-        let file = toml::from_str(text).unwrap();
-        let plans = Located { path: DEFAULT_FILE.into(), file }.plans();
+        let plans = Located::parse("alula.toml".into(), text).unwrap().plans();
         assert_eq!(plans.names().collect::<Vec<_>>(), ["free", "pro", "team", "unlimited"]);
         let team = plans.get("team").unwrap();
         assert_eq!(team.requests_per_minute.map(NonZeroU64::get), Some(120));
@@ -303,7 +371,7 @@ mod tests {
     fn the_file_of_the_book_can_be_used() {
         let page = include_str!("../../../../docs/how-to/name-models.md");
         let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-        let located = Located { path: DEFAULT_FILE.into(), file: toml::from_str(text).unwrap() };
+        let located = Located::parse("alula.toml".into(), text).unwrap();
         let builder = Llm::builder().provider(OpenAi::new("k")).provider(Anthropic::new("k"));
         let key = |name: &str| (name == "GPU_API_KEY").then(|| "k".to_owned());
         let llm = located.apply(builder, key).unwrap().build().unwrap();

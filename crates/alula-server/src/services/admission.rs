@@ -55,11 +55,6 @@ impl Caller {
         self.exchange.id()
     }
 
-    /// The id of the request that it makes.
-    pub(crate) fn request_id(&self) -> &RequestId {
-        &self.request_id
-    }
-
     /// The models, to look something up. Calls are made with those of [`admit`](Self::admit).
     pub(crate) fn models(&self) -> Llm {
         self.models.current()

@@ -1,14 +1,14 @@
 //! The providers that the environment names.
 
-use std::time::Duration;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use alula::Secret;
 use alula_llm::{
-    Anthropic, ApiKey, Cohere, Demo, Gemini, Llm, LlmBuilder, OpenAi, providers::ollama,
+    Anthropic, ApiKey, Cohere, Demo, Gemini, Llm, LlmBuilder, OpenAi,
+    providers::ollama::{self, Found},
 };
 
 use super::metrics::LlmMetrics;
-use crate::config::{Config, ConfigError, Located, variable};
+use crate::config::{Config, ConfigError, Located, Upstream, variable};
 
 const DEMO_MODEL: &str = "demo/demo";
 
@@ -86,62 +86,131 @@ pub(crate) const HOSTED: [Hosted; 12] = [
     ),
 ];
 
-/// Sets up every provider there is: those with a key, those of the file, a local Ollama, or else
-/// the demo.
-pub(crate) async fn connect(config: &Config, file: Option<&Located>) -> Result<Llm, ConfigError> {
-    let mut builder = Llm::builder()
-        .deadlines(config.deadlines)
-        .retry(config.retry)
-        .breaker(config.breaker)
-        .proxies(config.proxies.clone());
-    let (mut default_model, mut is_demo) = (None, true);
-    for (hosted, upstream) in &config.hosted {
-        builder = match (&upstream.key, upstream.base_url.as_ref().map(Secret::expose)) {
-            (Some(key), url) => (hosted.add)(builder, key.clone(), url.map(String::as_str)),
-            // A server that speaks OpenAI's protocol may need no key.
-            (None, Some(url)) if hosted.prefix == "OPENAI" => {
-                builder.provider(OpenAi::compatible("openai", url))
-            }
-            _ => continue,
-        };
-        is_demo = false;
-        default_model = default_model.or_else(|| hosted.model.map(str::to_owned));
+/// What a process can call without a file, which stays the same as long as it runs.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    config: Arc<Config>,
+    ollama: Option<Found>,
+}
+
+/// Where a provider comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// What it speaks, or whose it is.
+    pub(crate) kind: String,
+    /// Whether the file names it, or only the environment.
+    pub(crate) is_of_file: bool,
+    pub(crate) has_key: bool,
+}
+
+impl Environment {
+    /// One without a local Ollama.
+    pub(crate) fn new(config: Arc<Config>) -> Self {
+        Self { config, ollama: None }
     }
-    match ollama::find(
-        config.ollama_host.as_ref().map(|host| host.expose().as_str()),
-        OLLAMA_TIMEOUT,
-    )
-    .await
-    {
-        Ok(Some(found)) => {
-            is_demo = false;
-            builder = builder.provider(found.provider);
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Looks for a local Ollama, beside what the configuration says.
+    pub(crate) async fn find(config: Arc<Config>) -> Self {
+        let host = config.ollama_host.as_ref().map(|host| host.expose().as_str());
+        let found = ollama::find(host, OLLAMA_TIMEOUT).await;
+        // The variable is meant for Ollama itself; the other providers work without.
+        let ollama = found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "Ollama is left out");
+            None
+        });
+        Self { config, ollama }
+    }
+
+    /// Sets up every provider there is: those with a key, those of the file, a local Ollama, or
+    /// else the demo. What is known of those that were there before stays known.
+    pub(crate) fn connect(
+        &self,
+        file: Option<&Located>,
+        before: Option<&Llm>,
+    ) -> Result<Llm, ConfigError> {
+        let config = &*self.config;
+        let mut builder = Llm::builder()
+            .deadlines(config.deadlines)
+            .retry(config.retry)
+            .breaker(config.breaker)
+            .proxies(config.proxies.clone());
+        if let Some(before) = before {
+            builder = builder.carry_over(before);
+        }
+        let mut default_model = None;
+        for (hosted, upstream) in self.hosted() {
+            let url = upstream.base_url.as_ref().map(|url| url.expose().as_str());
+            builder = match (&upstream.key, url) {
+                (Some(key), url) => (hosted.add)(builder, key.clone(), url),
+                (None, url) => {
+                    builder.provider(OpenAi::compatible("openai", url.unwrap_or_default()))
+                }
+            };
+            default_model = default_model.or_else(|| hosted.model.map(str::to_owned));
+        }
+        if let Some(found) = &self.ollama {
+            builder = builder.provider(found.provider.clone());
             if let Some(model) = found.models.first() {
                 default_model.get_or_insert(format!("ollama/{model}"));
             }
         }
-        Ok(None) => {}
-        // The variable is meant for Ollama itself; the other providers work without.
-        Err(error) => tracing::warn!(%error, "Ollama is left out"),
+        if self.is_demo(file) {
+            builder = builder.provider(Demo::new());
+            default_model = Some(DEMO_MODEL.to_owned());
+        }
+        let mut named = None;
+        if let Some(located) = file {
+            builder = located.apply(builder, variable)?;
+            named = located.file.default_model.clone();
+        }
+        let names = file.into_iter().flat_map(Located::model_names).cloned();
+        builder = builder.on_call(LlmMetrics::listener(names.collect()));
+        if config.has_collector {
+            builder = builder.meter(&opentelemetry::global::meter("alula-llm"));
+        }
+        if let Some(model) = config.model.clone().or(named).or(default_model) {
+            builder = builder.default_model(model);
+        }
+        Ok(builder.build()?)
     }
-    if is_demo && !file.is_some_and(Located::has_providers) {
-        builder = builder.provider(Demo::new());
-        default_model = Some(DEMO_MODEL.to_owned());
+
+    /// Where each provider comes from, by its name.
+    pub(crate) fn origins(&self, file: Option<&Located>) -> HashMap<String, Origin> {
+        let origin =
+            |kind: &str, is_of_file, has_key| Origin { kind: kind.to_owned(), is_of_file, has_key };
+        let hosted = self.hosted().map(|(hosted, upstream)| {
+            let name = hosted.prefix.to_ascii_lowercase();
+            // Azure's variables are those of its own programs.
+            let name = name.strip_suffix("_openai").unwrap_or(&name).to_owned();
+            (name.clone(), origin(&name, false, upstream.key.is_some()))
+        });
+        let found =
+            self.ollama.iter().map(|_| ("ollama".to_owned(), origin("ollama", false, false)));
+        let demo = self.is_demo(file).then(|| ("demo".to_owned(), origin("demo", false, false)));
+        let own = file.into_iter().flat_map(Located::providers);
+        let own = own.map(|(name, kind, has_key)| (name.to_owned(), origin(kind, true, has_key)));
+        hosted.chain(found).chain(demo).chain(own).collect()
     }
-    let mut named = None;
-    if let Some(located) = file {
-        builder = located.apply(builder, variable)?;
-        named = located.file.default_model.clone();
+
+    /// The providers of the environment: those with a key, and a server that speaks OpenAI's
+    /// protocol, which may need none.
+    fn hosted(&self) -> impl Iterator<Item = (&'static Hosted, &Upstream)> {
+        let hosted = self.config.hosted.iter().map(|(hosted, upstream)| (*hosted, upstream));
+        hosted.filter(|(hosted, upstream)| {
+            upstream.key.is_some() || hosted.prefix == "OPENAI" && upstream.base_url.is_some()
+        })
     }
-    let names = file.into_iter().flat_map(Located::model_names).cloned();
-    builder = builder.on_call(LlmMetrics::listener(names.collect()));
-    if config.has_collector {
-        builder = builder.meter(&opentelemetry::global::meter("alula-llm"));
+
+    /// Whether there is nobody else to answer.
+    fn is_demo(&self, file: Option<&Located>) -> bool {
+        self.hosted().next().is_none()
+            && self.ollama.is_none()
+            && !file.is_some_and(Located::has_providers)
     }
-    if let Some(model) = config.model.clone().or(named).or(default_model) {
-        builder = builder.default_model(model);
-    }
-    Ok(builder.build()?)
 }
 
 /// The demo alone.

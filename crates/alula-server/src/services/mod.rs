@@ -12,4 +12,5 @@ pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod readiness;
 pub(crate) mod relay;
+pub(crate) mod reload;
 pub(crate) mod usage;

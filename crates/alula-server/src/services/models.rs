@@ -16,6 +16,11 @@ impl Models {
         Self(Arc::new(ArcSwap::from_pointee(llm)))
     }
 
+    /// Puts others in their place.
+    pub(crate) fn replace(&self, llm: Llm) {
+        self.0.store(Arc::new(llm));
+    }
+
     /// Those of this moment.
     pub(crate) fn current(&self) -> Llm {
         Llm::clone(&self.0.load())

@@ -68,6 +68,19 @@ async fn a_mistake_is_named_with_its_place() {
         ("[models.fast]\ntargets = [\"demo/x\", \"nobody/m\"]", "\"nobody/m\" names none"),
         ("[models.a]\ntargets = [{ model = \"demo/x\", weight = 1, extra = 1 }]", "line 2"),
         ("[providers.demo]\nconcurrent = 0", "line 2"),
+        (
+            "[models.a]\ntargets = [\"demo/x\"]\nfallbacks = [{ model = \"demo/y\", weight = 2 }]",
+            "models.a: demo/y: fallbacks have no weight",
+        ),
+        (
+            "[models.a]\ntargets = [{ model = \"demo/x\", wait_seconds = -1 }]",
+            "models.a: demo/x: wait_seconds",
+        ),
+        (
+            "[models.a]\ntargets = [{ model = \"demo/x\", concurrent = 1 }]\n\
+             fallbacks = [{ model = \"demo/x\", concurrent = 2 }]",
+            "models.a: demo/x: it has limits twice",
+        ),
         ("modles = 1", "unknown field `modles`"),
         ("[providers.nobody]\nrequests_per_minute = 5", "\"nobody\", which is no provider"),
     ] {

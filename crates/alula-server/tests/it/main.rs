@@ -40,6 +40,7 @@ mod recorded;
 mod recordings;
 mod reference;
 mod refusals;
+mod reload;
 mod replay;
 mod sdk;
 mod secrets;

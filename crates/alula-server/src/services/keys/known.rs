@@ -153,7 +153,6 @@ impl Keys {
     }
 
     /// Replaces the plans, for keys that are known and those to come.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a reload of the file will call it"))]
     pub(crate) fn set_plans(&self, plans: Plans) {
         let plans = Arc::new(plans);
         self.0.plans.store(plans.clone());
