@@ -13,8 +13,8 @@ use crate::{
     services::usage::{
         csv,
         report::{self, UsageLine, Wanted},
-        time::now,
     },
+    time::Timestamp,
 };
 
 /// Lines that are read at a time.
@@ -78,7 +78,7 @@ pub(super) async fn usage(arguments: UsageArgs) -> Result<(), CliError> {
     });
     let groups = report::groups(&by).map_err(CliError::Usage)?;
     let wanted = Wanted { from, to, key, model, provider, status };
-    let filter = wanted.filter(now()).map_err(CliError::Usage)?;
+    let filter = wanted.filter(Timestamp::now()).map_err(CliError::Usage)?;
     let db = Db::open(&config.database).await?;
     let lines = read(&db, &groups, &filter).await.map_err(CliError::Report)?;
     if csv {

@@ -24,6 +24,40 @@ pub(crate) struct Call {
     pub(crate) key_name: Option<String>,
 }
 
+/// The values of a row, in the order of the columns.
+macro_rules! bind {
+    ($query:expr, $row:expr) => {{
+        let row: &Row = $row;
+        $query
+            .bind(row.id.to_string())
+            .bind(row.at)
+            .bind(row.request_id.as_str())
+            .bind(row.key_id.as_deref())
+            .bind(row.operation.as_str())
+            .bind(row.streamed)
+            .bind(row.asked.as_str())
+            .bind(row.provider.as_deref())
+            .bind(row.model.as_deref())
+            .bind(row.answered_by.as_deref())
+            .bind(row.service_tier.as_deref())
+            .bind(row.attempts)
+            .bind(row.cached)
+            .bind(row.tokens.input)
+            .bind(row.tokens.output)
+            .bind(row.tokens.cache_read)
+            .bind(row.tokens.cache_write)
+            .bind(row.tokens.reasoning)
+            .bind(row.tokens.audio_input)
+            .bind(row.tokens.audio_output)
+            .bind(row.cost_picos)
+            .bind(row.first_token_ms)
+            .bind(row.total_ms)
+            .bind(row.status.as_str())
+            .bind(row.error.as_deref())
+            .bind(row.http_status)
+    }};
+}
+
 /// A row of either database.
 macro_rules! call {
     ($row:expr) => {{
@@ -67,18 +101,18 @@ macro_rules! call {
 impl Db {
     /// Adds rows, of which some may be there already.
     pub(crate) async fn insert_usage(&self, rows: &[Row]) -> Result<(), DbError> {
-        static SQLITE: LazyLock<String> = LazyLock::new(|| insert("json_each($1) AS each"));
-        static POSTGRES: LazyLock<String> =
-            LazyLock::new(|| insert("jsonb_array_elements(CAST($1 AS JSONB)) AS each (value)"));
-        let sql = match self.pools() {
-            Pools::Sqlite { .. } => &*SQLITE,
-            Pools::Postgres(_) => &*POSTGRES,
-        };
-        // One value, however many rows there are: one statement, and no limit on parameters.
-        let json =
-            serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))?;
         writing!(self, |tx| {
-            sqlx::query(AssertSqlSafe(sql.as_str())).bind(json).execute(&mut *tx).await?;
+            let mut left = rows;
+            for (many, sql) in INSERTS.iter() {
+                while let Some((rows, rest)) = left.split_at_checked(*many) {
+                    let mut query = sqlx::query(AssertSqlSafe(sql.as_str()));
+                    for row in rows {
+                        query = bind!(query, row);
+                    }
+                    query.execute(&mut *tx).await?;
+                    left = rest;
+                }
+            }
         });
         Ok(())
     }
@@ -94,7 +128,7 @@ impl Db {
         if let Some(before) = before {
             where_.and("usage.id < ", before);
         }
-        let names = COLUMNS.map(|(name, _)| format!("usage.{name}")).join(", ");
+        let names = COLUMNS.map(|name| format!("usage.{name}")).join(", ");
         let sql = format!(
             "SELECT {names}, api_keys.name FROM usage \
              LEFT JOIN api_keys ON api_keys.id = usage.key_id \
@@ -132,15 +166,19 @@ impl Db {
     }
 }
 
-fn insert(rows: &str) -> String {
-    let names = COLUMNS.map(|(name, _)| name).join(", ");
-    let values = COLUMNS.map(|(name, kind)| format!("CAST(value ->> '{name}' AS {kind})"));
+/// Statements for so many rows each. There are few, so that a connection keeps them prepared.
+static INSERTS: LazyLock<[(usize, String); 3]> =
+    LazyLock::new(|| [64, 8, 1].map(|rows| (rows, insert(rows))));
+
+fn insert(rows: usize) -> String {
+    let names = COLUMNS.join(", ");
+    let row = |row: usize| {
+        let places = (1..=COLUMNS.len()).map(|column| format!("${}", row * COLUMNS.len() + column));
+        format!("({})", places.collect::<Vec<_>>().join(", "))
+    };
+    let values: Vec<String> = (0..rows).map(row).collect();
     let values = values.join(", ");
-    // Without the WHERE, SQLite takes ON for that of a join.
-    format!(
-        "INSERT INTO usage ({names}) SELECT {values} FROM {rows} WHERE TRUE \
-         ON CONFLICT (id) DO NOTHING"
-    )
+    format!("INSERT INTO usage ({names}) VALUES {values} ON CONFLICT (id) DO NOTHING")
 }
 
 #[cfg(test)]

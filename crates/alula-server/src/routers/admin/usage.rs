@@ -10,9 +10,9 @@ use crate::{
     },
     services::usage::{
         csv,
-        report::{self, Part, UsageCall, UsageLine, UsageSums, Wanted, time_text},
-        time::now,
+        report::{self, Part, UsageCall, UsageLine, UsageSums, Wanted},
     },
+    time::Timestamp,
 };
 
 /// How many lines there are if nobody says, and at most.
@@ -29,7 +29,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// How calls are added up.
 #[derive(Deserialize, JsonSchema, Validate)]
-struct By {
+struct UsageBy {
     /// What they are added up by, with commas between: `day`, `key`, `model`, `provider`,
     /// `operation`, `status`.
     #[serde(default = "day")]
@@ -50,7 +50,7 @@ fn lines() -> u32 {
 
 /// A part of a list.
 #[derive(Deserialize, JsonSchema, Validate)]
-struct CallsPage {
+struct CallPage {
     /// How many calls, at most.
     #[serde(default = "calls")]
     #[schemars(range(min = 1, max = CALLS_MAX))]
@@ -63,7 +63,7 @@ fn calls() -> u32 {
 
 /// Where a list goes on, and what it is written in.
 #[derive(Deserialize, JsonSchema, Validate)]
-struct From {
+struct Paging {
     /// The `next_cursor` of the page before. CSV is always whole.
     #[serde(default)]
     cursor: Option<String>,
@@ -88,7 +88,7 @@ struct Accept {
     accept: Option<String>,
 }
 
-impl From {
+impl Paging {
     fn is_csv(&self, accept: &Accept) -> bool {
         let wants_csv = || accept.accept.as_deref().is_some_and(|it| it.contains("text/csv"));
         self.format.map_or_else(wants_csv, |format| format == Format::Csv)
@@ -99,9 +99,9 @@ impl From {
 #[derive(Serialize, JsonSchema)]
 struct UsageReport {
     /// The beginning of the report.
-    from: String,
+    from: Timestamp,
     /// Its end, which is not part of it.
-    to: String,
+    to: Timestamp,
     /// `UTC`, which days and times are in.
     time_zone: &'static str,
     /// The sums, in the order of what they are by.
@@ -117,9 +117,9 @@ struct UsageReport {
 #[derive(Serialize, JsonSchema)]
 struct UsageCalls {
     /// The beginning of the list.
-    from: String,
+    from: Timestamp,
     /// Its end, which is not part of it.
-    to: String,
+    to: Timestamp,
     /// `UTC`, which times are in.
     time_zone: &'static str,
     /// The calls, newest first.
@@ -136,12 +136,12 @@ struct UsageCalls {
 async fn usage(
     db: State<Db>,
     Query(wanted): Query<Wanted>,
-    Query(by): Query<By>,
-    Query(from): Query<From>,
+    Query(by): Query<UsageBy>,
+    Query(from): Query<Paging>,
     Header(accept): Header<Accept>,
 ) -> Result<Either<Json<UsageReport>, ByteStream<impl Stream<Item = Result<String>>>>> {
     let groups = report::groups(&by.group_by)?;
-    let filter = wanted.filter(now())?;
+    let filter = wanted.filter(Timestamp::now())?;
     if from.is_csv(&accept) {
         let head = csv::head(&UsageLine::empty(&groups));
         let page = move |cursor: Option<String>| {
@@ -169,13 +169,13 @@ async fn usage(
 async fn usage_calls(
     db: State<Db>,
     Query(wanted): Query<Wanted>,
-    Query(page): Query<CallsPage>,
-    Query(from): Query<From>,
+    Query(page): Query<CallPage>,
+    Query(from): Query<Paging>,
     Header(accept): Header<Accept>,
 ) -> Result<Either<Json<UsageCalls>, ByteStream<impl Stream<Item = Result<String>>>>> {
-    let filter = wanted.filter(now())?;
+    let filter = wanted.filter(Timestamp::now())?;
     if from.is_csv(&accept) {
-        let head = csv::head(&UsageCall::empty());
+        let head = csv::head(&UsageCall::example());
         let page = move |cursor: Option<String>| {
             let (db, filter) = (Db::clone(&db), filter.clone());
             async move { report::calls(&db, &filter, cursor.as_deref(), CALLS_MAX).await }
@@ -188,8 +188,8 @@ async fn usage_calls(
     Ok(Either::Left(Json(UsageCalls { from, to, time_zone: "UTC", data, next_cursor })))
 }
 
-fn ends(filter: &Filter) -> (String, String) {
-    (time_text(filter.from), time_text(filter.to))
+fn ends(filter: &Filter) -> (Timestamp, Timestamp) {
+    (Timestamp::from_millis(filter.from), Timestamp::from_millis(filter.to))
 }
 
 /// A list as CSV, read from the database page by page: a client that reads slowly holds no

@@ -8,12 +8,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    row::Tokens,
+    row::{Row, Tokens},
     time::{self, DAY},
 };
-use crate::db::{
-    Db, DbError,
-    usage::{Call, Filter, Group, Line, Status, Sums},
+use crate::{
+    db::{
+        Db, DbError,
+        usage::{Call, Filter, Group, Line, Status, Sums},
+    },
+    time::Timestamp,
 };
 
 /// Days of a report that says nothing of them.
@@ -83,7 +86,7 @@ impl From<Mistake> for HttpError {
 
 impl Wanted {
     /// The same for the database.
-    pub(crate) fn filter(self, now: i64) -> Result<Filter, Mistake> {
+    pub(crate) fn filter(self, now: Timestamp) -> Result<Filter, Mistake> {
         let read = |name, text: Option<String>| match text {
             Some(text) => match time::parse(&text) {
                 Some(found) => Ok(Some(found)),
@@ -93,7 +96,7 @@ impl Wanted {
         };
         let from = read("from", self.from)?.map(|(at, _)| at);
         let to = read("to", self.to)?.map(|(at, is_day)| if is_day { at + DAY } else { at });
-        let to = to.unwrap_or(now + 1);
+        let to = to.unwrap_or(now.as_millis() + 1);
         // With whole days, so that the first is not a part of one.
         let from = from.unwrap_or(((to - 1).div_euclid(DAY) - DAYS + 1) * DAY);
         let Self { key, model, provider, status, .. } = self;
@@ -297,12 +300,12 @@ impl UsageSums {
 }
 
 /// One call.
-#[derive(Debug, Default, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct UsageCall {
     /// The id of the row.
     id: String,
-    /// When the call ended, in UTC.
-    at: String,
+    /// When the call ended.
+    at: Timestamp,
     /// The request that the call was made for; one of a batch made several.
     request_id: String,
     /// The id of the key; empty if none was needed.
@@ -346,16 +349,16 @@ pub(crate) struct UsageCall {
 }
 
 impl UsageCall {
-    /// A call with nothing in it, for the names of its fields.
-    pub(crate) fn empty() -> Self {
-        Self::default()
+    /// Some call, for the names of its fields.
+    pub(crate) fn example() -> Self {
+        Self::new(Call { row: Row::default(), key_name: None })
     }
 
     fn new(Call { row, key_name }: Call) -> Self {
         let picos = row.cost_picos.map(i128::from);
         Self {
             id: row.id.to_string(),
-            at: time::text(row.at),
+            at: Timestamp::from_millis(row.at),
             request_id: row.request_id,
             key: row.key_id.unwrap_or_default(),
             key_name: key_name.unwrap_or_default(),
@@ -380,11 +383,6 @@ impl UsageCall {
     }
 }
 
-/// A time as reports write it.
-pub(crate) fn time_text(at: i64) -> String {
-    time::text(at)
-}
-
 fn micros(picos: i128) -> i64 {
     let up = picos + PICOS_PER_MICRO - 1;
     i64::try_from(up / PICOS_PER_MICRO).unwrap_or(i64::MAX)
@@ -404,8 +402,9 @@ mod tests {
     fn filter(from: Option<&str>, to: Option<&str>) -> Result<(String, String), Mistake> {
         let text = |text: Option<&str>| text.map(str::to_owned);
         let wanted = Wanted { from: text(from), to: text(to), ..Wanted::default() };
-        let filter = wanted.filter(20_783 * DAY + 5)?;
-        Ok((time_text(filter.from), time_text(filter.to)))
+        let filter = wanted.filter(Timestamp::from_millis(20_783 * DAY + 5))?;
+        let text = |at| Timestamp::from_millis(at).to_string();
+        Ok((text(filter.from), text(filter.to)))
     }
 
     #[test]

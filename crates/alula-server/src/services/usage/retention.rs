@@ -5,8 +5,11 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::time::{self, DAY};
-use crate::db::{Db, DbError};
+use super::time::DAY;
+use crate::{
+    db::{Db, DbError},
+    time::Timestamp,
+};
 
 /// How often old rows are looked for.
 const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -19,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) async fn run(db: Db, days: u32, closing: CancellationToken) {
     let pruning = async {
         loop {
-            match prune(&db, time::now() - i64::from(days) * DAY).await {
+            match prune(&db, Timestamp::now().as_millis() - i64::from(days) * DAY).await {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, days, "old usage is deleted"),
                 Err(error) => tracing::warn!(%error, "old usage is not deleted"),

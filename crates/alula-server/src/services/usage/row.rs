@@ -1,11 +1,13 @@
 //! One call, as the ledger keeps it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use alula_llm::{CallRecord, Error, Outcome, Usage, model::Protocol};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::time::Timestamp;
 
 /// Names are cut here: a client may ask for a model of megabytes.
 const NAME_CHARS_MAX: usize = 200;
@@ -13,7 +15,7 @@ const NAME_CHARS_MAX: usize = 200;
 const TOKENS_MAX: u64 = 1_000_000_000_000;
 
 /// A row of the table `usage`, whose columns have the names of these fields.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// A UUID of version 7: rows are ordered by the time of their end.
     pub(crate) id: Uuid,
@@ -67,40 +69,40 @@ pub(crate) struct Tokens {
     pub(crate) audio_output: Option<i64>,
 }
 
-/// The columns and their types, in the order in which [`Row`] has them.
-pub(crate) const COLUMNS: [(&str, &str); 26] = [
-    ("id", "TEXT"),
-    ("at", "BIGINT"),
-    ("request_id", "TEXT"),
-    ("key_id", "TEXT"),
-    ("operation", "TEXT"),
-    ("streamed", "BIGINT"),
-    ("asked", "TEXT"),
-    ("provider", "TEXT"),
-    ("model", "TEXT"),
-    ("answered_by", "TEXT"),
-    ("service_tier", "TEXT"),
-    ("attempts", "BIGINT"),
-    ("cached", "BIGINT"),
-    ("input_tokens", "BIGINT"),
-    ("output_tokens", "BIGINT"),
-    ("cache_read_tokens", "BIGINT"),
-    ("cache_write_tokens", "BIGINT"),
-    ("reasoning_tokens", "BIGINT"),
-    ("audio_input_tokens", "BIGINT"),
-    ("audio_output_tokens", "BIGINT"),
-    ("cost_picos", "BIGINT"),
-    ("first_token_ms", "BIGINT"),
-    ("total_ms", "BIGINT"),
-    ("status", "TEXT"),
-    ("error", "TEXT"),
-    ("http_status", "BIGINT"),
+/// The columns, in the order in which [`Row`] has them.
+pub(crate) const COLUMNS: [&str; 26] = [
+    "id",
+    "at",
+    "request_id",
+    "key_id",
+    "operation",
+    "streamed",
+    "asked",
+    "provider",
+    "model",
+    "answered_by",
+    "service_tier",
+    "attempts",
+    "cached",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "cost_picos",
+    "first_token_ms",
+    "total_ms",
+    "status",
+    "error",
+    "http_status",
 ];
 
 impl Row {
     /// The row of a call that has ended now, made for a request in the words of this protocol.
     pub(super) fn new(record: &CallRecord, request_id: &str, protocol: Option<Protocol>) -> Self {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = Timestamp::now().as_millis();
         let (status, error) = match &record.outcome {
             Outcome::Answered => ("answered", None),
             Outcome::Failed(kind) => ("failed", Some(kind.name())),
@@ -108,7 +110,7 @@ impl Row {
         };
         Self {
             id: new_id(at),
-            at: milliseconds(at),
+            at,
             request_id: name(request_id),
             key_id: record.scope.as_deref().map(name),
             operation: record.operation.to_owned(),
@@ -174,8 +176,8 @@ fn http_status(record: &CallRecord, protocol: Option<Protocol>) -> Option<i64> {
     }
 }
 
-fn new_id(at: Duration) -> Uuid {
-    let milliseconds = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+fn new_id(at: i64) -> Uuid {
+    let milliseconds = u64::try_from(at).unwrap_or_default();
     let mut random = [0; 10];
     fastrand::fill(&mut random);
     uuid::Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid()
@@ -211,7 +213,7 @@ pub(crate) mod tests {
     /// A row of a call that ended then.
     pub(crate) fn row_at(at: i64) -> Row {
         Row {
-            id: new_id(Duration::from_millis(at.unsigned_abs())),
+            id: new_id(at),
             at,
             request_id: "r".to_owned(),
             key_id: None,
@@ -238,13 +240,12 @@ pub(crate) mod tests {
     fn a_row_has_the_columns() {
         let row = serde_json::to_value(row_at(1)).unwrap();
         let fields: Vec<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(fields, COLUMNS.map(|(name, _)| name));
+        assert_eq!(fields, COLUMNS);
     }
 
     #[test]
     fn ids_are_ordered_by_time() {
-        let ids: Vec<String> =
-            (1..100).map(|at| new_id(Duration::from_millis(at)).to_string()).collect();
+        let ids: Vec<String> = (1..100).map(|at| new_id(at).to_string()).collect();
         assert!(ids.is_sorted());
         assert!(ids.iter().all(|id| id.as_bytes()[14] == b'7'), "{ids:?}");
     }

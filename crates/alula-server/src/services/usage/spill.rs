@@ -123,7 +123,7 @@ impl Spill {
 impl Waiting {
     fn create(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
-        let path = dir.join(format!("{PREFIX}{}{SUFFIX}", unique()));
+        let path = dir.join(format!("{PREFIX}{}{SUFFIX}", Uuid::now_v7()));
         let file = OpenOptions::new().create_new(true).read(true).append(true).open(&path)?;
         file.lock()?;
         Ok(Self { file: Arc::new(file), path, length: 0, done: 0 })
@@ -192,12 +192,6 @@ fn read(mut file: &File, from: u64, length: u64, rows_max: usize) -> io::Result<
         }
     }
     Ok(read)
-}
-
-fn unique() -> Uuid {
-    let mut random = [0; 16];
-    fastrand::fill(&mut random);
-    uuid::Builder::from_random_bytes(random).into_uuid()
 }
 
 #[cfg(test)]

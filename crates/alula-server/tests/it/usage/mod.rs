@@ -160,8 +160,7 @@ async fn a_failure_is_a_row_too() {
     alula.post("/v1/messages", &messages(MODEL, false)).await.is(529);
     fake.turn().says(["a", "b", "c"]).then(Fault::CloseAfter(1));
     assert_eq!(alula.post(CHAT, &messages(MODEL, true)).await.status, 200);
-    alula.post(CHAT, &messages("nobody/m", false)).await.is(404);
-    let calls = alula.calls(4).await;
+    let calls = alula.calls(3).await;
     let endings: Vec<_> = calls.iter().map(ending).collect();
     assert_eq!(
         endings,
@@ -169,14 +168,12 @@ async fn a_failure_is_a_row_too() {
             ("failed", "auth", Some(502)),
             ("failed", "overloaded", Some(529)),
             ("failed", "stream", Some(200)),
-            ("failed", "not_found", Some(404)),
         ]
     );
     let attempts: Vec<u64> = calls.iter().map(|it| it["attempts"].as_u64().unwrap()).collect();
-    assert_eq!(attempts, [1, 2, 1, 0]);
-    // Nobody knows what those cost that a provider got.
-    let costs: Vec<Option<u64>> = calls.iter().map(|it| it["cost_micro_usd"].as_u64()).collect();
-    assert_eq!(costs, [None, None, None, Some(0)]);
+    assert_eq!(attempts, [1, 2, 1]);
+    // Nobody knows what they cost, as a provider had them.
+    assert!(calls.iter().all(|call| call["cost_micro_usd"].is_null()), "{calls:#?}");
 }
 
 #[tokio::test]

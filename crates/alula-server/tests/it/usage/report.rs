@@ -1,21 +1,23 @@
 //! What the ledger says.
 
-use alula_llm::testing::FakeProvider;
+use alula_llm::testing::{FakeProvider, Fault};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{CHAT, MODEL, messages, question, serve_fake};
+use super::{MODEL, question, serve_fake};
 use crate::process::{Alula, alula, serve};
 
-/// A server that has answered six calls: four of a model with a price, one without, one of nobody.
+/// A server that has made six calls: four of a model with a price, one without, and one that
+/// failed.
 async fn used(database: &str) -> (FakeProvider, Alula) {
     let fake = FakeProvider::start().await;
+    fake.turn().then(Fault::Status(400));
     fake.always().says("Hi").usage(1_000, 100);
     let alula = serve_fake(&fake).env("DATABASE_URL", database).listen();
+    alula.post("/chat", &question("openai/=cmd")).await.is(400);
     for model in [MODEL, MODEL, MODEL, MODEL, "openai/unpriced"] {
         alula.post("/chat", &question(model)).await.is(200);
     }
-    alula.post(CHAT, &messages("nobody/=cmd", false)).await.is(404);
     alula.calls(6).await;
     (fake, alula)
 }
@@ -30,23 +32,23 @@ async fn calls_are_added_up_by_what_is_asked_for() {
     let report = alula.get("/admin/usage?group_by=model").await.is(200);
     assert_eq!(report["time_zone"], "UTC");
     let lines = &report["data"];
-    assert_eq!(values(lines, "model"), ["gpt-4o-mini", "nobody/=cmd", "unpriced"]);
-    assert_eq!(values(lines, "calls"), [4, 1, 1]);
-    assert_eq!(values(lines, "failed_calls"), [0, 1, 0]);
-    assert_eq!(values(lines, "cost_micro_usd"), [&json!(840), &json!(0), &Value::Null]);
-    assert_eq!(values(lines, "calls_without_cost"), [0, 0, 1]);
+    assert_eq!(values(lines, "model"), ["=cmd", "gpt-4o-mini", "unpriced"]);
+    assert_eq!(values(lines, "calls"), [1, 4, 1]);
+    assert_eq!(values(lines, "failed_calls"), [1, 0, 0]);
+    assert_eq!(values(lines, "cost_micro_usd"), [&Value::Null, &json!(840), &Value::Null]);
+    assert_eq!(values(lines, "calls_without_cost"), [1, 0, 1]);
     let totals = &report["totals"];
     assert_eq!((&totals["calls"], &totals["input_tokens"]), (&json!(6), &json!(5_000)));
     assert_eq!(
         (&totals["cost_usd"], &totals["calls_without_cost"]),
-        (&json!("0.00084"), &json!(1))
+        (&json!("0.00084"), &json!(2))
     );
 
     let days = alula.get("/admin/usage").await.is(200);
     let whole = values(&days["data"], "calls").iter().map(|it| it.as_u64().unwrap()).sum::<u64>();
     assert_eq!(whole, 6);
     let failed = alula.get("/admin/usage?group_by=provider,status&status=failed").await.is(200);
-    assert_eq!(values(&failed["data"], "provider"), [""]);
+    assert_eq!(values(&failed["data"], "provider"), ["openai"]);
     let other = alula.get("/admin/usage?model=gpt-4o-mini&provider=anthropic").await.is(200);
     assert_eq!((&other["data"], &other["totals"]["calls"]), (&json!([]), &json!(0)));
     let before = alula.get("/admin/usage?to=2020-01-01&from=2019-01-01").await.is(200);
@@ -81,14 +83,14 @@ async fn a_spreadsheet_gets_texts_that_are_no_formulas() {
     assert_eq!(csv.header("content-disposition"), "attachment; filename=\"usage.csv\"");
     let lines: Vec<&str> = csv.text.split_terminator("\r\n").collect();
     assert!(lines[0].starts_with("model,calls,failed_calls,"), "{csv:?}");
-    assert_eq!(lines[1], "gpt-4o-mini,4,0,0,0,0,4000,400,0,0,0,0,0,840,0.00084");
+    assert_eq!(lines[1], "\"'=cmd\",1,1,0,0,1,0,0,0,0,0,0,0,,");
+    assert_eq!(lines[2], "gpt-4o-mini,4,0,0,0,0,4000,400,0,0,0,0,0,840,0.00084");
     assert_eq!(lines.len(), 4);
     let request = crate::client::http().get(alula.url("/admin/usage/calls"));
     let calls = crate::client::Answer::of(request.header("accept", "text/csv")).await;
     assert!(calls.text.starts_with("id,at,request_id,key,key_name,operation,"), "{calls:?}");
     assert_eq!(calls.text.lines().count(), 7);
-    let formula = alula.get("/admin/usage?group_by=model&format=csv&status=failed").await;
-    assert!(formula.text.contains("\r\nnobody/=cmd,1,1,"), "{formula:?}");
+    assert!(calls.text.contains(",openai/=cmd,openai,\"'=cmd\","), "{calls:?}");
 }
 
 #[tokio::test]
@@ -125,9 +127,10 @@ async fn the_command_line_reads_the_same() {
     let lines: Vec<Vec<&str>> =
         table.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0], ["model", "calls", "failed", "unpriced", "input", "output", "usd"]);
-    assert_eq!(lines[1], ["gpt-4o-mini", "4", "0", "0", "4000", "400", "0.00084"]);
+    assert_eq!(lines[1], ["=cmd", "1", "1", "1", "0", "0", "?"]);
+    assert_eq!(lines[2], ["gpt-4o-mini", "4", "0", "0", "4000", "400", "0.00084"]);
     assert_eq!(lines[3], ["unpriced", "1", "0", "1", "1000", "100", "?"]);
-    assert_eq!(lines[4], ["total", "6", "1", "1", "5000", "500", "0.00084"]);
+    assert_eq!(lines[4], ["total", "6", "1", "2", "5000", "500", "0.00084"]);
     let json = usage(&["--by", "provider", "--status", "answered", "--json"]);
     let line: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((&line["provider"], &line["calls"]), (&json!("openai"), &json!(5)));

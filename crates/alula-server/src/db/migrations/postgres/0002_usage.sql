@@ -40,4 +40,3 @@ CREATE TABLE usage (
     -- What the client got. NULL: it left before.
     http_status BIGINT
 );
-CREATE INDEX usage_key ON usage (key_id, id);
