@@ -151,6 +151,33 @@ impl Prices {
         Ok(self)
     }
 
+    /// The same with the prices in a list of a file that holds other things too.
+    ///
+    /// ```
+    /// use alula_llm::Prices;
+    ///
+    /// let settings = r#"
+    ///     listen = "0.0.0.0"
+    ///
+    ///     [[prices]]
+    ///     name = "gpu"
+    ///     as_of = "2026-11-01"
+    ///     source = "our own machine"
+    ///     prices = [{ models = ["*"], free = true }]
+    /// "#;
+    /// let prices = Prices::builtin().with_toml_list(settings, "prices")?;
+    /// assert!(prices.cost("gpu", "llama", &Default::default()).is_some());
+    /// # Ok::<(), alula_llm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), which names the line, the row and the field.
+    pub fn with_toml_list(mut self, text: &str, list: &str) -> Result<Self> {
+        self.layers.insert(0, Arc::new(read::layer_in(text, list)?));
+        Ok(self)
+    }
+
     /// What a call in the standard tier cost that has just been answered; `None` if that is not
     /// known.
     ///

@@ -35,15 +35,26 @@ const RATES: [(&str, CostKind); 13] = [
 type Item<'d> = Spanned<DeValue<'d>>;
 type Tiers = Vec<(Box<str>, Tier)>;
 
-/// Reads the prices of a file.
+/// Reads the prices of a file that holds nothing else.
 pub(super) fn layer(text: &str) -> Result<Layer> {
+    read(text, "provider", true)
+}
+
+/// Reads the prices of the providers in one list of a file.
+pub(super) fn layer_in(text: &str, list: &str) -> Result<Layer> {
+    read(text, list, false)
+}
+
+fn read(text: &str, list: &str, is_alone: bool) -> Result<Layer> {
     let place = Place { text, provider: "", model: "" };
     let document = DeTable::parse(text)
         .map_err(|error| place.wrong(error.span().unwrap_or_default(), error.message()))?;
-    place.known(document.get_ref(), &["provider"])?;
+    if is_alone {
+        place.known(document.get_ref(), &[list])?;
+    }
     let mut layer = Layer::new();
-    if let Some(providers) = document.get_ref().get("provider") {
-        for provider in place.list("provider", providers)? {
+    if let Some(providers) = document.get_ref().get(list) {
+        for provider in place.list(list, providers)? {
             place.provider(provider, &mut layer)?;
         }
     }

@@ -293,8 +293,8 @@ impl Llm {
     }
 
     /// The same, telling `listener` what becomes of its calls, as
-    /// [`LlmBuilder::on_call`] does of all calls: each is told once, when it has ended. It takes the
-    /// place of an earlier one.
+    /// [`LlmBuilder::on_call`] does of all calls: each is told once, when it has ended. Who listened
+    /// before still does.
     ///
     /// What the listener holds is dropped with the last of the calls and of the clones: a permit, say,
     /// for as long as a stream runs.
@@ -317,7 +317,7 @@ impl Llm {
     /// ```
     #[must_use]
     pub fn observed(&self, listener: impl Fn(&CallRecord) + Send + Sync + 'static) -> Self {
-        let listener = Some(Listener::new(listener));
+        let listener = Some(Listener::new(listener, self.listener.clone()));
         Self { inner: self.inner.clone(), scope: self.scope.clone(), listener }
     }
 

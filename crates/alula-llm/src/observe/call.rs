@@ -254,7 +254,7 @@ mod tests {
             Call::begin(told, "chat", "m", false).0.is_some()
         };
         assert!(!begins(Observer::default(), None));
-        assert!(begins(Observer::default(), Some(&Listener::new(|_| {}))));
+        assert!(begins(Observer::default(), Some(&Listener::new(|_| {}, None))));
         let mut observer = Observer::default();
         observer.hooks.push(Arc::new(|_| {}));
         assert!(begins(observer, None));

@@ -29,15 +29,26 @@ type Hook = Arc<dyn Fn(&CallRecord) + Send + Sync>;
 
 /// Who listens to the calls of one [`Llm`](crate::Llm).
 #[derive(Clone)]
-pub(crate) struct Listener(Hook);
+pub(crate) struct Listener {
+    hook: Hook,
+    /// Who listens besides.
+    others: Option<Arc<Self>>,
+}
 
 impl Listener {
-    pub(crate) fn new(hook: impl Fn(&CallRecord) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(hook))
+    pub(crate) fn new(
+        hook: impl Fn(&CallRecord) + Send + Sync + 'static,
+        others: Option<Self>,
+    ) -> Self {
+        Self { hook: Arc::new(hook), others: others.map(Arc::new) }
     }
 
     fn tell(&self, record: &CallRecord) {
-        (self.0)(record);
+        let mut next = Some(self);
+        while let Some(listener) = next {
+            (listener.hook)(record);
+            next = listener.others.as_deref();
+        }
     }
 }
 

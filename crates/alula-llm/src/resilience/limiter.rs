@@ -169,7 +169,8 @@ impl Limiter {
             return Err(NoTurn::TooLarge);
         }
         // What was booked while the shared state was away is known here only.
-        let wait_min = match shared.store.has_gaps(inner.begin(WINDOW + 1)) {
+        let has_gaps = shared.store.has_gaps(inner.begin(WINDOW + 1));
+        let wait_min = match has_gaps {
             true => inner.wait(&mut inner.windows(), inner.epoch.elapsed(), tokens)?,
             false => Duration::ZERO,
         };
@@ -178,8 +179,21 @@ impl Limiter {
         let Some(turn) = shared.store.reserve(&shared.key, booking).await else { return Ok(None) };
         let turn = turn.map_err(|(wait, level)| NoTurn::After(wait, level))?;
         let now = inner.epoch.elapsed();
-        let at = now + turn.wait;
-        let second = inner.windows().book(inner.second(now), inner.second(at), tokens);
+        let mut windows = inner.windows();
+        // Others may have booked here meanwhile what the shared state does not know.
+        let wait_min = match has_gaps {
+            true => inner.wait(&mut windows, now, tokens)?,
+            false => Duration::ZERO,
+        };
+        if wait_min > wait_max {
+            drop(windows);
+            let given_back = Correction { slot: turn.slot, booked: tokens, used: None };
+            shared.store.correct(&shared.key, given_back);
+            return Err(NoTurn::After(wait_min, turn.level));
+        }
+        let at = now + turn.wait.max(wait_min);
+        let second = windows.book(inner.second(now), inner.second(at), tokens);
+        drop(windows);
         let mut reservation = self.reservation(at, second, tokens, turn.level);
         reservation.turn = Some(turn);
         Ok(Some(reservation))

@@ -106,7 +106,7 @@ impl Quota {
     /// away each process holds to the limit on its own.
     #[cfg(feature = "redis")]
     pub fn shared(limit: RateLimit, redis: &super::Redis, name: &str) -> Self {
-        let shared = redis.open().of(&format!("quota:{name}"));
+        let shared = redis.clone().open().of(&format!("quota:{name}"));
         Self { limiter: Limiter::new(at_once(limit), Some(shared)) }
     }
 

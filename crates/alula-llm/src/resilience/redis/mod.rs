@@ -30,8 +30,10 @@ use crate::{Error, ErrorKind, Result};
 const JOBS_MAX: usize = 1_024;
 
 /// A Redis, or a Valkey, in which processes share what limits a provider: the state of breakers,
-/// and the requests and tokens of the last minute. [Quotas](crate::Quota) of one's own callers are
-/// shared in the same way. Clones share one connection.
+/// and the requests and tokens of the last minute.
+///
+/// [Quotas](crate::Quota) of one's own callers are shared in the same way. Clones of this share one
+/// connection.
 ///
 /// Limits then hold for all processes together, and one process tries again for all of them what
 /// the others leave alone. Concurrency and the budget of retries stay those of each process.
@@ -111,7 +113,7 @@ impl Redis {
 
     /// How it stands with it.
     pub fn state(&self) -> SharedState {
-        self.open().state()
+        self.clone().open().state()
     }
 
     fn route(&self) -> Route {
@@ -119,12 +121,12 @@ impl Redis {
         Route { client: self.client.clone(), alive_key, timeout: self.timeout }
     }
 
-    pub(crate) fn open(&self) -> Sharing {
+    pub(crate) fn open(self) -> Sharing {
         let store = self.store.get_or_init(|| {
             let (status, queue) = (Arc::new(Status::new()), Mutex::new(None));
             Arc::new(RedisStore { route: self.route(), status, queue })
         });
-        Sharing::new(store.clone(), self.prefix.clone())
+        Sharing::new(store.clone(), self.prefix)
     }
 }
 
