@@ -2,6 +2,7 @@
 
 use alula::{App, Router, Shutdown, Startup, otel::Telemetry};
 use alula_llm::Llm;
+use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -11,10 +12,13 @@ use crate::{
         admin, anthropic, chat, conversations, health, jobs as jobs_router, metrics, openai,
     },
     services::{
+        admission::Entry,
+        budgets::Budgets,
         conversations::Conversations,
         exchange::ObserveLayer,
         jobs::Jobs,
         keys::Keys,
+        limits::KeyLimits,
         metrics::{LlmMetrics, describe_process},
         models::Models,
         readiness::Health,
@@ -36,6 +40,7 @@ pub(crate) struct Services {
     unwritten: Unwritten,
     pub(crate) reload: Reload,
     hangup: Hangup,
+    pub(crate) entry: Entry,
 }
 
 impl Services {
@@ -57,6 +62,10 @@ impl Services {
             without_keys: WithoutKeys::ThisMachine,
             ledger,
             unwritten,
+            entry: Entry {
+                limits: KeyLimits::new(config.redis.clone()),
+                budgets: Budgets::new(db.clone(), config.budgets),
+            },
             reload: Reload::new(start, models.clone(), keys.clone()),
             hangup,
             models,
@@ -75,10 +84,11 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         jobs: jobs.clone(),
         keys: keys.clone(),
         ledger: ledger.clone(),
+        budgets: services.entry.budgets.clone(),
         reload: reload.clone(),
         hangup: services.hangup,
     };
-    let unwritten = services.unwritten;
+    let (entry, unwritten) = (services.entry, services.unwritten);
     describe_process();
     LlmMetrics::watch(&models);
     let health = Health::new(db.clone(), models.clone(), shutdown);
@@ -104,6 +114,7 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         .state(without_keys)
         .state(ledger)
         .state(reload)
+        .state(entry)
         .lifespan(|startup| async move { Ok(beside.start(startup, unwritten)) })
         .depends::<this_machine>()
         .include(Router::new().tag("Health").routes(health::routes()))
@@ -131,6 +142,7 @@ struct Beside {
     jobs: Jobs,
     keys: Keys,
     ledger: Ledger,
+    budgets: Budgets,
     reload: Reload,
     hangup: Hangup,
 }
@@ -138,14 +150,20 @@ struct Beside {
 impl Beside {
     /// Begins with it, and ends it after the last request: first what writes, then the database.
     fn start(self, startup: Startup, unwritten: Unwritten) -> Startup {
-        let Self { db, jobs, keys, ledger, reload, hangup } = self;
+        let Self { db, jobs, keys, ledger, budgets, reload, hangup } = self;
         jobs.start();
         unwritten.start(&ledger, db.clone());
+        let watches: [BoxFuture<'static, ()>; 3] = [
+            Box::pin(keys.watch()),
+            Box::pin(reload.watch(hangup)),
+            Box::pin(budgets.clone().run()),
+        ];
         #[expect(clippy::disallowed_methods, reason = "the shutdown ends them")]
-        let watches = [tokio::spawn(keys.watch()), tokio::spawn(reload.watch(hangup))];
+        let watches = watches.map(tokio::spawn);
         startup.on_shutdown(async move {
             watches.iter().for_each(JoinHandle::abort);
             jobs.close();
+            budgets.close().await;
             ledger.close().await;
             db.close().await;
         })

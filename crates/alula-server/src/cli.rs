@@ -62,6 +62,15 @@ Environment:
   NO_PROXY                               hosts that are called without a proxy
   DATABASE_URL                           where keys and usage are kept: postgres://…, or a file of
                                          SQLite (sqlite://data/alula.db)
+  REDIS_URL                              where processes share limits of keys and of providers, and
+                                         the state of breakers: redis://…; else each has its own
+  ALULA_BUDGET_LEASE_SECONDS             a process that is not heard of is gone, and its calls are
+                                         charged to the budgets of their keys (60)
+  ALULA_UNKNOWN_PRICES                   whether keys with a budget may ask models without a price,
+                                         as if they were free: allow or refuse (refuse)
+  ALULA_UNKNOWN_MODEL_INPUT_TOKENS, ALULA_UNKNOWN_MODEL_OUTPUT_TOKENS
+                                         how large a model is taken for that nobody knows
+                                         (1048576, 131072)
   ALULA_CONVERSATION_TOKENS_MAX          the most of a conversation that a model gets (128000)
   ALULA_KEYS_STALE_SECONDS               known keys are good while the database is away (300)
   ALULA_USAGE_QUEUE                      calls that wait to be written to the ledger (65536)
@@ -271,6 +280,11 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     let start = Start::read(Source::new(file.as_deref()), environment)?;
     if Workers::this_worker().is_none() {
         warn_of_unknown(&variables_beside(start.file()));
+    }
+    if let Some(redis) = &config.redis
+        && let Err(error) = redis.check().await
+    {
+        tracing::warn!(%error, "Redis is away: each process has its own limits until it is there");
     }
     let llm = start.connect()?;
     let db = Db::open(&config.database).await?;

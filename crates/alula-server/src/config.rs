@@ -14,10 +14,10 @@ use std::{
 
 use alula::{Limits, Secret};
 use alula_jobs::webhook::ClientError;
-use alula_llm::{ApiKey, BreakerPolicy, Deadlines, Proxies, RetryPolicy};
+use alula_llm::{ApiKey, BreakerPolicy, Deadlines, ModelSize, Proxies, Redis, RetryPolicy};
 
 pub(crate) use self::{
-    file::{FileError, Located},
+    file::{FileError, Located, usual_prices},
     source::Source,
     unknown::warn_of_unknown,
 };
@@ -25,6 +25,7 @@ use crate::{
     db::DatabaseUrl,
     logging::{LogFilter, LogFormat},
     services::{
+        budgets::BudgetSettings,
         jobs::{JobLimits, WebhookSettings},
         llm::{HOSTED, Hosted},
         usage::LedgerSettings,
@@ -39,6 +40,11 @@ const CONVERSATION_TOKENS_MAX: u64 = 128_000;
 /// How long keys are good by default while the database is away, and nobody knows which are revoked.
 const KEYS_STALE: Duration = Duration::from_secs(300);
 
+/// How long a process is believed to make its calls without a word.
+const BUDGET_LEASE: Duration = Duration::from_secs(60);
+/// A model of unknown size is as large as the largest that many providers have.
+const UNKNOWN_MODEL: ModelSize = ModelSize { input: 1_048_576, output: 131_072 };
+
 /// The settings of the server.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -49,6 +55,10 @@ pub(crate) struct Config {
     pub(crate) ollama_host: Option<Secret<String>>,
     /// Where keys and usage are kept.
     pub(crate) database: DatabaseUrl,
+    /// Where limits are shared with other processes; else each has its own.
+    pub(crate) redis: Option<Redis>,
+    /// How budgets of keys are kept.
+    pub(crate) budgets: BudgetSettings,
     /// The most tokens of a conversation that a model gets, its answer included.
     pub(crate) conversation_tokens_max: u64,
     /// How long keys are good while the database is away.
@@ -82,6 +92,25 @@ pub(crate) struct Upstream {
     pub(crate) key: Option<ApiKey>,
     /// It may hold a password.
     pub(crate) base_url: Option<Secret<String>>,
+}
+
+/// What a key with a budget may do with models whose price nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UnknownPrices {
+    Refuse,
+    Allow,
+}
+
+impl FromStr for UnknownPrices {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "refuse" => Ok(Self::Refuse),
+            "allow" => Ok(Self::Allow),
+            _ => Err("expected `refuse` or `allow`"),
+        }
+    }
 }
 
 /// What is wrong with the configuration.
@@ -193,6 +222,8 @@ impl Config {
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),
             ollama_host: variables.text("OLLAMA_HOST").map(Secret::new),
             database: variables.secret("DATABASE_URL").unwrap_or_default(),
+            redis: variables.redis(),
+            budgets: variables.budgets(),
             conversation_tokens_max: variables
                 .parsed::<NonZeroU64>("ALULA_CONVERSATION_TOKENS_MAX")
                 .map_or(CONVERSATION_TOKENS_MAX, NonZeroU64::get),
@@ -259,6 +290,31 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             return default;
         }
         Duration::from_secs_f64(seconds)
+    }
+
+    /// Where limits are shared. The address may hold a password.
+    fn redis(&mut self) -> Option<Redis> {
+        let url = self.text("REDIS_URL")?;
+        let redis = Redis::new(&url);
+        let wrong = |_| "REDIS_URL: expected redis://[USER][:PASSWORD@]HOST[:PORT][/DATABASE]";
+        redis.map_err(|error| self.mistakes.push(wrong(error).to_owned())).ok()
+    }
+
+    fn budgets(&mut self) -> BudgetSettings {
+        let unknown_model = ModelSize {
+            input: self.tokens("ALULA_UNKNOWN_MODEL_INPUT_TOKENS", UNKNOWN_MODEL.input),
+            output: self.tokens("ALULA_UNKNOWN_MODEL_OUTPUT_TOKENS", UNKNOWN_MODEL.output),
+        };
+        let prices = self.parsed("ALULA_UNKNOWN_PRICES").unwrap_or(UnknownPrices::Refuse);
+        BudgetSettings {
+            lease: self.seconds("ALULA_BUDGET_LEASE_SECONDS", BUDGET_LEASE),
+            unknown_model,
+            allows_unknown_prices: prices == UnknownPrices::Allow,
+        }
+    }
+
+    fn tokens(&mut self, name: &str, default: u64) -> u64 {
+        self.parsed::<NonZeroU64>(name).map_or(default, NonZeroU64::get)
     }
 
     /// A number from 1.

@@ -11,9 +11,10 @@ use std::{
 
 use alula::Secret;
 use alula_llm::{
-    Anthropic, ApiKey, Cohere, Gemini, LlmBuilder, OpenAi, OpenAiResponses, RateLimit, Route,
+    Anthropic, ApiKey, Cohere, Gemini, LlmBuilder, OpenAi, OpenAiResponses, Prices, RateLimit,
+    Route,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::services::keys::{Plan, Plans};
 
@@ -26,6 +27,8 @@ pub(crate) struct File {
     providers: BTreeMap<String, ProviderTable>,
     models: BTreeMap<String, ModelTable>,
     plans: BTreeMap<String, PlanTable>,
+    /// What providers charge. It is read from the text, so that a mistake has its line.
+    prices: Vec<IgnoredAny>,
 }
 
 /// The limits of keys; what is absent has none.
@@ -115,18 +118,41 @@ pub(crate) enum FileError {
 pub(crate) struct Located {
     path: PathBuf,
     pub(crate) file: File,
+    /// All prices there are, those of the file before others.
+    prices: Prices,
+}
+
+/// What costs nothing: models on this machine.
+const LOCAL: &str = r#"
+provider = [
+  { name = "demo", as_of = "2026-11-26", source = "built in", prices = [{ models = ["*"], free = true }] },
+  { name = "ollama", as_of = "2026-11-26", source = "built in", prices = [{ models = ["*"], free = true }] },
+]
+"#;
+
+/// The prices that are there without a file.
+pub(crate) fn usual_prices() -> Result<Prices, alula_llm::Error> {
+    Prices::builtin().with_toml(LOCAL)
 }
 
 impl Located {
     /// Reads what a file says.
     pub(super) fn parse(path: PathBuf, text: &str) -> Result<Self, FileError> {
-        match toml::from_str(text) {
-            Ok(file) => Ok(Self { path, file }),
+        let file = match toml::from_str(text) {
+            Ok(file) => file,
             Err(error) => {
                 let start = error.span().map_or(0, |span| span.start);
                 let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
                 let message = error.message().to_owned();
-                Err(FileError::Malformed { path, line, message })
+                return Err(FileError::Malformed { path, line, message });
+            }
+        };
+        let prices = usual_prices().and_then(|prices| prices.with_toml_list(text, "prices"));
+        match prices {
+            Ok(prices) => Ok(Self { path, file, prices }),
+            Err(error) => {
+                let (place, reason) = ("prices".to_owned(), error.message().to_owned());
+                Err(FileError::Mistake { path, place, reason })
             }
         }
     }
@@ -151,6 +177,7 @@ impl Located {
                 llm = llm.concurrency(name, calls.get());
             }
         }
+        llm = llm.prices(self.prices.clone());
         for (name, table) in &self.file.models {
             let route = table.route().map_err(|it| self.mistake(&format!("models.{name}"), it))?;
             llm = llm.route(name, route);
@@ -345,6 +372,21 @@ mod tests {
     use alula_llm::{Anthropic, Llm, OpenAi};
 
     use super::*;
+
+    /// The prices that the book shows.
+    #[test]
+    fn the_prices_of_the_book_can_be_used() {
+        let page = include_str!("../../../../docs/how-to/keys-and-limits.md");
+        let text = page.split("```toml\n").nth(2).unwrap().split("```").next().unwrap();
+        let located = Located::new(DEFAULT_FILE.into(), toml::from_str(text).unwrap(), text);
+        let prices = located.unwrap().prices;
+        let usage = alula_llm::Usage { input: 1_000_000, ..alula_llm::Usage::default() };
+        let cost = |provider, model| prices.cost(provider, model, &usage).unwrap().total().get();
+        assert_eq!(cost("gpu", "llama-3"), 0);
+        assert_eq!(cost("gpu", "other"), 200_000);
+        assert_eq!(cost("ollama", "llama3.2"), 0);
+        assert_eq!(cost("openai", "gpt-4o-mini"), 150_000);
+    }
 
     /// The plans that the book shows.
     #[test]

@@ -20,8 +20,12 @@ macro_rules! migration {
 }
 
 /// In the order in which they are made.
-const MIGRATIONS: &[Migration] =
-    &[migration!("0001_api_keys"), migration!("0002_usage"), migration!("0004_conversations")];
+const MIGRATIONS: &[Migration] = &[
+    migration!("0001_api_keys"),
+    migration!("0002_usage"),
+    migration!("0004_conversations"),
+    migration!("0003_budgets"),
+];
 
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.
 const LOCK: i64 = 0x616c_756c_6101;

@@ -5,6 +5,7 @@
 //! 1970, money is
 //! micro-dollars (of which the ledger keeps parts), a truth is 0 or 1.
 
+mod budgets;
 mod connect;
 mod conversations;
 mod error;
@@ -17,6 +18,7 @@ pub(crate) mod usage;
 use sqlx::{PgPool, SqlitePool};
 
 pub(crate) use self::{
+    budgets::{Reservation, Spend},
     connect::DatabaseUrl,
     conversations::{ConversationRow, MessageRow, Turn},
     error::DbError,

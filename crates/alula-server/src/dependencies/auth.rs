@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use alula::{ApiError as _, HttpError, Result, SecurityScopes, State, dependency};
+use alula::{ApiError as _, HttpError, ResponseHead, Result, SecurityScopes, State, dependency};
 
 use super::shown::Shown;
 use crate::services::{
-    admission::Caller,
+    admission::{Caller, Entry, Holder},
     exchange::Exchange,
     keys::{By, Key, Keys, Refusal},
     models::Models,
@@ -31,9 +31,12 @@ pub(crate) async fn caller(
     models: State<Models>,
     ledger: State<Ledger>,
     exchange: Exchange,
+    entry: State<Entry>,
+    head: ResponseHead,
 ) -> Result<Caller> {
     let key = identify(shown, &scopes, &keys).await?;
-    Ok(Caller::new(Models::clone(&models), Ledger::clone(&ledger), key, exchange))
+    let holder = key.map(|key| Holder { key, entry: Entry::clone(&entry), head });
+    Ok(Caller::new(Models::clone(&models), Ledger::clone(&ledger), holder, exchange))
 }
 
 /// Who looks after the server. Without keys, that is whoever is on this machine.

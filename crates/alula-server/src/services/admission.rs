@@ -1,53 +1,77 @@
 //! Who may make a call, and what it may take.
 
-use std::sync::Arc;
+mod refusal;
 
-use alula::HttpError;
-use alula_llm::{ChatRequest, EmbedRequest, Llm, RelayRequest, model::Protocol};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{exchange::Exchange, keys::Key, models::Models, usage::Ledger};
+use alula::{HttpError, ResponseHead};
+use alula_llm::{
+    CallRecord, CallSize, ChatRequest, EmbedRequest, ErrorKind, Llm, RelayRequest, model::Protocol,
+};
+
+use self::refusal::Refusal;
+use super::{
+    budgets::{Budgets, Hold},
+    exchange::Exchange,
+    keys::Key,
+    limits::{KeyLimits, Turn, headers},
+    models::Models,
+    usage::Ledger,
+};
+
+/// The code of a refusal for want of money, as clients of OpenAI know it.
+pub(super) const INSUFFICIENT_QUOTA: &str = "insufficient_quota";
+/// The same for a prompt that is too long.
+pub(super) const CONTEXT_LENGTH_EXCEEDED: &str = "context_length_exceeded";
 
 /// Who makes a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     models: Models,
     ledger: Ledger,
-    /// Nothing where none is needed.
-    key: Option<Arc<Key>>,
+    /// Nothing where no key is needed.
+    holder: Option<Holder>,
     exchange: Exchange,
+}
+
+/// Who has a key.
+#[derive(Debug, Clone)]
+pub(crate) struct Holder {
+    pub(crate) key: Arc<Key>,
+    /// What the key is held to.
+    pub(crate) entry: Entry,
+    /// Where to tell what is left.
+    pub(crate) head: ResponseHead,
+}
+
+/// What calls with a key are held to. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) limits: KeyLimits,
+    pub(crate) budgets: Budgets,
 }
 
 /// What a call asks for, before it is made.
 #[derive(Debug, Clone, Copy)]
-#[expect(dead_code, reason = "limits of tokens read what is asked for")]
 pub(crate) enum Asking<'a> {
     Chat(&'a ChatRequest),
+    /// The same as a stream.
+    Stream(&'a ChatRequest),
     Relay(&'a RelayRequest),
     Embed(&'a EmbedRequest),
-}
-
-impl Asking<'_> {
-    /// In whose words the client is answered, unless in the server's own.
-    fn protocol(self) -> Option<Protocol> {
-        match self {
-            Self::Chat(_) => None,
-            Self::Relay(request) => Some(request.protocol()),
-            Self::Embed(_) => Some(Protocol::OpenAiChat),
-        }
-    }
 }
 
 impl Caller {
     pub(crate) fn new(
         models: Models,
         ledger: Ledger,
-        key: Option<Arc<Key>>,
+        holder: Option<Holder>,
         exchange: Exchange,
     ) -> Self {
-        if let Some(key) = &key {
+        if let Some(Holder { key, .. }) = &holder {
             exchange.set_key(key.id.clone());
         }
-        Self { models, ledger, key, exchange }
+        Self { models, ledger, holder, exchange }
     }
 
     /// The id of the request that it makes.
@@ -62,29 +86,132 @@ impl Caller {
 
     /// Whom what it makes belongs to: its key, or everybody where none is needed.
     pub(crate) fn owner(&self) -> &str {
-        self.key.as_ref().map_or("", |key| &key.id)
+        self.key().map_or("", |key| &key.id)
     }
 
     /// Its key; nothing where none is needed.
     pub(crate) fn key(&self) -> Option<&Arc<Key>> {
-        self.key.as_ref()
+        self.holder.as_ref().map(|holder| &holder.key)
     }
 
     /// Lets one call in. It is to be made with the models that this returns, which note what
-    /// becomes of it.
+    /// becomes of it: until then what it may take is set aside.
     ///
     /// # Errors
     ///
     /// What the client is to be told instead.
-    #[expect(clippy::unused_async, reason = "limits that processes share are asked over a network")]
     pub(crate) async fn admit(&self, asking: Asking<'_>) -> Result<Llm, HttpError> {
-        let llm = self.models();
-        let llm = match self.key() {
-            Some(key) => llm.scoped(key.id.clone()),
-            None => llm,
-        };
-        let (ledger, exchange) = (self.ledger.clone(), self.exchange.clone());
         let protocol = asking.protocol();
-        Ok(llm.observed(move |record| ledger.note(record, exchange.id(), protocol)))
+        let (ledger, exchange) = (self.ledger.clone(), self.exchange.clone());
+        let llm = self.models();
+        let llm = llm.observed(move |record| ledger.note(record, exchange.id(), protocol));
+        let Some(Holder { key, entry, head }) = &self.holder else { return Ok(llm) };
+        let llm = llm.scoped(key.id.clone());
+        let taken = entry.take(key, &llm, asking).await;
+        let Taken { turn, hold } = taken.map_err(|refusal| refusal.into_http(key, protocol))?;
+        if let Some(quota) = &turn.quota {
+            for (name, value) in headers(&quota.level(), protocol) {
+                head.header(name, value);
+            }
+        }
+        if turn.is_nothing() && hold.is_none() {
+            return Ok(llm);
+        }
+        let (models, taken) = (llm.clone(), Mutex::new(Some(Taken { turn, hold })));
+        Ok(llm.observed(move |record| {
+            let taken = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+            taken.into_iter().for_each(|taken| taken.settle(record, &models));
+        }))
     }
+}
+
+impl Entry {
+    async fn take(&self, key: &Key, llm: &Llm, asking: Asking<'_>) -> Result<Taken, Refusal> {
+        let Self { limits, budgets } = self;
+        let turn = limits.take(key, asking.is_stream(), |max| asking.tokens_to_take(max)).await;
+        let turn = turn.map_err(Refusal::Limit)?;
+        let hold = match key.budget {
+            None => None,
+            Some(budget) => {
+                let call = (asking.model(), asking.size());
+                budgets.reserve(&key.id, budget, llm, call).await.map_err(Refusal::Budget)?
+            }
+        };
+        Ok(Taken { turn, hold })
+    }
+}
+
+impl Asking<'_> {
+    /// In whose words the client is answered, unless in the server's own.
+    fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::Chat(_) | Self::Stream(_) => None,
+            Self::Relay(request) => Some(request.protocol()),
+            Self::Embed(_) => Some(Protocol::OpenAiChat),
+        }
+    }
+
+    fn is_stream(self) -> bool {
+        match self {
+            Self::Stream(_) => true,
+            Self::Relay(request) => request.is_stream(),
+            Self::Chat(_) | Self::Embed(_) => false,
+        }
+    }
+
+    fn model(&self) -> &str {
+        match self {
+            Self::Chat(request) | Self::Stream(request) => &request.model,
+            Self::Relay(request) => request.model(),
+            Self::Embed(request) => &request.model,
+        }
+    }
+
+    fn tokens_to_take(self, minute: Option<u64>) -> u64 {
+        match self {
+            Self::Chat(request) | Self::Stream(request) => request.tokens_to_take(minute),
+            Self::Relay(request) => request.tokens_to_take(minute),
+            Self::Embed(request) => request.tokens_to_take(minute),
+        }
+    }
+
+    fn size(self) -> CallSize {
+        match self {
+            Self::Chat(request) | Self::Stream(request) => request.size(),
+            Self::Relay(request) => request.size(),
+            Self::Embed(request) => request.size(),
+        }
+    }
+}
+
+/// What was set aside for a call. Dropping it says that the call was not made.
+struct Taken {
+    turn: Turn,
+    hold: Option<Hold>,
+}
+
+impl Taken {
+    fn settle(self, record: &CallRecord, llm: &Llm) {
+        if let Some(hold) = self.hold {
+            hold.settle(record, llm);
+        }
+        self.turn.settle(record);
+    }
+}
+
+/// Whether a call that failed so was not answered at all, and has used nothing.
+pub(super) fn was_refused(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Auth
+            | ErrorKind::Config
+            | ErrorKind::Connect
+            | ErrorKind::ContextTooLong
+            | ErrorKind::InvalidRequest
+            | ErrorKind::NotFound
+            | ErrorKind::Overloaded { .. }
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::RateLimited { .. }
+            | ErrorKind::Unsupported
+    )
 }

@@ -330,7 +330,7 @@ impl Answer {
         scope: &Scope,
     ) -> Result<Self, CallError> {
         let (request, recording) = prepared(caller, conversations, request).await?;
-        let llm = caller.admit(Asking::Chat(&request)).await?;
+        let llm = caller.admit(Asking::Stream(&request)).await?;
         let events = llm.stream(request).await?.ready().await?;
         if let Some(recording) = recording.clone() {
             scope.on_exit(move |_| async move { recording.keep_part().await });

@@ -8,7 +8,7 @@ use alula_llm::{
 };
 
 use super::metrics::LlmMetrics;
-use crate::config::{Config, ConfigError, Located, Upstream, variable};
+use crate::config::{Config, ConfigError, Located, Upstream, usual_prices, variable};
 
 const DEMO_MODEL: &str = "demo/demo";
 
@@ -137,7 +137,11 @@ impl Environment {
             .deadlines(config.deadlines)
             .retry(config.retry)
             .breaker(config.breaker)
-            .proxies(config.proxies.clone());
+            .proxies(config.proxies.clone())
+            .prices(usual_prices()?);
+        if let Some(redis) = &config.redis {
+            builder = builder.shared_state(redis.clone());
+        }
         if let Some(before) = before {
             builder = builder.carry_over(before);
         }

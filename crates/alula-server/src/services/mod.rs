@@ -2,11 +2,13 @@
 
 pub(crate) mod admission;
 pub(crate) mod batch;
+pub(crate) mod budgets;
 pub(crate) mod chat;
 pub(crate) mod conversations;
 pub(crate) mod exchange;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod limits;
 pub(crate) mod llm;
 pub(crate) mod metrics;
 pub(crate) mod models;

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use super::{
-    admission::{Asking, Caller},
+    admission::{Asking, CONTEXT_LENGTH_EXCEEDED, Caller, INSUFFICIENT_QUOTA},
     jobs::{Deferrable, Prefer, Work},
 };
 use crate::error::with_status;
@@ -246,7 +246,10 @@ fn envelope(protocol: Protocol, error: &HttpError) -> Value {
     if let Some(error) = error.cause().and_then(|cause| cause.downcast_ref::<Error>()) {
         return protocol.error_to_json(error).1;
     }
+    let code = error.error_code().unwrap_or_default();
     let kind = match error.status().as_u16() {
+        _ if code == INSUFFICIENT_QUOTA => ErrorKind::QuotaExceeded,
+        _ if code == CONTEXT_LENGTH_EXCEEDED => ErrorKind::ContextTooLong,
         401 | 403 => ErrorKind::Auth,
         404 => ErrorKind::NotFound,
         429 => ErrorKind::RateLimited { retry_after: None },

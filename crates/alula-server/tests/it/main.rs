@@ -14,6 +14,7 @@
 )]
 
 mod auth;
+mod budgets;
 mod canaries;
 mod cancellation;
 mod cli;
@@ -29,7 +30,9 @@ mod failures;
 mod file;
 mod https;
 mod jobs;
+mod keyed;
 mod keys;
+mod limits;
 mod new;
 mod observe;
 #[path = "../support/postgres.rs"]
@@ -38,6 +41,8 @@ mod probes;
 mod process;
 mod recorded;
 mod recordings;
+#[path = "../support/redis.rs"]
+mod redis;
 mod reference;
 mod refusals;
 mod reload;

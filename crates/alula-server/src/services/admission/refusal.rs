@@ -1,0 +1,124 @@
+//! What a client is told whose key has nothing left.
+
+use alula::{
+    ApiError as _, HttpError,
+    http::{HeaderName, HeaderValue},
+};
+use alula_llm::{Error, ErrorKind, MicroUsd, QuotaExceeded, model::Protocol};
+
+use super::{CONTEXT_LENGTH_EXCEEDED, INSUFFICIENT_QUOTA};
+use crate::{
+    db::Spend,
+    services::{
+        budgets::{self, Span},
+        keys::{Budget, Key},
+        limits::{self, headers},
+    },
+    time::Timestamp,
+};
+
+/// When to try again for a stream: one may end at any time.
+const STREAM_RETRY_SECONDS: u64 = 1;
+
+/// Why a call is not let in.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Limit(limits::Refused),
+    Budget(budgets::Refused),
+}
+
+impl Refusal {
+    /// The answer to a client of this protocol.
+    pub(super) fn into_http(self, key: &Key, protocol: Option<Protocol>) -> HttpError {
+        match self {
+            Self::Limit(limits::Refused::Rate(exceeded)) => rate(&exceeded, key, protocol),
+            Self::Limit(limits::Refused::Streams(max)) => streams(max, key),
+            Self::Budget(budgets::Refused::Exhausted { most, budget, spend }) => {
+                exhausted(most, budget, spend, protocol)
+            }
+            Self::Budget(budgets::Refused::UnknownPrice(error)) => unknown_price(&error),
+            Self::Budget(budgets::Refused::Away(error)) => error.into_http(),
+        }
+    }
+}
+
+fn rate(exceeded: &QuotaExceeded, key: &Key, protocol: Option<Protocol>) -> HttpError {
+    let (plan, level) = (&key.plan.name, &exceeded.level);
+    let error = match exceeded.retry_after {
+        None => {
+            let max = level.tokens_max().unwrap_or_default();
+            let message = format!(
+                "the prompt has more tokens than the plan {plan:?} of the key allows in a minute, \
+                 which are {max}"
+            );
+            HttpError::new(400, message).code(CONTEXT_LENGTH_EXCEEDED)
+        }
+        Some(wait) => {
+            let seconds = limits::seconds(wait).max(1);
+            let (max, what) = match (level.requests_left(), level.tokens_max()) {
+                (Some(0), _) | (_, None) => (level.requests_max(), "requests"),
+                (_, tokens) => (tokens, "tokens"),
+            };
+            let message = format!(
+                "the plan {plan:?} of the key allows {} {what} a minute; try again in {seconds} s",
+                max.unwrap_or_default()
+            );
+            limited(message, seconds)
+        }
+    };
+    headers(level, protocol).fold(error, |error, (name, value)| error.header(name, value))
+}
+
+fn streams(max: usize, key: &Key) -> HttpError {
+    let plan = &key.plan.name;
+    let message = format!("the plan {plan:?} of the key allows {max} streams at a time");
+    limited(message, STREAM_RETRY_SECONDS)
+}
+
+fn limited(message: String, seconds: u64) -> HttpError {
+    HttpError::too_many_requests(message, seconds).code("rate_limit_exceeded")
+}
+
+/// OpenAI's clients know it as 429 with `insufficient_quota`, those of Anthropic as 402.
+fn exhausted(
+    most: MicroUsd,
+    budget: Budget,
+    spend: Spend,
+    protocol: Option<Protocol>,
+) -> HttpError {
+    let money = |micros: i64| MicroUsd::new(u64::try_from(micros).unwrap_or_default());
+    let message = format!(
+        "the call may cost {most}, and the budget of the key is {} ({}), of which {} are spent and {} \
+         set aside for calls under way",
+        MicroUsd::new(budget.micro_usd),
+        match budget.period.as_str() {
+            "total" => "in total".to_owned(),
+            period => format!("a {period}"),
+        },
+        money(spend.spent),
+        money(spend.reserved),
+    );
+    let error = Error::new(ErrorKind::QuotaExceeded, "");
+    let status = match protocol {
+        Some(protocol) => protocol.error_to_json(&error).0,
+        None => error.public_status(),
+    };
+    // Clients of OpenAI and of Anthropic try such a status again unless they read this.
+    let stay_away = (HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+    let http = HttpError::new(status, message).code(INSUFFICIENT_QUOTA);
+    let http = http.header(stay_away.0, stay_away.1);
+    let now = Timestamp::now();
+    match Span::of(budget.period, now).seconds_left(now) {
+        Some(seconds) => http.retry_after(seconds.max(1)),
+        None => http,
+    }
+}
+
+fn unknown_price(error: &Error) -> HttpError {
+    let message = format!(
+        "{}, so a key with a budget cannot ask for it: the operator sets it under [[prices]] in \
+         alula.toml, or ALULA_UNKNOWN_PRICES=allow",
+        error.message()
+    );
+    HttpError::new(403, message).code("unknown_price")
+}

@@ -1,0 +1,218 @@
+//! What keys may spend: set aside before a call, and settled after it.
+//!
+//! The database adds up, for all processes. Each call is a row there until it is settled; its
+//! process says every few seconds that it is still there. Whoever is not heard of within the lease is
+//! taken for gone, and its calls are charged with all that was set aside for them: the provider may
+//! have charged as much.
+
+mod period;
+mod settling;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use alula_llm::{CallRecord, CallSize, ErrorKind, Llm, MicroUsd, ModelSize, Outcome};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+pub(crate) use self::period::Span;
+use super::{admission::was_refused, keys::Budget};
+use crate::{
+    db::{Db, DbError, Reservation, Spend},
+    time::Timestamp,
+};
+
+/// How budgets are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BudgetSettings {
+    /// How long a process is believed to make its calls without a word.
+    pub(crate) lease: Duration,
+    /// How large a model is of which that is not known.
+    pub(crate) unknown_model: ModelSize,
+    /// Whether a key with a budget may ask models whose price nobody knows, as if they cost nothing.
+    pub(crate) allows_unknown_prices: bool,
+}
+
+/// The budgets of all keys. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Budgets(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    settings: BudgetSettings,
+    /// The name of this process.
+    process: String,
+    /// The calls of this process that the database knows as under way.
+    calls: Mutex<HashMap<Arc<str>, Call>>,
+    /// There is something to be settled.
+    news: Notify,
+}
+
+/// A call that the database knows as under way.
+#[derive(Debug, Clone)]
+struct Call {
+    key: Arc<str>,
+    period: Arc<str>,
+    /// What it cost, once that is known.
+    cost: Option<u64>,
+}
+
+/// Why there is no money for a call.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It might cost more than is left.
+    Exhausted { most: MicroUsd, budget: Budget, spend: Spend },
+    /// Nobody can say what it costs.
+    UnknownPrice(alula_llm::Error),
+    /// Nobody can say what is left.
+    Away(DbError),
+}
+
+impl Budgets {
+    pub(crate) fn new(db: Db, settings: BudgetSettings) -> Self {
+        let process = Uuid::now_v7().simple().to_string();
+        let (calls, news) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Inner { db, settings, process, calls, news }))
+    }
+
+    /// Sets aside the most that a call may cost; nothing if that is nothing, or if nobody can be
+    /// asked for the model.
+    pub(crate) async fn reserve(
+        &self,
+        key: &Arc<str>,
+        budget: Budget,
+        llm: &Llm,
+        (model, size): (&str, CallSize),
+    ) -> Result<Option<Hold>, Refused> {
+        let settings = &self.0.settings;
+        let most = match llm.cost_ceiling(model, &size, settings.unknown_model) {
+            Ok(most) => most,
+            Err(error) if *error.kind() != ErrorKind::Unsupported => return Ok(None),
+            Err(_) if settings.allows_unknown_prices => return Ok(None),
+            Err(error) => return Err(Refused::UnknownPrice(error)),
+        };
+        if most.get() == 0 {
+            return Ok(None);
+        }
+        let now = Timestamp::now();
+        let period: Arc<str> = Span::of(budget.period, now).name().into();
+        let id: Arc<str> = Uuid::now_v7().simple().to_string().into();
+        // It is known here first, so that it is given back if the caller leaves meanwhile.
+        let call = Call { key: key.clone(), period: period.clone(), cost: None };
+        self.0.calls().insert(id.clone(), call);
+        let hold = Hold { budgets: self.clone(), id: Some(id.clone()), most, size };
+        let reservation = Reservation {
+            id: &id,
+            process: &self.0.process,
+            key,
+            period: &period,
+            amount: signed(most.get()),
+            expires_at: self.0.expires_at(now),
+        };
+        match self.0.db.reserve(reservation, signed(budget.micro_usd)).await {
+            Ok(Ok(())) => Ok(Some(hold)),
+            Ok(Err(spend)) => {
+                hold.forget();
+                Err(Refused::Exhausted { most, budget, spend })
+            }
+            // Perhaps it was noted all the same; then it is given back.
+            Err(error) => Err(Refused::Away(error)),
+        }
+    }
+}
+
+impl Inner {
+    fn calls(&self) -> MutexGuard<'_, HashMap<Arc<str>, Call>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn expires_at(&self, now: Timestamp) -> i64 {
+        let lease = i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX);
+        now.as_millis().saturating_add(lease)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budgets").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Money that is set aside for a call. Dropping it says that the call was not made.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    budgets: Budgets,
+    /// Nothing once it is settled.
+    id: Option<Arc<str>>,
+    most: MicroUsd,
+    size: CallSize,
+}
+
+impl Hold {
+    /// Settles what became of the call.
+    pub(crate) fn settle(mut self, record: &CallRecord, llm: &Llm) {
+        let cost = self.cost(record, llm);
+        self.end(cost.get());
+    }
+
+    /// What a call costs of which this is known: what the provider has said, and what it has not
+    /// said is taken for the most that it can be.
+    fn cost(&self, record: &CallRecord, llm: &Llm) -> MicroUsd {
+        if record.is_cached || record.attempts == 0 {
+            return MicroUsd::default();
+        }
+        let known = record.cost.map(|cost| cost.total());
+        match (&record.outcome, known) {
+            (Outcome::Answered, Some(cost)) => cost,
+            (Outcome::Answered, None) => self.most,
+            (Outcome::Failed(kind), None) if was_refused(kind) => MicroUsd::default(),
+            (_, None) => self.most,
+            // It broke off: the prompt is counted, the answer may not be.
+            (_, Some(cost)) => (cost + self.answer(record, llm)).min(self.most).max(cost),
+        }
+    }
+
+    /// The most that the answer alone can cost.
+    fn answer(&self, record: &CallRecord, llm: &Llm) -> MicroUsd {
+        let (Some(provider), Some(model)) = (&record.provider, &record.model) else {
+            return self.most;
+        };
+        let mut size = CallSize::of_tokens(0, 0);
+        (size.output, size.answers) = (self.size.output, self.size.answers);
+        let unknown = self.budgets.0.settings.unknown_model;
+        llm.cost_ceiling(&format!("{provider}/{model}"), &size, unknown).unwrap_or(self.most)
+    }
+
+    /// Forgets it: the database does not know it.
+    fn forget(mut self) {
+        if let Some(id) = self.id.take() {
+            self.budgets.0.calls().remove(&id);
+        }
+    }
+
+    fn end(&mut self, cost: u64) {
+        let Some(id) = self.id.take() else { return };
+        if let Some(call) = self.budgets.0.calls().get_mut(&id) {
+            call.cost = Some(cost);
+        }
+        self.budgets.0.news.notify_one();
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.end(0);
+    }
+}
+
+/// As the database has it.
+fn signed(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! What is done behind the back of calls: settling them, and looking after leases.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{Budgets, Call, signed};
+use crate::{db::DbError, time::Timestamp};
+
+/// The most calls in one transaction.
+const BATCH_MAX: usize = 200;
+/// How long to wait after a failure.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long a process that was taken for gone may come back and say what its calls cost.
+const CHARGED_KEPT_MILLIS: i64 = 24 * 3_600 * 1_000;
+/// How long the end of the program waits for the last calls to be settled.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+
+impl Budgets {
+    /// Settles calls and keeps leases, for ever.
+    pub(crate) async fn run(self) {
+        // Two chances are missed before the lease is over.
+        let pause = self.0.settings.lease / 3;
+        let mut next = Instant::now();
+        let mut was_away = false;
+        loop {
+            let woken = timeout_at(next, self.0.news.notified()).await.is_ok();
+            let done = match woken {
+                true => self.settle_all().await,
+                false => self.look_after_leases().await,
+            };
+            match done {
+                Ok(()) => {
+                    if std::mem::take(&mut was_away) {
+                        tracing::info!("what calls cost is settled again");
+                    }
+                    if !woken {
+                        next = Instant::now() + pause;
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut was_away, true) {
+                        tracing::warn!(%error, "what calls cost cannot be settled yet");
+                    }
+                    sleep(RETRY).await;
+                    next = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// Settles what is left, when no call is made any more.
+    pub(crate) async fn close(&self) {
+        let ends = Instant::now() + CLOSE_MAX;
+        while let Err(error) = self.settle_all().await {
+            if Instant::now() + RETRY > ends {
+                let calls = self.0.calls().len();
+                tracing::warn!(%error, calls, "the budgets are charged with the most that calls cost");
+                return;
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    pub(super) async fn look_after_leases(&self) -> Result<(), DbError> {
+        // Those that could not be settled before.
+        self.settle_all().await?;
+        let inner = &*self.0;
+        let now = Timestamp::now();
+        inner.db.renew(&inner.process, inner.expires_at(now)).await?;
+        self.give_back_strays().await?;
+        let now = now.as_millis();
+        for lapsed in inner.db.charge_lapsed(now, signed(BATCH_MAX as u64)).await? {
+            let (key, period, micro_usd) = (lapsed.key, lapsed.period, lapsed.amount);
+            tracing::warn!(
+                key,
+                period,
+                micro_usd,
+                "the process of a call is gone: the budget is charged with the most that it may cost"
+            );
+        }
+        inner.db.forget_charged(now.saturating_sub(CHARGED_KEPT_MILLIS)).await
+    }
+
+    /// Gives back what was set aside for callers who left at that very moment: the database may have
+    /// noted it after it was asked to forget it.
+    async fn give_back_strays(&self) -> Result<(), DbError> {
+        let noted = self.0.db.reservations_of(&self.0.process).await?;
+        let is_stray = |id: &&String| !self.0.calls().contains_key(id.as_str());
+        let strays: Vec<_> = noted.iter().filter(is_stray).map(|id| (id.as_str(), 0)).collect();
+        match strays.is_empty() {
+            true => Ok(()),
+            false => self.0.db.settle(&strays).await,
+        }
+    }
+
+    /// Settles all calls whose cost is known.
+    pub(super) async fn settle_all(&self) -> Result<(), DbError> {
+        let mut ended = self.ended();
+        // So that processes do not wait for each other in a circle.
+        ended.sort_unstable_by(|(_, a), (_, b)| (&a.key, &a.period).cmp(&(&b.key, &b.period)));
+        for batch in ended.chunks(BATCH_MAX) {
+            let cost = |call: &Call| signed(call.cost.unwrap_or_default());
+            let costs: Vec<_> = batch.iter().map(|(id, call)| (&**id, cost(call))).collect();
+            self.0.db.settle(&costs).await?;
+            let mut calls = self.0.calls();
+            for (id, _) in batch {
+                calls.remove(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&self) -> Vec<(Arc<str>, Call)> {
+        let calls = self.0.calls();
+        let ended = calls.iter().filter(|(_, call)| call.cost.is_some());
+        ended.map(|(id, call)| (id.clone(), call.clone())).collect()
+    }
+}

@@ -1,0 +1,183 @@
+use alula_llm::{ChatRequest, Prices, testing::FakeModel};
+use futures_util::{StreamExt as _, future::join_all};
+
+use super::*;
+use crate::{
+    db::{DatabaseUrl, testing::on_each},
+    services::keys::Period,
+};
+
+const SETTINGS: BudgetSettings = BudgetSettings {
+    lease: Duration::from_secs(60),
+    unknown_model: ModelSize { input: 1_000, output: 1_000 },
+    allows_unknown_prices: false,
+};
+
+/// A dollar for a million tokens of the prompt, and ten for those of the answer.
+const PRICES: &str = r#"provider = [{ name = "fake", as_of = "2026-11-01", source = "a test", prices = [
+    { models = ["m"], input = 1_000_000, output = 10_000_000 },
+    { models = ["free"], free = true },
+] }]"#;
+
+fn llm(model: &FakeModel) -> Llm {
+    let prices = Prices::builtin().with_toml(PRICES).unwrap();
+    Llm::builder().provider(model.clone()).prices(prices).build().unwrap()
+}
+
+fn question() -> ChatRequest {
+    ChatRequest::new("m").user("Hi").max_tokens(100)
+}
+
+/// The most that the question costs: its answer, and at most 1,034 tokens of the prompt.
+const MOST: u64 = 100 * 10 + 1_034;
+
+fn budget(micro_usd: u64) -> Budget {
+    Budget { micro_usd, period: Period::Total }
+}
+
+struct Tested {
+    budgets: Budgets,
+    llm: Llm,
+    key: Arc<str>,
+}
+
+impl Tested {
+    async fn new(model: &FakeModel) -> Self {
+        let db = Db::open(&DatabaseUrl::Memory).await.unwrap();
+        Self { budgets: Budgets::new(db, SETTINGS), llm: llm(model), key: "k".into() }
+    }
+
+    async fn reserve(&self, micro_usd: u64) -> Result<Option<Hold>, Refused> {
+        let call = ("m", question().size());
+        self.budgets.reserve(&self.key, budget(micro_usd), &self.llm, call).await
+    }
+
+    /// What a call of the question settles, made with these models.
+    async fn watched(&self) -> Llm {
+        let hold = Mutex::new(self.reserve(1_000_000).await.unwrap());
+        let llm = self.llm.clone();
+        self.llm.observed(move |record| {
+            hold.lock().unwrap().take().unwrap().settle(record, &llm);
+        })
+    }
+
+    async fn spend(&self) -> Spend {
+        self.budgets.settle_all().await.unwrap();
+        self.budgets.0.db.spend("k", "total").await.unwrap()
+    }
+
+    async fn spent(&self) -> u64 {
+        let Spend { spent, reserved } = self.spend().await;
+        assert_eq!(reserved, 0);
+        u64::try_from(spent).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_settled_at_its_cost() {
+    let model = FakeModel::new();
+    model.turn().says("Hello").usage(10, 5);
+    let tested = Tested::new(&model).await;
+    tested.watched().await.chat(question()).await.unwrap();
+    assert_eq!(tested.spent().await, 10 + 5 * 10);
+}
+
+#[tokio::test]
+async fn what_was_not_made_or_refused_costs_nothing() {
+    let model = FakeModel::new();
+    model.turn().then(alula_llm::testing::Fault::Status(400));
+    let tested = Tested::new(&model).await;
+    drop(tested.watched().await);
+    assert_eq!(tested.spent().await, 0);
+    tested.watched().await.chat(question()).await.unwrap_err();
+    assert_eq!(tested.spent().await, 0);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_left_costs_the_most_that_it_can() {
+    let model = FakeModel::new();
+    model.turn().says("Hello to you").usage(10, 5);
+    let tested = Tested::new(&model).await;
+    let llm = tested.watched().await;
+    let mut stream = llm.stream(question()).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    assert!(matches!(tested.spend().await, Spend { spent: 0, reserved: 1_000.. }));
+    drop((stream, llm));
+    let spent = tested.spent().await;
+    assert!((1_000..=MOST).contains(&spent), "{spent}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_paid_is_refused() {
+    let tested = Tested::new(&FakeModel::new()).await;
+    let Err(Refused::Exhausted { most, .. }) = tested.reserve(1_500).await else { panic!() };
+    assert!((1_500..=MOST).contains(&most.get()), "{most}");
+    let held = tested.reserve(MOST).await.unwrap();
+    assert!(matches!(tested.reserve(MOST).await, Err(Refused::Exhausted { .. })));
+    drop(held);
+    assert_eq!(tested.spend().await, Spend::default());
+    assert!(tested.reserve(MOST).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_model_without_a_price_is_refused_unless_that_is_allowed() {
+    let tested = Tested::new(&FakeModel::new()).await;
+    let reserve = async |budgets: &Budgets, model| {
+        budgets.reserve(&tested.key, budget(1), &tested.llm, (model, CallSize::default())).await
+    };
+    assert!(matches!(reserve(&tested.budgets, "new").await, Err(Refused::UnknownPrice(_))));
+    assert!(matches!(reserve(&tested.budgets, "free").await, Ok(None)));
+    let settings = BudgetSettings { allows_unknown_prices: true, ..SETTINGS };
+    let lenient = Budgets::new(tested.budgets.0.db.clone(), settings);
+    assert!(matches!(reserve(&lenient, "new").await, Ok(None)));
+}
+
+/// Two processes over one database, with a call of each under way at the end.
+#[tokio::test]
+async fn processes_share_a_budget() {
+    on_each(async |db| {
+        let llm = llm(&FakeModel::new());
+        let processes = [(); 2].map(|()| Budgets::new(db.clone(), SETTINGS));
+        let key: Arc<str> = "k".into();
+        let calls = (0..64).map(|number| {
+            let call = ("m", question().size());
+            processes[number % 2].reserve(&key, budget(5 * MOST), &llm, call)
+        });
+        let held: Vec<_> = join_all(calls).await.into_iter().filter_map(Result::ok).collect();
+        assert!((5..=6).contains(&held.len()), "{}", held.len());
+        drop(held);
+        for process in &processes {
+            process.settle_all().await?;
+        }
+        assert_eq!(db.spend("k", "total").await?, Spend::default());
+        Ok(())
+    })
+    .await;
+}
+
+/// The one who asks leaves at any moment: nothing stays set aside.
+#[tokio::test]
+async fn who_leaves_while_money_is_set_aside_leaves_nothing_behind() {
+    on_each(async |db| {
+        let (llm, key) = (llm(&FakeModel::new()), Arc::<str>::from("k"));
+        let budgets = Budgets::new(db.clone(), SETTINGS);
+        for polls in 0..40 {
+            let call = ("m", question().size());
+            let mut reserving = Box::pin(budgets.reserve(&key, budget(1_000_000), &llm, call));
+            for _ in 0..polls {
+                if futures_util::poll!(&mut reserving).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        budgets.settle_all().await?;
+        // What was noted after it was given back.
+        while db.spend("k", "total").await? != Spend::default() {
+            budgets.look_after_leases().await?;
+        }
+        assert!(budgets.0.calls().is_empty());
+        Ok(())
+    })
+    .await;
+}
