@@ -11,7 +11,10 @@ use self::{
     program::Language,
     script::{chat, check_requests, two_answers},
 };
-use crate::process::{Alula, serve};
+use crate::{
+    keys::Store,
+    process::{Start, serve},
+};
 
 /// A provider of each protocol.
 struct Providers {
@@ -34,19 +37,19 @@ impl Providers {
     }
 
     /// A server in front of them, which leaves trying again to its clients.
-    fn serve(&self) -> Alula {
+    fn serve(&self) -> Start {
         let names = ["OPENAI", "ANTHROPIC", "GEMINI"];
         let start = names.iter().zip(self.all()).fold(serve(), |start, (name, fake)| {
             start
                 .env(&format!("{name}_API_KEY"), "sk-test")
                 .env(&format!("{name}_BASE_URL"), fake.url())
         });
-        start.env("ALULA_ATTEMPTS", "1").env("ALULA_BREAKER_FAILURES", "0").listen()
+        start.env("ALULA_ATTEMPTS", "1").env("ALULA_BREAKER_FAILURES", "0")
     }
 
     /// Runs a program that asks a model of each of them for all that was scripted.
     async fn are_asked_by(self, language: &Language, file: &str, arguments: &[&str]) {
-        let alula = self.serve();
+        let alula = self.serve().listen();
         let models = ["openai/m", "anthropic/m", "gemini/m"];
         language.run(file, &alula, &[arguments, &models].concat(), &self.all()).await;
         check_requests(&self);
@@ -132,6 +135,29 @@ async fn the_ai_sdk_needs_no_change() {
     let Some(node) = Language::node() else { return };
     for_openai(Answers::One).await.are_asked_by(&node, "asks_vercel.mjs", &["openai"]).await;
     for_anthropic().await.are_asked_by(&node, "asks_vercel.mjs", &["anthropic"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_opens_the_server_to_clients_of_python() {
+    let Some(python) = Language::python("langchain_openai") else { return };
+    let providers = Providers::start().await;
+    keys_are_shown(&python, "keys.py", &providers).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_opens_the_server_to_clients_of_node() {
+    let Some(node) = Language::node() else { return };
+    let providers = Providers::start().await;
+    keys_are_shown(&node, "keys.mjs", &providers).await;
+}
+
+/// Runs a program that shows a key, and one that is none.
+async fn keys_are_shown(language: &Language, file: &str, providers: &Providers) {
+    providers.openai.always().says("Hello").usage(12, 1);
+    let store = Store::file();
+    let key = store.key(&[]);
+    let alula = store.over(providers.serve()).listen();
+    language.run(file, &alula, &[&key], &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
