@@ -1,5 +1,6 @@
 //! The command line.
 
+mod doctor;
 mod error;
 mod keys;
 mod usage;
@@ -158,6 +159,9 @@ enum Command {
     /// Print what calls have used and cost.
     #[command(after_help = usage::EXAMPLES)]
     Usage(usage::UsageArgs),
+    /// Check the configuration, the database, the providers and the machine.
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::DoctorArgs),
     /// Build and run the program in this folder, and again whenever its sources change.
     #[command(after_help = DEV_HELP)]
     Dev(DevArgs),
@@ -253,6 +257,7 @@ impl Cli {
                 Command::Keys(arguments) => keys::run(arguments).await,
                 Command::Openapi => print_openapi().await,
                 Command::Usage(arguments) => usage::usage(arguments).await,
+                Command::Doctor(arguments) => doctor::run(arguments).await,
                 Command::New(arguments) => new(arguments),
                 Command::Dev(arguments) => dev(arguments).await,
             }
@@ -279,7 +284,8 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     let environment = Environment::find(config.clone()).await;
     let start = Start::read(Source::new(file.as_deref()), environment)?;
     if Workers::this_worker().is_none() {
-        warn_of_unknown(&variables_beside(start.file()));
+        let of_file = start.file().into_iter().flat_map(Located::variables).cloned();
+        warn_of_unknown(&Serve::variables().into_iter().chain(of_file).collect::<Vec<_>>());
     }
     if let Some(redis) = &config.redis
         && let Err(error) = redis.check().await
@@ -328,12 +334,13 @@ fn telemetry() -> Result<Telemetry, ConfigError> {
     Ok(telemetry.build()?)
 }
 
-/// The variables that are read, but for those of [`Config`]: by the command line, and for the keys
-/// of the providers in the file.
-fn variables_beside(file: Option<&Located>) -> Vec<String> {
-    let serve = Serve::augment_args(clap::Command::new("serve"));
-    let read = serve.get_arguments().filter_map(|it| Some(it.get_env()?.to_str()?.to_owned()));
-    read.chain(file.into_iter().flat_map(Located::variables).cloned()).collect()
+impl Serve {
+    /// The variables that the command line reads.
+    fn variables() -> Vec<String> {
+        let serve = Self::augment_args(clap::Command::new("serve"));
+        let read = serve.get_arguments().filter_map(|it| Some(it.get_env()?.to_str()?.to_owned()));
+        read.collect()
+    }
 }
 
 async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {

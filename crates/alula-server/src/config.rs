@@ -19,7 +19,7 @@ use alula_llm::{ApiKey, BreakerPolicy, Deadlines, ModelSize, Proxies, Redis, Ret
 pub(crate) use self::{
     file::{FileError, Located, usual_prices},
     source::Source,
-    unknown::warn_of_unknown,
+    unknown::{unknown_variables, warn_of_unknown},
 };
 use crate::{
     db::DatabaseUrl,

@@ -6,6 +6,7 @@ mod config;
 mod db;
 mod dependencies;
 mod dev;
+mod doctor;
 mod error;
 mod logging;
 mod new;

@@ -262,6 +262,31 @@ impl Llm {
         self.inner.providers.iter().map(|connected| connected.provider.name())
     }
 
+    /// Asks a provider for something that costs nothing, to see whether it is there and takes the
+    /// key. It is no call: it is neither tried again nor counted, and has no deadline of its own.
+    ///
+    /// ```
+    /// use alula_llm::{Demo, Llm};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let llm = Llm::builder().provider(Demo::new()).build()?;
+    /// assert!(llm.probe("demo").await.is_ok());
+    /// assert!(llm.probe("other").await.is_err());
+    /// # Ok::<(), alula_llm::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] when there is no such provider; else what keeps it from answering.
+    pub async fn probe(&self, provider: &str) -> Result<()> {
+        let mut connected = self.inner.providers.iter().map(|connected| &connected.provider);
+        match connected.find(|known| known.name() == provider) {
+            Some(known) => known.probe().await,
+            None => Err(not_found(format!("there is no provider {provider:?}"))),
+        }
+    }
+
     /// Whether calls get through, for each target: the models that routes name and those that
     /// were asked, as `provider/model`.
     pub fn breakers(&self) -> impl Iterator<Item = (String, BreakerState)> {

@@ -54,6 +54,17 @@ pub(super) trait Speaker: Send + Sync {
         self.url()
     }
 
+    /// The address of the list of models, which stands beside that of chat requests.
+    fn models_url(&self) -> Result<Url> {
+        let mut url = self.url()?;
+        let path = url.path();
+        let ends = ["/chat/completions", "/messages", "/responses", "/chat"];
+        let base = ends.iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
+        let path = format!("{base}/models");
+        url.set_path(&path);
+        Ok(url)
+    }
+
     fn header_map(&self) -> Result<HeaderMap>;
 
     fn body(&self, request: &ChatRequest, stream: bool) -> Result<Value>;
@@ -212,6 +223,10 @@ macro_rules! calls {
         ) -> ::futures_util::future::BoxFuture<'a, $crate::Result<$crate::TokenCount>> {
             $crate::providers::unary::count_tokens(self, request)
         }
+
+        fn probe(&self) -> ::futures_util::future::BoxFuture<'_, $crate::Result<()>> {
+            $crate::providers::endpoint::probe(self)
+        }
     };
 }
 
@@ -255,6 +270,16 @@ pub(super) fn check<S: Speaker>(speaker: &S) -> Result<()> {
     let endpoint = speaker.endpoint();
     let checked = speaker.url().and(speaker.header_map()).and_then(|_| endpoint.pool().warm());
     checked.map_err(|error| endpoint.label(error))
+}
+
+/// Asks for the list of models.
+pub(super) fn probe<S: Speaker>(speaker: &S) -> BoxFuture<'_, Result<()>> {
+    let asked = async move {
+        let (url, headers) = (speaker.models_url()?, speaker.header_map()?);
+        let response = speaker.endpoint().pool().get_with(url, headers).await?;
+        http::accept(response, false, S::failure_kind).await.map(drop)
+    };
+    async move { asked.await.map_err(|error| speaker.endpoint().label(error)) }.boxed()
 }
 
 /// Asks and waits for the whole answer.

@@ -182,6 +182,12 @@ impl Http {
         request.send().await.map_err(transport_error)
     }
 
+    /// Gets something with these headers.
+    pub(crate) async fn get_with(&self, url: Url, headers: HeaderMap) -> Result<Response> {
+        let request = self.client()?.get(self.routed(url)).headers(headers);
+        request.send().await.map_err(transport_error)
+    }
+
     /// Gets a document that is not part of a chat.
     pub(crate) async fn get(&self, url: Url) -> Result<Bytes> {
         let response =

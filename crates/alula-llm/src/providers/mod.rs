@@ -139,6 +139,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
         async { Err(error) }.boxed()
     }
 
+    /// Asks for something that costs nothing, such as the list of models, to see whether the
+    /// provider is there and takes the key. Without that, nothing is known to be wrong.
+    fn probe(&self) -> BoxFuture<'_, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
     /// Turns inputs into vectors, by one call. [`Llm`](crate::Llm) divides larger requests by the
     /// [limits](Self::embed_limits).
     ///

@@ -33,6 +33,8 @@ pub(crate) enum CliError {
     Dev(DevError),
     Usage(Mistake),
     Report(HttpError),
+    /// So many checks of the doctor failed.
+    Unwell(usize),
     Start(StartError),
 }
 
@@ -43,6 +45,7 @@ impl CliError {
             | Self::Dev(_)
             | Self::Bind { .. }
             | Self::Report(_)
+            | Self::Unwell(_)
             | Self::Start(_)
             | Self::Db(DbError::Unreachable(_) | DbError::TooSlow(_) | DbError::Statement(_))
             | Self::Key(KeyError::Missing(_) | KeyError::Revoked(_) | KeyError::Random(_)) => 1,
@@ -87,6 +90,8 @@ impl fmt::Display for CliError {
             Self::Dev(error) => error.fmt(f),
             Self::Usage(mistake) => mistake.fmt(f),
             Self::Report(error) => f.write_str(&error.log_message()),
+            Self::Unwell(1) => f.write_str("one check failed"),
+            Self::Unwell(checks) => write!(f, "{checks} checks failed"),
             Self::Start(error) => error.fmt(f),
         }
     }

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     io,
     num::{NonZeroU64, NonZeroUsize},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -197,6 +197,10 @@ impl Located {
             });
         }
         plans
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The names that it gives to models.

@@ -10,13 +10,17 @@ const PREFIX: &str = "ALULA_";
 /// Warns of each variable of ours that nobody reads: a typing mistake would else be a setting that
 /// silently is not there. `elsewhere` are those that are not read by [`Config`].
 pub(crate) fn warn_of_unknown(elsewhere: &[String]) {
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    for (unknown, nearest) in unknown(names, elsewhere) {
+    for (unknown, nearest) in unknown_variables(elsewhere) {
         tracing::warn!("nothing reads {unknown}; is it meant to be {nearest}?");
     }
 }
 
-/// Names that nobody reads, with the nearest one that somebody does.
+/// Variables of ours that nobody reads, with the nearest one that somebody does.
+pub(crate) fn unknown_variables(elsewhere: &[String]) -> Vec<(String, String)> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    unknown(names, elsewhere)
+}
+
 fn unknown(names: impl Iterator<Item = String>, elsewhere: &[String]) -> Vec<(String, String)> {
     let known = RefCell::new(elsewhere.to_vec());
     // Whatever it makes of an empty environment, it asks for everything it knows.

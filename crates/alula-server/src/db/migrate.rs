@@ -33,7 +33,7 @@ const LOCK: i64 = 0x616c_756c_6101;
 impl Db {
     /// Makes the changes that are missing, all or none; other processes wait meanwhile.
     pub(super) async fn migrate(&self) -> Result<(), DbError> {
-        let ours = count(MIGRATIONS.len());
+        let ours = newest();
         let is_postgres = matches!(self.pools(), super::Pools::Postgres(_));
         writing!(self, |tx| {
             if is_postgres {
@@ -57,6 +57,11 @@ impl Db {
         });
         Ok(())
     }
+}
+
+/// The number of the last change.
+pub(super) fn newest() -> i64 {
+    count(MIGRATIONS.len())
 }
 
 fn count(length: usize) -> i64 {

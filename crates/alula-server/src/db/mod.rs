@@ -10,6 +10,7 @@ mod connect;
 mod conversations;
 mod error;
 mod keys;
+mod look;
 mod migrate;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -131,6 +131,15 @@ impl Speaker for Cohere {
         Ok(url)
     }
 
+    /// There is no second version of it.
+    fn models_url(&self) -> Result<Url> {
+        let mut url = self.url()?;
+        let path = url.path().trim_end_matches("/chat");
+        let path = format!("{}/v1/models", path.trim_end_matches("/v2"));
+        url.set_path(&path);
+        Ok(url)
+    }
+
     fn header_map(&self) -> Result<HeaderMap> {
         let mut headers = http::header_map(&self.endpoint.headers)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
