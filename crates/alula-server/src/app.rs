@@ -16,6 +16,7 @@ use crate::{
         budgets::Budgets,
         conversations::Conversations,
         exchange::ObserveLayer,
+        idempotency::{Idempotency, Idempotent},
         jobs::Jobs,
         keys::Keys,
         limits::KeyLimits,
@@ -41,6 +42,7 @@ pub(crate) struct Services {
     pub(crate) reload: Reload,
     hangup: Hangup,
     pub(crate) entry: Entry,
+    pub(crate) idempotency: Idempotency,
 }
 
 impl Services {
@@ -51,6 +53,7 @@ impl Services {
         start: Start,
         hangup: Hangup,
         jobs: Jobs,
+        shutdown: Shutdown,
     ) -> Result<Self, DbError> {
         let config = start.config();
         let models = Models::new(llm);
@@ -58,6 +61,7 @@ impl Services {
         let (ledger, unwritten) = Ledger::new(config.usage.clone());
         Ok(Self {
             conversations: Conversations::new(db.clone(), config.conversation_tokens_max),
+            idempotency: Idempotency::new(db.clone(), config.idempotency, shutdown),
             jobs,
             without_keys: WithoutKeys::ThisMachine,
             ledger,
@@ -87,7 +91,9 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         budgets: services.entry.budgets.clone(),
         reload: reload.clone(),
         hangup: services.hangup,
+        idempotency: services.idempotency.clone(),
     };
+    let once = Idempotent::new(services.idempotency.clone());
     let (entry, unwritten) = (services.entry, services.unwritten);
     describe_process();
     LlmMetrics::watch(&models);
@@ -115,16 +121,23 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         .state(ledger)
         .state(reload)
         .state(entry)
+        .state(services.idempotency)
         .lifespan(|startup| async move { Ok(beside.start(startup, unwritten)) })
         .depends::<this_machine>()
         .include(Router::new().tag("Health").routes(health::routes()))
         // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
         // refused, as it is more likely a typing mistake than a wish to be ignored.
-        .include(Router::new().tag("Chat").lax().routes(chat::routes()))
-        .include(Router::new().tag("Conversations").lax().routes(conversations::routes()))
+        .include(Router::new().tag("Chat").lax().layer(once.clone()).routes(chat::routes()))
+        .include(
+            Router::new()
+                .tag("Conversations")
+                .lax()
+                .layer(once.clone())
+                .routes(conversations::routes()),
+        )
         .include(Router::new().tag("Jobs").routes(jobs_router::routes()))
-        .include(openai::router())
-        .include(anthropic::router())
+        .include(openai::router().layer(once.clone()))
+        .include(anthropic::router().layer(once))
         .include(admin::router())
         .include(metrics::router())
         // The outermost, whose line takes the place of the usual one.
@@ -145,18 +158,20 @@ struct Beside {
     budgets: Budgets,
     reload: Reload,
     hangup: Hangup,
+    idempotency: Idempotency,
 }
 
 impl Beside {
     /// Begins with it, and ends it after the last request: first what writes, then the database.
     fn start(self, startup: Startup, unwritten: Unwritten) -> Startup {
-        let Self { db, jobs, keys, ledger, budgets, reload, hangup } = self;
+        let Self { db, jobs, keys, ledger, budgets, reload, hangup, idempotency } = self;
         jobs.start();
         unwritten.start(&ledger, db.clone());
-        let watches: [BoxFuture<'static, ()>; 3] = [
+        let watches: [BoxFuture<'static, ()>; 4] = [
             Box::pin(keys.watch()),
             Box::pin(reload.watch(hangup)),
             Box::pin(budgets.clone().run()),
+            Box::pin(idempotency.sweep()),
         ];
         #[expect(clippy::disallowed_methods, reason = "the shutdown ends them")]
         let watches = watches.map(tokio::spawn);

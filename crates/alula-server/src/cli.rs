@@ -107,6 +107,9 @@ Environment:
   ALULA_WEBHOOK_ATTEMPTS                 how often a callback_url is tried (4)
   ALULA_WEBHOOK_SECONDS                  for each time (15)
   ALULA_WEBHOOKS_RUNNING_MAX             that are called at a time (32)
+  ALULA_IDEMPOTENCY_HOURS                to keep answers to requests with an Idempotency-Key (24)
+  ALULA_IDEMPOTENCY_BYTES_MAX            the largest answer of those that is kept (1048576)
+  ALULA_IDEMPOTENCY_LEASE_SECONDS        until a request counts no more whose process is gone (30)
   ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr
 
   OTEL_EXPORTER_OTLP_ENDPOINT            the collector of OpenTelemetry for traces and metrics, by
@@ -313,7 +316,7 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     }
     let is_alone = Workers::this_worker().is_none();
     let jobs = Jobs::new(&config, shutdown.clone(), is_alone).map_err(ConfigError::Webhooks)?;
-    let mut services = Services::open(db, llm, start, hangup, jobs).await?;
+    let mut services = Services::open(db, llm, start, hangup, jobs, shutdown.clone()).await?;
     if allow_unauthenticated {
         services.without_keys = WithoutKeys::Everybody;
     }
@@ -372,7 +375,7 @@ async fn print_openapi() -> Result<(), CliError> {
     let jobs = Jobs::new(&config, Shutdown::new(), true).map_err(ConfigError::Webhooks)?;
     let start = Start::without_file(Environment::new(config));
     let hangup = Hangup::listen().map_err(StartError::Io)?;
-    let services = Services::open(db, llm, start, hangup, jobs).await?;
+    let services = Services::open(db, llm, start, hangup, jobs, Shutdown::new()).await?;
     let document = app::app(services, None, Shutdown::new()).openapi()?;
     say(&format!("{document:#}"));
     Ok(())

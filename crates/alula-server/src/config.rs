@@ -1,6 +1,7 @@
 //! What the environment says. It is read once, here.
 
 mod file;
+mod idempotency;
 mod jobs;
 mod source;
 mod unknown;
@@ -26,6 +27,7 @@ use crate::{
     logging::{LogFilter, LogFormat},
     services::{
         budgets::BudgetSettings,
+        idempotency::IdempotencySettings,
         jobs::{JobLimits, WebhookSettings},
         llm::{HOSTED, Hosted},
         usage::LedgerSettings,
@@ -76,6 +78,7 @@ pub(crate) struct Config {
     pub(crate) jobs: JobLimits,
     /// How their ends are told.
     pub(crate) webhooks: WebhookSettings,
+    pub(crate) idempotency: IdempotencySettings,
     /// What a client may hold.
     pub(crate) limits: Limits,
     /// The most bytes of a request body.
@@ -217,6 +220,7 @@ impl Config {
             proxies: variables.proxies(),
             jobs: variables.jobs(),
             webhooks: variables.webhooks(),
+            idempotency: variables.idempotency(),
             limits,
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),

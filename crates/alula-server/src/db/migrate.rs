@@ -25,6 +25,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0002_usage"),
     migration!("0004_conversations"),
     migration!("0003_budgets"),
+    migration!("0005_idempotency"),
 ];
 
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.

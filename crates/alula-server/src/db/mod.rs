@@ -9,6 +9,7 @@ mod budgets;
 mod connect;
 mod conversations;
 mod error;
+mod idempotency;
 mod keys;
 mod look;
 mod migrate;
@@ -23,6 +24,7 @@ pub(crate) use self::{
     connect::DatabaseUrl,
     conversations::{ConversationRow, MessageRow, Turn},
     error::DbError,
+    idempotency::{Claim, KeptAnswer, Known},
     keys::{KeyFound, StoredKey},
 };
 

@@ -2,9 +2,11 @@
 
 mod auth;
 mod host;
+mod once;
 mod shown;
 
 pub(crate) use self::{
     auth::{WithoutKeys, administrator, caller},
     host::this_machine,
+    once::executed_once,
 };

@@ -5,7 +5,7 @@ use alula_llm::model::Protocol;
 use serde_json::{Map, Value};
 
 use crate::{
-    dependencies::caller,
+    dependencies::{caller, executed_once},
     services::{
         jobs::{Deferrable, Prefer, deferrable},
         relay::{Asked, RelayError, Relayed, counted, in_words_of, relay_or_defer},
@@ -14,7 +14,8 @@ use crate::{
 
 /// The routes of this module.
 pub(crate) fn router() -> Router {
-    let routes = routes![messages].into_iter().map(deferrable).chain(routes![count_tokens]);
+    let asking = routes![messages].into_iter().map(deferrable).map(executed_once);
+    let routes = asking.chain(routes![count_tokens]);
     Router::new().tag("Anthropic").error_format(AnthropicErrors).routes(routes)
 }
 

@@ -5,7 +5,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use crate::{
-    dependencies::caller,
+    dependencies::{caller, executed_once},
     error::CallError,
     services::{
         batch::{Batch, BatchItem, ask_all},
@@ -23,7 +23,7 @@ pub(crate) fn routes() -> Vec<Route> {
     let asking_one = chat.chain(routes![chat_stream]).map(|route| route.openapi_extra(one.clone()));
     let batch =
         routes![batch].into_iter().map(|route| deferrable(route.openapi_extra(many.clone())));
-    asking_one.chain(batch).collect()
+    asking_one.chain(batch).map(executed_once).collect()
 }
 
 /// Describes the webhook that the route makes the server send.

@@ -5,7 +5,7 @@ use alula::{Either, HttpError, Route, Status, prelude::*};
 use super::chat::{ChatEvent, events};
 use crate::{
     db::{ConversationRow, DbError, MessageRow},
-    dependencies::caller,
+    dependencies::{caller, executed_once},
     error::CallError,
     services::{
         chat::{Answer, ChatAnswer, ChatRequest, ask},
@@ -16,7 +16,8 @@ use crate::{
 
 /// The routes of this module.
 pub(crate) fn routes() -> Vec<Route> {
-    routes![create, list, show, remove, say]
+    let asking = routes![create, say].into_iter().map(executed_once);
+    asking.chain(routes![list, show, remove]).collect()
 }
 
 /// What a conversation is made of.

@@ -5,7 +5,7 @@ use alula_llm::{Error, ErrorKind, model::Protocol};
 use serde_json::{Map, Value};
 
 use crate::{
-    dependencies::caller,
+    dependencies::{caller, executed_once},
     services::{
         jobs::{Deferrable, Prefer, Work, deferrable},
         relay::{Asked, RelayError, Relayed, counted, embedded, in_words_of, relay_or_defer},
@@ -15,7 +15,7 @@ use crate::{
 /// The routes of this module.
 pub(crate) fn router() -> Router {
     let later = routes![chat_completions, responses, embeddings].into_iter().map(deferrable);
-    let routes = later.chain(routes![input_tokens, models, model]);
+    let routes = later.map(executed_once).chain(routes![input_tokens, models, model]);
     Router::new().tag("OpenAI").error_format(OpenAiErrors).routes(routes)
 }
 

@@ -2,7 +2,7 @@
 
 mod refusal;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use alula::{HttpError, ResponseHead};
 use alula_llm::{
@@ -13,6 +13,7 @@ use self::refusal::Refusal;
 use super::{
     budgets::{Budgets, Hold},
     exchange::Exchange,
+    idempotency::Ticket,
     keys::Key,
     limits::{KeyLimits, Turn, headers},
     models::Models,
@@ -32,6 +33,8 @@ pub(crate) struct Caller {
     /// Nothing where no key is needed.
     holder: Option<Holder>,
     exchange: Exchange,
+    /// That of a request which is executed once.
+    ticket: OnceLock<Ticket>,
 }
 
 /// Who has a key.
@@ -71,12 +74,18 @@ impl Caller {
         if let Some(Holder { key, .. }) = &holder {
             exchange.set_key(key.id.clone());
         }
-        Self { models, ledger, holder, exchange }
+        Self { models, ledger, holder, exchange, ticket: OnceLock::new() }
     }
 
     /// The id of the request that it makes.
     pub(crate) fn request_id(&self) -> &str {
         self.exchange.id()
+    }
+
+    /// Has it note in the ticket of its request when it asks a provider.
+    pub(crate) fn note_in(&self, ticket: Ticket) {
+        // A request has one.
+        let _ = self.ticket.set(ticket);
     }
 
     /// The models, to look something up. Calls are made with those of [`admit`](Self::admit).
@@ -105,10 +114,14 @@ impl Caller {
         let (ledger, exchange) = (self.ledger.clone(), self.exchange.clone());
         let llm = self.models();
         let llm = llm.observed(move |record| ledger.note(record, exchange.id(), protocol));
-        let Some(Holder { key, entry, head }) = &self.holder else { return Ok(llm) };
+        let Some(Holder { key, entry, head }) = &self.holder else {
+            self.begins();
+            return Ok(llm);
+        };
         let llm = llm.scoped(key.id.clone());
         let taken = entry.take(key, &llm, asking).await;
         let Taken { turn, hold } = taken.map_err(|refusal| refusal.into_http(key, protocol))?;
+        self.begins();
         if let Some(quota) = &turn.quota {
             for (name, value) in headers(&quota.level(), protocol) {
                 head.header(name, value);
@@ -122,6 +135,15 @@ impl Caller {
             let taken = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
             taken.into_iter().for_each(|taken| taken.settle(record, &models));
         }))
+    }
+}
+
+impl Caller {
+    /// The request is executed from now on, if it is one that is executed once.
+    fn begins(&self) {
+        if let Some(ticket) = self.ticket.get() {
+            ticket.begins();
+        }
     }
 }
 

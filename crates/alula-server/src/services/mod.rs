@@ -6,6 +6,7 @@ pub(crate) mod budgets;
 pub(crate) mod chat;
 pub(crate) mod conversations;
 pub(crate) mod exchange;
+pub(crate) mod idempotency;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod limits;

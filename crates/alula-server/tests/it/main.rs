@@ -29,6 +29,7 @@ mod dev;
 mod failures;
 mod file;
 mod https;
+mod idempotency;
 mod jobs;
 mod keyed;
 mod keys;
