@@ -103,6 +103,41 @@ async fn a_receiver_that_is_gone_is_told_no_more() {
 }
 
 #[tokio::test]
+async fn an_end_during_the_shutdown_is_told() {
+    let (upstream, receiver) = (Upstream::start(), Upstream::start());
+    let mut alula = telling(&upstream).env("ALULA_DRAIN_SECONDS", "600").listen();
+    alula.accepted("/chat", &question(&receiver)).await;
+    let call = upstream.call().await;
+    alula.signal("TERM");
+    alula.logged("draining");
+    call.answer(&answer("200 OK", COMPLETION)).await;
+    let message = receiver.call().await;
+    assert_eq!(message.body["type"], "job.succeeded");
+    message.answer(&answer("200 OK", "{}")).await;
+    assert_eq!(alula.ended().code(), Some(0));
+    assert_eq!(alula.count_logged("lost by the stop"), 0);
+}
+
+#[tokio::test]
+async fn a_job_that_begins_again_is_told_by_its_new_end_alone() {
+    let (upstream, receiver) = (Upstream::start(), Upstream::start());
+    let alula = telling(&upstream).listen();
+    let bad = answer("400 Bad Request", r#"{"error": {"message": "no"}}"#);
+    let url = job(&alula, &upstream, &receiver, &bad).await;
+    let first = receiver.call().await;
+    let id = header(&first, "webhook-id").to_owned();
+    first.answer(&answer("500 Internal Server Error", "{}")).await;
+    alula.logged("was not taken");
+    alula.post(&format!("{url}/retry"), &json!({})).await.is(202);
+    alula.logged("is told no more");
+    upstream.call().await.answer(&answer("200 OK", COMPLETION)).await;
+    let second = receiver.call().await;
+    assert_eq!(second.body["type"], "job.succeeded");
+    assert_ne!(header(&second, "webhook-id"), id, "it is another message");
+    second.answer(&answer("200 OK", "{}")).await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_told_any_more_is_counted_as_lost() {
     let (upstream, receiver) = (Upstream::start(), Upstream::start());
     let alula = telling(&upstream).env("ALULA_DRAIN_SECONDS", "600").listen();

@@ -23,8 +23,6 @@ pub(crate) struct Job {
     pub(super) work: Work,
     /// About how much memory the work takes.
     work_bytes: usize,
-    /// The request that asked for it.
-    pub(super) request_id: String,
     /// Who is told of its end.
     pub(super) callback: Option<WebhookUrl>,
     pub(super) created: Timestamp,
@@ -122,16 +120,15 @@ pub(crate) struct NewJob {
     pub(crate) caller: Caller,
     pub(crate) conversations: Conversations,
     pub(crate) work: Work,
-    pub(crate) request_id: String,
     pub(crate) callback: Option<WebhookUrl>,
 }
 
 impl Job {
     pub(super) fn new(new: NewJob) -> Self {
-        let NewJob { caller, conversations, work, request_id, callback } = new;
+        let NewJob { caller, conversations, work, callback } = new;
         let state = watch::Sender::new(State::queued(1, 1, 0));
         let (id, created, work_bytes) = (JobId::new(), Timestamp::now(), work.bytes());
-        Self { id, caller, conversations, work, request_id, callback, created, work_bytes, state }
+        Self { id, caller, conversations, work, callback, created, work_bytes, state }
     }
 
     /// The state at this moment.

@@ -28,6 +28,7 @@ use alula::{HttpError, Result, Shutdown};
 use alula_jobs::webhook::{ClientError, WebhookUrl};
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument as _;
 
 pub(crate) use self::{
     deferrable::{Deferrable, deferrable},
@@ -46,7 +47,7 @@ use self::{
     webhook::{End, Webhooks},
 };
 use super::admission::Caller;
-use crate::config::Config;
+use crate::{config::Config, logging::REQUEST};
 
 /// How many jobs there may be, and what of them is kept.
 #[derive(Debug, Clone)]
@@ -227,18 +228,13 @@ impl Jobs {
     /// 409 for another one; else as [`submit`](Self::submit).
     pub(crate) fn retry(&self, job: &Arc<Job>) -> Result<()> {
         let place = self.place()?;
-        match self.store().queue_again(job) {
-            Some(run) => {
-                self.carry_out(job.clone(), run, place);
-                Ok(())
-            }
-            None => {
-                let status = job.status().as_str();
-                Err(HttpError::conflict(format!(
-                    "The job is {status}, and not failed or cancelled"
-                )))
-            }
-        }
+        let run = self.store().queue_again(job);
+        let run = run.ok_or_else(|| {
+            let status = job.status().as_str();
+            HttpError::conflict(format!("The job is {status}, and not failed or cancelled"))
+        })?;
+        self.carry_out(job.clone(), run, place);
+        Ok(())
     }
 
     /// Reads the address that shall be told of an end.
@@ -278,7 +274,11 @@ impl Jobs {
     /// Runs a job when its turn has come, beside the request that asked for it.
     fn carry_out(&self, job: Arc<Job>, run: u32, place: OwnedSemaphorePermit) {
         let jobs = self.clone();
-        self.0.shutdown.spawn(async move {
+        // What is logged of it has the id of the request that asked for it.
+        let request_id = job.caller.request_id();
+        let span =
+            tracing::info_span!(target: REQUEST, parent: None, "job", request_id, job_id = %job.id);
+        let work = async move {
             let work = Box::pin(jobs.work(&job, run, place));
             let outcome = tokio::select! {
                 biased;
@@ -294,7 +294,8 @@ impl Jobs {
             let Some(outcome) = outcome else { return };
             let status = if outcome.is_success() { Status::Succeeded } else { Status::Failed };
             jobs.end(&job, run, status, Some(Arc::new(outcome)));
-        });
+        };
+        self.0.shutdown.spawn(work.instrument(span));
     }
 
     /// Waits for the turn of a job, and does it. Nothing if it was cancelled before.
@@ -306,10 +307,10 @@ impl Jobs {
             return None;
         }
         let step = |done| job.step(run, done);
-        let work = job.work.run(&job.caller, &job.conversations, &job.request_id, step);
+        let work = job.work.run(&job.caller, &job.conversations, step);
         let outcome = AssertUnwindSafe(work).catch_unwind().await;
         Some(outcome.unwrap_or_else(|_| {
-            job.work.failed(&HttpError::internal("the job panicked"), &job.request_id)
+            job.work.failed(&HttpError::internal("the job panicked"), &job.caller)
         }))
     }
 
@@ -338,7 +339,10 @@ impl Jobs {
             let Some(webhooks) = &jobs.0.webhooks else { return };
             let told = tokio::select! {
                 biased;
-                () = outdated => return,
+                () = outdated => {
+                    tracing::info!(job_id = %id, "the end of a job is told no more: it began again, or is forgotten");
+                    return;
+                }
                 told = webhooks.tell(end, shutdown.stopping()) => told,
                 () = shutdown.streams_must_end() => Told::Failed,
             };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alula::{
-    HttpError, Input, Operation, Rejection, RequestContext, RequestId, Result, State,
+    HttpError, Input, Operation, Rejection, RequestContext, Result, State,
     http::{HeaderMap, HeaderName},
 };
 use tokio::time::timeout;
@@ -22,7 +22,6 @@ pub(crate) struct Later {
     wait: Option<Duration>,
     jobs: State<Jobs>,
     conversations: State<Conversations>,
-    request_id: RequestId,
 }
 
 impl Later {
@@ -37,14 +36,13 @@ impl Later {
         work: Work,
         callback: Option<&str>,
     ) -> Result<Deferrable<T>> {
-        let Self { wait, jobs, conversations, request_id } = self;
+        let Self { wait, jobs, conversations } = self;
         let callback = match callback {
             Some(url) => Some(jobs.callback(url).map_err(|why| wrong_callback(url, &why))?),
             None => None,
         };
-        let request_id = request_id.to_string();
         let (caller, conversations) = (caller.clone(), Conversations::clone(&conversations));
-        let new = NewJob { caller, conversations, work, request_id, callback };
+        let new = NewJob { caller, conversations, work, callback };
         let job = jobs.submit(new).await?;
         if let Some(wait) = wait
             && let Ok(state) = timeout(wait, job.ended()).await
@@ -80,8 +78,7 @@ impl Input for Prefer {
         };
         let jobs = State::extract(&plan.0, cx).await?;
         let conversations = State::extract(&plan.1, cx).await?;
-        let request_id = RequestId::extract(&(), cx).await?;
-        Ok(Self(Some(Later { wait, jobs, conversations, request_id })))
+        Ok(Self(Some(Later { wait, jobs, conversations })))
     }
 }
 

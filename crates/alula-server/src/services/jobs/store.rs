@@ -138,7 +138,6 @@ mod tests {
             ),
             conversations: Conversations::new(db, 1_000),
             work: Work::Embeddings(Bytes::from(vec![b' '; bytes])),
-            request_id: String::new(),
             callback: None,
         }))
     }

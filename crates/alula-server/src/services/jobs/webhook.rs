@@ -110,10 +110,14 @@ impl Webhooks {
     pub(super) async fn tell(&self, end: End, stop: impl Future<Output = ()>) -> Told {
         let End { id, webhook, .. } = &end;
         let note = |attempt: usize, delivery: &Delivery| match delivery {
-            Delivery::Delivered { status } => tracing::debug!(%id, attempt, status, "told"),
-            Delivery::Gone => tracing::info!(%id, attempt, "nobody wants to be told of the job"),
+            Delivery::Delivered { status } => {
+                tracing::debug!(job_id = %id, attempt, status, "told")
+            }
+            Delivery::Gone => {
+                tracing::info!(job_id = %id, attempt, "nobody wants to be told of the job")
+            }
             Delivery::Refused { reason } | Delivery::Failed { reason, .. } => {
-                tracing::warn!(%id, attempt, reason, "the end of a job was not taken");
+                tracing::warn!(job_id = %id, attempt, reason, "the end of a job was not taken");
             }
         };
         match webhook.send(&self.client, &self.schedule, stop, note).await {

@@ -85,7 +85,6 @@ impl Work {
         &self,
         caller: &Caller,
         conversations: &Conversations,
-        request_id: &str,
         step: impl Fn(usize),
     ) -> Outcome {
         let done = match self {
@@ -104,23 +103,23 @@ impl Work {
             }
             Self::Embeddings(body) => whole(embedded(caller, body).await),
         };
-        done.unwrap_or_else(|error| self.failed(&error, request_id))
+        done.unwrap_or_else(|error| self.failed(&error, caller))
     }
 
     /// What the client of the plain call would have read of an error.
-    pub(super) fn failed(&self, error: &HttpError, request_id: &str) -> Outcome {
+    pub(super) fn failed(&self, error: &HttpError, caller: &Caller) -> Outcome {
         let protocol = match self {
             Self::Chat(_) | Self::Batch(_) => None,
             Self::Relay { protocol, .. } => Some(*protocol),
             Self::Embeddings(_) => Some(Protocol::OpenAiChat),
         };
         let body = match protocol {
-            Some(protocol) => in_words_of(protocol, error, Some(request_id)),
+            Some(protocol) => in_words_of(protocol, error, Some(caller.request_id())),
             None => serde_json::json!({ "detail": error.detail() }),
         };
         if error.status().is_server_error() {
             let status = error.status().as_u16();
-            tracing::warn!(request_id, status, "a job failed: {}", error.log_message());
+            tracing::warn!(status, "a job failed: {}", error.log_message());
         }
         Outcome::failed(error, &body)
     }
