@@ -12,7 +12,8 @@ use alula_llm::{
 use serde_json::{Value, json};
 
 use crate::{
-    client::http,
+    client::{Answer, http},
+    keys::{Store, id_of},
     process::{Alula, NOBODY, PATIENCE, Start, serve, serve_openai},
     upstream::{STREAM_HEAD, Upstream},
 };
@@ -118,6 +119,49 @@ async fn each_call_is_one_row_with_its_tokens_and_its_cost() {
     assert_eq!(streamed, 4);
     // Each request to the provider is one of them.
     assert_eq!(fake.request_count(), calls.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_come_later_and_conversations_are_calls_too() {
+    let fake = FakeProvider::start().await;
+    fake.always().says("Hi").usage(1_000, 100);
+    let alula = serve_fake(&fake).listen();
+    let later = http().post(alula.url("/chat")).header("prefer", "respond-async");
+    let accepted = Answer::of(later.json(&question(MODEL))).await;
+    accepted.is(202);
+    let first = alula.calls(1).await;
+    assert_eq!(first[0]["request_id"], accepted.header("x-request-id"));
+    let conversation = alula.post("/conversations", &json!({"model": MODEL})).await.is(201);
+    let path = format!("/conversations/{}/messages", conversation["id"].as_str().unwrap());
+    alula.post(&path, &json!({"message": "Hi"})).await.is(200);
+    for call in alula.calls(2).await {
+        assert_eq!(ending(&call), ("answered", "", Some(200)), "{call:#}");
+        assert_eq!(call["cost_micro_usd"], 210);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_that_of_its_key() {
+    let store = Store::file();
+    let (one, other) = (store.key(&[]), store.key(&["--scopes", "models,admin"]));
+    let fake = FakeProvider::start().await;
+    fake.always().says("Hi").usage(1_000, 100);
+    let alula = store.over(serve_fake(&fake)).listen();
+    for key in [&one, &one, &other] {
+        alula.with_key(key, "POST", CHAT, Some(&messages(MODEL, false))).await.is(200);
+    }
+    let started = Instant::now();
+    let path = format!("/admin/usage?group_by=key&key={}", id_of(&other));
+    let report = loop {
+        let report = alula.with_key(&other, "GET", &path, None).await.is(200);
+        if report["totals"]["calls"] != 0 {
+            break report;
+        }
+        assert!(started.elapsed() < PATIENCE, "{report}");
+    };
+    let line = &report["data"][0];
+    assert_eq!((&line["key"], &line["key_name"]), (&json!(id_of(&other)), &json!("test")));
+    assert_eq!(alula.with_key(&one, "GET", &path, None).await.status, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
