@@ -113,7 +113,8 @@ impl Where {
 
     /// Adds a value, and returns how a condition names it.
     pub(super) fn place(&mut self, value: &str) -> String {
-        self.values.push(value.to_owned());
+        // Postgres takes no NUL, and no row has one: where it was there is this character.
+        self.values.push(value.replace('\0', "\u{fffd}"));
         format!("${}", self.values.len())
     }
 

@@ -98,6 +98,7 @@ macro_rules! call {
         Ok(Call { row: of_call, key_name: row.try_get(26)? })
     }};
 }
+
 impl Db {
     /// Adds rows, of which some may be there already.
     pub(crate) async fn insert_usage(&self, rows: &[Row]) -> Result<(), DbError> {
@@ -219,6 +220,8 @@ mod tests {
             assert_eq!(ats(&db.usage_calls(&all, Some(&last), 9).await?), [2_000, 1_000]);
             let failed = Filter { status: Some(Status::Failed), ..all.clone() };
             assert_eq!(ats(&db.usage_calls(&failed, None, 9).await?), [2_000]);
+            let odd = Filter { model: Some("\0".to_owned()), ..all.clone() };
+            assert_eq!(db.usage_calls(&odd, None, 9).await?, []);
             let of_key = Filter { key: Some("k".to_owned()), ..all };
             assert_eq!(ats(&db.usage_calls(&of_key, None, 9).await?), [3_000]);
             Ok(())

@@ -181,8 +181,7 @@ fn write_cursor(groups: &[String]) -> String {
 fn read_cursor(cursor: &str, groups: usize) -> Result<Vec<String>, Mistake> {
     let json = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Mistake::Cursor)?;
     let values: Vec<String> = serde_json::from_slice(&json).map_err(|_| Mistake::Cursor)?;
-    let is_right = values.len() == groups && !values.iter().any(|value| value.contains('\0'));
-    if is_right { Ok(values) } else { Err(Mistake::Cursor) }
+    if values.len() == groups { Ok(values) } else { Err(Mistake::Cursor) }
 }
 
 /// Calls that have something in common, added up.
@@ -442,7 +441,6 @@ mod tests {
         for (wrong, groups) in [(&*cursor, 1), ("", 1), ("e30", 0), ("W10", 1), ("é", 1)] {
             assert!(read_cursor(wrong, groups).is_err(), "{wrong}");
         }
-        assert!(read_cursor(&write_cursor(&["\0".to_owned()]), 1).is_err());
     }
 
     #[test]
