@@ -12,7 +12,7 @@ use crate::{
         admin, anthropic, chat, conversations, health, jobs as jobs_router, metrics, openai,
     },
     services::{
-        admission::Entry,
+        admission::{Calls, Entry},
         budgets::Budgets,
         conversations::Conversations,
         exchange::ObserveLayer,
@@ -94,7 +94,8 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         idempotency: services.idempotency.clone(),
     };
     let once = Idempotent::new(services.idempotency.clone());
-    let (entry, unwritten) = (services.entry, services.unwritten);
+    let calls = Calls { models: models.clone(), ledger, entry: services.entry };
+    let unwritten = services.unwritten;
     describe_process();
     LlmMetrics::watch(&models);
     let health = Health::new(db.clone(), models.clone(), shutdown);
@@ -118,9 +119,8 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         .state(jobs)
         .state(keys)
         .state(without_keys)
-        .state(ledger)
         .state(reload)
-        .state(entry)
+        .state(calls)
         .state(services.idempotency)
         .lifespan(|startup| async move { Ok(beside.start(startup, unwritten)) })
         .depends::<this_machine>()

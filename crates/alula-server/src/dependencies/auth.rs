@@ -6,11 +6,9 @@ use alula::{ApiError as _, HttpError, ResponseHead, Result, SecurityScopes, Stat
 
 use super::shown::Shown;
 use crate::services::{
-    admission::{Caller, Entry, Holder},
+    admission::{Caller, Calls, Holder},
     exchange::Exchange,
     keys::{By, Key, Keys, Refusal},
-    models::Models,
-    usage::Ledger,
 };
 
 /// Whom the server answers as long as there are no keys.
@@ -28,15 +26,13 @@ pub(crate) async fn caller(
     shown: Shown,
     scopes: SecurityScopes,
     keys: State<Keys>,
-    models: State<Models>,
-    ledger: State<Ledger>,
+    calls: State<Calls>,
     exchange: Exchange,
-    entry: State<Entry>,
     head: ResponseHead,
 ) -> Result<Caller> {
     let key = identify(shown, &scopes, &keys).await?;
-    let holder = key.map(|key| Holder { key, entry: Entry::clone(&entry), head });
-    Ok(Caller::new(Models::clone(&models), Ledger::clone(&ledger), holder, exchange))
+    let Calls { models, ledger, entry } = Calls::clone(&calls);
+    Ok(Caller::new(models, ledger, key.map(|key| Holder { key, entry, head }), exchange))
 }
 
 /// Who looks after the server. Without keys, that is whoever is on this machine.

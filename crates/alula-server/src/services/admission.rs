@@ -47,6 +47,14 @@ pub(crate) struct Holder {
     pub(crate) head: ResponseHead,
 }
 
+/// What callers make calls with. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Calls {
+    pub(crate) models: Models,
+    pub(crate) ledger: Ledger,
+    pub(crate) entry: Entry,
+}
+
 /// What calls with a key are held to. Clones are the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
