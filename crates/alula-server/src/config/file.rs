@@ -382,8 +382,7 @@ mod tests {
     fn the_prices_of_the_book_can_be_used() {
         let page = include_str!("../../../../docs/how-to/keys-and-limits.md");
         let text = page.split("```toml\n").nth(2).unwrap().split("```").next().unwrap();
-        let located = Located::new(DEFAULT_FILE.into(), toml::from_str(text).unwrap(), text);
-        let prices = located.unwrap().prices;
+        let prices = Located::parse("alula.toml".into(), text).unwrap().prices;
         let usage = alula_llm::Usage { input: 1_000_000, ..alula_llm::Usage::default() };
         let cost = |provider, model| prices.cost(provider, model, &usage).unwrap().total().get();
         assert_eq!(cost("gpu", "llama-3"), 0);
