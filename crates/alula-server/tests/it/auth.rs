@@ -56,8 +56,10 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("GET", "/admin/keys/{id}", Admin),
     ("PATCH", "/admin/keys/{id}", Admin),
     ("DELETE", "/admin/keys/{id}", Admin),
+    ("GET", "/admin/providers", Admin),
     ("GET", "/admin/usage", Admin),
     ("GET", "/admin/usage/calls", Admin),
+    ("GET", "/metrics", Admin),
 ];
 
 /// What is served beside the routes of the document.
