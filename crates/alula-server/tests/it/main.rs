@@ -26,6 +26,7 @@ mod conversations;
 mod demo;
 #[cfg(target_os = "linux")]
 mod dev;
+mod doctor;
 mod failures;
 mod file;
 mod https;

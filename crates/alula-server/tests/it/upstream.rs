@@ -65,6 +65,19 @@ impl Upstream {
         self.look.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
+    /// Waits for a call without a body.
+    pub(crate) async fn bare_call(&self) -> Call {
+        let call = async {
+            let (mut stream, _) = self.listener.accept().await.unwrap();
+            let mut bytes = Vec::new();
+            while !bytes.ends_with(b"\r\n\r\n") {
+                assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "the call was broken off");
+            }
+            Call { stream, head: String::from_utf8(bytes).unwrap(), body: Value::Null }
+        };
+        timeout(PATIENCE, call).await.expect("the provider is called")
+    }
+
     /// Waits for a call.
     pub(crate) async fn call(&self) -> Call {
         let call = async {
