@@ -308,7 +308,9 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
         Launch::Supervise(supervisor) => {
             db.close().await;
             greet(scheme, supervisor.local_addr(), &llm, access);
-            return Ok(supervisor.run().await?);
+            let ended = supervisor.run().await;
+            metrics::forget();
+            return Ok(ended?);
         }
     };
     if Workers::this_worker().is_none() {
@@ -321,6 +323,7 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
         services.without_keys = WithoutKeys::Everybody;
     }
     metrics::watch_connections(server.open_connections());
+    metrics::share(&shutdown);
     let mut app = app::app(services, telemetry, shutdown.clone())
         .limits(config.limits.clone())
         .max_body(config.body_bytes_max);

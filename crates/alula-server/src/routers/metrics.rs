@@ -7,7 +7,7 @@ use alula::{
 };
 use serde_json::json;
 
-use crate::{dependencies::administrator, services::metrics::registry};
+use crate::{dependencies::administrator, services::metrics::everything};
 
 /// The text format of Prometheus.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -19,8 +19,9 @@ pub(crate) fn router() -> Router {
 
 /// Everything that is counted, in the text format of Prometheus.
 #[get("/metrics")]
-async fn metrics() -> Exposition {
-    Exposition(registry().render())
+async fn metrics() -> Result<Exposition> {
+    // Of several workers, it reads what the others have written.
+    Ok(Exposition(tokio::task::spawn_blocking(everything).await?))
 }
 
 struct Exposition(String);

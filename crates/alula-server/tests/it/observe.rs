@@ -8,7 +8,7 @@ use crate::{
     client::{Answer, http},
     collector::{Collector, attribute},
     postgres::Postgres,
-    process::{Alula, Ended, PATIENCE, Start, serve, serve_openai},
+    process::{Alula, Ended, PATIENCE, Start, alula, serve, serve_openai},
     upstream::{STREAM_END, STREAM_HEAD, Upstream, answer, token},
 };
 
@@ -299,4 +299,50 @@ async fn a_request_its_call_and_its_attempts_are_one_trace() {
     for name in ["http.server.request.duration", "gen_ai.client.token.usage"] {
         assert!(metrics.contains(name), "{name}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn whichever_worker_is_scraped_answers_for_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let alula = alula(&["serve", "--port", "0", "--workers", "2"])
+        .env("DATABASE_URL", format!("sqlite://{}/alula.db", folder.path().display()))
+        .env("TMPDIR", folder.path())
+        .listen();
+    let of_all = |text: &str| {
+        let of = |worker: u8| {
+            let name = "alula_http_requests_total";
+            let labels = "method=\"GET\",route=\"/health/live\",status=\"2xx\"";
+            number(text, &format!("{name}{{worker=\"{worker}\",{labels}}}"))
+        };
+        of(1) + of(2)
+    };
+    let (mut asked, deadline) = (0.0, Instant::now() + PATIENCE);
+    loop {
+        alula.get("/health/live").await.is(200);
+        asked += 1.0;
+        let text = alula.get("/metrics").await.text;
+        assert_eq!(text.matches("# TYPE alula_build_info ").count(), 1, "{text}");
+        let has = |worker: u8| text.contains(&format!("alula_build_info{{worker=\"{worker}\""));
+        // The numbers of the other may be a second old.
+        if has(1) && has(2) && asked >= 10.0 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    loop {
+        let text = alula.get("/metrics").await.text;
+        if of_all(&text) >= asked {
+            assert_eq!(of_all(&text), asked, "{text}");
+            break;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ended = alula.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let left: Vec<_> =
+        folder.path().read_dir().unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name.to_string_lossy().starts_with("alula.db")), "{left:?}");
 }

@@ -14,6 +14,7 @@
 mod http;
 mod instruments;
 mod llm;
+mod peers;
 mod process;
 mod registry;
 mod series;
@@ -23,6 +24,7 @@ use alula::serve::OpenConnections;
 pub(crate) use self::{
     http::{Ended, HttpMetrics},
     llm::LlmMetrics,
+    peers::{everything, forget, share},
     registry::{Kind, Sample, registry},
 };
 

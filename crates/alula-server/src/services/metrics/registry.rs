@@ -1,6 +1,7 @@
 //! All instruments of the process, by name.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt::Write as _,
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
@@ -142,12 +143,14 @@ impl Registry {
     }
 
     /// Everything in the [text format](https://prometheus.io/docs/instrumenting/exposition_formats/)
-    /// of Prometheus, version 0.0.4.
-    pub(crate) fn render(&self) -> String {
+    /// of Prometheus, version 0.0.4. One of several workers puts its number at each series, as the
+    /// others count for themselves.
+    pub(crate) fn render(&self, worker: Option<usize>) -> String {
+        let common = worker.map(|worker| format!("worker=\"{worker}\"")).unwrap_or_default();
         let families = self.lock();
         let mut text = String::with_capacity(16 * 1024);
         for (name, family) in &*families {
-            family.write(&mut text, name);
+            family.write(&mut text, name, &common);
         }
         text
     }
@@ -168,7 +171,8 @@ fn family<'a>(
 }
 
 impl Family {
-    fn write(&self, text: &mut String, name: &str) {
+    /// Writes all samples, with the labels that they have in `common` with all others.
+    fn write(&self, text: &mut String, name: &str, common: &str) {
         let kind = match self.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -176,6 +180,7 @@ impl Family {
         };
         let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {kind}", self.help);
         for (labels, instrument) in &self.series {
+            let labels = &joined(common, labels);
             let _ = match instrument {
                 Instrument::Counter(it) => writeln!(text, "{name}{} {}", braced(labels), it.get()),
                 Instrument::Gauge(it) => writeln!(text, "{name}{} {}", braced(labels), it.get()),
@@ -186,8 +191,17 @@ impl Family {
             };
         }
         for Sample { labels, value } in self.found.iter().flat_map(|find| (find.0)()) {
-            let _ = writeln!(text, "{name}{} {value}", braced(&labels));
+            let _ = writeln!(text, "{name}{} {value}", braced(&joined(common, &labels)));
         }
+    }
+}
+
+/// Labels behind those before them.
+fn joined<'a>(common: &str, labels: &'a str) -> Cow<'a, str> {
+    match (common, labels) {
+        ("", labels) => labels.into(),
+        (common, "") => common.to_owned().into(),
+        (common, labels) => format!("{common},{labels}").into(),
     }
 }
 
@@ -220,6 +234,9 @@ mod tests {
                         # HELP refused_total Refused.\n# TYPE refused_total counter\n\
                         refused_total{kind=\"a \\\"quoted\\\" \\\\ word\"} 1\n\
                         refused_total{kind=\"rate\"} 3\n";
-        assert_eq!(registry.render(), expected);
+        assert_eq!(registry.render(None), expected);
+        let of_worker = registry.render(Some(2));
+        assert!(of_worker.contains("\nopen{worker=\"2\",of=\"x\"} 0.5\n"), "{of_worker}");
+        assert!(of_worker.contains("\nqueue{worker=\"2\"} -7\n"), "{of_worker}");
     }
 }
