@@ -108,7 +108,7 @@ async fn a_file_with_a_mistake_changes_nothing_and_is_told() {
     alula.logged("models +two -one, default model two");
 }
 
-/// A ConfigMap of Kubernetes: the file is a link through a link, and the inner one is swapped.
+/// A `ConfigMap` of Kubernetes: the file is a link through a link, and the inner one is swapped.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_is_swapped_is_a_change() {
     let dir = TempDir::new().unwrap();

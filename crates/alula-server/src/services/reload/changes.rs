@@ -11,9 +11,9 @@ use crate::services::keys::Plans;
 /// An address or a plan is compared, and not shown.
 pub(super) fn changes(before: (&Llm, &Plans), after: (&Llm, &Plans)) -> String {
     let kinds = [
-        ("providers", difference(providers(before.0), providers(after.0))),
-        ("models", difference(models(before.0), models(after.0))),
-        ("plans", difference(plans(before.1), plans(after.1))),
+        ("providers", difference(&providers(before.0), &providers(after.0))),
+        ("models", difference(&models(before.0), &models(after.0))),
+        ("plans", difference(&plans(before.1), &plans(after.1))),
     ];
     let mut told: Vec<String> = kinds
         .into_iter()
@@ -33,7 +33,7 @@ pub(super) fn changes(before: (&Llm, &Plans), after: (&Llm, &Plans)) -> String {
 /// Names with what they stand for, as far as a file says it.
 type Named = BTreeMap<String, String>;
 
-fn difference(before: Named, after: Named) -> Vec<String> {
+fn difference(before: &Named, after: &Named) -> Vec<String> {
     let gone = before.keys().filter(|name| !after.contains_key(*name));
     let gone = gone.map(|name| format!("-{name}"));
     let others = after.iter().filter_map(|(name, is)| match before.get(name) {
