@@ -78,12 +78,7 @@ impl Server {
     pub fn start_foreign(command: &Command, address: SocketAddr, log: &Path) -> Result<Self> {
         let mut guard = Command::new("sh");
         guard.args(["-c", GUARD]).arg(log).arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => guard.env(name, value),
-                None => guard.env_remove(name),
-            };
-        }
+        copy_environment(command, &mut guard);
         let mut child = guard.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().context("the output is piped")?);
@@ -150,6 +145,16 @@ impl Drop for Server {
             }
             thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// Gives a command the variables that another one sets and removes.
+pub fn copy_environment(from: &Command, to: &mut Command) {
+    for (name, value) in from.get_envs() {
+        match value {
+            Some(value) => to.env(name, value),
+            None => to.env_remove(name),
+        };
     }
 }
 

@@ -3,13 +3,14 @@
 use std::{
     ffi::OsString,
     fs,
+    io::ErrorKind,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use alula_benches::server::{Server, free_address};
-use anyhow::{Context as _, Result};
+use alula_benches::server::{Server, copy_environment, free_address};
+use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 
 use crate::wire::{CLIENT_KEY, Client, MODEL, PROVIDER_KEY};
@@ -57,7 +58,7 @@ impl System {
 
     /// Whether a client without the right key has to be refused.
     pub(crate) fn refuses_strangers(self) -> bool {
-        matches!(self, Self::Minimal | Self::Fastapi | Self::Litellm)
+        matches!(self, Self::Alula | Self::Minimal | Self::Fastapi | Self::Litellm)
     }
 }
 
@@ -110,18 +111,31 @@ impl Starter {
         .with_context(|| format!("cannot start {}", system.name()))
     }
 
+    /// All that it has is on: a key with a budget and limits that are never reached, and the ledger.
     fn alula(&self) -> Result<Running> {
         let program = known(self.programs.alula.as_ref(), "its program")?;
-        let config = format!("[models.{NAME}]\ntargets = [\"openai/{MODEL}\"]\n");
+        let config = include_str!("peers/alula.toml").replace("MODEL", MODEL);
         let config = self.write("alula.toml", &config)?;
-        let address = free_address()?;
+        let data = self.empty_folder("alula")?;
         let mut command = self.pinned(program);
-        command.arg("serve").arg("--config").arg(config).arg("--port").arg(port(address));
+        command.env("DATABASE_URL", format!("sqlite://{}", data.join("alula.db").display()));
+        command.env("ALULA_USAGE_SPILL_DIR", &data).env("ALULA_CONFIG", config);
         command.env("OPENAI_BASE_URL", format!("http://{}/v1", self.mock));
         command.env("OPENAI_API_KEY", PROVIDER_KEY);
         // No Ollama is looked for where nothing listens.
         command.env("OLLAMA_HOST", "127.0.0.1:9");
-        self.foreign(&command, address, "alula", Client::new(NAME))
+
+        let mut create = copy_of(&command);
+        create.args(["keys", "create", "--name", "bench", "--plan", "bench"]);
+        create.args(["--budget-usd-per-month", "1000000"]);
+        let created = create.output().context("cannot make a key")?;
+        let trouble = String::from_utf8_lossy(&created.stderr);
+        ensure!(created.status.success(), "cannot make a key: {}", trouble.trim());
+        let key = String::from_utf8(created.stdout)?.trim().to_owned();
+
+        let address = free_address()?;
+        command.args(["serve", "--port"]).arg(port(address));
+        self.foreign(&command, address, "alula", Client { key, ..Client::new(NAME) })
     }
 
     fn nginx(&self) -> Result<Running> {
@@ -227,11 +241,29 @@ impl Starter {
         command
     }
 
+    fn empty_folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.work.join(name);
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => fs::create_dir_all(&folder),
+        }
+        .with_context(|| format!("cannot empty {}", folder.display()))?;
+        Ok(folder)
+    }
+
     fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let file = self.work.join(name);
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         Ok(file)
     }
+}
+
+/// The same program in the same environment, with the same arguments so far.
+fn copy_of(command: &Command) -> Command {
+    let mut copy = Command::new(command.get_program());
+    copy.args(command.get_args());
+    copy_environment(command, &mut copy);
+    copy
 }
 
 fn port(address: SocketAddr) -> String {
