@@ -1,6 +1,6 @@
 //! Where a provider is, and how it is called: what is the same for every protocol.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
@@ -36,6 +36,14 @@ pub(super) struct Endpoint {
     pub(super) base_url: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) http: Option<Http>,
+    /// What all calls have in common, once nothing more can be set.
+    pub(super) ready: Option<Arc<Ready>>,
+}
+
+/// What does not depend on what is asked.
+pub(super) struct Ready {
+    pub(super) url: Url,
+    headers: HeaderMap,
 }
 
 /// A provider as its protocol makes it differ from the others.
@@ -49,9 +57,9 @@ pub(super) trait Speaker: Send + Sync {
     fn url(&self) -> Result<Url>;
 
     /// The address of one call, where it depends on what is asked.
-    fn call_url(&self, model: &str, stream: bool) -> Result<Url> {
+    fn call_url(&self, model: &str, stream: bool) -> Option<Result<Url>> {
         let _ = (model, stream);
-        self.url()
+        None
     }
 
     /// The address of the list of models, which stands beside that of chat requests.
@@ -169,7 +177,8 @@ macro_rules! calls {
 
         fn prepare(&mut self, http: &$crate::Http) -> $crate::Result<()> {
             self.endpoint.share(http);
-            $crate::providers::endpoint::check(self)
+            self.endpoint.ready = Some($crate::providers::endpoint::ready(self)?);
+            Ok(())
         }
 
         fn chat<'a>(
@@ -240,6 +249,7 @@ impl Endpoint {
             base_url: base_url.into(),
             headers: Vec::new(),
             http: None,
+            ready: None,
         }
     }
 
@@ -265,11 +275,16 @@ impl Endpoint {
     }
 }
 
-/// Finds out before the first call what would make every call fail.
-pub(super) fn check<S: Speaker>(speaker: &S) -> Result<()> {
+/// Makes what all calls have in common, and so finds out before the first one what would make
+/// every call fail.
+pub(super) fn ready<S: Speaker>(speaker: &S) -> Result<Arc<Ready>> {
     let endpoint = speaker.endpoint();
-    let checked = speaker.url().and(speaker.header_map()).and_then(|_| endpoint.pool().warm());
-    checked.map_err(|error| endpoint.label(error))
+    let ready = || {
+        let ready = Ready { url: speaker.url()?, headers: speaker.header_map()? };
+        endpoint.pool().warm()?;
+        Ok(Arc::new(ready))
+    };
+    ready().map_err(|error| endpoint.label(error))
 }
 
 /// Asks for the list of models.
@@ -339,12 +354,21 @@ impl<'a> Post<'a> {
     }
 
     async fn send<S: Speaker>(self, speaker: &S) -> Result<reqwest::Response> {
-        let mut headers = speaker.header_map()?;
+        let endpoint = speaker.endpoint();
+        let ready = endpoint.ready.as_ref();
+        let mut headers = match ready {
+            Some(ready) => ready.headers.clone(),
+            None => speaker.header_map()?,
+        };
         if let Some(of_client) = self.headers {
             relay::headers::add(&mut headers, of_client);
         }
-        let url = speaker.call_url(self.model, self.stream)?;
-        let response = speaker.endpoint().pool().post(url, headers, self.body).await?;
+        let url = match (speaker.call_url(self.model, self.stream), ready) {
+            (Some(url), _) => url?,
+            (None, Some(ready)) => ready.url.clone(),
+            (None, None) => speaker.url()?,
+        };
+        let response = endpoint.pool().post(url, headers, self.body).await?;
         http::accept(response, self.stream, S::failure_kind).await
     }
 }

@@ -186,13 +186,15 @@ impl Speaker for Gemini {
         Ok(url)
     }
 
-    fn call_url(&self, model: &str, stream: bool) -> Result<Url> {
+    fn call_url(&self, model: &str, stream: bool) -> Option<Result<Url>> {
         let method = if stream { "streamGenerateContent" } else { "generateContent" };
-        let mut url = self.method_url(model, method)?;
-        if stream {
-            url.query_pairs_mut().append_pair("alt", "sse");
-        }
-        Ok(url)
+        let with_form = |mut url: Url| {
+            if stream {
+                url.query_pairs_mut().append_pair("alt", "sse");
+            }
+            url
+        };
+        Some(self.method_url(model, method).map(with_form))
     }
 
     fn header_map(&self) -> Result<HeaderMap> {

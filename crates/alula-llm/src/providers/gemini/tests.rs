@@ -2,7 +2,7 @@ use super::*;
 
 fn url(base: &str, model: &str, stream: bool) -> Result<String> {
     let gemini = Gemini::new("k").base_url(base);
-    gemini.call_url(model, stream).map(String::from)
+    gemini.call_url(model, stream).unwrap().map(String::from)
 }
 
 #[test]

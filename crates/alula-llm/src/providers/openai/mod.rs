@@ -95,8 +95,9 @@ impl OpenAi {
 
     /// Another API of the server there.
     pub(super) fn of(endpoint: Endpoint) -> Self {
+        // The address of another protocol is another one.
         Self {
-            endpoint,
+            endpoint: Endpoint { ready: None, ..endpoint },
             dialect: &dialect::PLAIN,
             has_responses: None,
             by_responses: OnceLock::new(),
@@ -215,17 +216,21 @@ fn use_older_limit(body: &mut Map<String, Value>) {
 
 /// Whether the address is OpenAI's own, be it the one of a region (`eu.api.openai.com`).
 fn is_official(endpoint: &Endpoint) -> bool {
-    let url = Url::parse(&endpoint.base_url).ok();
-    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-    let region = host.strip_suffix(OFFICIAL_HOST);
-    region.is_some_and(|region| region.is_empty() || region.ends_with('.'))
+    let has_official_host = |url: &Url| {
+        let region = url.host_str().and_then(|host| host.strip_suffix(OFFICIAL_HOST));
+        region.is_some_and(|region| region.is_empty() || region.ends_with('.'))
+    };
+    match &endpoint.ready {
+        Some(ready) => has_official_host(&ready.url),
+        None => Url::parse(&endpoint.base_url).is_ok_and(|url| has_official_host(&url)),
+    }
 }
 
 /// Whether a model of this name is surely OpenAI's, and the address is too.
 pub(super) fn serves(endpoint: &Endpoint, model: &str) -> bool {
     const FAMILIES: [&str; 7] =
         ["gpt-", "chatgpt-", "o1", "o3", "o4", "ft:gpt-", "text-embedding-"];
-    is_official(endpoint) && FAMILIES.iter().any(|family| model.starts_with(family))
+    FAMILIES.iter().any(|family| model.starts_with(family)) && is_official(endpoint)
 }
 
 pub(super) fn header_map(endpoint: &Endpoint) -> Result<HeaderMap> {
@@ -295,7 +300,7 @@ impl Speaker for OpenAi {
         let has_responses = || self.has_responses.unwrap_or_else(|| is_official(&self.endpoint));
         let has_it = protocol == Protocol::OpenAiResponses && has_responses();
         has_it.then(|| {
-            let other = || OpenAiResponses::of(self.endpoint.clone());
+            let other = || OpenAiResponses::of(self.endpoint.clone()).made_ready();
             self.by_responses.get_or_init(other) as &dyn Provider
         })
     }

@@ -91,7 +91,14 @@ impl OpenAiResponses {
     }
 
     pub(super) fn of(endpoint: Endpoint) -> Self {
-        Self { endpoint }
+        // The address of another protocol is another one.
+        Self { endpoint: Endpoint { ready: None, ..endpoint } }
+    }
+
+    /// What cannot be made ready says so at each call.
+    pub(super) fn made_ready(mut self) -> Self {
+        self.endpoint.ready = endpoint::ready(&self).ok();
+        self
     }
 
     /// Sets the key.
