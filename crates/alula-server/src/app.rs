@@ -20,7 +20,7 @@ use crate::{
         jobs::Jobs,
         keys::Keys,
         limits::KeyLimits,
-        metrics::{LlmMetrics, describe_process},
+        metrics::{LlmMetrics, describe_process, watch_jobs, watch_ledger},
         models::Models,
         readiness::Health,
         reload::{Hangup, Reload, Start},
@@ -94,9 +94,11 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         idempotency: services.idempotency.clone(),
     };
     let once = Idempotent::new(services.idempotency.clone());
-    let calls = Calls { models: models.clone(), ledger, entry: services.entry };
+    let calls = Calls { models: models.clone(), ledger: ledger.clone(), entry: services.entry };
     let unwritten = services.unwritten;
     describe_process();
+    watch_ledger(&ledger);
+    watch_jobs(&jobs);
     LlmMetrics::watch(&models);
     let health = Health::new(db.clone(), models.clone(), shutdown);
     let observed = ObserveLayer::new(telemetry.is_some());

@@ -50,4 +50,33 @@ impl Llm {
         }
         Ok(most)
     }
+
+    /// The most tokens that every target of a model reads, as far as their sizes are known; see
+    /// [`ModelSize::of`]. `None` if that of none is.
+    ///
+    /// ```
+    /// use alula_llm::{Llm, OpenAi, Route};
+    ///
+    /// # fn main() -> alula_llm::Result<()> {
+    /// let llm = Llm::builder()
+    ///     .provider(OpenAi::new("sk-…"))
+    ///     .route("fast", Route::to("openai/gpt-4o-mini").fallback("openai/gpt-4"))
+    ///     .build()?;
+    /// assert_eq!(llm.input_tokens_max("fast")?, Some(8_192)); // that of gpt-4
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] when no provider serves the model.
+    pub fn input_tokens_max(&self, model: &str) -> Result<Option<u64>> {
+        let inner = &*self.inner;
+        let targets = inner.targets(model)?;
+        let size = targets.iter().filter_map(|target| {
+            let provider = inner.providers.get(target.provider)?.provider.name();
+            Some(ModelSize::of(provider, &target.model)?.input)
+        });
+        Ok(size.min())
+    }
 }

@@ -1,6 +1,6 @@
 //! Conversations with stored history.
 
-use alula::{Either, HttpError, Route, Status, prelude::*};
+use alula::{ApiError, Either, HttpError, Route, Status, prelude::*};
 
 use super::chat::{ChatEvent, events};
 use crate::{
@@ -186,7 +186,8 @@ async fn show(
     Query(page): Query<MessagePage>,
 ) -> Result<Json<ConversationMessages>, HttpError> {
     let conversation = conversations.get(caller.owner(), &id).await?.into();
-    let messages = conversations.messages(&id, page.before, page.limit).await?;
+    let messages = conversations.messages(&id, page.before, page.limit).await;
+    let messages = messages.map_err(ApiError::into_http)?;
     let messages = messages.into_iter().map(Into::into).collect();
     Ok(Json(ConversationMessages { conversation, messages }))
 }

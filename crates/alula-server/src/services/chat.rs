@@ -284,7 +284,8 @@ async fn prepared(
     request.system_prompt = request.system_prompt.or_else(|| conversation.system_prompt.clone());
     let question = request.message.clone().unwrap_or_default();
     let mut request = request.into_llm(&caller.models())?;
-    let recording = resumed.recall(&mut request, question);
+    let reads = caller.models().input_tokens_max(&request.model)?;
+    let recording = resumed.recall(&mut request, question, reads);
     Ok((request, Some(recording)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use alula::HttpError;
+use alula::{ApiError, HttpError};
 use alula_llm::{ChatRequest, Message, model::Role};
 use uuid::Uuid;
 
@@ -73,7 +73,8 @@ impl Conversations {
     ///
     /// 404 for one of somebody else, as for one that is not there.
     pub(crate) async fn get(&self, owner: &str, id: &str) -> Result<ConversationRow, HttpError> {
-        self.db.conversation(owner, id).await?.ok_or_else(|| not_found(id))
+        let found = self.db.conversation(owner, id).await.map_err(ApiError::into_http)?;
+        found.ok_or_else(|| not_found(id))
     }
 
     /// The last messages before a position, oldest first.
@@ -92,7 +93,7 @@ impl Conversations {
     ///
     /// 404 if it is not the owner's.
     pub(crate) async fn remove(&self, owner: &str, id: &str) -> Result<(), HttpError> {
-        match self.db.remove_conversation(owner, id).await? {
+        match self.db.remove_conversation(owner, id).await.map_err(ApiError::into_http)? {
             true => Ok(()),
             false => Err(not_found(id)),
         }
@@ -105,7 +106,8 @@ impl Conversations {
     /// 404 if it is not the owner's.
     pub(crate) async fn resume(&self, owner: &str, id: &str) -> Result<Resumed, HttpError> {
         let conversation = self.get(owner, id).await?;
-        let history = self.messages(id, None, HISTORY_MESSAGES_MAX).await?;
+        let history = self.messages(id, None, HISTORY_MESSAGES_MAX).await;
+        let history = history.map_err(ApiError::into_http)?;
         Ok(Resumed { db: self.db.clone(), tokens_max: self.tokens_max, conversation, history })
     }
 }
@@ -124,12 +126,17 @@ pub(crate) struct Resumed {
 }
 
 impl Resumed {
-    /// Puts the history before the question of a request, as much of it as fits: the oldest turns
-    /// are left out first, and always whole.
-    pub(crate) fn recall(self, request: &mut ChatRequest, question: String) -> Recording {
+    /// Puts the history before the question of a request, as much of it as fits into a model that
+    /// reads so many tokens: the oldest turns are left out first, and always whole.
+    pub(crate) fn recall(
+        self,
+        request: &mut ChatRequest,
+        question: String,
+        reads: Option<u64>,
+    ) -> Recording {
         let answer = request.max_tokens.unwrap_or(ANSWER_TOKENS);
-        let mut room =
-            self.tokens_max.saturating_sub(answer).saturating_sub(request.estimate_tokens());
+        let window = reads.map_or(self.tokens_max, |reads| reads.min(self.tokens_max));
+        let mut room = window.saturating_sub(answer).saturating_sub(request.estimate_tokens());
         let mut kept = self.history.len();
         for turn in self.history.rchunks(2) {
             let size = turn.iter().map(|message| tokens(&request.model, message)).sum();
@@ -250,7 +257,7 @@ mod tests {
         }
         let mut request = ChatRequest::new("m").system("be brief").user("and now?");
         let resumed = conversations.resume("ada", &id).await.unwrap();
-        let recording = resumed.recall(&mut request, "and now?".to_owned());
+        let recording = resumed.recall(&mut request, "and now?".to_owned(), None);
         (request, recording)
     }
 

@@ -13,6 +13,7 @@ use crate::{
         budgets::{self, Span},
         keys::{Budget, Key},
         limits::{self, headers},
+        metrics::count_refusal,
     },
     time::Timestamp,
 };
@@ -28,8 +29,20 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// What was exhausted, in the metrics.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Limit(limits::Refused::Rate(_)) => "rate",
+            Self::Limit(limits::Refused::Streams(_)) => "streams",
+            Self::Budget(budgets::Refused::Exhausted { .. }) => "budget",
+            Self::Budget(budgets::Refused::UnknownPrice(_)) => "unknown_price",
+            Self::Budget(budgets::Refused::Away(_)) => "database_away",
+        }
+    }
+
     /// The answer to a client of this protocol.
     pub(super) fn into_http(self, key: &Key, protocol: Option<Protocol>) -> HttpError {
+        count_refusal(self.reason());
         match self {
             Self::Limit(limits::Refused::Rate(exceeded)) => rate(&exceeded, key, protocol),
             Self::Limit(limits::Refused::Streams(max)) => streams(max, key),

@@ -47,6 +47,9 @@ pub(crate) enum Status {
 }
 
 impl Status {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+
     pub(crate) fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }

@@ -169,6 +169,13 @@ impl Jobs {
         Ok(job)
     }
 
+    /// How many there are of each status.
+    pub(crate) fn counts(&self) -> Vec<(&'static str, usize)> {
+        let store = self.store();
+        let count = |status| store.before(None).filter(|job| job.status() == status).count();
+        Status::ALL.iter().map(|status| (status.as_str(), count(*status))).collect()
+    }
+
     /// A caller's own job.
     pub(crate) fn get(&self, caller: &Caller, id: &str) -> Result<Arc<Job>> {
         let id: Option<JobId> = id.parse().ok();

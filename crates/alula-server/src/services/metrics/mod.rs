@@ -11,6 +11,7 @@
 //! registry is the process's own, as a scrape is about the process. Where the values of a label
 //! come from clients, [`Series`] bounds their number.
 
+mod beside;
 mod http;
 mod instruments;
 mod llm;
@@ -22,6 +23,7 @@ mod series;
 use alula::serve::OpenConnections;
 
 pub(crate) use self::{
+    beside::{count_refusal, watch_jobs, watch_ledger},
     http::{Ended, HttpMetrics},
     llm::LlmMetrics,
     peers::{everything, forget, share},

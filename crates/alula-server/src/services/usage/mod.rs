@@ -99,6 +99,17 @@ impl Ledger {
         }
     }
 
+    /// How many rows wait in memory.
+    pub(crate) fn waiting(&self) -> u64 {
+        let waiting = self.0.queue.max_capacity() - self.0.queue.capacity();
+        u64::try_from(waiting).unwrap_or(u64::MAX)
+    }
+
+    /// How many rows are nowhere.
+    pub(crate) fn lost(&self) -> u64 {
+        self.0.lost.load(Relaxed)
+    }
+
     /// Writes what there is, and waits until that is done.
     pub(crate) async fn close(&self) {
         self.0.closing.cancel();

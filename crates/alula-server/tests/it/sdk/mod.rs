@@ -6,6 +6,7 @@ mod recordings;
 mod script;
 
 use alula_llm::testing::FakeProvider;
+use serde_json::{Value, json};
 
 use self::{
     program::Language,
@@ -13,7 +14,7 @@ use self::{
 };
 use crate::{
     keys::Store,
-    process::{Start, serve},
+    process::{self, Alula, Start, serve},
 };
 
 /// A provider of each protocol.
@@ -160,13 +161,35 @@ async fn keys_are_shown(language: &Language, file: &str, providers: &Providers) 
     language.run(file, &alula, &[&key], &[]).await;
 }
 
+/// A program of the README, for a server elsewhere.
+fn program_of_the_readme(number: usize, alula: &Alula) -> String {
+    let readme = include_str!("../../../../../README.md");
+    let program = readme.split("```python\n").nth(number).and_then(|rest| rest.split("```").next());
+    program.unwrap().replace("http://localhost:8000", &alula.url(""))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_of_the_readme_runs() {
     let Some(python) = Language::python("openai") else { return };
-    let readme = include_str!("../../../../../README.md");
-    let program = readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next());
     let alula = serve().listen();
-    let program = program.unwrap().replace("http://localhost:8000", &alula.url(""));
+    let said = python.run_text(&program_of_the_readme(1, &alula)).await;
+    assert!(said.contains("demo"), "{said}");
+}
+
+/// Its five minutes: a key, a stream, and what it has used.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_five_minutes_of_the_readme_end_with_a_line_of_usage() {
+    let Some(python) = Language::python("openai") else { return };
+    let store = Store::file();
+    let alula = store.over(serve()).listen();
+    let key = store.key(&["--plan", "pro", "--budget-usd-per-day", "5"]);
+    assert_eq!(alula.post("/chat", &json!({"message": "Hello"})).await.status, 401);
+    let program = program_of_the_readme(2, &alula);
+    let program = program.replace("os.environ[\"ALULA_KEY\"]", &format!("{key:?}"));
     let said = python.run_text(&program).await;
     assert!(said.contains("demo"), "{said}");
+    assert_eq!(alula.end().code, Some(0));
+    let usage = store.over(process::alula(&["usage", "--by", "key,model", "--json"])).end();
+    let usage: Value = serde_json::from_str(&usage.stdout).unwrap();
+    assert_eq!(usage["data"][0]["calls"], 1, "{usage}");
 }

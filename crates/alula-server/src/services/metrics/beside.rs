@@ -1,0 +1,45 @@
+//! What services tell of themselves, beside requests and calls.
+
+use super::registry::{Kind, Sample, registry};
+use crate::services::{jobs::Jobs, usage::Ledger};
+
+/// Shows how the ledger keeps up.
+pub(crate) fn watch_ledger(ledger: &Ledger) {
+    let waiting = ledger.clone();
+    registry().find(
+        "alula_ledger_waiting_rows",
+        "Calls that wait to be written to the ledger.",
+        Kind::Gauge,
+        move || vec![Sample::new(&[], as_number(waiting.waiting()))],
+    );
+    let ledger = ledger.clone();
+    registry().find(
+        "alula_ledger_lost_rows_total",
+        "Calls that are missing in the ledger.",
+        Kind::Counter,
+        move || vec![Sample::new(&[], as_number(ledger.lost()))],
+    );
+}
+
+/// Shows how many jobs there are.
+pub(crate) fn watch_jobs(jobs: &Jobs) {
+    let jobs = jobs.clone();
+    registry().find("alula_jobs", "Jobs that are known, by status.", Kind::Gauge, move || {
+        let counts = jobs.counts().into_iter();
+        counts
+            .map(|(status, count)| Sample::new(&[("status", status)], as_number(count as u64)))
+            .collect()
+    });
+}
+
+/// Counts a request that was not let in.
+pub(crate) fn count_refusal(reason: &'static str) {
+    let help = "Calls that keys were not let in with, by what was exhausted.";
+    registry().counter("alula_refusals_total", help, &[("reason", reason)]).add(1);
+}
+
+/// Exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "a number of a graph")]
+fn as_number(count: u64) -> f64 {
+    count as f64
+}
