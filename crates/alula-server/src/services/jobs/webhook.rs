@@ -111,10 +111,10 @@ impl Webhooks {
         let End { id, webhook, .. } = &end;
         let note = |attempt: usize, delivery: &Delivery| match delivery {
             Delivery::Delivered { status } => {
-                tracing::debug!(job_id = %id, attempt, status, "told")
+                tracing::debug!(job_id = %id, attempt, status, "told");
             }
             Delivery::Gone => {
-                tracing::info!(job_id = %id, attempt, "nobody wants to be told of the job")
+                tracing::info!(job_id = %id, attempt, "nobody wants to be told of the job");
             }
             Delivery::Refused { reason } | Delivery::Failed { reason, .. } => {
                 tracing::warn!(job_id = %id, attempt, reason, "the end of a job was not taken");
