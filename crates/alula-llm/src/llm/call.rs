@@ -90,7 +90,7 @@ pub(super) fn passed_on(target: &Target, error: Error) -> Result<Error> {
     if !another_may_help(&error) {
         return Err(error);
     }
-    tracing::debug!(model = target.model, error = error.kind().name(), "a target failed");
+    tracing::debug!(model = &*target.model, error = error.kind().name(), "a target failed");
     Ok(error)
 }
 

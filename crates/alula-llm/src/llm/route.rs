@@ -84,7 +84,7 @@ impl Route {
 pub(super) struct Target {
     /// Which provider.
     pub(super) provider: usize,
-    pub(super) model: String,
+    pub(super) model: Arc<str>,
     pub(super) weight: u32,
     pub(super) health: Arc<Health>,
     /// Of what goes there by a route, if that is limited.
@@ -131,7 +131,7 @@ impl Inner {
             }
             Some(((provider, connected), model)) => Ok(Target {
                 provider,
-                model: model.to_owned(),
+                model: model.into(),
                 weight: 1,
                 health: connected.healths.of(model),
                 gate: None,
@@ -221,7 +221,7 @@ mod tests {
         let targets = llm.inner.targets(name).unwrap();
         let found: Vec<_> = targets
             .iter()
-            .map(|it| (llm.inner.providers[it.provider].provider.name(), it.model.as_str()))
+            .map(|it| (llm.inner.providers[it.provider].provider.name(), &*it.model))
             .collect();
         assert_eq!(found, [(provider, model)], "{name}");
     }
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn the_only_provider_gets_every_model() {
         let llm = Llm::builder().provider(OpenAi::compatible("vllm", "http://x")).build().unwrap();
-        assert_eq!(llm.inner.target("some/model").unwrap().model, "some/model");
+        assert_eq!(&*llm.inner.target("some/model").unwrap().model, "some/model");
         assert_eq!(llm.inner.targets("").unwrap_err().kind(), &ErrorKind::NotFound);
     }
 
@@ -256,17 +256,17 @@ mod tests {
             Arc::new(Health::new(crate::BreakerPolicy::default(), RetryPolicy::default(), None));
         let target = |model: &str, weight| Target {
             provider: 0,
-            model: model.to_owned(),
+            model: model.into(),
             weight,
             health: health.clone(),
             gate: None,
         };
         let targets = [target("a", 3), target("b", 1), target("c", 0)];
         let order = |random| -> String {
-            in_turn(&targets, random).iter().map(|target| target.model.as_str()).collect()
+            in_turn(&targets, random).iter().map(|target| &*target.model).collect()
         };
         assert_eq!([0.0, 0.74, 0.75, 0.999].map(order), ["abc", "abc", "bac", "bac"]);
         let only_fallbacks = [target("a", 0), target("b", 0)];
-        assert_eq!(in_turn(&only_fallbacks, 0.5)[0].model, "a");
+        assert_eq!(&*in_turn(&only_fallbacks, 0.5)[0].model, "a");
     }
 }

@@ -6,7 +6,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Client, ClientBuilder, Proxy, Response, Url,
+    Client, ClientBuilder, Method, Proxy, Request, Response, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
@@ -178,8 +178,10 @@ impl Http {
 
     /// Posts JSON and returns as soon as the headers of the answer are there.
     pub(crate) async fn post(&self, url: Url, headers: HeaderMap, body: Bytes) -> Result<Response> {
-        let request = self.client()?.post(self.routed(url)).headers(headers).body(body);
-        request.send().await.map_err(transport_error)
+        let mut request = Request::new(Method::POST, self.routed(url));
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(body.into());
+        self.client()?.execute(request).await.map_err(transport_error)
     }
 
     /// Gets something with these headers.
