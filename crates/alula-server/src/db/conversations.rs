@@ -29,11 +29,12 @@ pub(crate) struct MessageRow {
 }
 
 /// What is added to a conversation at once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Turn {
     pub(crate) question: String,
     pub(crate) answer: String,
-    pub(crate) model: String,
+    /// Nothing if it is not known.
+    pub(crate) model: Option<String>,
     pub(crate) is_partial: bool,
 }
 
@@ -119,19 +120,24 @@ impl Db {
         Ok(removed > 0)
     }
 
-    /// The messages before a position, the last `limit` of them, oldest first.
+    /// The messages before a position, oldest first: the last `limit` of them, and of those no more
+    /// than have so many characters, but for one.
     pub(crate) async fn messages(
         &self,
         conversation: &str,
         before: i64,
         limit: i64,
+        chars_max: i64,
     ) -> Result<Vec<MessageRow>, DbError> {
-        let sql = "SELECT position, role, content, model, partial, created_at \
-                   FROM conversation_messages WHERE conversation = $1 AND position < $2 \
-                   ORDER BY position DESC LIMIT $3";
+        let sql = "SELECT position, role, content, model, partial, created_at FROM ( \
+                     SELECT conversation_messages.*, \
+                       SUM(LENGTH(content)) OVER (ORDER BY position DESC) - LENGTH(content) AS later \
+                     FROM conversation_messages WHERE conversation = $1 AND position < $2 \
+                   ) AS counted WHERE later < $4 ORDER BY position DESC LIMIT $3";
         type Message = (i64, String, String, Option<String>, i64, i64);
         let rows: Vec<Message> = reading!(self, |pool| {
-            sqlx::query_as(sql).bind(conversation).bind(before).bind(limit).fetch_all(pool).await?
+            let query = sqlx::query_as(sql).bind(conversation).bind(before).bind(limit);
+            query.bind(chars_max).fetch_all(pool).await?
         });
         let message = |(position, role, content, model, partial, created): Message| MessageRow {
             position,
@@ -156,7 +162,7 @@ impl Db {
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let messages = [
             ("user", &turn.question, None, false),
-            ("assistant", &turn.answer, Some(&turn.model), turn.is_partial),
+            ("assistant", &turn.answer, turn.model.as_ref(), turn.is_partial),
         ];
         let is_there = writing!(self, |tx| {
             let touched = sqlx::query(touch).bind(conversation).bind(now).execute(&mut *tx).await?;
@@ -196,7 +202,7 @@ mod tests {
     }
 
     fn turn(question: &str) -> Turn {
-        let model = "m".to_owned();
+        let model = Some("m".to_owned());
         Turn { question: question.to_owned(), answer: "a".to_owned(), model, is_partial: true }
     }
 
@@ -240,12 +246,15 @@ mod tests {
             let added = try_join_all(questions.iter().map(|turn| db.add_turn("c1", turn))).await?;
             assert_eq!(added, [true; 8]);
             assert!(!db.add_turn("gone", &turn("q")).await?);
-            let messages = db.messages("c1", i64::MAX, 100).await?;
+            let messages = db.messages("c1", i64::MAX, 100, 1_000).await?;
             let positions: Vec<_> = messages.iter().map(|message| message.position).collect();
             assert_eq!(positions, (1..=16).collect::<Vec<_>>());
             assert!(messages.chunks(2).all(|turn| turn[0].role == "user" && turn[1].is_partial));
-            let middle = db.messages("c1", 5, 2).await?;
+            let middle = db.messages("c1", 5, 2, 1_000).await?;
             assert_eq!(middle, messages[2..4]);
+            // Each has a character.
+            let few = db.messages("c1", i64::MAX, 100, 3).await?;
+            assert_eq!(few, messages[13..]);
             Ok(())
         })
         .await;

@@ -76,7 +76,8 @@ async fn identify(shown: Shown, scopes: &SecurityScopes, keys: &Keys) -> Result<
         Shown::Other => Err(Refusal::Malformed),
         Shown::Nothing => Err(Refusal::Missing),
     };
-    if key.is_err() && !keys.are_needed() {
+    let is_away = matches!(key, Err(Refusal::Away));
+    if key.is_err() && !is_away && !keys.are_needed() {
         return Ok(None);
     }
     let refused = |refusal: Refusal| {

@@ -3,18 +3,24 @@
 use std::net::IpAddr;
 
 use alula::{
-    HttpError, Input, Operation, Rejection, RequestContext, Result, State, dependency, http::header,
+    HttpError, Input, Operation, Rejection, RequestContext, Result, State, dependency,
+    http::{HeaderName, Method, header},
 };
 
 use super::WithoutKeys;
 use crate::services::keys::Keys;
+
+/// What browsers say of where a request comes from, see <https://www.w3.org/TR/fetch-metadata/>.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses a request that was made to another name than this machine's, as long as there are no
 /// keys.
 ///
 /// Then, being on this machine is what entitles to use the providers. A page in the
 /// user's browser is not entitled, yet it can have its own name point to 127.0.0.1 (DNS
-/// rebinding); the browser then lets it read our answers. It cannot forge the `Host` header.
+/// rebinding); the browser then lets it read our answers. It cannot forge the `Host` header. A page
+/// can also send a request whose answer it does not get to read, which would be paid for all the
+/// same: browsers say where such a request comes from.
 #[dependency]
 #[expect(clippy::needless_pass_by_value, reason = "inputs are values")]
 pub(crate) fn this_machine(
@@ -22,7 +28,16 @@ pub(crate) fn this_machine(
     keys: State<Keys>,
     without: State<WithoutKeys>,
 ) -> Result<()> {
-    if host.is_this_machine || *without == WithoutKeys::Everybody || keys.are_needed() {
+    if *without == WithoutKeys::Everybody || keys.are_needed() {
+        return Ok(());
+    }
+    if host.is_cross_site {
+        return Err(HttpError::forbidden(
+            "Pages of other sites may not use a server that has no keys; make a key with `alula \
+             keys create`",
+        ));
+    }
+    if host.is_this_machine {
         return Ok(());
     }
     Err(HttpError::new(
@@ -33,10 +48,27 @@ pub(crate) fn this_machine(
     ))
 }
 
-/// What is of interest in the `Host` header, which the serve loop sees to being there once.
+/// What is of interest in the `Host` header, which the serve loop sees to being there once, and in
+/// what browsers say of the page.
 #[derive(Clone, Copy)]
 pub(crate) struct HostName {
     is_this_machine: bool,
+    is_cross_site: bool,
+}
+
+/// Whether a page that is not of this machine made a request that does something. Programs that are
+/// no browsers say nothing of the kind.
+fn is_cross_site(method: &Method, origin: Option<&str>, fetch_site: Option<&str>) -> bool {
+    if method.is_safe() {
+        return false;
+    }
+    match origin {
+        Some(origin) => {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            !host.is_some_and(is_this_machine)
+        }
+        None => fetch_site == Some("cross-site"),
+    }
 }
 
 /// Whether a `Host` names this machine, with or without a port.
@@ -57,14 +89,30 @@ impl Input for HostName {
     fn plan(_: &mut Operation<'_>) -> Self::Plan {}
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
-        let host = cx.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        Ok(Self { is_this_machine: is_this_machine(host.unwrap_or_default()) })
+        let text = |name| cx.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+        let (origin, site) = (text(header::ORIGIN), text(FETCH_SITE));
+        Ok(Self {
+            is_this_machine: is_this_machine(text(header::HOST).unwrap_or_default()),
+            is_cross_site: is_cross_site(cx.method(), origin, site),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_of_other_sites_do_not_pass() {
+        let post = |origin, site| is_cross_site(&Method::POST, origin, site);
+        assert!(post(Some("https://evil.example"), Some("cross-site")));
+        assert!(post(Some("null"), None));
+        assert!(post(None, Some("cross-site")));
+        assert!(!post(None, None));
+        assert!(!post(Some("http://localhost:3000"), Some("same-site")));
+        assert!(!post(Some("http://127.0.0.1:8000"), Some("same-origin")));
+        assert!(!is_cross_site(&Method::GET, None, Some("cross-site")));
+    }
 
     #[test]
     fn only_names_of_this_machine_pass() {

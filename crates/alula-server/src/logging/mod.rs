@@ -63,7 +63,8 @@ fn lines<S>(format: LogFormat) -> Lines<S>
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
-    let lines = fmt::layer().with_writer(stderr);
+    // Whoever reads it may have gone; to say so there would be a panic.
+    let lines = fmt::layer().with_writer(stderr).log_internal_errors(false);
     match format {
         LogFormat::Text => lines.with_ansi(stderr().is_terminal()).boxed(),
         LogFormat::Json => {

@@ -70,6 +70,8 @@ pub(crate) enum Asking<'a> {
     Stream(&'a ChatRequest),
     Relay(&'a RelayRequest),
     Embed(&'a EmbedRequest),
+    /// How many tokens a request has, in the words of a protocol. It costs nothing.
+    Count(&'a ChatRequest, Protocol),
 }
 
 impl Caller {
@@ -121,7 +123,10 @@ impl Caller {
         let protocol = asking.protocol();
         let (ledger, exchange) = (self.ledger.clone(), self.exchange.clone());
         let llm = self.models();
-        let llm = llm.observed(move |record| ledger.note(record, exchange.id(), protocol));
+        let llm = match asking {
+            Asking::Count(..) => llm,
+            _ => llm.observed(move |record| ledger.note(record, exchange.id(), protocol)),
+        };
         let Some(Holder { key, entry, head }) = &self.holder else {
             self.begins();
             return Ok(llm);
@@ -161,11 +166,11 @@ impl Entry {
         let turn = limits.take(key, asking.is_stream(), |max| asking.tokens_to_take(max)).await;
         let turn = turn.map_err(Refusal::Limit)?;
         let hold = match key.budget {
-            None => None,
-            Some(budget) => {
+            Some(budget) if !matches!(asking, Asking::Count(..)) => {
                 let call = (asking.model(), asking.size());
                 budgets.reserve(&key.id, budget, llm, call).await.map_err(Refusal::Budget)?
             }
+            _ => None,
         };
         Ok(Taken { turn, hold })
     }
@@ -178,6 +183,7 @@ impl Asking<'_> {
             Self::Chat(_) | Self::Stream(_) => None,
             Self::Relay(request) => Some(request.protocol()),
             Self::Embed(_) => Some(Protocol::OpenAiChat),
+            Self::Count(_, protocol) => Some(protocol),
         }
     }
 
@@ -185,13 +191,13 @@ impl Asking<'_> {
         match self {
             Self::Stream(_) => true,
             Self::Relay(request) => request.is_stream(),
-            Self::Chat(_) | Self::Embed(_) => false,
+            Self::Chat(_) | Self::Embed(_) | Self::Count(..) => false,
         }
     }
 
     fn model(&self) -> &str {
         match self {
-            Self::Chat(request) | Self::Stream(request) => &request.model,
+            Self::Chat(request) | Self::Stream(request) | Self::Count(request, _) => &request.model,
             Self::Relay(request) => request.model(),
             Self::Embed(request) => &request.model,
         }
@@ -202,12 +208,13 @@ impl Asking<'_> {
             Self::Chat(request) | Self::Stream(request) => request.tokens_to_take(minute),
             Self::Relay(request) => request.tokens_to_take(minute),
             Self::Embed(request) => request.tokens_to_take(minute),
+            Self::Count(..) => 0,
         }
     }
 
     fn size(self) -> CallSize {
         match self {
-            Self::Chat(request) | Self::Stream(request) => request.size(),
+            Self::Chat(request) | Self::Stream(request) | Self::Count(request, _) => request.size(),
             Self::Relay(request) => request.size(),
             Self::Embed(request) => request.size(),
         }

@@ -2,7 +2,8 @@
 
 use alula::{Result, Scope, Validate};
 use alula_llm::{
-    Accumulator, ChatEvent, ChatResponse, ChatStream, Llm, StopReason, model::Usage as LlmUsage,
+    Accumulator, ChatEvent, ChatResponse, ChatStream, Llm, Part, StopReason,
+    model::Usage as LlmUsage,
 };
 use futures_util::StreamExt as _;
 use schemars::JsonSchema;
@@ -58,7 +59,8 @@ pub(crate) struct ChatRequest {
 }
 
 fn has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
-    let whole = ["messages", "contents"].iter().any(|name| request.options.contains_key(*name));
+    let whole =
+        ["messages", "contents", "input"].iter().any(|name| request.options.contains_key(*name));
     match request.message.is_some() || whole {
         true => Ok(()),
         false => Err("there is neither a message nor options.messages"),
@@ -67,7 +69,7 @@ fn has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
 
 /// What a conversation keeps are texts, so all else would be forgotten by the next message.
 fn a_conversation_has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
-    let names = ["messages", "contents", "tools"];
+    let names = ["messages", "contents", "input", "tools"];
     let has_other = names.iter().any(|name| request.options.contains_key(*name));
     match request.conversation_id.is_some() && (has_other || request.message.is_none()) {
         true => {
@@ -251,11 +253,12 @@ pub(crate) async fn ask(
     let (request, recording) = prepared(caller, conversations, request).await?;
     let llm = caller.admit(Asking::Chat(&request)).await?;
     let response = llm.chat(request).await?;
-    let text = response.text();
+    let text = said(&response);
     let mut summary = Summary::from(&response);
     if let Some(recording) = recording {
         recording.push(&text);
-        summary.conversation = Some(kept(&recording, &response.model).await);
+        recording.answered_by(&response.model);
+        summary.conversation = Some(kept(&recording).await);
     }
     Ok(ChatAnswer { response: text, summary })
 }
@@ -289,9 +292,20 @@ async fn prepared(
     Ok((request, Some(recording)))
 }
 
+/// What the model said, be it that it will not.
+fn said(response: &ChatResponse) -> String {
+    let parts = response.message().into_iter().flat_map(|message| &message.parts);
+    let texts = parts.filter_map(|part| match part {
+        Part::Text(text) => Some(text.text.as_str()),
+        Part::Refusal(refusal) => Some(refusal.text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}
+
 /// Keeps a turn, and says so.
-async fn kept(recording: &Recording, model: &str) -> InConversation {
-    let is_kept = recording.keep(model).await;
+async fn kept(recording: &Recording) -> InConversation {
+    let is_kept = recording.keep().await;
     InConversation {
         conversation_id: recording.id().to_owned(),
         history_left_out: recording.left_out(),
@@ -356,8 +370,7 @@ impl Answer {
                     self.events = None;
                     let mut summary = Summary::from(self.so_far.response());
                     if let Some(recording) = &self.recording {
-                        let model = &self.so_far.response().model;
-                        summary.conversation = Some(kept(recording, model).await);
+                        summary.conversation = Some(kept(recording).await);
                     }
                     return Some(Ok(Piece::End(Box::new(summary))));
                 }
@@ -367,6 +380,9 @@ impl Answer {
 
     /// Notes an event and returns what the client sees of it. Only the first answer is streamed.
     fn take(&mut self, event: ChatEvent) -> Option<Piece> {
+        if let (ChatEvent::Start { model, .. }, Some(recording)) = (&event, &self.recording) {
+            recording.answered_by(model);
+        }
         let piece = match &event {
             ChatEvent::Text { choice: 0, text, .. }
             | ChatEvent::Refusal { choice: 0, text, .. }

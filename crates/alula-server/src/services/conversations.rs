@@ -13,6 +13,10 @@ use crate::{
 
 /// How many messages of the history are looked at: more do not fit into any model.
 const HISTORY_MESSAGES_MAX: i64 = 2_000;
+/// How many characters a token has at most, but for runs of blanks.
+const CHARS_PER_TOKEN: i64 = 8;
+/// How many characters of messages are shown at once.
+const SHOWN_CHARS_MAX: i64 = 4_000_000;
 /// What is set aside for an answer without a limit, in tokens.
 const ANSWER_TOKENS: u64 = 4_096;
 
@@ -46,9 +50,9 @@ impl Conversations {
         let row = ConversationRow {
             // The time comes first, so that ids sort; the rest cannot be guessed.
             id: format!("conv_{}", Uuid::now_v7().simple()),
-            title: new.title,
-            model: new.model,
-            system_prompt: new.system_prompt,
+            title: new.title.map(storable),
+            model: new.model.map(storable),
+            system_prompt: new.system_prompt.map(storable),
             created_at: now,
             updated_at: now,
             messages: 0,
@@ -64,6 +68,8 @@ impl Conversations {
         before: Option<&str>,
         limit: i64,
     ) -> Result<Vec<ConversationRow>, DbError> {
+        // What is no id comes before all of them.
+        let before = before.map(|id| if is_id(id) { id } else { "" });
         self.db.conversations(owner, before, limit).await
     }
 
@@ -73,6 +79,9 @@ impl Conversations {
     ///
     /// 404 for one of somebody else, as for one that is not there.
     pub(crate) async fn get(&self, owner: &str, id: &str) -> Result<ConversationRow, HttpError> {
+        if !is_id(id) {
+            return Err(not_found(id));
+        }
         let found = self.db.conversation(owner, id).await.map_err(ApiError::into_http)?;
         found.ok_or_else(|| not_found(id))
     }
@@ -84,7 +93,7 @@ impl Conversations {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<MessageRow>, DbError> {
-        self.db.messages(id, before.unwrap_or(i64::MAX), limit).await
+        self.db.messages(id, before.unwrap_or(i64::MAX), limit, SHOWN_CHARS_MAX).await
     }
 
     /// Removes a conversation with its messages.
@@ -93,6 +102,9 @@ impl Conversations {
     ///
     /// 404 if it is not the owner's.
     pub(crate) async fn remove(&self, owner: &str, id: &str) -> Result<(), HttpError> {
+        if !is_id(id) {
+            return Err(not_found(id));
+        }
         match self.db.remove_conversation(owner, id).await.map_err(ApiError::into_http)? {
             true => Ok(()),
             false => Err(not_found(id)),
@@ -106,9 +118,25 @@ impl Conversations {
     /// 404 if it is not the owner's.
     pub(crate) async fn resume(&self, owner: &str, id: &str) -> Result<Resumed, HttpError> {
         let conversation = self.get(owner, id).await?;
-        let history = self.messages(id, None, HISTORY_MESSAGES_MAX).await;
+        let tokens_max = i64::try_from(self.tokens_max).unwrap_or(i64::MAX);
+        let chars_max = tokens_max.saturating_mul(CHARS_PER_TOKEN);
+        let history = self.db.messages(id, i64::MAX, HISTORY_MESSAGES_MAX, chars_max).await;
         let history = history.map_err(ApiError::into_http)?;
         Ok(Resumed { db: self.db.clone(), tokens_max: self.tokens_max, conversation, history })
+    }
+}
+
+/// Whether it looks like an id that was made here.
+fn is_id(text: &str) -> bool {
+    let hex = text.strip_prefix("conv_").unwrap_or_default();
+    !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Postgres keeps no NUL.
+fn storable(text: String) -> String {
+    match text.contains('\0') {
+        true => text.replace('\0', "\u{fffd}"),
+        false => text,
     }
 }
 
@@ -144,18 +172,23 @@ impl Resumed {
             room = left;
             kept -= turn.len();
         }
+        // The oldest of a long conversation have not even been read.
+        let messages = usize::try_from(self.conversation.messages).unwrap_or_default();
+        let unread = messages.saturating_sub(self.history.len());
         let instructions =
             request.messages.iter().take_while(|message| message.role == Role::System).count();
-        let recalled = self.history.iter().skip(kept).map(message);
+        // An answer without text, such as one that thought for too long, is nothing to a provider.
+        let recalled = self.history.iter().skip(kept).filter(|row| !row.content.is_empty());
+        let recalled = recalled.map(message);
         drop(request.messages.splice(instructions..instructions, recalled));
         Recording(Arc::new(Recorder {
             db: self.db,
             id: self.conversation.id,
-            left_out: kept,
+            left_out: unread.saturating_add(kept),
             turn: Mutex::new(Some(Turn {
-                question,
+                question: storable(question),
                 answer: String::new(),
-                model: String::new(),
+                model: None,
                 is_partial: true,
             })),
         }))
@@ -205,26 +238,39 @@ impl Recording {
         }
     }
 
+    /// The answer comes from this model.
+    pub(crate) fn answered_by(&self, model: &str) {
+        if let Some(turn) = self.turn().as_mut().filter(|_| !model.is_empty()) {
+            turn.model = Some(storable(model.to_owned()));
+        }
+    }
+
     /// Keeps the turn with its whole answer. Returns whether it is kept: an answer that has been
     /// paid for is not lost to its reader because it cannot be.
-    pub(crate) async fn keep(&self, model: &str) -> bool {
-        let Some(mut turn) = self.turn().take() else { return true };
-        turn.is_partial = false;
-        model.clone_into(&mut turn.model);
-        self.add(&turn).await
+    pub(crate) async fn keep(&self) -> bool {
+        if let Some(turn) = &mut *self.turn() {
+            turn.is_partial = false;
+        }
+        self.add().await
     }
 
     /// Keeps what there is of an answer that broke off, unless the turn is kept already.
     pub(crate) async fn keep_part(&self) {
-        let turn = self.turn().take().filter(|turn| !turn.answer.is_empty());
-        if let Some(turn) = turn {
-            self.add(&turn).await;
+        let is_empty = self.turn().as_ref().is_none_or(|turn| turn.answer.is_empty());
+        if !is_empty {
+            self.add().await;
         }
     }
 
-    async fn add(&self, turn: &Turn) -> bool {
-        match self.0.db.add_turn(self.id(), turn).await {
-            Ok(is_there) => is_there,
+    /// Whoever waits for it may leave meanwhile: then the turn is still to be kept.
+    async fn add(&self) -> bool {
+        let Some(mut turn) = self.turn().clone() else { return true };
+        turn.answer = storable(turn.answer);
+        match self.0.db.add_turn(self.id(), &turn).await {
+            Ok(is_there) => {
+                *self.turn() = None;
+                is_there
+            }
             Err(error) => {
                 tracing::error!(%error, conversation = self.id(), "a turn could not be kept");
                 false
@@ -250,7 +296,7 @@ mod tests {
             let turn = Turn {
                 question: format!("question {number}"),
                 answer: "feather ".repeat(100),
-                model: "m".to_owned(),
+                model: Some("m".to_owned()),
                 is_partial: false,
             };
             assert!(conversations.db.add_turn(&id, &turn).await.unwrap());
@@ -290,6 +336,15 @@ mod tests {
         assert_eq!((texts(&request).len(), recording.left_out()), (2, 6));
     }
 
+    #[test]
+    fn what_no_database_can_keep_is_replaced_or_no_id() {
+        assert_eq!(storable("a\0b".to_owned()), "a\u{fffd}b");
+        for id in ["", "conv_", "conv_\0", "conv_a'b", "other"] {
+            assert!(!is_id(id), "{id:?}");
+        }
+        assert!(is_id("conv_019abc"));
+    }
+
     #[tokio::test]
     async fn a_turn_is_kept_once_and_a_part_of_it_only_if_it_broke_off() {
         let (_, recording) = recalled(0, 1_000).await;
@@ -297,8 +352,8 @@ mod tests {
         recording.push("answer");
         recording.keep_part().await;
         recording.keep_part().await;
-        assert!(recording.keep("m").await);
-        let kept = recording.0.db.messages(recording.id(), i64::MAX, 9).await.unwrap();
+        assert!(recording.keep().await);
+        let kept = recording.0.db.messages(recording.id(), i64::MAX, 9, 1_000).await.unwrap();
         assert_eq!(
             (kept.len(), &*kept[1].content, kept[1].is_partial),
             (2, "half an answer", true)

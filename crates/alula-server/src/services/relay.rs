@@ -110,12 +110,12 @@ pub(crate) async fn counted(
     protocol: Protocol,
     body: &[u8],
 ) -> Result<Relayed, RelayError> {
-    let count = async {
-        let request = protocol.count_request_from_json(json_of(body)?)?;
-        let count = caller.models().count_tokens(request).await?;
-        protocol.count_to_json(&count)
-    };
-    let count = count.await.map_err(|error| RelayError::Provider(protocol, error))?;
+    let tell = |error| RelayError::Provider(protocol, error);
+    let request = json_of(body).and_then(|json| protocol.count_request_from_json(json));
+    let request = request.map_err(tell)?;
+    let llm = caller.admit(Asking::Count(&request, protocol)).await?;
+    let count = llm.count_tokens(request).await.map_err(tell)?;
+    let count = protocol.count_to_json(&count).map_err(tell)?;
     Ok(Relayed::Whole(count.to_string().into()))
 }
 

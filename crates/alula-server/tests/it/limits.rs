@@ -72,6 +72,19 @@ async fn who_has_no_request_left_is_told_in_the_words_of_each_api() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn to_count_tokens_is_a_request_too() {
+    let fake = openai(20).await;
+    let setting = Setting::new(&fake.url(), PLANS);
+    let alula = setting.start().listen();
+    let [key] = keys(&alula, [json!({"name": "a", "plan": "two"})]).await;
+    let keyed = Keyed::new(&alula, &key);
+    for status in [200, 200, 429] {
+        let counted = keyed.post("/v1/messages/count_tokens", &hi()).await;
+        assert_eq!(counted.status, status, "{counted:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_taken_by_estimate_and_settled() {
     let fake = openai(100).await;
     let setting = Setting::new(&fake.url(), PLANS);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, http},
-    process::serve_openai,
+    process::{serve, serve_openai},
     upstream::Upstream,
 };
 
@@ -93,4 +93,16 @@ async fn without_keys_only_names_of_this_machine_are_answered() {
 
     let open = crate::process::alula(&["serve", "--port", "0", "--allow-unauthenticated"]).listen();
     ask(&open, "api.example").await.is(200);
+}
+
+/// A browser sends it without asking first, and it would be paid for.
+#[tokio::test]
+async fn without_keys_a_page_of_another_site_cannot_ask() {
+    let alula = serve().listen();
+    for (origin, status) in [("https://example.com", 403), ("http://localhost:3000", 200)] {
+        let body = r#"{"messages": [{"role": "user", "content": "Hi"}]}"#;
+        let request = http().post(alula.url("/v1/chat/completions")).header("origin", origin);
+        let answer = Answer::of(request.header("content-type", "text/plain").body(body)).await;
+        assert_eq!(answer.status, status, "{origin}: {answer:?}");
+    }
 }

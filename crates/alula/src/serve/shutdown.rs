@@ -72,11 +72,12 @@ impl Shutdown {
         let handle = shutdown.clone();
         shutdown.listen(async move {
             let signal = signals.next().await;
-            tracing::info!(signal, "stopping; a second signal ends at once");
+            // First of all, whatever becomes of the log.
             handle.trigger();
+            tracing::info!(signal, "stopping; a second signal ends at once");
             let signal = signals.next().await;
-            tracing::warn!(signal, "ending at once");
             handle.end_now();
+            tracing::warn!(signal, "ending at once");
         });
         Ok(shutdown)
     }

@@ -74,6 +74,8 @@ struct Entry {
 struct Look {
     /// When it began.
     began: Instant,
+    /// When the last one began, which may have been given up.
+    tried: Instant,
     /// Whether it was answered.
     is_answered: bool,
     last_answered: Instant,
@@ -89,7 +91,8 @@ impl Keys {
     /// When the database cannot be read.
     pub(crate) async fn open(db: Db, plans: Plans, stale_after: Duration) -> Result<Self, DbError> {
         let began = Instant::now();
-        let look = Look { began, is_answered: true, last_answered: began, seen: (0, None) };
+        let look =
+            Look { began, tried: began, is_answered: true, last_answered: began, seen: (0, None) };
         let keys = Self(Arc::new(Shared {
             db,
             plans: ArcSwap::from_pointee(plans),
@@ -185,8 +188,9 @@ impl Keys {
     async fn look(&self, moment: Instant, pause: Duration) -> Result<(), Refusal> {
         let mut look = self.0.look.lock().await;
         if look.began < moment {
-            sleep_until(look.began + pause).await;
+            sleep_until(look.tried + pause).await;
             let began = Instant::now();
+            look.tried = began;
             let mut seen = look.seen;
             let read = timeout(LOOK_MAX, self.read_on(&mut seen)).await;
             look.seen = seen;

@@ -42,11 +42,12 @@ async fn obey(mut commands: OwnedReadHalf, shutdown: Shutdown) {
             None => {}
         }
     }
-    if !shutdown.is_stopping() {
+    let is_news = !shutdown.is_stopping();
+    // The port is free for whoever takes the supervisor's place. Who read the log may be gone, too.
+    shutdown.close();
+    if is_news {
         tracing::error!("the supervisor is gone; stopping");
     }
-    // The port is free for whoever takes the supervisor's place.
-    shutdown.close();
 }
 
 /// What a server has of the workers beside it.
