@@ -86,7 +86,7 @@ async fn without_keys_only_names_of_this_machine_are_answered() {
         let body = json!({"message": "a"});
         Answer::of(http().post(alula.url("/chat")).header("host", host).json(&body))
     };
-    let alula = crate::process::serve().listen();
+    let alula = serve().listen();
     let refused = ask(&alula, "evil.example").await.detail(421);
     assert!(refused.contains("--allow-unauthenticated"), "{refused}");
     ask(&alula, "localhost:8000").await.is(200);

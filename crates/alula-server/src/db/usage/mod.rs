@@ -102,9 +102,13 @@ macro_rules! call {
 impl Db {
     /// Adds rows, of which some may be there already.
     pub(crate) async fn insert_usage(&self, rows: &[Row]) -> Result<(), DbError> {
+        let inserts = match self.pools() {
+            Pools::Sqlite { .. } => &SQLITE_INSERTS,
+            Pools::Postgres(_) => &POSTGRES_INSERTS,
+        };
         writing!(self, |tx| {
             let mut left = rows;
-            for (many, sql) in INSERTS.iter() {
+            for (many, sql) in inserts.iter() {
                 while let Some((rows, rest)) = left.split_at_checked(*many) {
                     let mut query = sqlx::query(AssertSqlSafe(sql.as_str()));
                     for row in rows {
@@ -168,13 +172,21 @@ impl Db {
 }
 
 /// Statements for so many rows each. There are few, so that a connection keeps them prepared.
-static INSERTS: LazyLock<[(usize, String); 3]> =
-    LazyLock::new(|| [64, 8, 1].map(|rows| (rows, insert(rows))));
+type Inserts = LazyLock<[(usize, String); 3]>;
 
-fn insert(rows: usize) -> String {
+/// Places without names: SQLite looks for the name of each among those of all.
+static SQLITE_INSERTS: Inserts = LazyLock::new(|| inserts(|_| "?".to_owned()));
+
+static POSTGRES_INSERTS: Inserts = LazyLock::new(|| inserts(|place| format!("${place}")));
+
+fn inserts(place: fn(usize) -> String) -> [(usize, String); 3] {
+    [64, 8, 1].map(|rows| (rows, insert(rows, place)))
+}
+
+fn insert(rows: usize, place: fn(usize) -> String) -> String {
     let names = COLUMNS.join(", ");
     let row = |row: usize| {
-        let places = (1..=COLUMNS.len()).map(|column| format!("${}", row * COLUMNS.len() + column));
+        let places = (1..=COLUMNS.len()).map(|column| place(row * COLUMNS.len() + column));
         format!("({})", places.collect::<Vec<_>>().join(", "))
     };
     let values: Vec<String> = (0..rows).map(row).collect();
