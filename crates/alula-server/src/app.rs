@@ -164,7 +164,7 @@ struct Beside {
 }
 
 impl Beside {
-    /// Begins with it, and ends it after the last request: first what writes, then the database.
+    /// Begins with it, and ends it after the last request: first all that writes, then the database.
     fn start(self, startup: Startup, unwritten: Unwritten) -> Startup {
         let Self { db, jobs, keys, ledger, budgets, reload, hangup, idempotency } = self;
         jobs.start();
@@ -180,8 +180,8 @@ impl Beside {
         startup.on_shutdown(async move {
             watches.iter().for_each(JoinHandle::abort);
             jobs.close();
-            budgets.close().await;
-            ledger.close().await;
+            // Beside each other: what the one waits for is no time that the other has lost.
+            tokio::join!(budgets.close(), ledger.close());
             db.close().await;
         })
     }
