@@ -30,6 +30,14 @@ pub(crate) struct KeptAnswer {
     pub(crate) body: Option<Vec<u8>>,
 }
 
+impl KeptAnswer {
+    /// What the answer says in a header, by its name in small letters.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.headers.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+}
+
 /// What was known of a request before.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -97,6 +105,34 @@ impl Db {
             );
             let renew = renew.bind(until).bind(&claim.id).bind(&claim.holder);
             renew.execute(&mut *tx).await?.rows_affected()
+        });
+        Ok(changed == 1)
+    }
+
+    /// Takes a request on though it was answered, if `answer` is still what is kept.
+    pub(crate) async fn take_over(
+        &self,
+        claim: &Claim,
+        answer: &KeptAnswer,
+        lease: i64,
+        kept_for: i64,
+    ) -> Result<bool, DbError> {
+        let now = Timestamp::now().as_millis();
+        let changed = writing!(self, |tx| {
+            let take = sqlx::query(
+                "UPDATE idempotency SET holder = $1, lease_until = $2, expires_at = $3, \
+                 status = NULL, headers = NULL, body = NULL \
+                 WHERE id = $4 AND request = $5 AND status = $6 AND headers = $7",
+            );
+            let take = take
+                .bind(&claim.holder)
+                .bind(now.saturating_add(lease))
+                .bind(now.saturating_add(kept_for))
+                .bind(&claim.id)
+                .bind(&claim.request)
+                .bind(i64::from(answer.status))
+                .bind(&answer.headers);
+            take.execute(&mut *tx).await?.rows_affected()
         });
         Ok(changed == 1)
     }

@@ -2,15 +2,19 @@
 
 use alula::{
     ApiError, Bytes, Depends, HttpError, Input, Operation, Rejection, RequestContext, Result,
-    Route, Stage, State, dependency,
+    Route, Stage, State, dependency, http::StatusCode,
 };
 use ring::digest::{Context, SHA256};
 use serde_json::json;
 
 use super::caller;
 use crate::{
-    db::Known,
-    services::idempotency::{Idempotency, Ticket},
+    db::{KeptAnswer, Known},
+    services::{
+        admission::Caller,
+        idempotency::{Idempotency, Ticket},
+        jobs::Jobs,
+    },
 };
 
 /// The longest key.
@@ -40,6 +44,7 @@ async fn once(
     Presented(presented): Presented,
     caller: Depends<caller>,
     idempotency: State<Idempotency>,
+    jobs: State<Jobs>,
 ) -> Result<()> {
     let Some(Request { ticket, target, body }) = presented else { return Ok(()) };
     let key = ticket.key().map(|key| key.as_bytes()).unwrap_or_default();
@@ -58,14 +63,22 @@ async fn once(
             caller.note_in(ticket);
             Ok(())
         }
-        Known::Running { left } => Err(HttpError::conflict(
-            "A request with this Idempotency-Key is being executed; ask again for its answer",
-        )
-        .retry_after(wait_of(left))),
+        Known::Running { left } => Err(runs_elsewhere(left)),
         Known::Other => Err(HttpError::new(
             422,
             "This Idempotency-Key was used for another request: another path or another body",
         )),
+        // The client was sent to a job that is gone, as with a process that was started again: its
+        // answer can only be had by another one.
+        Known::Answered(answer) if is_lost(&answer, &caller, &jobs) => {
+            let taken = idempotency.take_over(&claim, &answer).await;
+            if !taken.map_err(ApiError::into_http)? {
+                return Err(runs_elsewhere(0));
+            }
+            ticket.is_claimed(claim);
+            caller.note_in(ticket);
+            Ok(())
+        }
         Known::Answered(answer) => {
             // What is kept takes the place of this.
             ticket.is_answered(answer);
@@ -76,6 +89,20 @@ async fn once(
             ))
         }
     }
+}
+
+/// Whether an answer names a job that this process does not know.
+fn is_lost(answer: &KeptAnswer, caller: &Caller, jobs: &Jobs) -> bool {
+    let is_accepted = answer.status == StatusCode::ACCEPTED.as_u16();
+    let job = answer.header("location").and_then(|url| url.strip_prefix("/jobs/"));
+    is_accepted && job.is_some_and(|id| jobs.get(caller, id).is_err())
+}
+
+fn runs_elsewhere(left_millis: i64) -> HttpError {
+    HttpError::conflict(
+        "A request with this Idempotency-Key is being executed; ask again for its answer",
+    )
+    .retry_after(wait_of(left_millis))
 }
 
 /// Seconds to wait for an answer of which nobody knows when it comes: soon, and never longer than

@@ -161,6 +161,40 @@ async fn an_answer_that_is_too_large_is_not_executed_again() {
     assert_eq!(provider.request_count(), 1);
 }
 
+/// Posts with the header and asks for the answer later.
+async fn ask_later(alula: &Alula, key: &str) -> Answer {
+    let request = http().post(alula.url("/chat")).header("idempotency-key", key);
+    Answer::of(request.header("prefer", "respond-async").json(&question())).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_gone_is_made_again() {
+    let provider = FakeProvider::start().await;
+    provider.always().says("Hello");
+    let dir = TempDir::new().unwrap();
+    let database = format!("sqlite://{}", dir.path().join("alula.db").display());
+    let alula = over(&database, &provider.url()).listen();
+    let accepted = ask_later(&alula, "j").await;
+    let url = accepted.is(202)["url"].as_str().unwrap().to_owned();
+    alula.job_ended(&url).await;
+    let again = ask_later(&alula, "j").await;
+    assert_eq!((again.status, &again.text), (202, &accepted.text));
+    assert!(is_replayed(&again));
+    assert_eq!(provider.request_count(), 1);
+    alula.end();
+
+    // The next process knows the key, but not the job.
+    let alula = over(&database, &provider.url()).listen();
+    let anew = ask_later(&alula, "j").await;
+    assert!(!is_replayed(&anew), "{anew:?}");
+    let other = anew.is(202)["url"].as_str().unwrap().to_owned();
+    assert_ne!(other, url);
+    assert_eq!(alula.job_ended(&other).await["result"]["response"], "Hello");
+    let again = ask_later(&alula, "j").await;
+    assert_eq!((is_replayed(&again), &again.text), (true, &anew.text));
+    assert_eq!(provider.request_count(), 2);
+}
+
 /// A server over a database that others use, too.
 fn over(database: &str, upstream: &str) -> Start {
     serve_openai(upstream).env("DATABASE_URL", database).env("ALULA_IDEMPOTENCY_LEASE_SECONDS", "2")

@@ -72,6 +72,16 @@ impl Idempotency {
         Ok((claim, known))
     }
 
+    /// Takes a request on whose answer leads nowhere any more. Whether nobody else has done so.
+    pub(crate) async fn take_over(
+        &self,
+        claim: &Claim,
+        answer: &KeptAnswer,
+    ) -> Result<bool, DbError> {
+        let IdempotencySettings { lease, kept, .. } = self.0.settings;
+        self.0.db.take_over(claim, answer, millis(lease), millis(kept)).await
+    }
+
     /// Forgets what was kept long enough, for ever.
     pub(crate) async fn sweep(self) {
         loop {
