@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
 use crate::{
-    db::{Db, DbError},
+    db::Db,
     dependencies::{WithoutKeys, this_machine},
     routers::{
         admin, anthropic, chat, conversations, health, jobs as jobs_router, metrics, openai,
@@ -46,20 +46,19 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Reads what is kept.
-    pub(crate) async fn open(
-        db: Db,
+    /// What there is when the server starts.
+    pub(crate) fn new(
+        (db, keys): (Db, Keys),
         llm: Llm,
         start: Start,
         hangup: Hangup,
         jobs: Jobs,
         shutdown: Shutdown,
-    ) -> Result<Self, DbError> {
+    ) -> Self {
         let config = start.config();
         let models = Models::new(llm);
-        let keys = Keys::open(db.clone(), start.plans(), config.keys_stale).await?;
         let (ledger, unwritten) = Ledger::new(config.usage.clone());
-        Ok(Self {
+        Self {
             conversations: Conversations::new(db.clone(), config.conversation_tokens_max),
             idempotency: Idempotency::new(db.clone(), config.idempotency, shutdown),
             jobs,
@@ -75,7 +74,7 @@ impl Services {
             models,
             keys,
             db,
-        })
+        }
     }
 }
 

@@ -34,6 +34,7 @@ use crate::{
     replay::Replay,
     services::{
         jobs::Jobs,
+        keys::Keys,
         llm::{self, Environment},
         metrics,
         reload::{Hangup, Start},
@@ -317,8 +318,10 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
         greet(scheme, server.local_addr(), &llm, access);
     }
     let is_alone = Workers::this_worker().is_none();
-    let jobs = Jobs::new(&config, shutdown.clone(), is_alone).map_err(ConfigError::Webhooks)?;
-    let mut services = Services::open(db, llm, start, hangup, jobs, shutdown.clone()).await?;
+    let keys = Keys::open(db.clone(), start.plans(), config.keys_stale).await?;
+    let jobs = Jobs::new(&config, keys.clone(), shutdown.clone(), is_alone);
+    let jobs = jobs.map_err(ConfigError::Webhooks)?;
+    let mut services = Services::new((db, keys), llm, start, hangup, jobs, shutdown.clone());
     if allow_unauthenticated {
         services.without_keys = WithoutKeys::Everybody;
     }
@@ -375,10 +378,12 @@ async fn print_openapi() -> Result<(), CliError> {
     let llm = llm::demo().map_err(ConfigError::Llm)?;
     let config = Arc::new(Config::defaults()?);
     let db = Db::open(&DatabaseUrl::Memory).await?;
-    let jobs = Jobs::new(&config, Shutdown::new(), true).map_err(ConfigError::Webhooks)?;
-    let start = Start::without_file(Environment::new(config));
+    let start = Start::without_file(Environment::new(config.clone()));
+    let keys = Keys::open(db.clone(), start.plans(), config.keys_stale).await?;
+    let jobs = Jobs::new(&config, keys.clone(), Shutdown::new(), true);
+    let jobs = jobs.map_err(ConfigError::Webhooks)?;
     let hangup = Hangup::listen().map_err(StartError::Io)?;
-    let services = Services::open(db, llm, start, hangup, jobs, Shutdown::new()).await?;
+    let services = Services::new((db, keys), llm, start, hangup, jobs, Shutdown::new());
     let document = app::app(services, None, Shutdown::new()).openapi()?;
     say(&format!("{document:#}"));
     Ok(())

@@ -134,6 +134,6 @@ async fn retry(
     Path(id): Path<String>,
 ) -> Result<Json<JobView>> {
     let job = jobs.get(&caller, &id)?;
-    jobs.retry(&job)?;
+    jobs.retry(&caller, &job)?;
     Ok(Json(JobView::whole(&job)))
 }

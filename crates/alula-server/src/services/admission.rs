@@ -14,7 +14,7 @@ use super::{
     budgets::{Budgets, Hold},
     exchange::Exchange,
     idempotency::Ticket,
-    keys::Key,
+    keys::{self, Key, Keys, Scope},
     limits::{KeyLimits, Turn, headers},
     models::Models,
     usage::Ledger,
@@ -85,6 +85,22 @@ impl Caller {
             exchange.set_key(key.id.clone());
         }
         Self { models, ledger, holder, exchange, ticket: OnceLock::new() }
+    }
+
+    /// The same with what its key entitles to by now.
+    ///
+    /// # Errors
+    ///
+    /// Why the key is not good any more.
+    pub(crate) fn again(&self, keys: &Keys) -> Result<Self, keys::Refusal> {
+        let mut again = self.clone();
+        if let Some(holder) = &mut again.holder {
+            holder.key = keys.again(&holder.key)?;
+            if !holder.key.scopes.contains(Scope::Models) {
+                return Err(keys::Refusal::Scope(Scope::Models.as_str().into()));
+            }
+        }
+        Ok(again)
     }
 
     /// The id of the request that it makes.

@@ -400,6 +400,42 @@ async fn a_job_is_that_of_its_key() {
     assert_eq!(post(&mine, &format!("{url}/cancel")).await.is(200)["status"], "cancelled");
 }
 
+/// A key that is revoked while its job waits opens nothing when the turn of the job has come.
+#[tokio::test]
+async fn a_job_of_a_revoked_key_is_not_done() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).env("ALULA_JOBS_RUNNING_MAX", "1").listen();
+    let admin = key(&alula, "", "admin").await;
+    let [mine, other] = [key(&alula, &admin, "models").await, key(&alula, &admin, "models").await];
+    let first = http().post(alula.url("/chat")).header("prefer", LATER).json(&question());
+    Answer::of(first.bearer_auth(&other)).await.is(202);
+    let running = upstream.call().await;
+    // Its client waits, and hears of the end when its key opens nothing any more.
+    let waits = http().post(alula.url(CHAT)).header("prefer", "respond-async, wait=60");
+    let waits = waits.bearer_auth(&mine).json(&asked());
+    let revoked = async {
+        let jobs = async || {
+            let list = http().get(alula.url("/jobs?status=queued")).bearer_auth(&mine);
+            Answer::of(list).await.is(200)["jobs"].as_array().unwrap().len()
+        };
+        let queued = async { while jobs().await == 0 {} };
+        timeout(PATIENCE, queued).await.expect("it is queued");
+        let id = mine.strip_prefix("sk-alula-").unwrap().split('-').next().unwrap();
+        let revoke = http().delete(alula.url(&format!("/admin/keys/{id}")));
+        assert!(Answer::of(revoke.bearer_auth(&admin)).await.status < 300);
+        let models = async || {
+            Answer::of(http().get(alula.url("/v1/models")).bearer_auth(&mine)).await.status
+        };
+        let gone = async { while models().await != 401 {} };
+        timeout(PATIENCE, gone).await.expect("the key opens nothing");
+        running.answer(&answer("200 OK", COMPLETION)).await;
+    };
+    let (failed, ()) = tokio::join!(Answer::of(waits), revoked);
+    let failed = failed.is(401);
+    assert_eq!(failed["error"]["message"], "This key is revoked");
+    assert!(upstream.is_left_alone());
+}
+
 /// The commands of the book, and the status that it shows behind each.
 #[tokio::test]
 async fn the_page_of_the_book_is_true() {

@@ -17,8 +17,8 @@ use crate::{
 /// A job. What changes of it can be watched.
 pub(crate) struct Job {
     pub(crate) id: JobId,
-    /// Who has asked for it; nobody else sees it.
-    pub(super) caller: Caller,
+    /// Whose it is; nobody else sees it.
+    pub(super) owner: String,
     pub(super) conversations: Conversations,
     pub(super) work: Work,
     /// About how much memory the work takes.
@@ -129,9 +129,10 @@ pub(crate) struct NewJob {
 impl Job {
     pub(super) fn new(new: NewJob) -> Self {
         let NewJob { caller, conversations, work, callback } = new;
+        let owner = caller.owner().to_owned();
         let state = watch::Sender::new(State::queued(1, 1, 0));
         let (id, created, work_bytes) = (JobId::new(), Timestamp::now(), work.bytes());
-        Self { id, caller, conversations, work, callback, created, work_bytes, state }
+        Self { id, owner, conversations, work, callback, created, work_bytes, state }
     }
 
     /// The state at this moment.

@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use alula::{HttpError, Result, Shutdown};
+use alula::{ApiError as _, HttpError, Result, Shutdown};
 use alula_jobs::webhook::{ClientError, WebhookUrl};
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -46,7 +46,7 @@ use self::{
     store::Store,
     webhook::{End, Webhooks},
 };
-use super::admission::Caller;
+use super::{admission::Caller, keys::Keys};
 use crate::{config::Config, logging::REQUEST};
 
 /// How many jobs there may be, and what of them is kept.
@@ -88,6 +88,7 @@ pub(crate) struct Jobs(Arc<Inner>);
 
 struct Inner {
     limits: JobLimits,
+    keys: Keys,
     shutdown: Shutdown,
     /// Whether all requests come to this process.
     is_alone: bool,
@@ -109,6 +110,7 @@ impl Jobs {
     /// If webhooks cannot be sent.
     pub(crate) fn new(
         config: &Config,
+        keys: Keys,
         shutdown: Shutdown,
         is_alone: bool,
     ) -> Result<Self, ClientError> {
@@ -119,6 +121,7 @@ impl Jobs {
             running: places(limits.running_max),
             webhooks: Webhooks::new(&config.webhooks)?,
             limits,
+            keys,
             shutdown,
             is_alone,
             store: Mutex::default(),
@@ -162,10 +165,11 @@ impl Jobs {
         self.check_alone()?;
         new.work.check(&new.caller, &new.conversations).await?;
         let place = self.place()?;
+        let caller = new.caller.clone();
         let job = Arc::new(Job::new(new));
         let inserted = self.store().insert(job.clone(), &self.0.limits);
         inserted.map_err(|_| no_place("Too much is held for jobs that have not ended"))?;
-        self.carry_out(job.clone(), 1, place);
+        self.carry_out(job.clone(), 1, caller, place);
         Ok(job)
     }
 
@@ -181,8 +185,7 @@ impl Jobs {
         let id: Option<JobId> = id.parse().ok();
         let mut store = self.store();
         store.sweep(&self.0.limits);
-        let found =
-            id.and_then(|id| store.get(id)).filter(|job| job.caller.owner() == caller.owner());
+        let found = id.and_then(|id| store.get(id)).filter(|job| job.owner == caller.owner());
         found.cloned().ok_or_else(|| HttpError::not_found("There is no such job"))
     }
 
@@ -198,8 +201,7 @@ impl Jobs {
         let mut store = self.store();
         store.sweep(&self.0.limits);
         let is_asked_for = |job: &&Arc<Job>| {
-            job.caller.owner() == caller.owner()
-                && status.is_none_or(|status| job.status() == status)
+            job.owner == caller.owner() && status.is_none_or(|status| job.status() == status)
         };
         let mut found: Vec<_> =
             store.before(before).filter(is_asked_for).take(limit + 1).cloned().collect();
@@ -228,19 +230,19 @@ impl Jobs {
         Ok(())
     }
 
-    /// Does a job once more that has failed or was cancelled.
+    /// Does a job once more that has failed or was cancelled, for whoever asks for that now.
     ///
     /// # Errors
     ///
     /// 409 for another one; else as [`submit`](Self::submit).
-    pub(crate) fn retry(&self, job: &Arc<Job>) -> Result<()> {
+    pub(crate) fn retry(&self, caller: &Caller, job: &Arc<Job>) -> Result<()> {
         let place = self.place()?;
         let run = self.store().queue_again(job);
         let run = run.ok_or_else(|| {
             let status = job.status().as_str();
             HttpError::conflict(format!("The job is {status}, and not failed or cancelled"))
         })?;
-        self.carry_out(job.clone(), run, place);
+        self.carry_out(job.clone(), run, caller.clone(), place);
         Ok(())
     }
 
@@ -279,14 +281,14 @@ impl Jobs {
     }
 
     /// Runs a job when its turn has come, beside the request that asked for it.
-    fn carry_out(&self, job: Arc<Job>, run: u32, place: OwnedSemaphorePermit) {
+    fn carry_out(&self, job: Arc<Job>, run: u32, caller: Caller, place: OwnedSemaphorePermit) {
         let jobs = self.clone();
         // What is logged of it has the id of the request that asked for it.
-        let request_id = job.caller.request_id();
+        let request_id = caller.request_id();
         let span =
             tracing::info_span!(target: REQUEST, parent: None, "job", request_id, job_id = %job.id);
         let work = async move {
-            let work = Box::pin(jobs.work(&job, run, place));
+            let work = Box::pin(jobs.work(&job, run, &caller, place));
             let outcome = tokio::select! {
                 biased;
                 () = job.left(run) => return,
@@ -306,19 +308,32 @@ impl Jobs {
     }
 
     /// Waits for the turn of a job, and does it. Nothing if it was cancelled before.
-    async fn work(&self, job: &Job, run: u32, place: OwnedSemaphorePermit) -> Option<Outcome> {
+    async fn work(
+        &self,
+        job: &Job,
+        run: u32,
+        caller: &Caller,
+        place: OwnedSemaphorePermit,
+    ) -> Option<Outcome> {
         // It is never closed.
         let _running = self.0.running.acquire().await.ok()?;
         drop(place);
+        // It may have waited for long.
+        let caller = match caller.again(&self.0.keys) {
+            Ok(caller) => caller,
+            Err(refusal) => return Some(job.work.failed(&refusal.into_http(), caller)),
+        };
         if !job.begin(run) {
             return None;
         }
         let step = |done| job.step(run, done);
-        let work = job.work.run(&job.caller, &job.conversations, step);
+        let work = job.work.run(&caller, &job.conversations, step);
         let outcome = AssertUnwindSafe(work).catch_unwind().await;
-        Some(outcome.unwrap_or_else(|_| {
-            job.work.failed(&HttpError::internal("the job panicked"), &job.caller)
-        }))
+        Some(
+            outcome.unwrap_or_else(|_| {
+                job.work.failed(&HttpError::internal("the job panicked"), &caller)
+            }),
+        )
     }
 
     /// Notes the end of a run, unless it is no news, and tells it.

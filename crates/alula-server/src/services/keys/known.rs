@@ -132,12 +132,22 @@ impl Keys {
     /// What is known of a key; nothing for one that is not known.
     fn known(&self, shown: ShownKey) -> Option<Result<Arc<Key>, Refusal>> {
         let entries = self.0.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let Entry { hash, is_revoked, has_plan, key } = entries.get(&shown.id)?;
-        if *hash != shown.hash {
-            return Some(Err(Refusal::Unknown));
-        }
+        let entry = entries.get(&shown.id)?;
+        Some(if entry.hash == shown.hash { self.judge(entry) } else { Err(Refusal::Unknown) })
+    }
+
+    /// What a key entitles to by now that was identified before.
+    pub(crate) fn again(&self, key: &Key) -> Result<Arc<Key>, Refusal> {
+        let entries = self.0.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = KeyId::parse(&key.id).and_then(|id| entries.get(&id));
+        entry.map_or(Err(Refusal::Unknown), |entry| self.judge(entry))
+    }
+
+    /// Whether a key is good whose holder has shown it.
+    fn judge(&self, entry: &Entry) -> Result<Arc<Key>, Refusal> {
+        let Entry { is_revoked, has_plan, key, .. } = entry;
         let is_expired = || key.expires_at.is_some_and(|end| end <= Timestamp::now());
-        Some(if *is_revoked {
+        if *is_revoked {
             Err(Refusal::Revoked)
         } else if is_expired() {
             Err(Refusal::Expired)
@@ -147,7 +157,7 @@ impl Keys {
             Err(Refusal::Away)
         } else {
             Ok(key.clone())
-        })
+        }
     }
 
     /// Writes a line about a request that is not let in, unless there were many just now.

@@ -38,12 +38,14 @@ async fn a_key_is_good_as_soon_as_it_is_made_and_until_it_is_revoked() {
         let change = KeyChange { plan: Some("free".to_owned()), ..KeyChange::default() };
         update(db, &Plans::default(), id, change, By::CommandLine).await.unwrap();
         one.look(Instant::now(), Duration::ZERO).await.unwrap();
-        assert_eq!(&*one.identify(shown).await.unwrap().plan.name, "free");
+        let known = one.identify(shown).await.unwrap();
+        assert_eq!(&*known.plan.name, "free");
 
         revoke(db, id, By::CommandLine).await.unwrap();
         assert!(one.identify(shown).await.is_ok(), "it was looked up for a request");
         one.look(Instant::now(), Duration::ZERO).await.unwrap();
         assert_eq!(one.identify(shown).await, Err(Refusal::Revoked));
+        assert_eq!(one.again(&known), Err(Refusal::Revoked));
         // Who starts later finds it revoked.
         assert_eq!(opened(db).await?.identify(shown).await, Err(Refusal::Revoked));
         Ok(())
