@@ -19,9 +19,11 @@ pub(super) struct Store {
     /// Those that have ended, in the order of their end: the first is the first to go.
     ended: VecDeque<JobId>,
     bytes: usize,
+    /// Those of the bytes that no other job can make go.
+    unfinished_bytes: usize,
 }
 
-/// There is no room, though everything has gone that has ended.
+/// There is no room, and would be none if everything went that has ended.
 #[derive(Debug)]
 pub(super) struct Full;
 
@@ -29,15 +31,12 @@ impl Store {
     /// Takes a job, for which jobs that have ended may have to go.
     pub(super) fn insert(&mut self, job: Arc<Job>, limits: &JobLimits) -> Result<(), Full> {
         let bytes = job.bytes();
-        if bytes > limits.bytes_max {
+        if self.unfinished_bytes.saturating_add(bytes) > limits.bytes_max {
             return Err(Full);
         }
-        while self.bytes + bytes > limits.bytes_max {
-            if !self.forget_first() {
-                return Err(Full);
-            }
-        }
+        while self.bytes.saturating_add(bytes) > limits.bytes_max && self.forget_first() {}
         self.bytes += bytes;
+        self.unfinished_bytes += bytes;
         self.jobs.insert(job.id, job);
         Ok(())
     }
@@ -54,6 +53,7 @@ impl Store {
     ) -> Option<State> {
         let before = job.bytes();
         let ended = job.end(run, status, outcome)?;
+        self.unfinished_bytes = self.unfinished_bytes.saturating_sub(before);
         self.bytes = self.bytes.saturating_sub(before) + job.bytes();
         self.ended.push_back(job.id);
         // This one stays, or nobody would ever read it.
@@ -70,6 +70,7 @@ impl Store {
         let before = job.bytes();
         let run = job.queue_again()?;
         self.bytes = self.bytes.saturating_sub(before) + job.bytes();
+        self.unfinished_bytes += job.bytes();
         self.ended.retain(|id| *id != job.id);
         Some(run)
     }
@@ -164,6 +165,8 @@ mod tests {
         assert!(store.insert(job(101).await, &limits).is_err(), "there will never be room");
         assert!(store.end(&first, 1, Status::Succeeded, answer(20), &limits).is_some());
         assert_eq!((store.bytes, store.unfinished()), (100, 1));
+        assert!(store.insert(job(61).await, &limits).is_err());
+        assert_eq!(ids(&store), [second.id, first.id], "one that is refused pushes out nothing");
         assert!(store.insert(third.clone(), &limits).is_ok());
         assert_eq!((ids(&store), store.bytes), (vec![third.id, second.id], 80));
         // An answer pushes out what ended before it, and stays itself.
