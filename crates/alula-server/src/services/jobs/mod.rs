@@ -186,7 +186,7 @@ impl Jobs {
         let mut store = self.store();
         store.sweep(&self.0.limits);
         let found = id.and_then(|id| store.get(id)).filter(|job| job.owner == caller.owner());
-        found.cloned().ok_or_else(|| HttpError::not_found("There is no such job"))
+        found.cloned().ok_or_else(no_such_job)
     }
 
     /// A caller's own jobs, the last first: at most so many, of those before `before`. Also, whether
@@ -238,9 +238,12 @@ impl Jobs {
     pub(crate) fn retry(&self, caller: &Caller, job: &Arc<Job>) -> Result<()> {
         let place = self.place()?;
         let run = self.store().queue_again(job);
-        let run = run.ok_or_else(|| {
-            let status = job.status().as_str();
-            HttpError::conflict(format!("The job is {status}, and not failed or cancelled"))
+        let run = run.ok_or_else(|| match job.status() {
+            Status::Failed | Status::Cancelled => no_such_job(),
+            status => HttpError::conflict(format!(
+                "The job is {}, and not failed or cancelled",
+                status.as_str()
+            )),
         })?;
         self.carry_out(job.clone(), run, caller.clone(), place);
         Ok(())
@@ -376,6 +379,10 @@ impl Jobs {
             }
         });
     }
+}
+
+fn no_such_job() -> HttpError {
+    HttpError::not_found("There is no such job")
 }
 
 fn no_place(detail: &str) -> HttpError {

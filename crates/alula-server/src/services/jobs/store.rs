@@ -65,8 +65,11 @@ impl Store {
         Some(ended)
     }
 
-    /// Queues a job once more; the number of the new run.
+    /// Queues a job once more, unless it was forgotten just now; the number of the new run.
     pub(super) fn queue_again(&mut self, job: &Job) -> Option<u32> {
+        if !self.jobs.contains_key(&job.id) {
+            return None;
+        }
         let before = job.bytes();
         let run = job.queue_again()?;
         self.bytes = self.bytes.saturating_sub(before) + job.bytes();
@@ -104,7 +107,7 @@ impl Store {
 
     /// How many have not ended.
     pub(super) fn unfinished(&self) -> usize {
-        self.jobs.len() - self.ended.len()
+        self.jobs.len().saturating_sub(self.ended.len())
     }
 }
 
@@ -206,5 +209,8 @@ mod tests {
         assert_eq!(ids(&store).len(), 2);
         store.sweep(&JobLimits { kept: Duration::ZERO, ..limits });
         assert_eq!((ids(&store).len(), store.bytes), (0, 0));
+        // Who has found it before comes too late.
+        assert_eq!(store.queue_again(&jobs[2]), None);
+        assert_eq!((store.unfinished(), store.bytes, store.unfinished_bytes), (0, 0, 0));
     }
 }
