@@ -87,7 +87,7 @@ pub(super) async fn usage(arguments: UsageArgs) -> Result<(), CliError> {
     } else if json {
         lines.iter().for_each(|line| say(&serde_json::json!(line).to_string()));
     } else {
-        let total = report::total(&db, &filter).await?;
+        let total = report::total(&db, &filter).await.map_err(CliError::Report)?;
         let total = UsageLine { sums: total, ..UsageLine::default() };
         print(&table(&groups, &lines, &total));
     }

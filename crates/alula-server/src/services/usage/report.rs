@@ -157,8 +157,8 @@ pub(crate) async fn calls(
 }
 
 /// Everything added up.
-pub(crate) async fn total(db: &Db, filter: &Filter) -> Result<UsageSums, DbError> {
-    Ok(UsageSums::new(&db.usage_total(filter).await?))
+pub(crate) async fn total(db: &Db, filter: &Filter) -> Result<UsageSums, HttpError> {
+    Ok(UsageSums::new(&db.usage_total(filter).await.map_err(db_error)?))
 }
 
 fn db_error(error: DbError) -> HttpError {
