@@ -2,7 +2,8 @@
 
 use alula::{
     ApiError, Bytes, Depends, HttpError, Input, Operation, Rejection, RequestContext, Result,
-    Route, Stage, State, dependency, http::StatusCode,
+    Route, Stage, State, dependency,
+    http::{HeaderMap, StatusCode},
 };
 use ring::digest::{Context, SHA256};
 use serde_json::json;
@@ -13,7 +14,8 @@ use crate::{
     services::{
         admission::Caller,
         idempotency::{Idempotency, Ticket},
-        jobs::Jobs,
+        jobs::{Jobs, wants_job},
+        relay::passed_on,
     },
 };
 
@@ -46,15 +48,21 @@ async fn once(
     idempotency: State<Idempotency>,
     jobs: State<Jobs>,
 ) -> Result<()> {
-    let Some(Request { ticket, target, body }) = presented else { return Ok(()) };
+    let Some(Request { ticket, target, body, headers, is_later }) = presented else {
+        return Ok(());
+    };
     let key = ticket.key().map(|key| key.as_bytes()).unwrap_or_default();
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         return Err(HttpError::bad_request(format!(
             "Idempotency-Key must be there once, with 1 to {KEY_BYTES_MAX} characters"
         )));
     }
-    let (id, request) =
-        (hash([caller.owner().as_bytes(), key]), hash([target.as_bytes(), body.as_ref()]));
+    let id = hash([caller.owner().as_bytes(), key]);
+    // What it prefers and what goes along to a provider make another request of it, too.
+    let later = is_later.then_some(b"respond-async".as_slice());
+    let headers = headers.iter().flat_map(|(name, value)| [name.as_ref(), value.as_bytes()]);
+    let request = [target.as_bytes(), body.as_ref()].into_iter().chain(later).chain(headers);
+    let request = hash(request);
     let claimed = idempotency.claim(id, request).await;
     let (claim, known) = claimed.map_err(ApiError::into_http)?;
     match known {
@@ -66,7 +74,8 @@ async fn once(
         Known::Running { left } => Err(runs_elsewhere(left)),
         Known::Other => Err(HttpError::new(
             422,
-            "This Idempotency-Key was used for another request: another path or another body",
+            "This Idempotency-Key was used for another request: another path, another body, or \
+             another `Prefer: respond-async` or beta header",
         )),
         // The client was sent to a job that is gone, as with a process that was started again: its
         // answer can only be had by another one.
@@ -114,7 +123,7 @@ fn wait_of(left_millis: i64) -> u64 {
 }
 
 /// The hash of texts, none of which can pass for a part of another.
-fn hash(parts: [&[u8]; 2]) -> Vec<u8> {
+fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut context = Context::new(&SHA256);
     for part in parts {
         context.update(&(part.len() as u64).to_le_bytes());
@@ -131,6 +140,10 @@ struct Request {
     /// Path and query.
     target: String,
     body: Bytes,
+    /// Those that go along to a provider.
+    headers: HeaderMap,
+    /// Whether it is to be answered by a job.
+    is_later: bool,
 }
 
 impl Input for Presented {
@@ -152,7 +165,9 @@ impl Input for Presented {
             return Ok(Self(None));
         };
         let target = cx.uri().path_and_query().map_or("", |it| it.as_str()).to_owned();
-        Ok(Self(Some(Request { ticket, target, body: cx.bytes().await? })))
+        let (headers, is_later) = (passed_on(cx.headers()), wants_job(cx.headers()));
+        let body = cx.bytes().await?;
+        Ok(Self(Some(Request { ticket, target, body, headers, is_later })))
     }
 }
 

@@ -96,6 +96,11 @@ async fn a_key_is_for_one_request() {
     let chat = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]});
     let openai = ask(&alula, "/v1/chat/completions", "k", &chat).await.is(422);
     assert!(openai["error"]["message"].as_str().unwrap().contains("another request"));
+    for (name, value) in [("prefer", "respond-async"), ("anthropic-beta", "files")] {
+        let request = http().post(alula.url("/chat")).header("idempotency-key", "k");
+        let other = Answer::of(request.header(name, value).json(&question())).await;
+        assert!(other.detail(422).contains("another request"), "{name}: {other:?}");
+    }
     let long = "k".repeat(256);
     for key in ["", &long] {
         let refused = ask(&alula, "/chat", key, &question()).await;

@@ -36,7 +36,7 @@ pub(crate) use self::{
     id::JobId,
     job::{Job, NewJob, Status as JobStatus},
     outcome::Outcome,
-    prefer::{Prefer, wrong_callback},
+    prefer::{Prefer, wants_job, wrong_callback},
     view::JobView,
     webhook::{JobEnded, WebhookSettings},
     work::Work,

@@ -82,6 +82,11 @@ impl Input for Prefer {
     }
 }
 
+/// Whether the client prefers an answer later.
+pub(crate) fn wants_job(headers: &HeaderMap) -> bool {
+    Preferences::of(headers).is_some()
+}
+
 /// What a client prefers, if that is an answer later.
 #[derive(Debug, PartialEq, Eq)]
 struct Preferences {
