@@ -13,7 +13,7 @@ pub(crate) enum DbError {
     /// Without the address, which may hold a password.
     #[error("DATABASE_URL: {0}")]
     Url(String),
-    #[error("the database cannot be reached: {0}")]
+    #[error("the database cannot be used now: {0}")]
     Unreachable(#[source] sqlx::Error),
     #[error("the database refused a statement: {0}")]
     Statement(#[source] sqlx::Error),
@@ -46,13 +46,21 @@ fn is_unreachable(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        // Of Postgres: connection exceptions, too many connections, shutting down or starting.
-        // Of SQLite: busy, and an error of the disk.
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            ["08", "53", "57P"].iter().any(|class| code.starts_with(class) && code.len() == 5)
-                || matches!(&*code, "5" | "10" | "261" | "266" | "517" | "778" | "1034" | "1290")
-        }),
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| is_of_the_moment(&code)),
         _ => false,
+    }
+}
+
+/// Whether a code of a database says that it could not work just now.
+fn is_of_the_moment(code: &str) -> bool {
+    match code {
+        // Of Postgres: what came in each other's way, a lock that was not to be had, a statement
+        // that was stopped, and one that writes to what is read only, as after a failover.
+        "40001" | "40P01" | "55P03" | "57014" | "25006" => true,
+        // Of SQLite: busy, an error of the disk, and a disk that is full.
+        "5" | "10" | "13" | "261" | "266" | "517" | "778" | "1034" | "1290" => true,
+        // Of Postgres: connection exceptions, too few resources, shutting down or starting.
+        _ => ["08", "53", "57P"].iter().any(|class| code.starts_with(class) && code.len() == 5),
     }
 }
 
@@ -66,5 +74,56 @@ impl ApiError for DbError {
             }
             _ => HttpError::new(500, "Internal Server Error").because(self),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Db, Pools, testing::on_each, writing},
+        *,
+    };
+
+    async fn executed(db: &Db, statement: &'static str) -> Result<(), DbError> {
+        writing!(db, |tx| {
+            sqlx::query(statement).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    /// Another try helps when there is room again, or the others have done.
+    #[tokio::test]
+    async fn what_passes_is_told_from_what_stays_wrong() {
+        on_each(async |db| {
+            let passes = match db.pools() {
+                Pools::Sqlite { writes, .. } => {
+                    executed(db, "CREATE TABLE large (text TEXT)").await?;
+                    // As little as there is.
+                    sqlx::query("PRAGMA max_page_count = 1").execute(writes).await?;
+                    let full = "INSERT INTO large VALUES (hex(zeroblob(1000000)))";
+                    vec![executed(db, full).await]
+                }
+                Pools::Postgres(_) => {
+                    let mut raised = Vec::new();
+                    for statement in [
+                        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$",
+                        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$",
+                        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '55P03'; END $$",
+                        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '57014'; END $$",
+                        "DO $$ BEGIN SET TRANSACTION READ ONLY; CREATE TABLE t (n INT); END $$",
+                    ] {
+                        raised.push(executed(db, statement).await);
+                    }
+                    raised
+                }
+            };
+            for error in passes {
+                assert!(matches!(error, Err(DbError::Unreachable(_))), "{error:?}");
+            }
+            let wrong = executed(db, "SELECT nothing").await;
+            assert!(matches!(wrong, Err(DbError::Statement(_))), "{wrong:?}");
+            Ok(())
+        })
+        .await;
     }
 }
