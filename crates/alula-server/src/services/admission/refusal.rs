@@ -13,7 +13,7 @@ use crate::{
         budgets::{self, Span},
         keys::{Budget, Key},
         limits::{self, headers},
-        metrics::count_refusal,
+        metrics::{Exhausted, count_refusal},
     },
     time::Timestamp,
 };
@@ -30,19 +30,19 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// What was exhausted, in the metrics.
-    fn reason(&self) -> &'static str {
+    fn exhausted(&self) -> Exhausted {
         match self {
-            Self::Limit(limits::Refused::Rate(_)) => "rate",
-            Self::Limit(limits::Refused::Streams(_)) => "streams",
-            Self::Budget(budgets::Refused::Exhausted { .. }) => "budget",
-            Self::Budget(budgets::Refused::UnknownPrice(_)) => "unknown_price",
-            Self::Budget(budgets::Refused::Away(_)) => "database_away",
+            Self::Limit(limits::Refused::Rate(_)) => Exhausted::Rate,
+            Self::Limit(limits::Refused::Streams(_)) => Exhausted::Streams,
+            Self::Budget(budgets::Refused::Exhausted { .. }) => Exhausted::Budget,
+            Self::Budget(budgets::Refused::UnknownPrice(_)) => Exhausted::UnknownPrice,
+            Self::Budget(budgets::Refused::Away(_)) => Exhausted::DatabaseAway,
         }
     }
 
     /// The answer to a client of this protocol.
     pub(super) fn into_http(self, key: &Key, protocol: Option<Protocol>) -> HttpError {
-        count_refusal(self.reason());
+        count_refusal(self.exhausted());
         match self {
             Self::Limit(limits::Refused::Rate(exceeded)) => rate(&exceeded, key, protocol),
             Self::Limit(limits::Refused::Streams(max)) => streams(max, key),

@@ -47,6 +47,7 @@ pub(crate) enum Status {
 }
 
 impl Status {
+    /// In the order of their numbers.
     pub(super) const ALL: [Self; 5] =
         [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
 

@@ -174,10 +174,14 @@ impl Jobs {
     }
 
     /// How many there are of each status.
-    pub(crate) fn counts(&self) -> Vec<(&'static str, usize)> {
-        let store = self.store();
-        let count = |status| store.before(None).filter(|job| job.status() == status).count();
-        Status::ALL.iter().map(|status| (status.as_str(), count(*status))).collect()
+    pub(crate) fn counts(&self) -> [(&'static str, usize); 5] {
+        let mut counts = Status::ALL.map(|status| (status.as_str(), 0));
+        for job in self.store().before(None) {
+            if let Some((_, count)) = counts.get_mut(job.status() as usize) {
+                *count += 1;
+            }
+        }
+        counts
     }
 
     /// A caller's own job.

@@ -1,6 +1,11 @@
 //! What services tell of themselves, beside requests and calls.
 
-use super::registry::{Kind, Sample, registry};
+use std::sync::LazyLock;
+
+use super::{
+    instruments::Counter,
+    registry::{Kind, Sample, registry},
+};
 use crate::services::{jobs::Jobs, usage::Ledger};
 
 /// Shows how the ledger keeps up.
@@ -32,10 +37,44 @@ pub(crate) fn watch_jobs(jobs: &Jobs) {
     });
 }
 
+/// What a key had nothing left of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Exhausted {
+    Rate,
+    Streams,
+    Budget,
+    UnknownPrice,
+    DatabaseAway,
+}
+
+impl Exhausted {
+    /// In the order of their numbers.
+    const ALL: [Self; 5] =
+        [Self::Rate, Self::Streams, Self::Budget, Self::UnknownPrice, Self::DatabaseAway];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Streams => "streams",
+            Self::Budget => "budget",
+            Self::UnknownPrice => "unknown_price",
+            Self::DatabaseAway => "database_away",
+        }
+    }
+}
+
 /// Counts a request that was not let in.
-pub(crate) fn count_refusal(reason: &'static str) {
-    let help = "Calls that keys were not let in with, by what was exhausted.";
-    registry().counter("alula_refusals_total", help, &[("reason", reason)]).add(1);
+pub(crate) fn count_refusal(exhausted: Exhausted) {
+    static COUNTERS: LazyLock<[Counter; 5]> = LazyLock::new(|| {
+        let help = "Calls that keys were not let in with, by what was exhausted.";
+        let counter = |it: Exhausted| {
+            registry().counter("alula_refusals_total", help, &[("reason", it.as_str())])
+        };
+        Exhausted::ALL.map(counter)
+    });
+    if let Some(counter) = COUNTERS.get(exhausted as usize) {
+        counter.add(1);
+    }
 }
 
 /// Exact up to 2^53.

@@ -23,7 +23,7 @@ mod series;
 use alula::serve::OpenConnections;
 
 pub(crate) use self::{
-    beside::{count_refusal, watch_jobs, watch_ledger},
+    beside::{Exhausted, count_refusal, watch_jobs, watch_ledger},
     http::{Ended, HttpMetrics},
     llm::LlmMetrics,
     peers::{everything, forget, share},
