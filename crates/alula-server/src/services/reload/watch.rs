@@ -70,7 +70,13 @@ impl Reload {
             insists = tokio::select! {
                 biased;
                 () = hangup.comes() => true,
-                _ = timeout(POLL, changed.notified()) => false,
+                told = timeout(POLL, changed.notified()) => {
+                    // Whoever writes has only begun.
+                    if told.is_ok() {
+                        sleep(QUIET).await;
+                    }
+                    false
+                }
             };
         }
     }
