@@ -309,6 +309,8 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
         Launch::Supervise(supervisor) => {
             db.close().await;
             greet(scheme, supervisor.local_addr(), &llm, access);
+            // A process of this number may have left some when it was killed.
+            metrics::forget();
             let ended = supervisor.run().await;
             metrics::forget();
             return Ok(ended?);

@@ -78,8 +78,13 @@ fn others(folder: &Path, number: usize) -> io::Result<Vec<String>> {
     let mut texts = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name != own && name.parse::<usize>().is_ok() {
-            texts.insert(name.clone(), fs::read_to_string(folder.join(name))?);
+        if name == own || name.parse::<usize>().is_err() {
+            continue;
+        }
+        // The others are worth telling without it.
+        match fs::read_to_string(folder.join(&name)) {
+            Ok(text) => _ = texts.insert(name, text),
+            Err(error) => tracing::debug!(%error, worker = name, "its numbers cannot be read"),
         }
     }
     Ok(texts.into_values().collect())
@@ -131,6 +136,16 @@ fn merged(own: &str, others: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_whose_numbers_cannot_be_read_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["1", "3", "3.new"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        fs::create_dir(folder.path().join("2")).unwrap();
+        assert_eq!(others(folder.path(), 1).unwrap(), ["3"]);
+    }
 
     #[test]
     fn what_belongs_to_one_name_stands_together() {
