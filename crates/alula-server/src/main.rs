@@ -10,6 +10,7 @@ mod doctor;
 mod error;
 mod logging;
 mod new;
+mod private;
 mod replay;
 mod routers;
 mod services;

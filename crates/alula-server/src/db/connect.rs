@@ -1,7 +1,6 @@
 //! From an address to connections.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -15,6 +14,7 @@ use sqlx::{
 };
 
 use super::{DbError, Pools};
+use crate::private;
 
 /// How long a statement waits for a connection, and SQLite for another process that writes.
 const WAIT: Duration = Duration::from_secs(5);
@@ -90,10 +90,13 @@ async fn postgres(url: &str) -> Result<Pools, DbError> {
 
 async fn file(path: &Path) -> Result<Pools, DbError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|error| {
+        private::create_folder(folder).map_err(|error| {
             DbError::Url(format!("cannot make the folder {}: {error}", folder.display()))
         })?;
     }
+    // What SQLite makes itself, everybody may read; the files beside it are as this one. It is
+    // there already, or SQLite says what is wrong.
+    let _ = private::create_file(path);
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -147,6 +150,31 @@ mod tests {
         }
         let shown = format!("{:?}", parsed("postgres://a:sk-secret@b/c").unwrap());
         assert!(!shown.contains("sk-secret"), "{shown}");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn nobody_else_may_read_what_is_made() {
+        use std::{fs, os::unix::fs::PermissionsExt as _};
+
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let made = folder.path().join("data/new");
+        let opened = pools(&DatabaseUrl::File(made.join("alula.db"))).await.unwrap();
+        let Pools::Sqlite { writes, .. } = &opened else { panic!("{opened:?}") };
+        sqlx::query("CREATE TABLE t (n INT)").execute(writes).await.unwrap();
+        assert_eq!([mode(folder.path()), mode(&made)], [0o755, 0o700]);
+        for entry in fs::read_dir(&made).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+        // What is there stays as somebody wanted it.
+        let old = folder.path().join("old.db");
+        fs::write(&old, "").unwrap();
+        fs::set_permissions(&old, fs::Permissions::from_mode(0o640)).unwrap();
+        pools(&DatabaseUrl::File(old.clone())).await.unwrap();
+        assert_eq!(mode(&old), 0o640);
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::row::Row;
+use crate::private;
 
 const PREFIX: &str = "usage-spill-";
 const SUFFIX: &str = ".jsonl";
@@ -122,9 +123,9 @@ impl Spill {
 
 impl Waiting {
     fn create(dir: &Path) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
+        private::create_folder(dir)?;
         let path = dir.join(format!("{PREFIX}{}{SUFFIX}", Uuid::now_v7()));
-        let file = OpenOptions::new().create_new(true).read(true).append(true).open(&path)?;
+        let file = private::create_file(&path)?;
         file.lock()?;
         Ok(Self { file: Arc::new(file), path, length: 0, done: 0 })
     }
@@ -219,6 +220,13 @@ mod tests {
         let rows: Vec<Row> = (0..5).map(row_at).collect();
         spill.append(&rows[..3]).await.unwrap();
         spill.append(&rows[3..]).await.unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let modes = [dir.path().join("new"), spill.path().unwrap().to_owned()]
+                .map(|path| fs::metadata(path).unwrap().mode() & 0o777);
+            assert_eq!(modes, [0o700, 0o600], "nobody else may read it");
+        }
         assert_eq!(all(&mut spill).await, (rows, 0));
         assert_eq!(fs::read_dir(dir.path().join("new")).unwrap().count(), 0);
     }
