@@ -271,6 +271,7 @@ impl Cli {
 
 async fn serve(arguments: Serve) -> Result<(), CliError> {
     let config = Arc::new(Config::from_env()?);
+    arguments.check(&config)?;
     let serves = arguments.workers == 1 || Workers::this_worker().is_some();
     let telemetry = match config.has_collector && serves {
         true => Some(telemetry()?),
@@ -346,6 +347,15 @@ fn telemetry() -> Result<Telemetry, ConfigError> {
 }
 
 impl Serve {
+    /// Whether workers have something to share.
+    fn check(&self, config: &Config) -> Result<(), CliError> {
+        let has_workers = self.workers > 1 && Workers::this_worker().is_none();
+        match has_workers && matches!(config.database, DatabaseUrl::Memory) {
+            true => Err(CliError::WorkersInMemory),
+            false => Ok(()),
+        }
+    }
+
     /// The variables that the command line reads.
     fn variables() -> Vec<String> {
         let serve = Self::augment_args(clap::Command::new("serve"));

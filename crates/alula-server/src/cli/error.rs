@@ -21,6 +21,8 @@ pub(crate) enum CliError {
     Key(KeyError),
     /// Keys in a database that is gone with this process.
     KeysInMemory,
+    /// Workers of which each would have a database of its own.
+    WorkersInMemory,
     Unauthenticated(IpAddr),
     Bind {
         host: IpAddr,
@@ -53,6 +55,7 @@ impl CliError {
             | Self::Db(_)
             | Self::Key(_)
             | Self::KeysInMemory
+            | Self::WorkersInMemory
             | Self::Unauthenticated(_)
             | Self::Tls(_)
             | Self::Replay(_)
@@ -71,6 +74,10 @@ impl fmt::Display for CliError {
             Self::KeysInMemory => f.write_str(
                 "DATABASE_URL is in memory, where a key would be gone at once; name a file or a \
                  Postgres",
+            ),
+            Self::WorkersInMemory => f.write_str(
+                "DATABASE_URL is in memory, where each worker would know its own keys, budgets and \
+                 conversations only; name a file or a Postgres, or serve with one worker",
             ),
             Self::Unauthenticated(host) => write!(
                 f,

@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tempfile::TempDir;
+
 /// The longest wait for anything that should come soon, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -22,7 +24,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const NOBODY: &str = "http://127.0.0.1:1";
 
 /// A process to be started.
-pub(crate) struct Start(Command);
+pub(crate) struct Start {
+    command: Command,
+    /// Where its database is, if it has several processes.
+    folder: Option<TempDir>,
+}
 
 /// `alula` with these arguments, and nothing of the environment of whoever runs the tests.
 pub(crate) fn alula(arguments: &[&str]) -> Start {
@@ -34,7 +40,14 @@ pub(crate) fn program(path: &Path, arguments: &[&str]) -> Start {
     let mut command = Command::new(path);
     command.args(arguments).env_clear().env("OLLAMA_HOST", NOBODY);
     // Gone with the process, unless a test names another.
-    command.env("DATABASE_URL", "sqlite::memory:");
+    let folder = arguments.contains(&"--workers").then(|| TempDir::new().unwrap());
+    match &folder {
+        None => command.env("DATABASE_URL", "sqlite::memory:"),
+        Some(folder) => {
+            let file = folder.path().join("alula.db");
+            command.env("DATABASE_URL", format!("sqlite://{}", file.display()))
+        }
+    };
     #[expect(clippy::disallowed_methods, reason = "tests have no configuration to read")]
     for name in ["PATH", "HOME"] {
         if let Some(value) = env::var_os(name) {
@@ -42,7 +55,7 @@ pub(crate) fn program(path: &Path, arguments: &[&str]) -> Start {
         }
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Start(command)
+    Start { command, folder }
 }
 
 /// A server on a free port, without any provider.
@@ -58,19 +71,19 @@ pub(crate) fn serve_openai(url: &str) -> Start {
 /// The recordings of a folder as a provider, on a free port.
 pub(crate) fn replay(dir: &Path, options: &[&str]) -> Start {
     let mut start = alula(&["replay", "--port", "0"]);
-    start.0.args(options).arg(dir);
+    start.command.args(options).arg(dir);
     start
 }
 
 impl Start {
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.0.env(name, value);
+        self.command.env(name, value);
         self
     }
 
     /// Waits until it listens.
     pub(crate) fn listen(self) -> Alula {
-        let mut alula = Alula::start(self.0);
+        let mut alula = Alula::start(self);
         let address = alula.stdout.wait_for(|text| {
             let (_, rest) = text.split_once(" on http")?;
             let rest = rest.trim_start_matches('s').strip_prefix("://")?;
@@ -85,18 +98,18 @@ impl Start {
 
     /// With another current directory.
     pub(crate) fn within(mut self, folder: &Path) -> Self {
-        self.0.current_dir(folder);
+        self.command.current_dir(folder);
         self
     }
 
     /// Waits for nothing.
     pub(crate) fn spawn(self) -> Alula {
-        Alula::start(self.0)
+        Alula::start(self)
     }
 
     /// Waits until it ends by itself.
     pub(crate) fn end(self) -> Ended {
-        let mut alula = Alula::start(self.0);
+        let mut alula = Alula::start(self);
         let status = alula.ended();
         let (stdout, stderr) = (alula.stdout.whole(), alula.stderr.whole());
         Ended { code: status.code(), stdout, stderr }
@@ -117,14 +130,17 @@ pub(crate) struct Alula {
     address: SocketAddr,
     stdout: Captured,
     stderr: Captured,
+    _folder: Option<TempDir>,
 }
 
 impl Alula {
-    fn start(mut command: Command) -> Self {
+    fn start(start: Start) -> Self {
+        let Start { mut command, folder } = start;
         let mut child = command.spawn().expect("the binary can be started");
         let stdout = Captured::read(child.stdout.take().unwrap());
         let stderr = Captured::read(child.stderr.take().unwrap());
-        Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), stdout, stderr }
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { child, address, stdout, stderr, _folder: folder }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

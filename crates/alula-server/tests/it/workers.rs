@@ -343,6 +343,14 @@ fn the_number_of_workers_has_bounds() {
     }
 }
 
+#[test]
+fn workers_without_a_database_that_they_can_share_are_refused() {
+    let start = alula(&["serve", "--port", "0", "--workers", "2"]);
+    let ended = start.env("DATABASE_URL", "sqlite::memory:").end();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("DATABASE_URL is in memory"), "{ended:?}");
+}
+
 struct TempDir(std::path::PathBuf);
 
 impl Drop for TempDir {
