@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     CallSize, ChatRequest, EmbedRequest, Media, Message, Part, RelayRequest,
-    model::{EmbedContent, FunctionTool, ResponseFormat, Source, Tool},
+    model::{EmbedContent, FunctionTool, Protocol, ResponseFormat, Source, Tool},
 };
 
 /// What providers add to a prompt on their own: the words around tools and turns.
@@ -85,11 +85,11 @@ impl RelayRequest {
     pub fn size(&self) -> CallSize {
         let size = self.chat().map(ChatRequest::size).unwrap_or_default();
         // What is passed on is the body, in which nothing is missing.
-        CallSize {
-            output: size.output.max(self.max_tokens()),
-            answers: size.answers.max(self.answers()),
-            ..size
-        }
+        let output = match self.protocol() {
+            Protocol::GeminiGenerate => size.output,
+            _ => self.max_tokens(),
+        };
+        CallSize { output, answers: size.answers.max(self.answers()), ..size }
     }
 }
 
@@ -196,7 +196,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::Protocol;
 
     fn input(body: &Value) -> Option<u64> {
         RelayRequest::new(Protocol::OpenAiChat, body.to_string()).unwrap().size().input
@@ -239,6 +238,32 @@ mod tests {
         assert_eq!((request.size().input, request.size().searches), (None, SEARCHES));
         // What nobody here can read.
         assert_eq!(input(&json!({"model": "m", "messages": 5})), None);
+    }
+
+    #[test]
+    fn a_name_of_another_protocol_limits_nothing() {
+        use Protocol::{
+            AnthropicMessages, CohereChat, GeminiGenerate, OpenAiChat, OpenAiResponses,
+        };
+        let names = ["max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens"];
+        for (protocol, own) in [
+            (OpenAiChat, &names[..2]),
+            (AnthropicMessages, &names[..1]),
+            (OpenAiResponses, &names[2..3]),
+            (CohereChat, &names[..1]),
+            (GeminiGenerate, &[]),
+        ] {
+            for foreign in names.iter().filter(|name| !own.contains(name)) {
+                let mut body = json!({"model": "m", "messages": [], "input": "Hi", "contents": []});
+                body[foreign] = json!(1);
+                let request = RelayRequest::new(protocol, body.to_string()).unwrap();
+                assert_eq!(request.size().output, None, "{protocol}: {foreign}");
+                assert!(request.tokens_to_take(None) > 1_000, "{protocol}: {foreign}");
+            }
+        }
+        let body = json!({"contents": [], "generationConfig": {"maxOutputTokens": 7}});
+        let request = RelayRequest::new(GeminiGenerate, body.to_string()).unwrap();
+        assert_eq!(request.size().output, Some(7));
     }
 
     #[test]

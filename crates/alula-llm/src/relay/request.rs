@@ -42,7 +42,7 @@ impl RelayRequest {
     /// [`ErrorKind::InvalidRequest`] when the body is not one JSON object.
     pub fn new(protocol: Protocol, body: impl Into<Bytes>) -> Result<Self> {
         let body = body.into();
-        let head = Head::of(&body)?;
+        let head = Head::of(&body, protocol)?;
         let model = match &head.model {
             Some(at) => name(body.get(at.clone()).unwrap_or_default())?,
             None => String::new(),
@@ -115,7 +115,8 @@ impl RelayRequest {
         self.stream
     }
 
-    /// The longest answer, in tokens, if the request says.
+    /// The longest answer, in tokens, if the request says. Gemini's protocol says it where only
+    /// [`chat`](Self::chat) looks.
     pub(crate) fn max_tokens(&self) -> Option<u64> {
         self.head.max_tokens
     }

@@ -13,7 +13,7 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, model::Protocol};
 
 /// Where the fields stand that decide where a request goes.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +24,8 @@ pub(super) struct Head {
     pub(super) stream_options: Option<Range<usize>>,
     /// The value of `stream`.
     pub(super) stream: Option<Range<usize>>,
-    /// The longest answer, by whichever name.
+    /// The longest answer, by the names that the protocol has for it; `None` for as long as the
+    /// model writes.
     pub(super) max_tokens: Option<u64>,
     /// How many answers there are.
     pub(super) answers: Option<u64>,
@@ -53,6 +54,21 @@ fn count(json: Option<&RawValue>) -> Option<u64> {
     json?.get().parse().ok()
 }
 
+impl Raw<'_> {
+    /// The longest answer. What is called otherwise in the protocol limits nothing: whoever
+    /// answers ignores it, or never gets it.
+    fn max_tokens(&self, protocol: Protocol) -> Option<u64> {
+        let names: &[_] = match protocol {
+            Protocol::OpenAiChat => &[self.max_tokens, self.max_completion_tokens],
+            Protocol::OpenAiResponses => &[self.max_output_tokens],
+            Protocol::AnthropicMessages | Protocol::CohereChat => &[self.max_tokens],
+            // It is not among the fields of the body.
+            Protocol::GeminiGenerate => &[],
+        };
+        names.iter().copied().filter_map(count).max()
+    }
+}
+
 /// A field that is there, be it `null`.
 fn present<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(json).map(Some)
@@ -60,7 +76,7 @@ fn present<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, 
 
 impl Head {
     /// Finds them in a body, which must be one JSON object from end to end.
-    pub(super) fn of(body: &[u8]) -> Result<Self> {
+    pub(super) fn of(body: &[u8], protocol: Protocol) -> Result<Self> {
         let invalid = |reason: String| Error::new(ErrorKind::InvalidRequest, reason);
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(invalid("the request is not a JSON object".to_owned()));
@@ -80,10 +96,7 @@ impl Head {
             model: span(raw.model),
             stream_options: span(raw.stream_options),
             stream: span(raw.stream),
-            max_tokens: [raw.max_tokens, raw.max_completion_tokens, raw.max_output_tokens]
-                .into_iter()
-                .filter_map(count)
-                .max(),
+            max_tokens: raw.max_tokens(protocol),
             answers: count(raw.n),
         })
     }
@@ -191,7 +204,7 @@ mod tests {
 
     #[track_caller]
     fn with_model(body: &str, model: &str) -> String {
-        let head = Head::of(body.as_bytes()).unwrap();
+        let head = Head::of(body.as_bytes(), Protocol::OpenAiChat).unwrap();
         let mut edits = Edits::default();
         edits.set("model", head.model.as_ref(), &json!(model).to_string());
         let body = edits.apply(&Bytes::copy_from_slice(body.as_bytes()));
@@ -236,7 +249,7 @@ mod tests {
         // A server that reads it as true would answer with a stream that nobody waits for.
         let odd = ["{\"stream\": 1}", "{\"stream\": \"true\"}"];
         for body in ["", "[1]", "{\"model\":", "{}x", doubled].into_iter().chain(odd) {
-            let error = Head::of(body.as_bytes()).unwrap_err();
+            let error = Head::of(body.as_bytes(), Protocol::OpenAiChat).unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::InvalidRequest, "{body}");
         }
     }
