@@ -123,7 +123,7 @@ impl RelayRequest {
 
     /// How many answers are asked for.
     pub(crate) fn answers(&self) -> u64 {
-        self.head.answers.unwrap_or(1)
+        self.head.answers.unwrap_or(1).max(1)
     }
 
     /// The bytes as they came.

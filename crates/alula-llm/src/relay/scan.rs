@@ -49,11 +49,6 @@ struct Raw<'a> {
     n: Option<&'a RawValue>,
 }
 
-/// A number, if it is one that counts.
-fn count(json: Option<&RawValue>) -> Option<u64> {
-    json?.get().parse().ok()
-}
-
 impl Raw<'_> {
     /// The longest answer. What is called otherwise in the protocol limits nothing: whoever
     /// answers ignores it, or never gets it.
@@ -65,8 +60,35 @@ impl Raw<'_> {
             // It is not among the fields of the body.
             Protocol::GeminiGenerate => &[],
         };
-        names.iter().copied().filter_map(count).max()
+        let mut longest = None;
+        for json in names.iter().copied().flatten() {
+            // Whoever answers may read what is no count here, such as `1e5`.
+            let count: u64 = json.get().parse().ok()?;
+            longest = longest.max(Some(count));
+        }
+        longest
     }
+
+    /// How many answers there are, which only one protocol has a name of its own for here.
+    fn answers(&self, protocol: Protocol) -> Result<Option<u64>> {
+        let Some(json) = self.n.filter(|_| protocol == Protocol::OpenAiChat) else {
+            return Ok(None);
+        };
+        match whole(json.get()) {
+            Some(answers) => Ok(Some(answers)),
+            None => Err(invalid("n: not a number of answers".to_owned())),
+        }
+    }
+}
+
+/// A number that counts, however it is written: `2.0` is two.
+fn whole(json: &str) -> Option<u64> {
+    let written_so = || json.parse::<f64>().ok()?.to_string().parse().ok();
+    json.parse().ok().or_else(written_so)
+}
+
+fn invalid(reason: String) -> Error {
+    Error::new(ErrorKind::InvalidRequest, reason)
 }
 
 /// A field that is there, be it `null`.
@@ -77,7 +99,6 @@ fn present<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, 
 impl Head {
     /// Finds them in a body, which must be one JSON object from end to end.
     pub(super) fn of(body: &[u8], protocol: Protocol) -> Result<Self> {
-        let invalid = |reason: String| Error::new(ErrorKind::InvalidRequest, reason);
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(invalid("the request is not a JSON object".to_owned()));
         }
@@ -97,7 +118,7 @@ impl Head {
             stream_options: span(raw.stream_options),
             stream: span(raw.stream),
             max_tokens: raw.max_tokens(protocol),
-            answers: count(raw.n),
+            answers: raw.answers(protocol)?,
         })
     }
 }
@@ -218,7 +239,7 @@ mod tests {
                 r#"{"a": 1.0e5, "model" : "x" , "b": []}"#,
                 r#"{"a": 1.0e5, "model" : "é\"" , "b": []}"#,
             ),
-            (r#"{"n": {"model": "x"}, "model": null}"#, r#"{"n": {"model": "x"}, "model": "é\""}"#),
+            (r#"{"o": {"model": "x"}, "model": null}"#, r#"{"o": {"model": "x"}, "model": "é\""}"#),
             (r#"{"m\u006fdel": "x"}"#, r#"{"m\u006fdel": "é\""}"#),
             (r#" { "a": 1}"#, r#" {"model":"é\"", "a": 1}"#),
             ("{ }", r#"{"model":"é\"" }"#),
@@ -251,6 +272,30 @@ mod tests {
         for body in ["", "[1]", "{\"model\":", "{}x", doubled].into_iter().chain(odd) {
             let error = Head::of(body.as_bytes(), Protocol::OpenAiChat).unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::InvalidRequest, "{body}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_seen_however_they_are_written() {
+        let head =
+            |fields: &str| Head::of(format!("{{{fields}}}").as_bytes(), Protocol::OpenAiChat);
+        for (fields, longest) in [
+            (r#""max_tokens": 5, "max_completion_tokens": null"#, Some(5)),
+            (r#""max_tokens": 5, "max_completion_tokens": 9"#, Some(9)),
+            (r#""max_tokens": 5, "max_completion_tokens": 1e5"#, None),
+            (r#""max_tokens": 100.0"#, None),
+            (r#""max_tokens": -1"#, None),
+            (r#""max_tokens": "100""#, None),
+        ] {
+            assert_eq!(head(fields).unwrap().max_tokens, longest, "{fields}");
+        }
+        for (n, answers) in [("128", 128), ("128.0", 128), ("1.28e2", 128), ("0", 0)] {
+            assert_eq!(head(&format!("\"n\": {n}")).unwrap().answers, Some(answers), "{n}");
+        }
+        assert_eq!(head(r#""n": null"#).unwrap().answers, None);
+        for n in ["1.5", "-1", "1e300", "\"2\"", "[]", "true"] {
+            let error = head(&format!("\"n\": {n}")).unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::InvalidRequest, "{n}");
         }
     }
 
