@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use crate::{
-    CallSize, ChatRequest, EmbedRequest, Media, Message, Part, RelayRequest,
-    model::{EmbedContent, FunctionTool, Protocol, ResponseFormat, Source, Tool},
+    CallSize, ChatRequest, EmbedRequest, Message, Part, RelayRequest, Role,
+    model::{
+        EmbedContent, Extra, FunctionTool, Protocol, RedactedReasoning, Refusal, ResponseFormat,
+        Source, Tool,
+    },
 };
 
 /// What providers add to a prompt on their own: the words around tools and turns.
@@ -43,25 +46,39 @@ impl ChatRequest {
     /// assert_eq!(size.output, None);
     /// ```
     pub fn size(&self) -> CallSize {
-        let mut size = Counter { input: Some(OVERHEAD), images: 0 };
-        self.messages.iter().for_each(|message| size.message(message));
-        self.tools.iter().for_each(|tool| size.tool(tool));
-        if let Some(ResponseFormat::JsonSchema { schema, .. }) = &self.response_format {
-            size.json(schema);
-        }
-        for (name, value) in &self.extra {
-            match REFERENCES.contains(&name.as_str()) && !value.is_null() {
-                true => size.input = None,
-                false => size.json(value),
+        self.size_with(&self.prompt())
+    }
+
+    /// Counts the prompt.
+    fn prompt(&self) -> Counter {
+        let mut prompt = Counter::new();
+        self.messages.iter().for_each(|message| prompt.message(message));
+        self.tools.iter().for_each(|tool| prompt.tool(tool));
+        match &self.response_format {
+            Some(ResponseFormat::JsonSchema { name, schema, extra, .. }) => {
+                name.iter().for_each(|name| prompt.text(name));
+                prompt.json(schema);
+                prompt.extra(extra);
             }
+            Some(ResponseFormat::Other(format)) => prompt.json(format),
+            Some(ResponseFormat::Text | ResponseFormat::JsonObject) | None => {}
         }
+        let refers = |name: &str| REFERENCES.contains(&name);
+        if self.extra.iter().any(|(name, value)| refers(name) && !value.is_null()) {
+            prompt.text = None;
+        }
+        prompt.extra(&self.extra);
+        prompt
+    }
+
+    fn size_with(&self, prompt: &Counter) -> CallSize {
         let runs_tools = self.tools.iter().any(|tool| matches!(tool, Tool::Other(_)))
             || self.extra.contains_key("web_search_options");
         let tier = ["service_tier", "serviceTier", "speed"];
         let tier = tier.iter().find_map(|name| self.extra.get(*name)?.as_str());
         CallSize {
-            input: size.input,
-            images: size.images,
+            input: prompt.input(),
+            images: prompt.images,
             output: self.max_tokens,
             answers: self.n.unwrap_or(1).max(1),
             searches: if runs_tools { SEARCHES } else { 0 },
@@ -83,8 +100,14 @@ impl RelayRequest {
     /// # Ok::<(), alula_llm::Error>(())
     /// ```
     pub fn size(&self) -> CallSize {
-        let size = self.chat().map(ChatRequest::size).unwrap_or_default();
         // What is passed on is the body, in which nothing is missing.
+        let size = self.chat().map(|chat| {
+            let mut prompt = chat.prompt();
+            let body = len(self.body().len()).saturating_sub(prompt.pictures);
+            prompt.text = prompt.text.map(|text| text.max(body));
+            chat.size_with(&prompt)
+        });
+        let size = size.unwrap_or_default();
         let output = match self.protocol() {
             Protocol::GeminiGenerate => size.output,
             _ => self.max_tokens(),
@@ -103,31 +126,47 @@ impl EmbedRequest {
     /// assert_eq!((size.input, size.output), (Some(1_033), Some(0)));
     /// ```
     pub fn size(&self) -> CallSize {
-        let mut size = Counter { input: Some(OVERHEAD), images: 0 };
+        let mut prompt = Counter::new();
         for input in &self.inputs {
             match &input.content {
-                EmbedContent::Text(text) => size.text(text),
-                EmbedContent::Tokens(tokens) => size.add(len(tokens.len())),
-                EmbedContent::Parts(parts) => parts.iter().for_each(|part| size.part(part)),
-                EmbedContent::Other(value) => size.json(value),
+                EmbedContent::Text(text) => prompt.text(text),
+                EmbedContent::Tokens(tokens) => prompt.add(len(tokens.len())),
+                EmbedContent::Parts(parts) => parts.iter().for_each(|part| prompt.part(part)),
+                EmbedContent::Other(value) => prompt.json(value),
             }
-            size.add(EACH);
+            prompt.extra(&input.extra);
+            prompt.overhead += EACH;
         }
-        let Counter { input, images } = size;
+        prompt.extra(&self.extra);
+        let (input, images) = (prompt.input(), prompt.images);
         CallSize { input, images, output: Some(0), ..CallSize::default() }
     }
 }
 
 /// What was counted so far.
 struct Counter {
-    /// `None` once something is in it of which nobody knows the length.
-    input: Option<u64>,
+    /// The bytes of all texts; `None` once something is among them of which nobody knows the
+    /// length.
+    text: Option<u64>,
+    /// What providers add, in tokens.
+    overhead: u64,
     images: u64,
+    /// The bytes of the pictures that are sent along, in base64.
+    pictures: u64,
 }
 
 impl Counter {
-    fn add(&mut self, tokens: u64) {
-        self.input = self.input.map(|sum| sum.saturating_add(tokens));
+    fn new() -> Self {
+        Self { text: Some(0), overhead: OVERHEAD, images: 0, pictures: 0 }
+    }
+
+    /// The most tokens, but for pictures.
+    fn input(&self) -> Option<u64> {
+        Some(self.text?.saturating_add(self.overhead))
+    }
+
+    fn add(&mut self, bytes: u64) {
+        self.text = self.text.map(|sum| sum.saturating_add(bytes));
     }
 
     fn text(&mut self, text: &str) {
@@ -138,51 +177,86 @@ impl Counter {
         self.text(&value.to_string());
     }
 
+    fn extra(&mut self, extra: &Extra) {
+        for (name, value) in extra {
+            self.text(name);
+            self.json(value);
+        }
+    }
+
     fn message(&mut self, message: &Message) {
-        self.add(EACH);
+        self.overhead += EACH;
+        if let Role::Other(role) = &message.role {
+            self.text(role);
+        }
         message.parts.iter().for_each(|part| self.part(part));
+        // What the model said before, of which only the id is here.
+        if message.extra.get("audio").is_some_and(|audio| !audio.is_null()) {
+            self.text = None;
+        }
+        self.extra(&message.extra);
     }
 
     fn part(&mut self, part: &Part) {
         match part {
-            Part::Text(it) => self.text(&it.text),
-            Part::Image(image) => self.image(image),
-            // A second of sound has fewer tokens than bytes, however it is compressed.
-            Part::Audio(Media { source: Source::Base64(data), .. }) => self.text(data),
-            Part::File(Media { source: Source::Text(text), .. }) => self.text(text),
+            Part::Text(it) => {
+                self.text(&it.text);
+                it.citations.iter().for_each(|citation| self.json(&citation.0));
+                self.extra(&it.extra);
+            }
+            Part::Image(media) | Part::Audio(media) | Part::File(media) => {
+                match (part, &media.source) {
+                    (Part::Image(_), Source::Base64(data)) => {
+                        self.images += 1;
+                        self.pictures = self.pictures.saturating_add(len(data.len()));
+                    }
+                    (Part::Image(_), Source::Url(_)) => self.images += 1,
+                    // A second of sound has fewer tokens than bytes, however it is compressed.
+                    (Part::Audio(_), Source::Base64(text))
+                    | (Part::File(_), Source::Text(text)) => self.text(text),
+                    // A page is a few bytes in a file that is compressed.
+                    _ => self.text = None,
+                }
+                media.name.iter().for_each(|name| self.text(name));
+                self.extra(&media.extra);
+            }
             Part::ToolCall(call) => {
-                self.add(EACH);
-                self.text(&call.name);
-                self.text(&call.arguments);
+                self.overhead += EACH;
+                for text in [&call.id, &call.name, &call.arguments] {
+                    self.text(text);
+                }
+                self.extra(&call.extra);
             }
             Part::ToolResult(result) => {
-                self.add(EACH);
+                self.overhead += EACH;
+                self.text(&result.id);
                 result.parts.iter().for_each(|part| self.part(part));
+                self.extra(&result.extra);
             }
-            Part::Reasoning(reasoning) => self.text(&reasoning.text),
-            Part::RedactedReasoning(reasoning) => self.text(&reasoning.data),
-            Part::Refusal(refusal) => self.text(&refusal.text),
-            // A page is a few bytes in a file that is compressed.
-            Part::Audio(_) | Part::File(_) | Part::Other(_) => self.input = None,
-        }
-    }
-
-    fn image(&mut self, image: &Media) {
-        match &image.source {
-            Source::Base64(_) | Source::Url(_) => self.images += 1,
-            _ => self.input = None,
+            Part::Reasoning(reasoning) => {
+                self.text(&reasoning.text);
+                reasoning.signature.iter().for_each(|signature| self.text(signature));
+                self.extra(&reasoning.extra);
+            }
+            Part::RedactedReasoning(RedactedReasoning { data: text, extra })
+            | Part::Refusal(Refusal { text, extra }) => {
+                self.text(text);
+                self.extra(extra);
+            }
+            Part::Other(_) => self.text = None,
         }
     }
 
     fn tool(&mut self, tool: &Tool) {
         match tool {
-            Tool::Function(FunctionTool { name, description, parameters, .. }) => {
-                self.add(EACH);
+            Tool::Function(FunctionTool { name, description, parameters, extra, .. }) => {
+                self.overhead += EACH;
                 self.text(name);
                 description.iter().for_each(|text| self.text(text));
                 parameters.iter().for_each(|schema| self.json(schema));
+                self.extra(extra);
             }
-            Tool::Other(_) => self.input = None,
+            Tool::Other(_) => self.text = None,
         }
     }
 }
@@ -207,9 +281,48 @@ mod tests {
 
     #[test]
     fn a_text_has_no_more_tokens_than_bytes() {
-        let empty = input(&asked(&json!(""))).unwrap();
         let text = "née 文字 \u{1f600}\n\"";
-        assert_eq!(input(&asked(&json!(text))).unwrap() - empty, text.len() as u64);
+        let of_chat = |text: &str| ChatRequest::new("m").user(text).size().input.unwrap();
+        assert_eq!(of_chat(text) - of_chat(""), text.len() as u64);
+        let body = asked(&json!(text));
+        assert!(input(&body).unwrap() <= OVERHEAD + EACH + body.to_string().len() as u64);
+    }
+
+    /// A long text anywhere in a request is counted, whether anything here reads it or not.
+    #[test]
+    fn nothing_that_is_sent_is_left_out() {
+        let long = "x".repeat(5_000);
+        let call =
+            json!({"id": long, "type": "function", "function": {"name": "f", "arguments": ""}});
+        let chat = |message: Value| json!({"model": "m", "messages": [message]});
+        let format = json!({"type": "grammar", "grammar": long});
+        let thought = json!({"type": "thinking", "thinking": "", "signature": long});
+        let text = json!({"type": "text", "text": "", "new": long});
+        for (protocol, body) in [
+            (Protocol::OpenAiChat, chat(json!({"role": "user", "content": "", "new": long}))),
+            (Protocol::OpenAiChat, chat(json!({"role": long, "content": ""}))),
+            (Protocol::OpenAiChat, chat(json!({"role": "assistant", "tool_calls": [call]}))),
+            (Protocol::OpenAiChat, chat(json!({"role": "assistant", "tool_calls": [{"x": long}]}))),
+            (
+                Protocol::OpenAiChat,
+                chat(json!({"role": "tool", "tool_call_id": long, "content": ""})),
+            ),
+            (Protocol::OpenAiChat, chat(json!({"role": "user", "content": [text]}))),
+            (
+                Protocol::OpenAiChat,
+                json!({"model": "m", "messages": [], "response_format": format}),
+            ),
+            (Protocol::AnthropicMessages, chat(json!({"role": "assistant", "content": [thought]}))),
+        ] {
+            let request = RelayRequest::new(protocol, body.to_string()).unwrap();
+            let place = body.to_string().replace(&long, "…");
+            assert!(request.size().input.is_none_or(|input| input > 6_000), "{place}");
+            let size = request.chat().unwrap().size();
+            assert!(size.input.is_none_or(|input| input > 6_000), "{place}");
+        }
+        // What was said before is only named.
+        let said = chat(json!({"role": "assistant", "audio": {"id": "a"}}));
+        assert_eq!(input(&said), None);
     }
 
     #[test]
