@@ -106,7 +106,7 @@ impl EmbedRequest {
     }
 }
 
-/// About how many tokens a body of JSON has. Long strings without any space are pictures.
+/// About how many tokens a body of JSON has. Long strings in base64 are pictures.
 fn rough(body: &[u8]) -> u64 {
     const TEXT_MAX: usize = 4_096;
     const BYTES_PER_TOKEN: usize = 4;
@@ -118,8 +118,7 @@ fn rough(body: &[u8]) -> u64 {
     let ends = memchr::memchr_iter(b'"', body).chain([body.len()]);
     for end in ends {
         let string = body.get(start..end).unwrap_or_default();
-        let is_picture = string.len() > TEXT_MAX && memchr::memchr(b' ', string).is_none();
-        if is_picture {
+        if string.len() > TEXT_MAX && is_base64(string) {
             tokens += PICTURE;
         } else {
             text += string.len();
@@ -127,6 +126,22 @@ fn rough(body: &[u8]) -> u64 {
         start = end.saturating_add(1);
     }
     as_u64(tokens.saturating_add(text / BYTES_PER_TOKEN))
+}
+
+/// Whether a string holds bytes in base64, perhaps as a `data:` URL. Prose of scripts without
+/// spaces, and code without any, have other signs in them.
+fn is_base64(string: &[u8]) -> bool {
+    const HEAD_MAX: usize = 128;
+    let data = match string.starts_with(b"data:") {
+        true => string.iter().take(HEAD_MAX).position(|byte| *byte == b','),
+        false => None,
+    };
+    let data = data.and_then(|comma| string.get(comma..)?.strip_prefix(b",")).unwrap_or(string);
+    // `\/` is how some write a slash in JSON.
+    let belongs = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'\\')
+    };
+    data.iter().all(belongs)
 }
 
 fn as_u64(count: usize) -> u64 {

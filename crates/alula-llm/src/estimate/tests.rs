@@ -42,6 +42,22 @@ fn a_long_text_is_looked_at_here_and_there() {
 }
 
 #[test]
+fn only_base64_is_a_picture() {
+    let prompt = |text: &str| {
+        let body = json!({"model": "m", "max_tokens": 0, "messages": [{"content": text}]});
+        let request = RelayRequest::new(crate::model::Protocol::OpenAiChat, body.to_string());
+        request.unwrap().tokens_to_take(None)
+    };
+    let data = STANDARD.encode([0xfb; 300_000]);
+    for picture in [format!("data:image/png;base64,{data}"), data] {
+        assert!((1_000..1_100).contains(&prompt(&picture)), "{}", prompt(&picture));
+    }
+    for text in ["昨天我在公园里散步的时候".repeat(10_000), "a=b(c);".repeat(50_000)] {
+        assert!(prompt(&text) > 80_000, "{}", prompt(&text));
+    }
+}
+
+#[test]
 fn messages_tools_and_the_answer_count() {
     let plain = ChatRequest::new("some-model").user("hello");
     let prompt = plain.estimate_tokens();
