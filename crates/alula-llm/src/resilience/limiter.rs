@@ -187,7 +187,7 @@ impl Limiter {
         };
         if wait_min > wait_max {
             drop(windows);
-            let given_back = Correction { slot: turn.slot, booked: tokens, used: None };
+            let given_back = Correction { slot: turn.slot, booked: tokens, used: None, unit };
             shared.store.correct(&shared.key, given_back);
             return Err(NoTurn::After(wait_min, turn.level));
         }
@@ -251,18 +251,20 @@ impl Inner {
     /// Corrects what was booked: so many tokens were used, or the call was not made.
     fn correct(&self, reservation: &Reservation, used: Option<u64>) {
         let &Reservation { second, tokens, turn, .. } = reservation;
+        let now = self.second(self.epoch.elapsed());
         let mut windows = self.windows();
         if let Some(window) = &mut windows.tokens {
-            window.correct(second, tokens, used.unwrap_or_default());
+            window.correct(now, second, tokens, used.unwrap_or_default());
         }
         if let (None, Some(window)) = (used, &mut windows.requests) {
-            window.correct(second, 1, 0);
+            window.correct(now, second, 1, 0);
         }
         let counts_tokens = windows.tokens.is_some();
         drop(windows);
         let is_news = used.is_none() || counts_tokens && used != Some(tokens);
         if let (Some(shared), Some(Turn { slot, .. }), true) = (&self.shared, turn, is_news) {
-            shared.store.correct(&shared.key, Correction { slot, booked: tokens, used });
+            let correction = Correction { slot, booked: tokens, used, unit: self.unit };
+            shared.store.correct(&shared.key, correction);
         }
     }
 }
@@ -389,6 +391,17 @@ mod tests {
         first.settle(100);
         limiter.reserve(200).await.unwrap().turn().await;
         assert_eq!(limiter.reserve(1_001).await.unwrap_err(), NoTurn::TooLarge);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_of_more_than_a_minute_is_settled_all_the_same() {
+        let limiter = limiter(100, 1_000);
+        let mut long = limiter.reserve(100).await.unwrap();
+        long.turn().await;
+        tokio::time::advance(Duration::from_secs(300)).await;
+        long.settle(900);
+        assert!(matches!(limiter.reserve(201).await, Err(NoTurn::After(..))));
+        limiter.reserve(200).await.unwrap().turn().await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -139,6 +139,8 @@ pub(super) struct Correction {
     pub(super) booked: u64,
     /// `None` if the call was not made at all.
     pub(super) used: Option<u64>,
+    /// The unit of windows.
+    pub(super) unit: Duration,
 }
 
 /// What a breaker says to a call.

@@ -81,10 +81,16 @@ impl Window {
         }
     }
 
-    /// Corrects what was booked for a second: it was `actual` in truth.
-    pub(super) fn correct(&mut self, second: u64, booked: u64, actual: u64) {
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.second == second) {
-            slot.used = slot.used.saturating_add(actual).saturating_sub(booked);
+    /// Corrects what was booked for a second: it was `actual` in truth. What is more than was booked
+    /// counts from now on where that second has passed.
+    pub(super) fn correct(&mut self, now: u64, second: u64, booked: u64, actual: u64) {
+        self.forget(now);
+        let more = actual.saturating_sub(booked);
+        match self.slots.iter_mut().find(|slot| slot.second == second) {
+            Some(slot) => slot.used = slot.used.saturating_add(actual).saturating_sub(booked),
+            None if more == 0 => {}
+            None if second + WINDOW < now => self.book(now, more),
+            None => self.book(second, more),
         }
         // Who gave up a place ahead holds up nobody behind it.
         while self.slots.back().is_some_and(|slot| slot.used == 0) {
@@ -122,13 +128,28 @@ mod tests {
     fn what_was_less_in_truth_makes_room() {
         let mut window = Window::new(100);
         window.book(5, 90);
-        window.correct(5, 90, 10);
+        window.correct(6, 5, 90, 10);
         assert_eq!(window.earliest(6, 6, 90), Some(6));
-        window.correct(5, 10, 95);
+        window.correct(6, 5, 10, 95);
         assert_eq!(window.earliest(6, 6, 10), Some(66));
         // A second that is long past is nothing to correct.
-        window.earliest(900, 900, 1);
-        window.correct(5, 95, 0);
+        window.correct(900, 5, 95, 0);
+        assert_eq!(window.earliest(900, 900, 100), Some(900));
+    }
+
+    #[test]
+    fn what_was_more_in_truth_counts_even_when_it_is_known_late() {
+        let mut window = Window::new(100);
+        window.book(5, 10);
+        window.correct(200, 5, 10, 95);
+        assert_eq!((window.used(), window.last()), (85, Some(200)));
+        assert_eq!(window.earliest(201, 201, 15), Some(201));
+        assert_eq!(window.earliest(201, 201, 16), Some(261));
+        // What was booked for nothing, and taken away, has not passed.
+        window.book(210, 0);
+        window.correct(211, 200, 0, 0);
+        window.correct(212, 210, 0, 5);
+        assert_eq!((window.used(), window.last()), (90, Some(210)));
     }
 
     #[test]

@@ -122,7 +122,8 @@ impl Job {
                     _ => Ok(Turn { wait, slot: number(6)?, level }),
                 };
                 let Turn { slot, .. } = reply.send(turn).err()?.ok()?;
-                Some(Self::Correct(key, Correction { slot, booked: booking.tokens, used: None }))
+                let Booking { tokens: booked, unit, .. } = booking;
+                Some(Self::Correct(key, Correction { slot, booked, used: None, unit }))
             }
             Ask::Admission { ticket, reply } => {
                 let verdict = match number(0)? {
@@ -163,6 +164,7 @@ fn correct(hashes: &Hashes, key: &str, correction: &Correction) -> Cmd {
     command.arg(correction.slot).arg(u64::from(correction.used.is_none()));
     command.arg(correction.booked.min(NUMBER_MAX));
     command.arg(correction.used.unwrap_or_default().min(NUMBER_MAX));
+    command.arg(micros(correction.unit)).arg(WINDOW);
     command
 }
 

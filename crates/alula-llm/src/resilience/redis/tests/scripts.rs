@@ -113,18 +113,19 @@ async fn turns_are_those_of_the_window() {
             };
             let used = windows.each_ref().map(Window::used);
             assert_eq!([level.requests, level.tokens], used, "{place}");
-            let left = windows[0].last().map_or(0, |last| last + 61 - now);
+            let last = windows.iter().filter_map(Window::last).max();
+            let left = last.map_or(0, |last| last + 61 - now);
             assert_eq!(level.all_after, Duration::from_secs(left), "{place}");
             if random.u8(0..3) == 0 && !booked.is_empty() {
                 let (slot, amount) = booked.swap_remove(random.usize(0..booked.len()));
                 let used = random.bool().then(|| random.u64(1..=tokens));
                 // A request that is gone takes its place with it only if it was the last one.
-                windows[0].correct(slot, 1, u64::from(used.is_some()));
-                windows[1].correct(slot, amount, used.unwrap_or(0));
+                windows[0].correct(now, slot, 1, u64::from(used.is_some()));
+                windows[1].correct(now, slot, amount, used.unwrap_or(0));
                 redis
                     .run(Job::Correct(
                         key.as_str().into(),
-                        Correction { slot, booked: amount, used },
+                        Correction { slot, booked: amount, used, unit: SECOND },
                     ))
                     .await;
             }
