@@ -329,7 +329,9 @@ fn a_port_is_not_shared_with_another_server() {
 #[test]
 fn a_worker_without_its_supervisor_is_refused() {
     let stray = serve().env("ALULA_WORKERS", "2").env("ALULA_WORKER", "1");
-    let ended = stray.env("ALULA_SUPERVISOR", "1").end();
+    let dir = tempdir();
+    let database = format!("sqlite://{}", dir.0.join("alula.db").display());
+    let ended = stray.env("ALULA_SUPERVISOR", "1").env("DATABASE_URL", database).end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("ALULA_SUPERVISOR"), "{ended:?}");
 }
