@@ -99,6 +99,7 @@ Environment:
   ALULA_DRAIN_SECONDS                    to finish requests after that (20)
   ALULA_JOBS_RUNNING_MAX                 jobs (Prefer: respond-async) at a time (16)
   ALULA_JOBS_QUEUED_MAX                  jobs that wait for their turn (1000)
+  ALULA_JOBS_PER_KEY_MAX                 jobs of one key that have not ended (a quarter of these)
   ALULA_JOBS_KEPT_MAX                    jobs that are kept when they have ended (10000)
   ALULA_JOBS_KEPT_SECONDS                for how long (86400)
   ALULA_JOBS_BYTES_MAX                   their requests and answers together (268435456)

@@ -8,9 +8,11 @@ use crate::services::jobs::{JobLimits, WebhookSettings};
 impl<F: Fn(&str) -> Option<String>> Variables<F> {
     pub(super) fn jobs(&mut self) -> JobLimits {
         let defaults = JobLimits::default();
+        let queued_max = self.count("ALULA_JOBS_QUEUED_MAX", defaults.queued_max);
         JobLimits {
             running_max: self.count("ALULA_JOBS_RUNNING_MAX", defaults.running_max),
-            queued_max: self.count("ALULA_JOBS_QUEUED_MAX", defaults.queued_max),
+            queued_max,
+            per_key_max: self.count("ALULA_JOBS_PER_KEY_MAX", queued_max.div_ceil(4)),
             kept_max: self.count("ALULA_JOBS_KEPT_MAX", defaults.kept_max),
             kept: self.seconds("ALULA_JOBS_KEPT_SECONDS", defaults.kept),
             bytes_max: self.count("ALULA_JOBS_BYTES_MAX", defaults.bytes_max),

@@ -43,7 +43,7 @@ pub(crate) use self::{
 };
 use self::{
     job::{State, Status, Told},
-    store::Store,
+    store::{Full, Store},
     webhook::{End, Webhooks},
 };
 use super::{admission::Caller, keys::Keys};
@@ -56,6 +56,8 @@ pub(crate) struct JobLimits {
     pub(crate) running_max: usize,
     /// How many wait for their turn.
     pub(crate) queued_max: usize,
+    /// How many of one key have not ended.
+    pub(crate) per_key_max: usize,
     /// How many are kept that have ended.
     pub(crate) kept_max: usize,
     /// For how long they are kept.
@@ -70,6 +72,7 @@ impl Default for JobLimits {
         Self {
             running_max: 16,
             queued_max: 1_000,
+            per_key_max: 250,
             kept_max: 10_000,
             kept: Duration::from_secs(24 * 3600),
             bytes_max: 256 << 20,
@@ -159,8 +162,8 @@ impl Jobs {
     ///
     /// # Errors
     ///
-    /// What is wrong with its request; 501 where a job would be found by some requests only, and
-    /// 503 where there is no place for another one.
+    /// What is wrong with its request; 501 where a job would be found by some requests only, 429
+    /// where its key has enough of them, and 503 where there is no place for another one.
     pub(crate) async fn submit(&self, new: NewJob) -> Result<Arc<Job>> {
         self.check_alone()?;
         new.work.check(&new.caller, &new.conversations).await?;
@@ -168,7 +171,7 @@ impl Jobs {
         let caller = new.caller.clone();
         let job = Arc::new(Job::new(new));
         let inserted = self.store().insert(job.clone(), &self.0.limits);
-        inserted.map_err(|_| no_place("Too much is held for jobs that have not ended"))?;
+        inserted.map_err(no_room)?;
         self.carry_out(job.clone(), 1, caller, place);
         Ok(job)
     }
@@ -241,7 +244,11 @@ impl Jobs {
     /// 409 for another one; else as [`submit`](Self::submit).
     pub(crate) fn retry(&self, caller: &Caller, job: &Arc<Job>) -> Result<()> {
         let place = self.place()?;
-        let run = self.store().queue_again(job);
+        let run = {
+            let mut store = self.store();
+            store.check_key(job, &self.0.limits).map_err(no_room)?;
+            store.queue_again(job)
+        };
         let run = run.ok_or_else(|| match job.status() {
             Status::Failed | Status::Cancelled => no_such_job(),
             status => HttpError::conflict(format!(
@@ -387,6 +394,14 @@ impl Jobs {
 
 fn no_such_job() -> HttpError {
     HttpError::not_found("There is no such job")
+}
+
+fn no_room(full: Full) -> HttpError {
+    match full {
+        Full::Bytes => no_place("Too much is held for jobs that have not ended"),
+        Full::Key => HttpError::new(429, "This key has as many jobs that have not ended as it may")
+            .retry_after(RETRY_AFTER_SECONDS),
+    }
 }
 
 fn no_place(detail: &str) -> HttpError {

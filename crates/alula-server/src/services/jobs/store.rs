@@ -1,7 +1,7 @@
 //! The jobs that there are, within limits.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     ops::Bound,
     sync::Arc,
 };
@@ -17,28 +17,52 @@ use super::{
 pub(super) struct Store {
     jobs: BTreeMap<JobId, Arc<Job>>,
     /// Those that have ended, in the order of their end: the first is the first to go.
-    ended: VecDeque<JobId>,
+    ended: VecDeque<Arc<Job>>,
+    /// How many have not ended, by whose they are.
+    unfinished: HashMap<String, usize>,
     bytes: usize,
     /// Those of the bytes that no other job can make go.
     unfinished_bytes: usize,
 }
 
-/// There is no room, and would be none if everything went that has ended.
-#[derive(Debug)]
-pub(super) struct Full;
+/// Why there is no room for a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// There would be none if everything went that has ended.
+    Bytes,
+    /// Its key has as many that have not ended as it may have.
+    Key,
+}
 
 impl Store {
     /// Takes a job, for which jobs that have ended may have to go.
     pub(super) fn insert(&mut self, job: Arc<Job>, limits: &JobLimits) -> Result<(), Full> {
         let bytes = job.bytes();
+        self.check_key(&job, limits)?;
         if self.unfinished_bytes.saturating_add(bytes) > limits.bytes_max {
-            return Err(Full);
+            return Err(Full::Bytes);
         }
-        while self.bytes.saturating_add(bytes) > limits.bytes_max && self.forget_first() {}
+        while self.bytes.saturating_add(bytes) > limits.bytes_max && self.forget_for(&job) {}
         self.bytes += bytes;
-        self.unfinished_bytes += bytes;
+        self.begin(&job);
         self.jobs.insert(job.id, job);
         Ok(())
+    }
+
+    /// Whether the key of a job may have one more that has not ended. Without keys there is nobody
+    /// to whom it would leave room.
+    pub(super) fn check_key(&self, job: &Job, limits: &JobLimits) -> Result<(), Full> {
+        let unfinished = self.unfinished.get(&job.owner).copied().unwrap_or(0);
+        match job.owner.is_empty() || unfinished < limits.per_key_max {
+            true => Ok(()),
+            false => Err(Full::Key),
+        }
+    }
+
+    /// Counts a job that has not ended.
+    fn begin(&mut self, job: &Job) {
+        self.unfinished_bytes += job.bytes();
+        *self.unfinished.entry(job.owner.clone()).or_default() += 1;
     }
 
     /// Notes the end of a run, unless it is no news, and returns the state at its end; others that
@@ -51,17 +75,24 @@ impl Store {
         outcome: Option<Arc<Outcome>>,
         limits: &JobLimits,
     ) -> Option<State> {
+        let job = self.jobs.get(&job.id)?.clone();
         let before = job.bytes();
         let ended = job.end(run, status, outcome)?;
         self.unfinished_bytes = self.unfinished_bytes.saturating_sub(before);
-        self.bytes = self.bytes.saturating_sub(before) + job.bytes();
-        self.ended.push_back(job.id);
-        // This one stays, or nobody would ever read it.
-        while self.ended.len() > 1
-            && (self.ended.len() > limits.kept_max || self.bytes > limits.bytes_max)
-        {
-            self.forget_first();
+        if let Some(unfinished) = self.unfinished.get_mut(&job.owner) {
+            *unfinished = unfinished.saturating_sub(1);
+            if *unfinished == 0 {
+                self.unfinished.remove(&job.owner);
+            }
         }
+        self.bytes = self.bytes.saturating_sub(before) + job.bytes();
+        // This one stays, or nobody would ever read it.
+        while !self.ended.is_empty()
+            && (self.ended.len() >= limits.kept_max || self.bytes > limits.bytes_max)
+        {
+            self.forget_for(&job);
+        }
+        self.ended.push_back(job);
         Some(ended)
     }
 
@@ -73,25 +104,29 @@ impl Store {
         let before = job.bytes();
         let run = job.queue_again()?;
         self.bytes = self.bytes.saturating_sub(before) + job.bytes();
-        self.unfinished_bytes += job.bytes();
-        self.ended.retain(|id| *id != job.id);
+        self.begin(job);
+        self.ended.retain(|ended| ended.id != job.id);
         Some(run)
     }
 
     /// Forgets what ended too long ago.
     pub(super) fn sweep(&mut self, limits: &JobLimits) {
-        let is_old = |id: &JobId| self.jobs.get(id).is_none_or(|job| job.is_older(limits.kept));
-        let old = self.ended.iter().take_while(|id| is_old(id)).count();
-        for _ in 0..old {
-            self.forget_first();
+        while self.ended.front().is_some_and(|job| job.is_older(limits.kept)) {
+            self.forget(0);
         }
     }
 
-    fn forget_first(&mut self) -> bool {
-        let Some(id) = self.ended.pop_front() else { return false };
-        if let Some(job) = self.jobs.remove(&id) {
-            self.bytes = self.bytes.saturating_sub(job.bytes());
-        }
+    /// Forgets one that has ended, to make room for another: one of the same owner, if there is
+    /// one, so that who asks for much pushes out nobody else.
+    fn forget_for(&mut self, job: &Job) -> bool {
+        let own = self.ended.iter().position(|ended| ended.owner == job.owner);
+        self.forget(own.unwrap_or(0))
+    }
+
+    fn forget(&mut self, place: usize) -> bool {
+        let Some(job) = self.ended.remove(place) else { return false };
+        self.jobs.remove(&job.id);
+        self.bytes = self.bytes.saturating_sub(job.bytes());
         true
     }
 
@@ -132,8 +167,12 @@ mod tests {
     };
 
     async fn job(bytes: usize) -> Arc<Job> {
+        Arc::new(job_of("", bytes).await)
+    }
+
+    async fn job_of(owner: &str, bytes: usize) -> Job {
         let db = Db::open(&DatabaseUrl::Memory).await.unwrap();
-        Arc::new(Job::new(NewJob {
+        let mut job = Job::new(NewJob {
             caller: Caller::new(
                 Models::new(llm::demo().unwrap()),
                 Ledger::new(LedgerSettings::default()).0,
@@ -143,7 +182,9 @@ mod tests {
             conversations: Conversations::new(db, 1_000),
             work: Work::Embeddings(Bytes::from(vec![b' '; bytes])),
             callback: None,
-        }))
+        });
+        owner.clone_into(&mut job.owner);
+        job
     }
 
     fn limits(kept_max: usize, bytes_max: usize) -> JobLimits {
@@ -212,5 +253,32 @@ mod tests {
         // Who has found it before comes too late.
         assert_eq!(store.queue_again(&jobs[2]), None);
         assert_eq!((store.unfinished(), store.bytes, store.unfinished_bytes), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_key_takes_no_room_from_the_others() {
+        let mut store = Store::default();
+        let limits = JobLimits { per_key_max: 2, ..limits(3, 1000) };
+        let new = async |owner: &str| Arc::new(job_of(owner, 1).await);
+        let quiet = new("quiet").await;
+        store.insert(quiet.clone(), &limits).unwrap();
+        assert!(store.end(&quiet, 1, Status::Succeeded, None, &limits).is_some());
+        for _ in 0..9 {
+            let [first, second] = [new("loud").await, new("loud").await];
+            store.insert(first.clone(), &limits).unwrap();
+            store.insert(second.clone(), &limits).unwrap();
+            assert_eq!(store.insert(new("loud").await, &limits), Err(Full::Key));
+            assert!(store.end(&first, 1, Status::Failed, None, &limits).is_some());
+            // Done again, it counts again.
+            assert_eq!(store.queue_again(&first), Some(2));
+            assert_eq!(store.check_key(&first, &limits), Err(Full::Key));
+            for (job, run) in [(&first, 2), (&second, 1)] {
+                assert!(store.end(job, run, Status::Succeeded, None, &limits).is_some());
+            }
+        }
+        assert!(store.get(quiet.id).is_some(), "the other key pushes out its own");
+        for _ in 0..9 {
+            store.insert(job(1).await, &limits).unwrap();
+        }
     }
 }
