@@ -128,6 +128,15 @@ impl Limiter {
         self.limit().tokens
     }
 
+    /// How much is used, as far as this process knows.
+    pub(super) fn level(&self) -> Level {
+        let inner = &*self.inner;
+        let now = inner.epoch.elapsed();
+        let mut windows = inner.windows();
+        windows.forget(inner.second(now));
+        inner.level(&windows, now)
+    }
+
     /// Books a request of about so many tokens for the first moment that has room.
     pub(crate) async fn reserve(&self, tokens: u64) -> Result<Reservation, NoTurn> {
         if self.limit().requests == Some(0) {
@@ -274,6 +283,11 @@ impl Windows {
     fn amounts(&mut self, tokens: u64) -> impl Iterator<Item = (&mut Window, u64)> {
         let requests = self.requests.iter_mut().map(|window| (window, 1));
         requests.chain(self.tokens.iter_mut().map(move |window| (window, tokens)))
+    }
+
+    /// Forgets what no later second has to look at.
+    fn forget(&mut self, now: u64) {
+        self.amounts(0).for_each(|(window, _)| window.forget(now));
     }
 
     /// Books for this second, or a later one that is booked already. Which it is.

@@ -73,7 +73,7 @@ pub struct QuotaLevel {
 pub struct QuotaExceeded {
     /// When there is room; `None` if one call is more than a minute has.
     pub retry_after: Option<Duration>,
-    /// What is left.
+    /// What is left; of a call that is too large, as far as this process knows.
     pub level: QuotaLevel,
 }
 
@@ -136,7 +136,7 @@ impl Quota {
                 Err(QuotaExceeded { retry_after: Some(wait), level: QuotaLevel { limit, used } })
             }
             Err(NoTurn::TooLarge) => {
-                let level = QuotaLevel { limit, used: Level::default() };
+                let level = QuotaLevel { limit, used: self.limiter.level() };
                 Err(QuotaExceeded { retry_after: None, level })
             }
         }
@@ -226,6 +226,17 @@ mod tests {
         quota.take(1_000).await.unwrap().keep();
         quota.change(RateLimit::default());
         quota.take(u64::MAX).await.unwrap().keep();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_too_large_says_what_is_left() {
+        let quota = Quota::new(RateLimit::default().requests(3).tokens(1_000));
+        quota.take(600).await.unwrap().keep();
+        tokio::time::advance(Duration::from_secs(20)).await;
+        let level = quota.take(1_001).await.unwrap_err().level;
+        assert_eq!((level.requests_left(), level.tokens_left()), (Some(2), Some(400)));
+        tokio::time::advance(Duration::from_secs(41)).await;
+        assert_eq!(quota.take(1_001).await.unwrap_err().level.tokens_left(), Some(1_000));
     }
 
     #[tokio::test(start_paused = true)]

@@ -64,7 +64,8 @@ fn rate(exceeded: &QuotaExceeded, key: &Key, protocol: Option<Protocol>) -> Http
                 "the prompt has more tokens than the plan {plan:?} of the key allows in a minute, \
                  which are {max}"
             );
-            HttpError::new(400, message).code(CONTEXT_LENGTH_EXCEEDED)
+            // Other processes may have taken more than the level says.
+            return HttpError::new(400, message).code(CONTEXT_LENGTH_EXCEEDED);
         }
         Some(wait) => {
             let seconds = limits::seconds(wait).max(1);
