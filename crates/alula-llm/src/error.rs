@@ -249,6 +249,31 @@ impl Error {
 }
 
 impl ErrorKind {
+    /// Whether a call that fails so before its answer begins was turned away, if it was sent at all:
+    /// the model has not worked on it.
+    ///
+    /// ```
+    /// use alula_llm::ErrorKind;
+    ///
+    /// assert!(ErrorKind::RateLimited { retry_after: None }.is_refusal());
+    /// assert!(!ErrorKind::Unavailable.is_refusal());
+    /// ```
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Auth
+                | Self::Config
+                | Self::Connect
+                | Self::ContextTooLong
+                | Self::InvalidRequest
+                | Self::NotFound
+                | Self::Overloaded { .. }
+                | Self::QuotaExceeded
+                | Self::RateLimited { .. }
+                | Self::Unsupported
+        )
+    }
+
     /// A short name, for logs and metrics: `rate_limited`, `timeout`, ….
     pub fn name(&self) -> &'static str {
         match self {

@@ -262,7 +262,10 @@ impl<'a> Attempts<'a> {
         self.call.asked();
         match A::ask(provider, request, self.watch(*begins)).await {
             Ok(answer) => Ok((answer, passage)),
-            Err(error) => Err((Some(passage), error)),
+            Err(error) => {
+                self.call.attempt_failed(&error);
+                Err((Some(passage), error))
+            }
         }
     }
 

@@ -124,6 +124,14 @@ impl Call {
         }
     }
 
+    /// The provider that was asked last has failed before its answer.
+    pub(crate) fn attempt_failed(&self, error: &Error) {
+        if let Some(watch) = self.0.as_ref().filter(|_| error.kind().is_refusal()) {
+            let refusals = &mut watch.lock().record.refusals;
+            *refusals = refusals.saturating_add(1);
+        }
+    }
+
     /// The first content of a stream has come.
     pub(crate) fn streams(&mut self) {
         let Some(watch) = &mut self.0 else { return };

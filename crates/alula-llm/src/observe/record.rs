@@ -59,6 +59,9 @@ pub struct CallRecord {
     pub id: Option<String>,
     /// How often a provider was asked.
     pub attempts: u32,
+    /// How often it [turned the call away](crate::ErrorKind::is_refusal). Of other attempts it may
+    /// charge for each.
+    pub refusals: u32,
     /// Whether the answer was kept from an earlier call: it has used and cost nothing.
     pub is_cached: bool,
     /// What the call has used, as far as the provider has said: of an answer that broke off that
@@ -129,6 +132,7 @@ impl CallRecord {
             answered_by: None,
             id: None,
             attempts: 0,
+            refusals: 0,
             is_cached: false,
             usage: None,
             cost: None,

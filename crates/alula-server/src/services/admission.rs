@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use alula::{HttpError, ResponseHead};
 use alula_llm::{
-    CallRecord, CallSize, ChatRequest, EmbedRequest, ErrorKind, Llm, RelayRequest, model::Protocol,
+    CallRecord, CallSize, ChatRequest, EmbedRequest, Llm, RelayRequest, model::Protocol,
 };
 
 use self::refusal::Refusal;
@@ -250,21 +250,4 @@ impl Taken {
         }
         self.turn.settle(record);
     }
-}
-
-/// Whether a call that failed so was not answered at all, and has used nothing.
-pub(super) fn was_refused(kind: &ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Auth
-            | ErrorKind::Config
-            | ErrorKind::Connect
-            | ErrorKind::ContextTooLong
-            | ErrorKind::InvalidRequest
-            | ErrorKind::NotFound
-            | ErrorKind::Overloaded { .. }
-            | ErrorKind::QuotaExceeded
-            | ErrorKind::RateLimited { .. }
-            | ErrorKind::Unsupported
-    )
 }

@@ -138,6 +138,7 @@ async fn attempts_are_told_together() {
     assert_eq!(record.provider.as_deref(), Some("two"));
     assert_eq!(record.model.as_deref(), Some("other"));
     assert_eq!(record.attempts, 1 + RetryPolicy::default().attempts);
+    assert_eq!(record.refusals, 1, "of the connection");
     assert_eq!((record.outcome, record.cost), (Outcome::Answered, None));
 }
 

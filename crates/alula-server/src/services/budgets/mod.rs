@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub(crate) use self::period::Span;
-use super::{admission::was_refused, keys::Budget};
+use super::keys::Budget;
 use crate::{
     db::{Db, DbError, Reservation, Spend},
     time::Timestamp,
@@ -162,14 +162,13 @@ impl Hold {
     /// What a call costs of which this is known: what the provider has said, and what it has not
     /// said is taken for the most that it can be.
     fn cost(&self, record: &CallRecord, llm: &Llm) -> MicroUsd {
-        if record.is_cached || record.attempts == 0 {
+        // Nobody has worked on it.
+        if record.is_cached || record.refusals == record.attempts {
             return MicroUsd::default();
         }
         let known = record.cost.map(|cost| cost.total());
         match (&record.outcome, known) {
             (Outcome::Answered, Some(cost)) => cost,
-            (Outcome::Answered, None) => self.most,
-            (Outcome::Failed(kind), None) if was_refused(kind) => MicroUsd::default(),
             (_, None) => self.most,
             // It broke off: the prompt is counted, the answer may not be.
             (_, Some(cost)) => (cost + self.answer(record, llm)).min(self.most).max(cost),

@@ -1,4 +1,7 @@
-use alula_llm::{ChatRequest, Prices, testing::FakeModel};
+use alula_llm::{
+    ChatRequest, Prices,
+    testing::{FakeModel, Fault},
+};
 use futures_util::{StreamExt as _, future::join_all};
 
 use super::*;
@@ -85,12 +88,28 @@ async fn an_answer_is_settled_at_its_cost() {
 #[tokio::test]
 async fn what_was_not_made_or_refused_costs_nothing() {
     let model = FakeModel::new();
-    model.turn().then(alula_llm::testing::Fault::Status(400));
+    model.turn().then(Fault::Status(400));
     let tested = Tested::new(&model).await;
     drop(tested.watched().await);
     assert_eq!(tested.spent().await, 0);
     tested.watched().await.chat(question()).await.unwrap_err();
     assert_eq!(tested.spent().await, 0);
+}
+
+/// A provider that failed may charge, whoever refused the call after it.
+#[tokio::test]
+async fn a_call_that_somebody_may_have_worked_on_costs_the_most_that_it_can() {
+    for (status, is_free) in [(500, false), (429, true)] {
+        let model = FakeModel::new();
+        for status in [status, 400] {
+            model.turn().then(Fault::Status(status));
+        }
+        let tested = Tested::new(&model).await;
+        tested.watched().await.chat(question()).await.unwrap_err();
+        let spent = tested.spent().await;
+        assert_eq!(spent == 0, is_free, "{status}: {spent}");
+        assert!(is_free || (1_000..=MOST).contains(&spent), "{status}: {spent}");
+    }
 }
 
 #[tokio::test]

@@ -13,17 +13,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alula_llm::{CallRecord, Outcome, Quota, QuotaExceeded, QuotaTurn, RateLimit, Redis, Usage};
+use alula_llm::{CallRecord, Quota, QuotaExceeded, QuotaTurn, RateLimit, Redis, Usage};
 
 use self::streams::Streams;
 pub(crate) use self::{
     headers::{headers, seconds},
     streams::Stream,
 };
-use super::{
-    admission::was_refused,
-    keys::{Key, Plan},
-};
+use super::keys::{Key, Plan};
 
 /// How long what a key has done is remembered after its last call: longer than any minute.
 const IDLE: Duration = Duration::from_secs(120);
@@ -166,12 +163,11 @@ impl Turn {
     /// Settles what the call used. Its stream, if it was one, is over.
     pub(crate) fn settle(self, record: &CallRecord) {
         let Some(quota) = self.quota else { return };
-        match (&record.usage, &record.outcome) {
-            (Some(usage), _) => quota.settle(Usage::total(usage)),
-            _ if record.is_cached || record.attempts == 0 => quota.settle(0),
-            (None, Outcome::Failed(kind)) if was_refused(kind) => quota.settle(0),
-            // The model may have worked.
-            (None, _) => quota.keep(),
+        match &record.usage {
+            Some(usage) => quota.settle(Usage::total(usage)),
+            None if record.is_cached || record.refusals == record.attempts => quota.settle(0),
+            // A model may have worked.
+            None => quota.keep(),
         }
     }
 }
