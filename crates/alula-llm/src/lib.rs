@@ -21,7 +21,9 @@ pub use cache::{CachePolicy, CacheStats};
 pub use cost::{CallSize, Cost, CostKind, MicroUsd, ModelSize, Prices, Terms};
 pub use deadline::Deadlines;
 pub use error::{BODY_EXCERPT_BYTES_MAX, Error, ErrorKind, Phase, Result};
-pub use llm::{Llm, LlmBuilder, ProviderStatus, Route, RouteStatus, RouteTarget, TargetStatus};
+pub use llm::{
+    CostCeiling, Llm, LlmBuilder, ProviderStatus, Route, RouteStatus, RouteTarget, TargetStatus,
+};
 pub use model::{
     Accumulator, ChatEvent, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Media, Message,
     Part, Role, StopReason, TokenCount, Tool, Usage,

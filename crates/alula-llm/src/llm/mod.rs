@@ -17,6 +17,7 @@ use std::{collections::HashMap, sync::Arc};
 use serde_json::{Map, Value};
 
 pub use builder::LlmBuilder;
+pub use ceiling::CostCeiling;
 pub use route::Route;
 pub use status::{ProviderStatus, RouteStatus, RouteTarget, TargetStatus};
 

@@ -49,7 +49,7 @@ impl Refusal {
             Self::Budget(budgets::Refused::Exhausted { most, budget, spend }) => {
                 exhausted(most, budget, spend, protocol)
             }
-            Self::Budget(budgets::Refused::UnknownPrice(error)) => unknown_price(&error),
+            Self::Budget(budgets::Refused::UnknownPrice(target)) => unknown_price(&target),
             Self::Budget(budgets::Refused::Away(error)) => error.into_http(),
         }
     }
@@ -128,11 +128,10 @@ fn exhausted(
     }
 }
 
-fn unknown_price(error: &Error) -> HttpError {
+fn unknown_price(target: &str) -> HttpError {
     let message = format!(
-        "{}, so a key with a budget cannot ask for it: the operator sets it under [[prices]] in \
-         alula.toml, or ALULA_UNKNOWN_PRICES=allow",
-        error.message()
+        "the price of {target} is not known, so a key with a budget cannot ask for it: the operator \
+         sets it under [[prices]] in alula.toml, or ALULA_UNKNOWN_PRICES=allow"
     );
     HttpError::new(403, message).code("unknown_price")
 }

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use alula_llm::{CallRecord, CallSize, ErrorKind, Llm, MicroUsd, ModelSize, Outcome};
+use alula_llm::{CallRecord, CallSize, Llm, MicroUsd, ModelSize, Outcome};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -66,8 +66,8 @@ struct Call {
 pub(crate) enum Refused {
     /// It might cost more than is left.
     Exhausted { most: MicroUsd, budget: Budget, spend: Spend },
-    /// Nobody can say what it costs.
-    UnknownPrice(alula_llm::Error),
+    /// Nobody can say what it costs at this target, `provider/model`.
+    UnknownPrice(String),
     /// Nobody can say what is left.
     Away(DbError),
 }
@@ -88,15 +88,17 @@ impl Budgets {
         llm: &Llm,
         (model, size): (&str, CallSize),
     ) -> Result<Option<Hold>, Refused> {
-        let settings = &self.0.settings;
-        let most = match llm.cost_ceiling(model, &size, settings.unknown_model) {
-            Ok(most) => most,
-            Err(error) if *error.kind() != ErrorKind::Unsupported => return Ok(None),
-            Err(_) if settings.allows_unknown_prices => return Ok(None),
-            Err(error) => return Err(Refused::UnknownPrice(error)),
-        };
-        if most.get() == 0 {
+        let BudgetSettings { unknown_model, allows_unknown_prices, .. } = self.0.settings;
+        let Ok(ceiling) = llm.known_cost_ceiling(model, &size, unknown_model) else {
             return Ok(None);
+        };
+        let most = ceiling.known;
+        match ceiling.unpriced {
+            Some(target) if !allows_unknown_prices => return Err(Refused::UnknownPrice(target)),
+            // What it costs may be known in the end: a provider may say so itself.
+            Some(_) => {}
+            None if most.get() == 0 => return Ok(None),
+            None => {}
         }
         let now = Timestamp::now();
         let period: Arc<str> = Span::of(budget.period, now).name().into();
@@ -169,10 +171,24 @@ impl Hold {
         let known = record.cost.map(|cost| cost.total());
         match (&record.outcome, known) {
             (Outcome::Answered, Some(cost)) => cost,
+            (_, None) if self.is_free(record, llm) => MicroUsd::default(),
             (_, None) => self.most,
             // It broke off: the prompt is counted, the answer may not be.
             (_, Some(cost)) => (cost + self.answer(record, llm)).min(self.most).max(cost),
         }
+    }
+
+    /// Whether the only one that has worked on it answered, has no price and is taken for free.
+    fn is_free(&self, record: &CallRecord, llm: &Llm) -> bool {
+        let BudgetSettings { unknown_model, allows_unknown_prices, .. } = self.budgets.0.settings;
+        let (Some(provider), Some(model)) = (&record.provider, &record.model) else { return false };
+        let has_price = || {
+            let target = format!("{provider}/{model}");
+            llm.cost_ceiling(&target, &self.size, unknown_model).is_ok()
+        };
+        let is_only_one = record.attempts == record.refusals.saturating_add(1);
+        let has_answered = is_only_one && record.outcome == Outcome::Answered;
+        allows_unknown_prices && has_answered && !has_price()
     }
 
     /// The most that the answer alone can cost.

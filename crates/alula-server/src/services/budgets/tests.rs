@@ -1,5 +1,5 @@
 use alula_llm::{
-    ChatRequest, Prices,
+    ChatRequest, Prices, Route,
     testing::{FakeModel, Fault},
 };
 use futures_util::{StreamExt as _, future::join_all};
@@ -24,7 +24,9 @@ const PRICES: &str = r#"provider = [{ name = "fake", as_of = "2026-11-01", sourc
 
 fn llm(model: &FakeModel) -> Llm {
     let prices = Prices::builtin().with_toml(PRICES).unwrap();
-    Llm::builder().provider(model.clone()).prices(prices).build().unwrap()
+    let route = Route::to("fake/new").fallback("fake/m");
+    let llm = Llm::builder().provider(model.clone()).prices(prices).route("either", route);
+    llm.build().unwrap()
 }
 
 fn question() -> ChatRequest {
@@ -148,7 +150,36 @@ async fn a_model_without_a_price_is_refused_unless_that_is_allowed() {
     assert!(matches!(reserve(&tested.budgets, "free").await, Ok(None)));
     let settings = BudgetSettings { allows_unknown_prices: true, ..SETTINGS };
     let lenient = Budgets::new(tested.budgets.0.db.clone(), settings);
-    assert!(matches!(reserve(&lenient, "new").await, Ok(None)));
+    assert_eq!(reserve(&lenient, "new").await.unwrap().unwrap().most.get(), 0);
+    assert!(matches!(reserve(&lenient, "free").await, Ok(None)));
+}
+
+/// Where one target has no price, the others cost what they do.
+#[tokio::test]
+async fn a_price_that_is_known_counts_beside_one_that_is_not() {
+    let settings = BudgetSettings { allows_unknown_prices: true, ..SETTINGS };
+    for (is_priced, cost) in [(true, 10 + 5 * 10), (false, 0)] {
+        let model = FakeModel::new();
+        if is_priced {
+            model.turn().then(Fault::Status(404));
+        }
+        model.turn().says("Hello").usage(10, 5);
+        let strict = Tested::new(&model).await;
+        let budgets = Budgets::new(strict.budgets.0.db.clone(), settings);
+        let tested = Tested { budgets, ..strict };
+        let call = || ("either", question().size());
+        let reserve = async |money| {
+            tested.budgets.reserve(&tested.key, budget(money), &tested.llm, call()).await
+        };
+        assert!(matches!(reserve(1_000).await, Err(Refused::Exhausted { .. })));
+        let hold = Mutex::new(reserve(MOST).await.unwrap());
+        let llm = tested.llm.clone();
+        let watched = tested.llm.observed(move |record| {
+            hold.lock().unwrap().take().unwrap().settle(record, &llm);
+        });
+        watched.chat(ChatRequest { model: "either".to_owned(), ..question() }).await.unwrap();
+        assert_eq!(tested.spent().await, cost);
+    }
 }
 
 /// Two processes over one database, with a call of each under way at the end.
