@@ -3,6 +3,7 @@ use alula_llm::{
     testing::{FakeModel, Fault},
 };
 use futures_util::{StreamExt as _, future::join_all};
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::{
@@ -180,6 +181,38 @@ async fn a_price_that_is_known_counts_beside_one_that_is_not() {
         watched.chat(ChatRequest { model: "either".to_owned(), ..question() }).await.unwrap();
         assert_eq!(tested.spent().await, cost);
     }
+}
+
+/// However many calls end, leases are looked after.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_end_all_the_time_do_not_keep_leases_waiting() {
+    let tested = Tested::new(&FakeModel::new()).await;
+    let inner = tested.budgets.0.clone();
+    let gone = Reservation {
+        id: "a",
+        process: "gone",
+        key: "k",
+        period: "total",
+        amount: 7,
+        expires_at: 0,
+    };
+    inner.db.reserve(gone, 10).await.unwrap().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(tested.budgets.clone().run());
+    let ended = inner.clone();
+    tasks.spawn(async move {
+        loop {
+            ended.news.notify_one();
+            tokio::task::yield_now().await;
+        }
+    });
+    let charged = Spend { spent: 7, reserved: 0 };
+    let is_charged = async {
+        while inner.db.spend("k", "total").await.unwrap() != charged {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), is_charged).await.expect("it is charged");
 }
 
 /// Two processes over one database, with a call of each under way at the end.
