@@ -1,5 +1,9 @@
 //! What keys have spent, and what calls under way may spend.
 
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::AssertSqlSafe;
+
 use super::{Db, DbError, reading, writing};
 
 /// A call that is about to be made.
@@ -29,6 +33,27 @@ pub(crate) struct Lapsed {
     pub(crate) key: String,
     pub(crate) period: String,
     pub(crate) amount: i64,
+}
+
+/// A call that was settled: its id, key and period, what was set aside for it, and whether that was
+/// charged.
+type Ended = (String, String, String, i64, i64);
+
+/// What is spent, and what is no longer set aside, by key and period: in one order, so that processes
+/// do not wait for each other in a circle.
+fn sums(ended: Vec<Ended>, costs: &HashMap<&str, i64>) -> BTreeMap<(String, String), (i64, i64)> {
+    let mut sums = BTreeMap::<_, (i64, i64)>::new();
+    for (id, key, period, amount, is_charged) in ended {
+        let cost = costs.get(&*id).copied().unwrap_or(amount);
+        // What was charged when the process was taken for gone was too much.
+        let (spent, freed) = match is_charged {
+            0 => (cost, amount),
+            _ => (cost.saturating_sub(amount), 0),
+        };
+        let sum = sums.entry((key, period)).or_default();
+        *sum = (sum.0.saturating_add(spent), sum.1.saturating_add(freed));
+    }
+    sums
 }
 
 impl Db {
@@ -71,24 +96,26 @@ impl Db {
         Ok(row.map(|(spent, reserved)| Spend { spent, reserved }).unwrap_or_default())
     }
 
-    /// Says what calls cost in truth, of which the ids come in the order of their keys and periods,
-    /// so that processes do not wait for each other in a circle. To say it twice changes nothing.
+    /// Says what calls cost in truth. To say it twice changes nothing.
     pub(crate) async fn settle(&self, costs: &[(&str, i64)]) -> Result<(), DbError> {
-        let end = "DELETE FROM budget_reservations WHERE id = $1 \
-                   RETURNING key, period, amount, is_charged";
+        let Some((last, _)) = costs.last() else { return Ok(()) };
+        // The same few statements for any number of calls: the last one is named again.
+        let places = costs.len().next_power_of_two();
+        let end = format!(
+            "DELETE FROM budget_reservations WHERE id IN ({}) \
+             RETURNING id, key, period, amount, is_charged",
+            (1..=places).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
+        );
         let count = "UPDATE budget_spend SET spent = spent + $1, reserved = reserved - $2 \
                      WHERE key = $3 AND period = $4";
+        let cost_of: HashMap<&str, i64> = costs.iter().copied().collect();
         writing!(self, |tx| {
-            for (id, cost) in costs {
-                let ended = sqlx::query_as(end).bind(id).fetch_optional(&mut *tx).await?;
-                let Some((key, period, amount, is_charged)) = ended else { continue };
-                let (key, period, amount, is_charged): (String, String, i64, i64) =
-                    (key, period, amount, is_charged);
-                // What was charged when the process was taken for gone was too much.
-                let (spent, freed) = match is_charged {
-                    0 => (*cost, amount),
-                    _ => (cost - amount, 0),
-                };
+            let mut query = sqlx::query_as(AssertSqlSafe(end.as_str()));
+            for place in 0..places {
+                query = query.bind(costs.get(place).map_or(*last, |(id, _)| *id));
+            }
+            let ended: Vec<Ended> = query.fetch_all(&mut *tx).await?;
+            for ((key, period), (spent, freed)) in sums(ended, &cost_of) {
                 let query = sqlx::query(count).bind(spent).bind(freed).bind(key).bind(period);
                 query.execute(&mut *tx).await?;
             }
@@ -162,9 +189,7 @@ impl Db {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
-    use futures_util::future::join_all;
+    use futures_util::future::{join, join_all};
 
     use super::{super::testing::on_each, *};
 
@@ -208,6 +233,44 @@ mod tests {
             db.forget_charged(100).await?;
             db.settle(&[("b", 3), ("c", 4)]).await?;
             assert_eq!(db.spend("k", "2026-11").await?, Spend { spent: 17, reserved: 0 });
+            Ok(())
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn many_calls_of_many_keys_are_settled_together() {
+        on_each(async |db| {
+            let ids: Vec<_> = (0..150_i64).map(|number| number.to_string()).collect();
+            let keys = ["a", "b", "c"];
+            for (id, key) in ids.iter().zip(keys.into_iter().cycle()) {
+                let reservation = Reservation { key, ..reservation(id, "p", 10) };
+                assert_eq!(db.reserve(reservation, 1_000).await?, Ok(()));
+            }
+            assert_eq!(db.charge_lapsed(61, 50).await?.len(), 50);
+            let costs: Vec<_> = ids.iter().map(|id| (&**id, 3)).chain([("unknown", 9)]).collect();
+            db.settle(&costs).await?;
+            for key in keys {
+                let spend = Spend { spent: 150, reserved: 0 };
+                assert_eq!(db.spend(key, "2026-11").await?, spend, "{key}");
+            }
+            db.settle(&[]).await
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn processes_that_settle_calls_of_the_same_keys_do_not_wait_in_a_circle() {
+        on_each(async |db| {
+            for _ in 0..30 {
+                for (id, key) in [("1", "a"), ("2", "b"), ("3", "b"), ("4", "a")] {
+                    let reservation = Reservation { key, ..reservation(id, "p", 1) };
+                    assert_eq!(db.reserve(reservation, 1_000).await?, Ok(()));
+                }
+                let (one, two) = (&[("1", 0), ("2", 0)], &[("3", 0), ("4", 0)]);
+                let (one, two) = join(db.settle(one), db.settle(two)).await;
+                one.and(two)?;
+            }
             Ok(())
         })
         .await;

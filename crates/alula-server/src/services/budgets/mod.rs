@@ -46,19 +46,11 @@ struct Inner {
     settings: BudgetSettings,
     /// The name of this process.
     process: String,
-    /// The calls of this process that the database knows as under way.
-    calls: Mutex<HashMap<Arc<str>, Call>>,
+    /// The calls of this process that the database knows as under way, with what they cost once that
+    /// is known.
+    calls: Mutex<HashMap<Arc<str>, Option<u64>>>,
     /// There is something to be settled.
     news: Notify,
-}
-
-/// A call that the database knows as under way.
-#[derive(Debug, Clone)]
-struct Call {
-    key: Arc<str>,
-    period: Arc<str>,
-    /// What it cost, once that is known.
-    cost: Option<u64>,
 }
 
 /// Why there is no money for a call.
@@ -101,17 +93,16 @@ impl Budgets {
             None => {}
         }
         let now = Timestamp::now();
-        let period: Arc<str> = Span::of(budget.period, now).name().into();
+        let period = Span::of(budget.period, now);
         let id: Arc<str> = Uuid::now_v7().simple().to_string().into();
         // It is known here first, so that it is given back if the caller leaves meanwhile.
-        let call = Call { key: key.clone(), period: period.clone(), cost: None };
-        self.0.calls().insert(id.clone(), call);
+        self.0.calls().insert(id.clone(), None);
         let hold = Hold { budgets: self.clone(), id: Some(id.clone()), most, size };
         let reservation = Reservation {
             id: &id,
             process: &self.0.process,
             key,
-            period: &period,
+            period: period.name(),
             amount: signed(most.get()),
             expires_at: self.0.expires_at(now),
         };
@@ -128,7 +119,7 @@ impl Budgets {
 }
 
 impl Inner {
-    fn calls(&self) -> MutexGuard<'_, HashMap<Arc<str>, Call>> {
+    fn calls(&self) -> MutexGuard<'_, HashMap<Arc<str>, Option<u64>>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -211,8 +202,8 @@ impl Hold {
 
     fn end(&mut self, cost: u64) {
         let Some(id) = self.id.take() else { return };
-        if let Some(call) = self.budgets.0.calls().get_mut(&id) {
-            call.cost = Some(cost);
+        if let Some(known) = self.budgets.0.calls().get_mut(&id) {
+            *known = Some(cost);
         }
         self.budgets.0.news.notify_one();
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Budgets, Call, signed};
+use super::{Budgets, signed};
 use crate::{db::DbError, time::Timestamp};
 
 /// The most calls in one transaction.
@@ -90,20 +90,17 @@ impl Budgets {
         let noted = self.0.db.reservations_of(&self.0.process).await?;
         let is_stray = |id: &&String| !self.0.calls().contains_key(id.as_str());
         let strays: Vec<_> = noted.iter().filter(is_stray).map(|id| (id.as_str(), 0)).collect();
-        match strays.is_empty() {
-            true => Ok(()),
-            false => self.0.db.settle(&strays).await,
+        for batch in strays.chunks(BATCH_MAX) {
+            self.0.db.settle(batch).await?;
         }
+        Ok(())
     }
 
     /// Settles all calls whose cost is known.
     pub(super) async fn settle_all(&self) -> Result<(), DbError> {
-        let mut ended = self.ended();
-        // So that processes do not wait for each other in a circle.
-        ended.sort_unstable_by(|(_, a), (_, b)| (&a.key, &a.period).cmp(&(&b.key, &b.period)));
+        let ended = self.ended();
         for batch in ended.chunks(BATCH_MAX) {
-            let cost = |call: &Call| signed(call.cost.unwrap_or_default());
-            let costs: Vec<_> = batch.iter().map(|(id, call)| (&**id, cost(call))).collect();
+            let costs: Vec<_> = batch.iter().map(|(id, cost)| (&**id, signed(*cost))).collect();
             self.0.db.settle(&costs).await?;
             let mut calls = self.0.calls();
             for (id, _) in batch {
@@ -113,9 +110,10 @@ impl Budgets {
         Ok(())
     }
 
-    fn ended(&self) -> Vec<(Arc<str>, Call)> {
+    /// The calls whose cost is known, with it.
+    fn ended(&self) -> Vec<(Arc<str>, u64)> {
         let calls = self.0.calls();
-        let ended = calls.iter().filter(|(_, call)| call.cost.is_some());
-        ended.map(|(id, call)| (id.clone(), call.clone())).collect()
+        let cost = |(id, cost): (&Arc<str>, &Option<u64>)| Some((id.clone(), (*cost)?));
+        calls.iter().filter_map(cost).collect()
     }
 }
