@@ -6,6 +6,7 @@ mod streams;
 use std::{
     collections::HashMap,
     fmt,
+    num::NonZeroU64,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -86,11 +87,12 @@ impl KeyLimits {
     ) -> Result<Turn, Refused> {
         let plan = &*key.plan;
         let limit = rate(plan);
+        let is_limited = limit.requests.is_some() || limit.tokens.is_some();
         let streams_max = plan.concurrent_streams.filter(|_| is_stream);
-        if limit.is_none() && streams_max.is_none() {
+        if !is_limited && streams_max.is_none() {
             return Ok(Turn { quota: None, stream: None });
         }
-        let known = self.known(&key.id, limit.unwrap_or_default());
+        let known = self.known(&key.id, limit);
         let stream = match streams_max {
             None => None,
             Some(max) => match known.streams.begin(max.get()) {
@@ -98,9 +100,9 @@ impl KeyLimits {
                 None => return Err(Refused::Streams(max.get())),
             },
         };
-        let quota = match limit {
-            None => None,
-            Some(_) => {
+        let quota = match is_limited {
+            false => None,
+            true => {
                 let tokens = tokens(plan.tokens_per_minute.map(Into::into));
                 Some(known.quota.take(tokens).await.map_err(Refused::Rate)?)
             }
@@ -172,19 +174,17 @@ impl Turn {
     }
 }
 
-/// The requests and tokens of a plan, if it limits them.
-fn rate(plan: &Plan) -> Option<RateLimit> {
-    let Plan { requests_per_minute: requests, tokens_per_minute: tokens, .. } = plan;
-    if requests.is_none() && tokens.is_none() {
-        return None;
-    }
-    let limit = requests.map_or(RateLimit::default(), |it| RateLimit::default().requests(it.get()));
-    Some(tokens.map_or(limit, |tokens| limit.tokens(tokens.get())))
+/// The requests and tokens of a plan, as a quota holds to them: nobody waits.
+fn rate(plan: &Plan) -> RateLimit {
+    let mut limit = RateLimit::default().wait_max(Duration::ZERO);
+    limit.requests = plan.requests_per_minute.map(NonZeroU64::get);
+    limit.tokens = plan.tokens_per_minute.map(NonZeroU64::get);
+    limit
 }
 
 #[cfg(test)]
 mod tests {
-    use std::num::{NonZeroU64, NonZeroUsize};
+    use std::num::NonZeroUsize;
 
     use super::{
         super::keys::{Scope, Scopes},
@@ -222,6 +222,16 @@ mod tests {
         assert!(passes(&limits, &b).await && passes(&limits, &b).await);
         assert!(!passes(&limits, &b).await);
         assert!(passes(&limits, &free).await && passes(&limits, &free).await);
+    }
+
+    #[tokio::test]
+    async fn the_same_plan_changes_no_quota() {
+        let limits = KeyLimits::new(None);
+        for key in [key("a", 1, 0), key("b", 0, 2)] {
+            assert!(passes(&limits, &key).await);
+            let known = limits.0.keys.read().unwrap().known[&key.id].quota.limit();
+            assert_eq!(known, rate(&key.plan));
+        }
     }
 
     #[tokio::test]
