@@ -153,6 +153,18 @@ async fn a_client_that_leaves_pays_the_most_that_its_call_can_cost() {
     .await;
 }
 
+/// How long a process is believed to make its calls without a word.
+const LEASE: Duration = Duration::from_secs(4);
+
+/// When the lease of the only call ends, since 1970.
+async fn lease_end(postgres: &Postgres) -> Duration {
+    let pool = sqlx::PgPool::connect(&postgres.url()).await.unwrap();
+    let sql = "SELECT expires_at FROM budget_reservations";
+    let (millis,): (i64,) = sqlx::query_as(sql).fetch_one(&pool).await.unwrap();
+    pool.close().await;
+    Duration::from_millis(millis.try_into().unwrap())
+}
+
 #[tokio::test]
 async fn a_process_that_is_killed_leaves_its_calls_paid() {
     let Some(postgres) = Postgres::start() else { return };
@@ -160,7 +172,7 @@ async fn a_process_that_is_killed_leaves_its_calls_paid() {
     let setting = Setting::new(&upstream.url(), "");
     let start = || {
         let start = setting.start().env("DATABASE_URL", postgres.url());
-        start.env("ALULA_BUDGET_LEASE_SECONDS", "1").listen()
+        start.env("ALULA_BUDGET_LEASE_SECONDS", LEASE.as_secs().to_string()).listen()
     };
     let (one, two) = (start(), start());
     let [key] = keys(&one, [wish(1_700)]).await;
@@ -176,7 +188,8 @@ async fn a_process_that_is_killed_leaves_its_calls_paid() {
     let detail = on_two.ask(1_000_000).await.detail(429);
     assert!(!detail.contains("$0.000000 set aside"), "{detail}");
     // Longer than the lease: a process that is there keeps it.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let ends = lease_end(&postgres).await;
+    until("a lease has passed", async || lease_end(&postgres).await >= ends + LEASE).await;
     assert_eq!(two.count_logged("the process of a call is gone"), 0);
     one.signal("KILL");
     drop((asking, call));
