@@ -185,6 +185,16 @@ impl Db {
         });
         Ok(())
     }
+
+    /// Forgets what was spent on days and in months before this month.
+    pub(crate) async fn forget_periods(&self, month: &str) -> Result<(), DbError> {
+        let sql = "DELETE FROM budget_spend \
+                   WHERE period < $1 AND period <> 'total' AND reserved = 0";
+        writing!(self, |tx| {
+            sqlx::query(sql).bind(month).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +243,29 @@ mod tests {
             db.forget_charged(100).await?;
             db.settle(&[("b", 3), ("c", 4)]).await?;
             assert_eq!(db.spend("k", "2026-11").await?, Spend { spent: 17, reserved: 0 });
+            Ok(())
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn periods_of_long_ago_are_forgotten() {
+        on_each(async |db| {
+            let periods = ["2026-08-31", "2026-08", "2025-12-31", "2026-09", "2026-09-01", "total"];
+            for period in periods {
+                db.reserve(Reservation { period, ..reservation(period, "p", 5) }, 9)
+                    .await?
+                    .unwrap();
+            }
+            let under_way = Reservation { period: "2026-07", ..reservation("a", "p", 5) };
+            db.reserve(under_way, 9).await?.unwrap();
+            db.settle(&periods.map(|period| (period, 5))).await?;
+            db.forget_periods("2026-09").await?;
+            for (index, period) in periods.into_iter().enumerate() {
+                let spent = if index < 3 { 0 } else { 5 };
+                assert_eq!(db.spend("k", period).await?, Spend { spent, reserved: 0 }, "{period}");
+            }
+            assert_eq!(db.spend("k", "2026-07").await?, Spend { spent: 0, reserved: 5 });
             Ok(())
         })
         .await;

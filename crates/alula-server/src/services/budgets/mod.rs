@@ -11,7 +11,7 @@ mod settling;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicI64},
     time::Duration,
 };
 
@@ -51,6 +51,8 @@ struct Inner {
     calls: Mutex<HashMap<Arc<str>, Option<u64>>>,
     /// There is something to be settled.
     news: Notify,
+    /// When periods that are over were forgotten last.
+    forgot_at: AtomicI64,
 }
 
 /// Why there is no money for a call.
@@ -67,8 +69,8 @@ pub(crate) enum Refused {
 impl Budgets {
     pub(crate) fn new(db: Db, settings: BudgetSettings) -> Self {
         let process = Uuid::now_v7().simple().to_string();
-        let (calls, news) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Inner { db, settings, process, calls, news }))
+        let (calls, news, forgot_at) = (Mutex::default(), Notify::new(), AtomicI64::new(0));
+        Self(Arc::new(Inner { db, settings, process, calls, news, forgot_at }))
     }
 
     /// Sets aside the most that a call may cost; nothing if that is nothing, or if nobody can be

@@ -1,18 +1,24 @@
 //! What is done behind the back of calls: settling them, and looking after leases.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Budgets, signed};
-use crate::{db::DbError, time::Timestamp};
+use super::{Budgets, Span, signed};
+use crate::{db::DbError, services::keys::Period, time::Timestamp};
 
 /// The most calls in one transaction.
 const BATCH_MAX: usize = 200;
 /// How long to wait after a failure.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a process that was taken for gone may come back and say what its calls cost.
-const CHARGED_KEPT_MILLIS: i64 = 24 * 3_600 * 1_000;
+const CHARGED_KEPT_MILLIS: i64 = DAY_MILLIS;
+/// How long what was spent on a day or in a month is kept: two months after it.
+const PERIODS_KEPT_MILLIS: i64 = 62 * DAY_MILLIS;
+const DAY_MILLIS: i64 = 24 * 3_600 * 1_000;
 /// How long the end of the program waits for the last calls to be settled.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
@@ -81,7 +87,19 @@ impl Budgets {
                 "the process of a call is gone: the budget is charged with the most that it may cost"
             );
         }
-        inner.db.forget_charged(now.saturating_sub(CHARGED_KEPT_MILLIS)).await
+        inner.db.forget_charged(now.saturating_sub(CHARGED_KEPT_MILLIS)).await?;
+        self.forget_periods(now).await
+    }
+
+    /// Forgets periods that are long over, once a day.
+    async fn forget_periods(&self, now: i64) -> Result<(), DbError> {
+        if now.saturating_sub(self.0.forgot_at.load(Relaxed)) < DAY_MILLIS {
+            return Ok(());
+        }
+        let oldest = Timestamp::from_millis(now.saturating_sub(PERIODS_KEPT_MILLIS));
+        self.0.db.forget_periods(Span::of(Period::Month, oldest).name()).await?;
+        self.0.forgot_at.store(now, Relaxed);
+        Ok(())
     }
 
     /// Gives back what was set aside for callers who left at that very moment: the database may have

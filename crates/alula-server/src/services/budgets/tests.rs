@@ -183,6 +183,22 @@ async fn a_price_that_is_known_counts_beside_one_that_is_not() {
     }
 }
 
+#[tokio::test]
+async fn periods_that_are_long_over_are_forgotten() {
+    let tested = Tested::new(&FakeModel::new()).await;
+    let db = &tested.budgets.0.db;
+    let now = Span::of(Period::Day, Timestamp::now());
+    for period in ["2020-02-29", now.name()] {
+        let process = &tested.budgets.0.process;
+        let call = Reservation { id: period, process, key: "k", period, amount: 5, expires_at: 0 };
+        db.reserve(call, 9).await.unwrap().unwrap();
+        db.settle(&[(period, 5)]).await.unwrap();
+    }
+    tested.budgets.look_after_leases().await.unwrap();
+    assert_eq!(db.spend("k", "2020-02-29").await.unwrap(), Spend::default());
+    assert_eq!(db.spend("k", now.name()).await.unwrap(), Spend { spent: 5, reserved: 0 });
+}
+
 /// However many calls end, leases are looked after.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_end_all_the_time_do_not_keep_leases_waiting() {
