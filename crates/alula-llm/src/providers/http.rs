@@ -1,13 +1,13 @@
 use std::{
-    fmt,
+    fmt, mem,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Client, ClientBuilder, Method, Proxy, Request, Response, Url,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    Client, ClientBuilder, Proxy, Response, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -178,10 +178,15 @@ impl Http {
 
     /// Posts JSON and returns as soon as the headers of the answer are there.
     pub(crate) async fn post(&self, url: Url, headers: HeaderMap, body: Bytes) -> Result<Response> {
-        let mut request = Request::new(Method::POST, self.routed(url));
-        *request.headers_mut() = headers;
-        *request.body_mut() = Some(body.into());
-        self.client()?.execute(request).await.map_err(transport_error)
+        // A builder takes the user and the password out of the address, which is logged.
+        let (client, request) = self.client()?.post(self.routed(url)).body(body).build_split();
+        let mut request = request.map_err(transport_error)?;
+        let of_address = mem::replace(request.headers_mut(), headers);
+        if let Some(password) = of_address.get(AUTHORIZATION) {
+            let given = request.headers_mut().entry(AUTHORIZATION);
+            given.or_insert_with(|| password.clone());
+        }
+        client.execute(request).await.map_err(transport_error)
     }
 
     /// Gets something with these headers.
