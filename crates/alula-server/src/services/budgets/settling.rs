@@ -30,9 +30,7 @@ impl Budgets {
         let mut next = Instant::now();
         let mut was_away = false;
         loop {
-            // Leases are not kept waiting by calls that end all the time.
-            let is_due = Instant::now() >= next;
-            let woken = !is_due && timeout_at(next, self.0.news.notified()).await.is_ok();
+            let woken = self.has_news_before(next).await;
             let done = match woken {
                 true => self.settle_all().await,
                 false => self.look_after_leases().await,
@@ -55,6 +53,12 @@ impl Budgets {
                 }
             }
         }
+    }
+
+    /// Waits for something to be settled until it is time to look after leases, which are not kept
+    /// waiting by calls that end all the time.
+    pub(super) async fn has_news_before(&self, next: Instant) -> bool {
+        Instant::now() < next && timeout_at(next, self.0.news.notified()).await.is_ok()
     }
 
     /// Settles what is left, when no call is made any more.
