@@ -184,7 +184,12 @@ fn rate(plan: &Plan) -> RateLimit {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
+    use std::{num::NonZeroUsize, sync::Mutex};
+
+    use alula_llm::{
+        ChatRequest, Llm,
+        testing::{FakeModel, Fault},
+    };
 
     use super::{
         super::keys::{Scope, Scopes},
@@ -222,6 +227,26 @@ mod tests {
         assert!(passes(&limits, &b).await && passes(&limits, &b).await);
         assert!(!passes(&limits, &b).await);
         assert!(passes(&limits, &free).await && passes(&limits, &free).await);
+    }
+
+    /// The tokens of a call stay taken if somebody may have worked on it.
+    #[tokio::test]
+    async fn a_call_that_only_the_last_one_refused_keeps_its_tokens() {
+        for (status, left) in [(500, 60), (429, 100)] {
+            let model = FakeModel::new();
+            for status in [status, 400] {
+                model.turn().then(Fault::Status(status));
+            }
+            let quota = Quota::new(RateLimit::default().tokens(100));
+            let turn = Turn { quota: quota.take(40).await.ok(), stream: None };
+            let turn = Mutex::new(Some(turn));
+            let llm = Llm::builder().provider(model).build().unwrap().observed(move |record| {
+                turn.lock().unwrap().take().unwrap().settle(record);
+            });
+            llm.chat(ChatRequest::new("m").user("Hi")).await.unwrap_err();
+            let level = quota.take(0).await.unwrap().level();
+            assert_eq!(level.tokens_left(), Some(left), "{status}");
+        }
     }
 
     #[tokio::test]
