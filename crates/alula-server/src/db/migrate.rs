@@ -23,8 +23,8 @@ macro_rules! migration {
 const MIGRATIONS: &[Migration] = &[
     migration!("0001_api_keys"),
     migration!("0002_usage"),
-    migration!("0004_conversations"),
     migration!("0003_budgets"),
+    migration!("0004_conversations"),
     migration!("0005_idempotency"),
 ];
 
