@@ -108,6 +108,8 @@ pub struct Decoder {
     scanned: usize,
     /// The last line ended in CR, so that an LF right after it belongs to that line end.
     after_cr: bool,
+    /// 1 when the raw bytes of this frame begin with an LF that belongs to the frame before.
+    late_lf: usize,
     /// Nothing has been read, so that a byte order mark may come.
     at_beginning: bool,
     data: Vec<u8>,
@@ -130,6 +132,7 @@ impl Decoder {
             raw_end: 0,
             scanned: 0,
             after_cr: false,
+            late_lf: 0,
             at_beginning: true,
             data: Vec::new(),
             has_data: false,
@@ -203,7 +206,7 @@ impl Decoder {
             let buffer = mem::take(&mut self.buffer);
             let frame = self.line(buffer.get(start..end).unwrap_or_default());
             self.buffer = buffer;
-            self.mark_raw()?;
+            self.mark_raw(end)?;
             if let Some(frame) = frame? {
                 return Ok(Some(frame));
             }
@@ -211,15 +214,18 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Notes where the bytes of a frame end. Those of a comment inside an event are the event's,
-    /// and those of an event without data are nobody's.
-    fn mark_raw(&mut self) -> Result<(), Error> {
+    /// Notes where the bytes of a frame end, whose last line ends at `end`. Those of a comment
+    /// inside an event are the event's, and those of an event without data are nobody's.
+    fn mark_raw(&mut self, end: usize) -> Result<(), Error> {
         self.raw_start = self.raw_end;
         if self.has_data || self.id.is_some() || !self.event.is_empty() {
-            // With its comments and the names of its fields it may be longer than its data.
-            return self.check((self.start - self.raw_end) / 2);
+            // With its comments and the names of its fields it may be longer than its data. An LF
+            // that belongs to a CR may still be on its way, here or before the frame: neither
+            // counts.
+            return self.check((end - self.raw_end - self.late_lf) / 2);
         }
         self.raw_end = self.start;
+        self.late_lf = 0;
         Ok(())
     }
 
@@ -243,6 +249,9 @@ impl Decoder {
         if self.after_cr && self.start < self.buffer.len() {
             self.after_cr = false;
             if self.buffer.get(self.start) == Some(&b'\n') {
+                if self.start == self.raw_end {
+                    self.late_lf = 1;
+                }
                 self.start += 1;
             }
         }

@@ -134,6 +134,20 @@ fn events(frames: &[Frame]) -> Vec<&Frame> {
     frames.iter().filter(|frame| matches!(frame, Frame::Event(_))).collect()
 }
 
+/// An event of unknown fields may be twice as long as its data may be; just about that long, the
+/// line ends must not tip it over in one split and not in another.
+#[test]
+fn the_longest_event_is_the_same_in_any_split() {
+    for end in ["\n", "\r", "\r\n"] {
+        for length in 50..64 {
+            let line = "x".repeat(length);
+            let events = format!("data: a{end}{end}id: 1{end}{line}{end}{line}{end}{end}data: b");
+            let bytes: Vec<&[u8]> = events.as_bytes().chunks(1).collect();
+            assert_eq!(decode(&bytes), decode(&[events.as_bytes()]), "{end:?}, {length}");
+        }
+    }
+}
+
 /// Text made of the pieces that matter to the decoder.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
