@@ -37,8 +37,8 @@ pub use relay::{RelayChunk, RelayRequest, RelayResponse, RelayStream};
 #[cfg(feature = "redis")]
 pub use resilience::Redis;
 pub use resilience::{
-    BreakerPolicy, BreakerState, Quota, QuotaExceeded, QuotaLevel, QuotaTurn, RateLimit,
-    RecentCalls, RetryPolicy, SharedState,
+    BreakerPolicy, BreakerState, Concurrency, ConcurrencyPermit, Quota, QuotaExceeded, QuotaLevel,
+    QuotaTurn, RateLimit, RecentCalls, RetryPolicy, SharedState,
 };
 pub use secret::ApiKey;
 pub use stream::ChatStream;

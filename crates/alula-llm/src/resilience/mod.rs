@@ -2,6 +2,7 @@
 //! other.
 
 mod breaker;
+mod concurrency;
 mod gate;
 mod limiter;
 mod quota;
@@ -17,6 +18,7 @@ mod window;
 
 pub(crate) use breaker::Admission;
 pub use breaker::{BreakerPolicy, BreakerState};
+pub use concurrency::{Concurrency, ConcurrencyPermit};
 pub(crate) use gate::{Gate, Health, InFlight, Passage, Tokens, pass, tell};
 pub use limiter::RateLimit;
 pub use quota::{Quota, QuotaExceeded, QuotaLevel, QuotaTurn};

@@ -32,7 +32,8 @@ pub struct SharedState {
     /// Whether it does not answer, so that this process goes by a state of its own until it does.
     pub is_away: bool,
     /// How many reports of what calls used or of how they ended did not reach it. Each leaves an
-    /// estimate in place of the truth for a minute, or a failure uncounted.
+    /// estimate in place of the truth for a minute, a failure uncounted, or a call that is over
+    /// counted until the end of its lease.
     pub reports_lost: u64,
 }
 
@@ -56,6 +57,24 @@ pub(super) trait Store: fmt::Debug + Send + Sync {
 
     /// Tells a breaker how a call ended.
     fn tell(&self, key: &Arc<str>, news: News);
+
+    /// One that [joins](Self::join) as no other does.
+    fn new_member(&self) -> Member;
+
+    /// Lets a member join if there are fewer than so many, or if it has done so already.
+    fn join<'a>(
+        &'a self,
+        key: &'a Arc<str>,
+        member: Member,
+        max: usize,
+    ) -> BoxFuture<'a, Option<bool>>;
+
+    /// Counts a member until it [leaves](Self::leave), whether it could join or found nobody to
+    /// ask.
+    fn stay(&self, key: &Arc<str>, member: Member);
+
+    /// Counts a member no longer, be it that it has joined or only asked to.
+    fn leave(&self, key: &Arc<str>, member: Member);
 
     /// Whether it may not know all that this process booked within so long.
     fn has_gaps(&self, within: Duration) -> bool;
@@ -172,6 +191,15 @@ impl Ticket {
     pub(super) fn downgrade(&self) -> Weak<u64> {
         Arc::downgrade(&self.0)
     }
+}
+
+/// One of those of which there may be only so many at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Member {
+    /// The process that it is of, of which no other has the number.
+    pub(super) process: u64,
+    /// Which of its process it is.
+    pub(super) number: u64,
 }
 
 /// How a call ended.

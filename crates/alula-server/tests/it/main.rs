@@ -53,6 +53,7 @@ mod sdk;
 mod secrets;
 mod shutdown;
 mod streaming;
+mod streams;
 mod upstream;
 mod usage;
 mod webhooks;

@@ -9,7 +9,7 @@ use redis::{Cmd, Value};
 use tokio::sync::oneshot;
 
 use super::super::{
-    shared::{Booking, Correction, Level, News, Outcome, Ticket, TooLong, Turn, Verdict},
+    shared::{Booking, Correction, Level, Member, News, Outcome, Ticket, TooLong, Turn, Verdict},
     window::WINDOW,
 };
 
@@ -17,16 +17,15 @@ use super::super::{
 const NUMBER_MAX: u64 = 1 << 53;
 /// How long a breaker remembers failures without any news.
 const MEMORY: Duration = Duration::from_secs(24 * 3600);
-/// How long a process is believed to be trying a target, unless it says so again.
-pub(super) const LEASE: Duration = Duration::from_secs(15);
-
 /// The scripts, in the order of [`Script`].
-pub(super) const SCRIPTS: [&str; 5] = [
+pub(super) const SCRIPTS: [&str; 7] = [
     include_str!("reserve.lua"),
     include_str!("correct.lua"),
     include_str!("admit.lua"),
     include_str!("tell.lua"),
     include_str!("renew.lua"),
+    include_str!("join.lua"),
+    include_str!("stay.lua"),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +35,8 @@ enum Script {
     Admit,
     Tell,
     Renew,
+    Join,
+    Stay,
 }
 
 /// The names under which Redis knows the scripts.
@@ -48,6 +49,8 @@ pub(super) enum Job {
     Correct(Arc<str>, Correction),
     Tell(Arc<str>, News),
     Renew(Arc<str>, Weak<u64>),
+    Stay(Arc<str>, Vec<Member>),
+    Leave(Arc<str>, Member),
 }
 
 /// Something that somebody waits for.
@@ -55,6 +58,7 @@ pub(super) enum Job {
 pub(super) enum Ask {
     Turn { booking: Booking, reply: oneshot::Sender<Result<Turn, TooLong>> },
     Admission { ticket: Ticket, reply: oneshot::Sender<Verdict> },
+    Join { member: Member, max: usize, reply: oneshot::Sender<bool> },
 }
 
 impl Job {
@@ -63,29 +67,31 @@ impl Job {
         match self {
             Self::Ask(_, Ask::Turn { reply, .. }) => !reply.is_closed(),
             Self::Ask(_, Ask::Admission { reply, .. }) => !reply.is_closed(),
+            Self::Ask(_, Ask::Join { reply, .. }) => !reply.is_closed(),
             Self::Renew(_, ticket) => ticket.strong_count() > 0,
-            Self::Correct(..) | Self::Tell(..) => true,
+            Self::Correct(..) | Self::Tell(..) | Self::Stay(..) | Self::Leave(..) => true,
         }
     }
 
     pub(super) fn key(&self) -> &str {
         match self {
             Self::Ask(key, _) | Self::Correct(key, _) | Self::Tell(key, _) => key,
-            Self::Renew(key, _) => key,
+            Self::Renew(key, _) | Self::Stay(key, _) | Self::Leave(key, _) => key,
         }
     }
 
+    /// Whether it tells what does not bear to be told twice.
     pub(super) fn is_report(&self) -> bool {
         matches!(self, Self::Correct(..) | Self::Tell(..))
     }
 
-    /// The command that runs its script.
-    pub(super) fn command(&self, hashes: &Hashes) -> Cmd {
+    /// The command that does it. What is held in Redis is so for this lease.
+    pub(super) fn command(&self, hashes: &Hashes, lease: Duration) -> Cmd {
         match self {
             Self::Ask(key, Ask::Turn { booking, .. }) => reserve(hashes, key, booking),
             Self::Ask(key, Ask::Admission { ticket, .. }) => {
                 let mut command = run(hashes, Script::Admit, key);
-                command.arg(ticket.number()).arg(micros(LEASE));
+                command.arg(ticket.number()).arg(micros(lease));
                 command
             }
             Self::Correct(key, correction) => correct(hashes, key, correction),
@@ -93,7 +99,23 @@ impl Job {
             Self::Renew(key, ticket) => {
                 let mut command = run(hashes, Script::Renew, key);
                 let number = ticket.upgrade().map(|number| *number);
-                command.arg(number.unwrap_or_default()).arg(micros(LEASE));
+                command.arg(number.unwrap_or_default()).arg(micros(lease));
+                command
+            }
+            Self::Ask(key, Ask::Join { member, max, .. }) => {
+                let mut command = run(hashes, Script::Join, key);
+                command.arg(name(*member)).arg(*max).arg(micros(lease));
+                command
+            }
+            Self::Stay(key, members) => {
+                let mut command = run(hashes, Script::Stay, key);
+                command.arg(micros(lease));
+                members.iter().for_each(|member| _ = command.arg(name(*member)));
+                command
+            }
+            Self::Leave(key, member) => {
+                let mut command = redis::cmd("ZREM");
+                command.arg(&**key).arg(name(*member));
                 command
             }
         }
@@ -124,6 +146,11 @@ impl Job {
                 let Turn { slot, .. } = reply.send(turn).err()?.ok()?;
                 let Booking { tokens: booked, unit, .. } = booking;
                 Some(Self::Correct(key, Correction { slot, booked, used: None, unit }))
+            }
+            Ask::Join { reply, .. } => {
+                // Who does not wait for it any more says itself that it leaves.
+                let _ = reply.send(number(0)? == 1);
+                None
             }
             Ask::Admission { ticket, reply } => {
                 let verdict = match number(0)? {
@@ -190,6 +217,10 @@ fn run(hashes: &Hashes, script: Script, key: &str) -> Cmd {
     let mut command = redis::cmd("EVALSHA");
     command.arg(hashes.get(script as usize)).arg(1).arg(key);
     command
+}
+
+fn name(member: Member) -> String {
+    format!("{:x}-{:x}", member.process, member.number)
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -1,6 +1,7 @@
 //! The task that speaks with Redis: the only one of a process.
 
 use std::{
+    future::ready,
     io, mem,
     sync::{
         Arc, Mutex, PoisonError,
@@ -18,7 +19,10 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::job::{Hashes, Job, LEASE, SCRIPTS};
+use super::{
+    job::{Hashes, Job, SCRIPTS},
+    members::Members,
+};
 
 /// How many jobs go to Redis in one piece.
 const BATCH_MAX: usize = 128;
@@ -86,6 +90,8 @@ pub(super) struct Route {
     pub(super) alive_key: Arc<str>,
     /// The longest wait for Redis.
     pub(super) timeout: Duration,
+    /// How long what a process holds is believed, unless it says so again.
+    pub(super) lease: Duration,
 }
 
 /// The far end of the queue of jobs.
@@ -95,10 +101,12 @@ pub(super) struct Route {
 pub(super) struct Link {
     route: Route,
     status: Arc<Status>,
+    members: Arc<Members>,
     jobs: mpsc::Receiver<Job>,
     connection: Option<Connection>,
-    /// Rights to be kept, and when.
+    /// Rights to be kept.
     renewals: Vec<Job>,
+    /// When to say what this process holds.
     renew_at: Instant,
     /// The next wait before connecting again.
     backoff: Duration,
@@ -112,17 +120,24 @@ type Answers = Vec<RedisResult<Value>>;
 pub(super) struct Connection {
     pub(super) redis: MultiplexedConnection,
     pub(super) hashes: Hashes,
+    pub(super) lease: Duration,
 }
 
 impl Link {
-    pub(super) fn new(route: Route, status: Arc<Status>, jobs: mpsc::Receiver<Job>) -> Self {
+    pub(super) fn new(
+        route: Route,
+        status: Arc<Status>,
+        members: Arc<Members>,
+        jobs: mpsc::Receiver<Job>,
+    ) -> Self {
         Self {
+            renew_at: Instant::now() + route.lease / 3,
             route,
             status,
+            members,
             jobs,
             connection: None,
             renewals: Vec::new(),
-            renew_at: Instant::now(),
             backoff: BACKOFF_MIN,
             has_refused: false,
         }
@@ -133,10 +148,10 @@ impl Link {
         let mut jobs = Vec::new();
         loop {
             tokio::select! {
+                // What was left the last time waits for nothing.
+                () = ready(()), if !jobs.is_empty() => {}
                 count = self.jobs.recv_many(&mut jobs, BATCH_MAX) => if count == 0 { return },
-                () = sleep_until(self.renew_at), if !self.renewals.is_empty() => {
-                    jobs.append(&mut self.renewals);
-                }
+                () = sleep_until(self.renew_at) => self.renew_all(&mut jobs),
             }
             match self.work(&mut jobs).await {
                 Ok(()) => self.backoff = BACKOFF_MIN,
@@ -166,7 +181,7 @@ impl Link {
             for (job, answer) in jobs.drain(..).zip(answers) {
                 match answer {
                     Ok(answer) => match job.answer(&answer) {
-                        Some(job @ Job::Renew(..)) => self.renew(job),
+                        Some(job @ Job::Renew(..)) => self.renewals.push(job),
                         Some(job) => next.push(job),
                         None => {}
                     },
@@ -206,23 +221,28 @@ impl Link {
         within(self.route.timeout, connection.send(jobs)).await
     }
 
+    /// Connects, and tells of the calls under way before anybody asks: this Redis may know of none.
     async fn connect(&self, limit: Duration) -> RedisResult<Connection> {
-        within(limit, Connection::open(&self.route)).await
+        let connect = async {
+            let mut connection = Connection::open(&self.route).await?;
+            connection.send(&self.members.stay()).await?;
+            Ok(connection)
+        };
+        within(limit, connect).await
     }
 
-    fn renew(&mut self, job: Job) {
-        if self.renewals.is_empty() {
-            self.renew_at = Instant::now() + LEASE / 3;
-        }
-        self.renewals.push(job);
+    /// Says in one piece what this process holds.
+    fn renew_all(&mut self, jobs: &mut Vec<Job>) {
+        jobs.append(&mut self.renewals);
+        jobs.append(&mut self.members.stay());
+        self.renew_at = Instant::now() + self.route.lease / 3;
     }
 
-    /// Who waits for an answer goes on without one.
+    /// Who waits for an answer goes on without one. Who has left is told of when Redis is back.
     fn give_up(&mut self, jobs: &mut Vec<Job>) {
-        self.lose(jobs.iter().filter(|job| job.is_report()).count());
-        for job in jobs.drain(..).filter(|job| matches!(job, Job::Renew(..))) {
-            self.renew(job);
-        }
+        self.lose(jobs.extract_if(.., |job| job.is_report()).count());
+        self.renewals.extend(jobs.extract_if(.., |job| matches!(job, Job::Renew(..))));
+        jobs.retain(|job| matches!(job, Job::Leave(..)));
     }
 
     fn lose(&self, reports: usize) {
@@ -261,7 +281,7 @@ impl Connection {
         let mut write = redis::cmd("SET");
         write.arg(&*route.alive_key).arg(1).arg("PX").arg(1_000);
         write.exec_async(&mut redis).await?;
-        Ok(Self { redis, hashes })
+        Ok(Self { redis, hashes, lease: route.lease })
     }
 
     /// Sends all jobs, of which Redis may refuse some.
@@ -279,10 +299,13 @@ impl Connection {
     }
 
     async fn try_send(&mut self, jobs: &[Job]) -> RedisResult<Answers> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipeline = Pipeline::with_capacity(jobs.len());
         pipeline.ignore_errors();
         for job in jobs {
-            pipeline.add_command(job.command(&self.hashes));
+            pipeline.add_command(job.command(&self.hashes, self.lease));
         }
         pipeline.query_async(&mut self.redis).await
     }

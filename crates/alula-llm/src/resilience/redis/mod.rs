@@ -2,6 +2,7 @@
 
 mod job;
 mod link;
+mod members;
 #[cfg(test)]
 mod tests;
 
@@ -20,23 +21,27 @@ use tokio::{
 use self::{
     job::{Ask, Job},
     link::{CONNECT_TIMEOUT, Connection, Link, Route, Status},
+    members::Members,
 };
 use super::shared::{
-    Booking, Correction, News, SharedState, Sharing, Store, Ticket, TooLong, Turn, Verdict,
+    Booking, Correction, Member, News, SharedState, Sharing, Store, Ticket, TooLong, Turn, Verdict,
 };
 use crate::{Error, ErrorKind, Result};
 
 /// How many jobs may wait for Redis. More than this is a Redis that is away, or will be at once.
 const JOBS_MAX: usize = 1_024;
+/// Shorter leases would be renewed all the time.
+const LEASE_MIN: Duration = Duration::from_millis(100);
 
 /// A Redis, or a Valkey, in which processes share what limits a provider: the state of breakers,
 /// and the requests and tokens of the last minute.
 ///
-/// [Quotas](crate::Quota) of one's own callers are shared in the same way. Clones of this share one
-/// connection.
+/// [Quotas](crate::Quota) of one's own callers, and how many calls they have at a
+/// [time](crate::Concurrency), are shared in the same way. Clones of this share one connection.
 ///
 /// Limits then hold for all processes together, and one process tries again for all of them what
-/// the others leave alone. Concurrency and the budget of retries stay those of each process.
+/// the others leave alone. Concurrent calls to a provider and the budget of retries stay those of
+/// each process.
 ///
 /// A call asks Redis twice, for its breaker and for its turn, each in one round trip; how it ended
 /// is told behind its back. Time is that of Redis, so that the clocks of processes do not matter.
@@ -65,6 +70,7 @@ pub struct Redis {
     client: redis::Client,
     prefix: String,
     timeout: Duration,
+    lease: Duration,
     /// The one that all clones use.
     store: Arc<OnceLock<Arc<RedisStore>>>,
 }
@@ -80,8 +86,8 @@ impl Redis {
         let client = redis::Client::open(url).map_err(|error| {
             Error::new(ErrorKind::Config, "the URL of Redis cannot be used").with_source(error)
         })?;
-        let (prefix, timeout) = ("alula".to_owned(), Duration::from_millis(100));
-        Ok(Self { client, prefix, timeout, store: Arc::default() })
+        let (timeout, lease) = (Duration::from_millis(100), Duration::from_secs(15));
+        Ok(Self { client, prefix: "alula".to_owned(), timeout, lease, store: Arc::default() })
     }
 
     /// Sets what all keys begin with: those who share a prefix share limits. `alula`.
@@ -94,6 +100,15 @@ impl Redis {
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, store: Arc::default(), ..self }
+    }
+
+    /// Sets how long Redis believes what it was told of a process that has said nothing since: that
+    /// it tries a target for all of them, and which [calls](crate::Concurrency) it has under way. A
+    /// process says it again three times in it, so that one that was killed is forgotten after it,
+    /// and one that is slow is not. All processes should have the same. 15 s, and 100 ms at least.
+    #[must_use]
+    pub fn lease(self, lease: Duration) -> Self {
+        Self { lease: lease.max(LEASE_MIN), store: Arc::default(), ..self }
     }
 
     /// Connects once, to tell whoever starts a program that nobody is there. Calls do without.
@@ -118,13 +133,15 @@ impl Redis {
 
     fn route(&self) -> Route {
         let alive_key = format!("{}:alive", self.prefix).into();
-        Route { client: self.client.clone(), alive_key, timeout: self.timeout }
+        let (client, timeout, lease) = (self.client.clone(), self.timeout, self.lease);
+        Route { client, alive_key, timeout, lease }
     }
 
     pub(crate) fn open(self) -> Sharing {
         let store = self.store.get_or_init(|| {
             let (status, queue) = (Arc::new(Status::new()), Mutex::new(None));
-            Arc::new(RedisStore { route: self.route(), status, queue })
+            let members = Arc::new(Members::new());
+            Arc::new(RedisStore { route: self.route(), status, members, queue })
         });
         Sharing::new(store.clone(), self.prefix)
     }
@@ -141,6 +158,7 @@ impl fmt::Debug for Redis {
 struct RedisStore {
     route: Route,
     status: Arc<Status>,
+    members: Arc<Members>,
     /// To the task that speaks with Redis, which begins with the first call.
     queue: Mutex<Option<mpsc::Sender<Job>>>,
 }
@@ -175,7 +193,8 @@ impl RedisStore {
             return queue.clone();
         }
         let (sender, jobs) = mpsc::channel(JOBS_MAX);
-        let link = Link::new(self.route.clone(), self.status.clone(), jobs);
+        let (status, members) = (self.status.clone(), self.members.clone());
+        let link = Link::new(self.route.clone(), status, members, jobs);
         #[expect(
             clippy::disallowed_methods,
             reason = "it ends with the last that holds the queue"
@@ -216,6 +235,29 @@ impl Store for RedisStore {
         if !self.status.is_away() {
             self.report(Job::Tell(key.clone(), news));
         }
+    }
+
+    fn new_member(&self) -> Member {
+        self.members.new_member()
+    }
+
+    fn join<'a>(
+        &'a self,
+        key: &'a Arc<str>,
+        member: Member,
+        max: usize,
+    ) -> BoxFuture<'a, Option<bool>> {
+        self.ask(key, move |reply| Ask::Join { member, max, reply }).boxed()
+    }
+
+    fn stay(&self, key: &Arc<str>, member: Member) {
+        self.members.insert(key, member);
+    }
+
+    fn leave(&self, key: &Arc<str>, member: Member) {
+        // First here, so that nothing after the report says that it stays.
+        self.members.remove(key, member);
+        self.report(Job::Leave(key.clone(), member));
     }
 
     fn has_gaps(&self, within: Duration) -> bool {

@@ -1,7 +1,6 @@
 //! What keys may ask for in a minute and at a time, as their plans say.
 
 mod headers;
-mod streams;
 
 use std::{
     collections::HashMap,
@@ -14,13 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alula_llm::{CallRecord, Quota, QuotaExceeded, QuotaTurn, RateLimit, Redis, Usage};
-
-use self::streams::Streams;
-pub(crate) use self::{
-    headers::{headers, seconds},
-    streams::Stream,
+use alula_llm::{
+    CallRecord, Concurrency, ConcurrencyPermit, Quota, QuotaExceeded, QuotaTurn, RateLimit, Redis,
+    Usage,
 };
+use futures_util::future::join;
+
+pub(crate) use self::headers::{headers, seconds};
 use super::keys::{Key, Plan};
 
 /// How long what a key has done is remembered after its last call: longer than any minute.
@@ -49,7 +48,7 @@ struct Keys {
 #[derive(Debug)]
 struct Known {
     quota: Quota,
-    streams: Streams,
+    streams: Concurrency,
     /// When it last made a call, in milliseconds.
     used_at: AtomicU64,
 }
@@ -68,7 +67,7 @@ pub(crate) enum Refused {
 pub(crate) struct Turn {
     pub(crate) quota: Option<QuotaTurn>,
     /// The stream ends with it.
-    pub(crate) stream: Option<Stream>,
+    pub(crate) stream: Option<ConcurrencyPermit>,
 }
 
 impl KeyLimits {
@@ -93,21 +92,26 @@ impl KeyLimits {
             return Ok(Turn { quota: None, stream: None });
         }
         let known = self.known(&key.id, limit);
-        let stream = match streams_max {
-            None => None,
-            Some(max) => match known.streams.begin(max.get()) {
-                Some(stream) => Some(stream),
-                None => return Err(Refused::Streams(max.get())),
-            },
+        // What is certain takes nothing else away meanwhile.
+        if let Some(max) = streams_max.filter(|max| known.streams.here() >= max.get()) {
+            return Err(Refused::Streams(max.get()));
+        }
+        let stream = async {
+            let Some(max) = streams_max else { return Ok(None) };
+            let begun = known.streams.begin(max.get()).await;
+            begun.map(Some).ok_or(Refused::Streams(max.get()))
         };
-        let quota = match is_limited {
-            false => None,
-            true => {
-                let tokens = tokens(plan.tokens_per_minute.map(Into::into));
-                Some(known.quota.take(tokens).await.map_err(Refused::Rate)?)
+        let quota = async {
+            if !is_limited {
+                return Ok(None);
             }
+            let tokens = tokens(plan.tokens_per_minute.map(Into::into));
+            known.quota.take(tokens).await.map(Some).map_err(Refused::Rate)
         };
-        Ok(Turn { quota, stream })
+        // Together, so that Redis is asked for both at once. What one has and the other has not is
+        // given back.
+        let (stream, quota) = join(stream, quota).await;
+        Ok(Turn { stream: stream?, quota: quota? })
     }
 
     fn known(&self, id: &Arc<str>, limit: RateLimit) -> Arc<Known> {
@@ -129,18 +133,20 @@ impl KeyLimits {
         if keys.known.len() >= keys.look_at {
             let idle = u64::try_from(IDLE.as_millis()).unwrap_or(u64::MAX);
             keys.known.retain(|_, known| {
-                let is_held = Arc::strong_count(known) > 1 || known.streams.are_running();
+                let is_held = Arc::strong_count(known) > 1 || known.streams.here() > 0;
                 is_held || known.used_at.load(Relaxed).saturating_add(idle) > now
             });
             keys.look_at = keys.known.len().saturating_mul(2).max(LOOK_MIN);
         }
-        let quota = || match &self.0.redis {
-            Some(redis) => Quota::shared(limit, redis, &format!("key:{id}")),
-            None => Quota::new(limit),
-        };
         let known = keys.known.entry(id.clone()).or_insert_with(|| {
-            let used_at = AtomicU64::new(now);
-            Arc::new(Known { quota: quota(), streams: Streams::default(), used_at })
+            let (quota, streams) = match &self.0.redis {
+                None => (Quota::new(limit), Concurrency::new()),
+                Some(redis) => {
+                    let name = format!("key:{id}");
+                    (Quota::shared(limit, redis, &name), Concurrency::shared(redis, &name))
+                }
+            };
+            Arc::new(Known { quota, streams, used_at: AtomicU64::new(now) })
         });
         known.clone()
     }
@@ -289,7 +295,7 @@ mod tests {
         let key = key("a", 1, 1);
         assert!(passes(&limits, &key).await);
         assert!(matches!(limits.take(&key, true, |_| 0).await, Err(Refused::Rate(_))));
-        assert!(!limits.0.keys.read().unwrap().known["a"].streams.are_running());
+        assert_eq!(limits.0.keys.read().unwrap().known["a"].streams.here(), 0);
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! Against a real Redis.
 
+mod concurrency;
 mod outage;
 mod processes;
 mod scripts;

@@ -9,10 +9,10 @@ use super::{
     super::{
         super::{
             breaker::{Admission, Breaker},
-            shared::{Booking, Correction, News, Outcome, Ticket, TooLong, Turn, Verdict},
+            shared::{Booking, Correction, Member, News, Outcome, Ticket, TooLong, Turn, Verdict},
             window::Window,
         },
-        job::{Ask, Job, LEASE, SCRIPTS},
+        job::{Ask, Job, SCRIPTS},
         link::{Connection, load},
     },
     Server,
@@ -20,6 +20,9 @@ use super::{
 use crate::{BreakerPolicy, BreakerState};
 
 const SECOND: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(15);
+/// The key of calls of which there may be only so many.
+const CALLS: &str = "calls";
 
 /// A Redis whose scripts look at the time in the key `now`, in seconds.
 struct Timed {
@@ -33,7 +36,7 @@ impl Timed {
             SCRIPTS.map(|it| it.replace("redis.call('TIME')", "{redis.call('GET', 'now'), 0}"));
         let mut redis = server.connect().await;
         let hashes = load(&mut redis, scripts).await.unwrap();
-        let mut timed = Self { connection: Connection { redis, hashes }, now: 0 };
+        let mut timed = Self { connection: Connection { redis, hashes, lease: LEASE }, now: 0 };
         timed.set(1_000).await;
         timed
     }
@@ -57,12 +60,23 @@ impl Timed {
         answer.await.unwrap()
     }
 
+    async fn join(&mut self, number: u64, max: usize) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask::Join { member: member(number), max, reply };
+        self.run(Job::Ask(CALLS.into(), ask)).await;
+        answer.await.unwrap()
+    }
+
     async fn admit(&mut self, key: &str) -> (Verdict, Option<Job>) {
         let (reply, answer) = oneshot::channel();
         let ask = Ask::Admission { ticket: Ticket::new(), reply };
         let next = self.run(Job::Ask(key.into(), ask)).await;
         (answer.await.unwrap(), next)
     }
+}
+
+fn member(number: u64) -> Member {
+    Member { process: u64::MAX, number }
 }
 
 /// Requests, tokens, corrections and time at random: script and window agree on each turn.
@@ -239,4 +253,36 @@ async fn the_right_to_try_runs_out_unless_it_is_renewed() {
     let news = News { ticket: Some(next.number()), ..news };
     redis.run(Job::Tell("breaker".into(), news)).await;
     assert!(matches!(redis.admit("breaker").await, (Verdict::Closed { failures: 0 }, None)));
+}
+
+#[tokio::test]
+async fn calls_count_until_they_leave_or_are_not_heard_of() {
+    let Some(server) = Server::start() else { return };
+    let mut redis = Timed::new(&server).await;
+    assert!(redis.join(1, 2).await && redis.join(2, 2).await && !redis.join(3, 2).await);
+    // One that is asked for twice, as the answer was lost, is there once.
+    assert!(redis.join(2, 2).await && redis.join(3, 3).await);
+    for number in [3, 4] {
+        redis.run(Job::Leave(CALLS.into(), member(number))).await;
+    }
+    assert!(!redis.join(3, 2).await);
+    redis.set(redis.now + LEASE.as_secs() - 1).await;
+    // Of the first one nothing was heard; the third one began without Redis.
+    redis.run(Job::Stay(CALLS.into(), vec![member(2), member(3)])).await;
+    assert!(!redis.join(4, 3).await);
+    redis.set(redis.now + 1).await;
+    assert!(!redis.join(4, 2).await && redis.join(4, 3).await);
+    redis.set(redis.now + LEASE.as_secs()).await;
+    assert!(redis.join(5, 1).await);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_keeps_no_call_for_longer() {
+    let Some(server) = Server::start() else { return };
+    let mut redis = Timed::new(&server).await;
+    assert!(redis.join(1, 1).await);
+    redis.set(redis.now - 500).await;
+    assert!(!redis.join(2, 1).await);
+    redis.set(redis.now + LEASE.as_secs()).await;
+    assert!(redis.join(2, 1).await);
 }
