@@ -63,7 +63,7 @@ impl LlmBuilder {
             inner.targets(model)?;
         }
         inner.gates().for_each(Gate::put_in_force);
-        Ok(Llm { inner: Arc::new(inner), scope: None, listener: None })
+        Ok(Llm { inner: Arc::new(inner), scope: None, listener: None, along: None })
     }
 
     /// Checks the providers, and gives them what they share.

@@ -7,6 +7,7 @@ use tracing::Instrument as _;
 
 use super::{
     Connected, Inner, Llm,
+    along::{self, Along},
     ask::{Ask, Asked},
     not_found,
     route::Target,
@@ -64,7 +65,7 @@ async fn ask<A: Ask>(llm: &Llm, mut request: A::Request, call: &Call) -> Result<
             }
             Found::Place(place) => place,
         };
-        let attempts = Attempts::new(inner, ends, A::STREAMS, call);
+        let attempts = Attempts::new(llm, ends, A::STREAMS, call);
         match attempts.at::<A>(&target, &request).await {
             Ok((answer, in_flight)) => {
                 return Ok(Asking { answer, in_flight: Some(in_flight), place });
@@ -134,6 +135,7 @@ fn another_may_help(error: &Error) -> bool {
 /// What the attempts of a call have in common.
 pub(super) struct Attempts<'a> {
     inner: &'a Inner,
+    along: Option<&'a Along>,
     /// When the whole call ends.
     ends: Option<Instant>,
     /// How long the first token of a target may take, where the answer streams.
@@ -159,14 +161,10 @@ impl Failed {
 }
 
 impl<'a> Attempts<'a> {
-    pub(super) fn new(
-        inner: &'a Inner,
-        ends: Option<Instant>,
-        streams: bool,
-        call: &'a Call,
-    ) -> Self {
+    pub(super) fn new(llm: &'a Llm, ends: Option<Instant>, streams: bool, call: &'a Call) -> Self {
+        let (inner, along) = (&*llm.inner, llm.along.as_ref());
         let first_token = streams.then_some(inner.deadlines.first_token);
-        Self { inner, ends, first_token, call }
+        Self { inner, along, ends, first_token, call }
     }
 
     /// Asks one target, as often as the policy allows. For the breaker that is one call.
@@ -260,7 +258,8 @@ impl<'a> Attempts<'a> {
         // The wait for a turn is not the provider's.
         *begins = begins.and_then(|begins| begins.checked_add(came.elapsed()));
         self.call.asked();
-        match A::ask(provider, request, self.watch(*begins)).await {
+        let headers = self.along.map(Along::headers).unwrap_or_default();
+        match along::sending(headers, A::ask(provider, request, self.watch(*begins))).await {
             Ok(answer) => Ok((answer, passage)),
             Err(error) => {
                 self.call.attempt_failed(&error);

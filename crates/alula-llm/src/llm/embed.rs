@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    Inner, Llm,
+    Llm,
     ask::{Ask, Asked},
     call::{Attempts, Failed, aim, is_over, no_targets, passed_on},
     route::Target,
@@ -69,7 +69,7 @@ impl Asked for EmbedRequest {
 /// those of different models have nothing to do with each other.
 pub(super) async fn run(llm: &Llm, request: EmbedRequest) -> Result<EmbedResponse> {
     let call = Call::begin(llm.told(), Embedding::OPERATION, &request.model, false);
-    let answered = ask(&llm.inner, request, &call).await;
+    let answered = ask(llm, request, &call).await;
     match &answered {
         Ok(answer) => call.answered(answer),
         Err(error) => call.failed(error),
@@ -77,11 +77,12 @@ pub(super) async fn run(llm: &Llm, request: EmbedRequest) -> Result<EmbedRespons
     answered
 }
 
-async fn ask(inner: &Inner, mut request: EmbedRequest, call: &Call) -> Result<EmbedResponse> {
+async fn ask(llm: &Llm, mut request: EmbedRequest, call: &Call) -> Result<EmbedResponse> {
+    let inner = &*llm.inner;
     vector::check_inputs(&request)?;
     let mut failure = None;
     let ends = Instant::now().checked_add(inner.deadlines.total);
-    let attempts = Attempts::new(inner, ends, false, call);
+    let attempts = Attempts::new(llm, ends, false, call);
     for target in inner.targets(&request.model)? {
         if failure.is_some() && is_over(ends) {
             break;

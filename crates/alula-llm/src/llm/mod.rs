@@ -1,5 +1,6 @@
 //! All providers behind one handle.
 
+pub(crate) mod along;
 mod ask;
 mod build;
 mod builder;
@@ -22,6 +23,7 @@ pub use route::Route;
 pub use status::{ProviderStatus, RouteStatus, RouteTarget, TargetStatus};
 
 use self::{
+    along::Along,
     ask::{Counted, Relayed, RelayedStream, Streamed, Whole},
     healths::Healths,
     route::Target,
@@ -69,6 +71,8 @@ pub struct Llm {
     scope: Option<Arc<str>>,
     /// Who listens to these calls, besides those who listen to all.
     listener: Option<Listener>,
+    /// What is sent along with these calls.
+    along: Option<Along>,
 }
 
 #[derive(Debug)]
@@ -314,8 +318,7 @@ impl Llm {
     /// name it.
     #[must_use]
     pub fn scoped(&self, scope: impl Into<Arc<str>>) -> Self {
-        let listener = self.listener.clone();
-        Self { inner: self.inner.clone(), scope: Some(scope.into()), listener }
+        Self { scope: Some(scope.into()), ..self.clone() }
     }
 
     /// The same, telling `listener` what becomes of its calls, as
@@ -344,7 +347,7 @@ impl Llm {
     #[must_use]
     pub fn observed(&self, listener: impl Fn(&CallRecord) + Send + Sync + 'static) -> Self {
         let listener = Some(Listener::new(listener, self.listener.clone()));
-        Self { inner: self.inner.clone(), scope: self.scope.clone(), listener }
+        Self { listener, ..self.clone() }
     }
 
     /// What the cache has done so far; nothing if there is none.

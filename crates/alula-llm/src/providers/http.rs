@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{Proxies, failure::Failure};
-use crate::{Error, ErrorKind, Phase, Result, secret::Secrets};
+use crate::{Error, ErrorKind, Phase, Result, llm::along, secret::Secrets};
 
 /// Error bodies are read up to this size, and no longer than this for each piece.
 const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
@@ -177,7 +177,13 @@ impl Http {
     }
 
     /// Posts JSON and returns as soon as the headers of the answer are there.
-    pub(crate) async fn post(&self, url: Url, headers: HeaderMap, body: Bytes) -> Result<Response> {
+    pub(crate) async fn post(
+        &self,
+        url: Url,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response> {
+        along::add_to(&mut headers);
         // A builder takes the user and the password out of the address, which is logged.
         let (client, request) = self.client()?.post(self.routed(url)).body(body).build_split();
         let mut request = request.map_err(transport_error)?;

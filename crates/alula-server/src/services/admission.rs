@@ -138,7 +138,10 @@ impl Caller {
     pub(crate) async fn admit(&self, asking: Asking<'_>) -> Result<Llm, HttpError> {
         let protocol = asking.protocol();
         let (ledger, exchange) = (self.ledger.clone(), self.exchange.clone());
-        let llm = self.models();
+        let llm = self.models().with_headers({
+            let exchange = exchange.clone();
+            move || exchange.to_provider()
+        });
         let llm = match asking {
             Asking::Count(..) => llm,
             _ => llm.observed(move |record| ledger.note(record, exchange.id(), protocol)),

@@ -26,9 +26,6 @@ use crate::error::with_status;
 const PASSED_ON: [HeaderName; 2] =
     [HeaderName::from_static("anthropic-beta"), HeaderName::from_static("openai-beta")];
 
-/// Our id of a request, by which OpenAI's support finds it, and the log of a server of one's own.
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
-
 /// A failure, told in the words of a protocol.
 #[derive(Debug)]
 pub(crate) enum RelayError {
@@ -71,13 +68,10 @@ pub(crate) fn passed_on(headers: &HeaderMap) -> HeaderMap {
 pub(crate) async fn relay(
     caller: &Caller,
     protocol: Protocol,
-    mut headers: HeaderMap,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Relayed, RelayError> {
     let tell = |error| RelayError::Provider(protocol, error);
-    if let Ok(id) = HeaderValue::from_str(caller.request_id()) {
-        headers.insert(CLIENT_REQUEST_ID, id);
-    }
     let request = RelayRequest::new(protocol, body).map_err(tell)?.with_headers(&headers);
     let llm = caller.admit(Asking::Relay(&request)).await?;
     match request.is_stream() {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use alula_llm::testing::FakeProvider;
 use serde_json::{Value, json};
 
 use crate::{
@@ -125,17 +126,84 @@ async fn what_is_logged_of_a_request_has_its_id() {
     }
 }
 
-#[tokio::test]
-async fn a_provider_is_told_the_id_of_a_request() {
-    let upstream = Upstream::start();
-    let alula = serve_openai(&upstream.url()).listen();
-    let answering = async {
-        let call = upstream.call().await;
-        assert!(call.head.contains("x-client-request-id: id-1\r\n"), "{}", call.head);
-        call.answer(&whole("m")).await;
-    };
-    let question = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]});
-    tokio::join!(answering, ask(&alula, "/v1/chat/completions", "id-1", &question));
+/// What is passed on, what is translated, and what is asked in the server's own words.
+const CALLS: [(&str, &str); 7] = [
+    (
+        "/v1/chat/completions",
+        r#"{"model": "openai/m", "messages": [{"role": "user", "content": "Hi"}]}"#,
+    ),
+    (
+        "/v1/chat/completions",
+        r#"{"model": "openai/m", "messages": [{"role": "user", "content": "Hi"}], "stream": true}"#,
+    ),
+    (
+        "/v1/messages",
+        r#"{"model": "openai/m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}"#,
+    ),
+    (
+        "/v1/messages",
+        r#"{"model": "openai/m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], "stream": true}"#,
+    ),
+    ("/v1/embeddings", r#"{"model": "openai/m", "input": "Hi"}"#),
+    ("/chat", r#"{"message": "Hi", "model": "openai/m"}"#),
+    ("/chat/stream", r#"{"message": "Hi", "model": "openai/m"}"#),
+];
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// Makes all calls, in one trace, each with an id of its own.
+async fn call_all(alula: &Alula) {
+    for (number, (path, body)) in CALLS.into_iter().enumerate() {
+        let request = http().post(alula.url(path)).header("content-type", "application/json");
+        let request = request.header("x-request-id", format!("id-{number}")).body(body);
+        let request = request.header("traceparent", PARENT).header("tracestate", "a=1");
+        let answered = Answer::of(request.header("baggage", "private=1")).await;
+        assert_eq!(answered.status, 200, "{path}: {answered:?}");
+    }
+}
+
+async fn provider() -> FakeProvider {
+    let fake = FakeProvider::start().await;
+    fake.turn().says("Hello").times(4);
+    fake.turn().embeds([[1.0, 2.0]]);
+    fake.turn().says("Hello").times(2);
+    fake
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_is_told_the_id_and_the_trace_of_every_request() {
+    let fake = provider().await;
+    let alula = serve_openai(&fake.url()).listen();
+    call_all(&alula).await;
+    assert_eq!(fake.request_count(), CALLS.len());
+    for (number, sent) in fake.requests().enumerate() {
+        assert_eq!(sent.header("x-client-request-id"), Some(&*format!("id-{number}")));
+        assert_eq!(sent.header("traceparent"), Some(PARENT), "{number}");
+        assert_eq!(sent.header("tracestate"), Some("a=1"), "{number}");
+        assert_eq!(sent.header("baggage"), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_span_of_the_attempt_is_what_a_provider_takes_for_its_parent() {
+    let (collector, fake) = (Collector::start().await, provider().await);
+    let alula = serve_openai(&fake.url())
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
+        .env("ALULA_LOG", "warn")
+        .listen();
+    call_all(&alula).await;
+    assert_eq!(alula.end().code, Some(0));
+    let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let spans = collector.spans();
+    let attempts = spans.iter().filter(|span| span.name == "attempt");
+    let mut attempts: Vec<_> =
+        attempts.map(|it| format!("00-{}-{}-01", hex(&it.trace_id), hex(&it.span_id))).collect();
+    let parents = fake.requests().map(|sent| sent.header("traceparent").unwrap().to_owned());
+    let mut parents: Vec<_> = parents.collect();
+    assert!(parents.iter().all(|parent| parent.contains(TRACE)), "{parents:?}");
+    attempts.sort();
+    parents.sort();
+    assert_eq!((parents.len(), parents), (CALLS.len(), attempts));
 }
 
 #[tokio::test]
@@ -263,7 +331,6 @@ async fn a_database_that_is_away_is_a_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_its_call_and_its_attempts_are_one_trace() {
-    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     let (collector, upstream) = (Collector::start().await, Upstream::start());
     let alula = serve_openai(&upstream.url())
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
@@ -272,7 +339,7 @@ async fn a_request_its_call_and_its_attempts_are_one_trace() {
         .listen();
     let question = json!({"message": "What is written", "model": "openai/gpt-4o-mini"});
     let request = http().post(alula.url("/chat")).json(&question).header("x-request-id", "id-1");
-    let request = request.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    let request = request.header("traceparent", PARENT);
     let answering = async {
         upstream.call().await.answer(&answer("503 Away", "{}")).await;
         upstream.call().await.answer(&whole("gpt-4o-mini")).await;

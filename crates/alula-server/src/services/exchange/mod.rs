@@ -3,13 +3,20 @@
 
 mod body;
 mod layer;
+mod trace;
 mod watch;
 
 use std::sync::{Arc, OnceLock};
 
-use alula::{HttpError, Input, Operation, Rejection, RequestContext, RequestId};
+use alula::{
+    HttpError, Input, Operation, Rejection, RequestContext, RequestId,
+    http::{HeaderMap, HeaderName, HeaderValue},
+};
 
 pub(crate) use self::layer::ObserveLayer;
+
+/// Our id of a request, by which OpenAI's support finds it, and the log of a server of one's own.
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 
 /// A request, and what endpoints tell of it. Clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -18,17 +25,30 @@ pub(crate) struct Exchange(Arc<Notes>);
 #[derive(Debug, Default)]
 struct Notes {
     id: Option<RequestId>,
+    /// The trace that its client is in, unless the server has spans of its own.
+    trace: HeaderMap,
     key: OnceLock<Arc<str>>,
 }
 
 impl Exchange {
-    fn new(id: Option<RequestId>) -> Self {
-        Self(Arc::new(Notes { id, key: OnceLock::new() }))
+    fn new(id: Option<RequestId>, trace: HeaderMap) -> Self {
+        Self(Arc::new(Notes { id, trace, key: OnceLock::new() }))
     }
 
     /// The id of the request.
     pub(crate) fn id(&self) -> &str {
         self.0.id.as_ref().map(RequestId::as_str).unwrap_or_default()
+    }
+
+    /// What a provider is told of the request that it is called for: its id and its trace.
+    pub(crate) fn to_provider(&self) -> HeaderMap {
+        let mut headers = trace::current(&self.0.trace);
+        if let Ok(id) = HeaderValue::from_str(self.id())
+            && !id.is_empty()
+        {
+            headers.insert(CLIENT_REQUEST_ID, id);
+        }
+        headers
     }
 
     /// The request was made with the key of this id, which is no secret.

@@ -7,12 +7,12 @@ use std::{
 
 use alula::{
     Body, RequestId,
-    http::{Method, Request, Response, StatusCode, Uri, header},
+    http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header},
     middleware::RouteTemplate,
 };
 use tracing::{Level, Span};
 
-use super::Exchange;
+use super::{Exchange, trace};
 use crate::{
     logging::{ACCESS, REQUEST},
     services::metrics::{Ended, HttpMetrics},
@@ -62,7 +62,11 @@ impl Watch {
         metrics.came();
         let extensions = request.extensions();
         let route = RouteTemplate::of(extensions);
-        let exchange = Exchange::new(extensions.get::<RequestId>().cloned());
+        let trace = match has_spans {
+            true => HeaderMap::new(),
+            false => trace::of_client(request.headers()),
+        };
+        let exchange = Exchange::new(extensions.get::<RequestId>().cloned(), trace);
         let span = match has_spans {
             true => Span::none(),
             false => tracing::info_span!(target: REQUEST, "request", request_id = exchange.id()),
