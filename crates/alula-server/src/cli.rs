@@ -66,6 +66,8 @@ Environment:
                                          SQLite (sqlite://data/alula.db)
   REDIS_URL                              where processes share limits of keys and of providers, and
                                          the state of breakers: redis://…; else each has its own
+  ALULA_REDIS_TIMEOUT_SECONDS            a call waits for Redis, each time it asks; then its process
+                                         goes by itself (0.1)
   ALULA_REDIS_LEASE_SECONDS              a process that is not heard of is gone, and its streams are
                                          over (15, 0.1 at least; the same for all processes)
   ALULA_BUDGET_LEASE_SECONDS             a process that is not heard of is gone, and its calls are

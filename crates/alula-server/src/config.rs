@@ -44,6 +44,8 @@ const KEYS_STALE: Duration = Duration::from_secs(300);
 
 /// How long a process is believed to make its calls without a word.
 const BUDGET_LEASE: Duration = Duration::from_secs(60);
+/// How long a call waits for Redis each time it asks.
+const REDIS_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long Redis believes what it was told of a process that has said nothing since.
 const REDIS_LEASE: Duration = Duration::from_secs(15);
 /// A model of unknown size is as large as the largest that many providers have.
@@ -300,12 +302,13 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
 
     /// Where limits are shared. The address may hold a password.
     fn redis(&mut self) -> Option<Redis> {
+        let timeout = self.seconds("ALULA_REDIS_TIMEOUT_SECONDS", REDIS_TIMEOUT);
         let lease = self.seconds("ALULA_REDIS_LEASE_SECONDS", REDIS_LEASE);
         let url = self.text("REDIS_URL")?;
         let redis = Redis::new(&url);
         let wrong = |_| "REDIS_URL: expected redis://[USER][:PASSWORD@]HOST[:PORT][/DATABASE]";
         let redis = redis.map_err(|error| self.mistakes.push(wrong(error).to_owned())).ok()?;
-        Some(redis.lease(lease))
+        Some(redis.timeout(timeout).lease(lease))
     }
 
     fn budgets(&mut self) -> BudgetSettings {

@@ -36,6 +36,24 @@ struct Inner {
 }
 
 /// A call that is under way. Dropping it makes room for another one.
+///
+/// ```
+/// use alula_llm::{Concurrency, ConcurrencyPermit};
+///
+/// /// A stream keeps its permit until it ends.
+/// struct Stream {
+///     permit: ConcurrencyPermit,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let streams = Concurrency::new();
+/// let stream = streams.begin(5).await.map(|permit| Stream { permit });
+/// assert_eq!(streams.here(), 1);
+/// drop(stream);
+/// assert_eq!(streams.here(), 0);
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ConcurrencyPermit {
     inner: Arc<Inner>,

@@ -34,7 +34,11 @@ async fn endless() -> FakeProvider {
 fn two(setting: &Setting, redis: &Redis) -> (Alula, Alula) {
     let start = || {
         let start = setting.start().env("REDIS_URL", redis.url());
-        start.env("ALULA_REDIS_LEASE_SECONDS", LEASE.as_secs().to_string()).listen()
+        start
+            .env("ALULA_REDIS_LEASE_SECONDS", LEASE.as_secs().to_string())
+            // The machine may be busy with other tests.
+            .env("ALULA_REDIS_TIMEOUT_SECONDS", "10")
+            .listen()
     };
     (start(), start())
 }
