@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use crate::{
     client::{Answer, http},
     collector::Collector,
-    process::{Alula, Ended, NOBODY, serve},
+    keyed::{Keyed, Setting, keys, until},
+    postgres::Postgres,
+    process::{Alula, Ended, NOBODY, alula, serve},
+    redis::Redis,
     upstream::{STREAM_END, STREAM_HEAD, Upstream, answer, token},
 };
 
@@ -174,17 +177,145 @@ async fn no_canary_leaves_its_place() {
     }
 }
 
+/// A secret of webhooks, which is base64.
+fn webhook_secret() -> String {
+    let random = RandomState::new().hash_one("webhook");
+    format!("whsec_{CANARY}{random:016x}0123456789")
+}
+
+const PLAN: &str = "
+[plans.limited]
+requests_per_minute = 1_000
+tokens_per_minute = 1_000_000
+concurrent_streams = 10
+";
+
+/// A question that is answered later, at an address that is nobody's business.
+async fn defer(keyed: &Keyed<'_>, said: &Said, receiver: &Upstream) -> String {
+    let callback_url = format!("{}/hook?key={}", receiver.url(), canary("hook"));
+    let body = json!({"message": said.prompt, "callback_url": callback_url});
+    let request = http().post(keyed.alula.url("/chat")).bearer_auth(keyed.key).json(&body);
+    let accepted = Answer::of(request.header("prefer", "respond-async")).await;
+    accepted.is(202)["url"].as_str().unwrap().to_owned()
+}
+
+/// Jobs, webhooks, conversations, and what processes share.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_canary_leaves_its_place_where_answers_come_later_or_are_kept() {
+    let Some(mut redis) = Redis::start() else { return };
+    let (upstream, receiver) = (Upstream::start(), Upstream::start());
+    let folder = tempfile::tempdir().unwrap();
+    let said = Said { prompt: canary("prompt"), answer: canary("answer") };
+    // What a conversation keeps is in the database, and nowhere else.
+    let kept = "what-is-kept".to_owned();
+    let (provider_key, password) = (canary("provider-key"), canary("redis"));
+    redis.protect(&password);
+    let alula = Setting::new(&upstream.url(), PLAN)
+        .start()
+        .env("OPENAI_API_KEY", &provider_key)
+        .env("DATABASE_URL", format!("sqlite://{}/alula.db", folder.path().display()))
+        .env("REDIS_URL", redis.url_with(&password))
+        .env("ALULA_WEBHOOK_SECRET", webhook_secret())
+        .env("ALULA_WEBHOOK_ALLOW", "127.0.0.0/8")
+        .env("ALULA_ATTEMPTS", "1")
+        .env("ALULA_BREAKER_FAILURES", "0")
+        .env("ALULA_LOG", "trace,alula_llm::call=trace")
+        .listen();
+    let scopes = ["models", "admin"];
+    let wish = json!({"name": "a", "plan": "limited", "scopes": scopes});
+    let [key] = keys(&alula, [wish]).await;
+    let keyed = Keyed::new(&alula, &key);
+    let secrets = [CANARY.to_owned(), key.rsplit_once('-').unwrap().1.to_owned()];
+
+    let error = json!({"error": {"message": format!("{provider_key} is wrong")}});
+    for reply in [said.whole(), answer("401 Unauthorized", &error.to_string())] {
+        let job = defer(&keyed, &said, &receiver).await;
+        upstream.call().await.answer(&reply).await;
+        let told = receiver.call().await;
+        let (first, headers) = told.head.split_once("\r\n").unwrap();
+        assert!(first.contains("/hook?key=canary-hook"), "{first}");
+        assert_clean("a webhook", format!("{headers}{}", told.body).as_bytes(), &secrets);
+        told.answer(&answer("200 OK", "{}")).await;
+        let result = Answer::of(http().get(alula.url(&job)).bearer_auth(&key)).await;
+        assert_eq!(result.text.contains(&said.answer), reply == said.whole(), "{result:?}");
+        let text = format!("{result:?}").replace(&said.answer, "");
+        assert_clean("a job", text.as_bytes(), &secrets);
+    }
+
+    let wish = json!({"title": kept, "model": "openai/m", "system_prompt": kept});
+    let made = keyed.post("/conversations", &wish).await.is(201);
+    let messages = format!("/conversations/{}/messages", made["id"].as_str().unwrap());
+    let of_conversation = Said { prompt: kept.clone(), answer: kept.clone() };
+    let question = json!({"message": kept});
+    let answering = async { upstream.call().await.answer(&of_conversation.whole()).await };
+    tokio::join!(answering, keyed.post(&messages, &question)).1.is(200);
+    let body = json!({"model": "m", "stream": true,
+        "messages": [{"role": "user", "content": said.prompt}]});
+    let answering = async { upstream.call().await.answer(&said.stream()).await };
+    let streamed = tokio::join!(answering, keyed.post("/v1/chat/completions", &body)).1;
+    assert!(streamed.text.contains(&said.answer), "{streamed:?}");
+
+    let shared = redis.dump(&password);
+    let has = |text: &str| shared.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(has("alula:quota:key:"), "nothing is shared");
+    let never_shared = [&secrets[..], std::slice::from_ref(&kept)].concat();
+    assert_clean("Redis", &shared, &never_shared);
+    redis.kill();
+    let asked = async { upstream.call().await.answer(&said.whole()).await };
+    tokio::join!(asked, keyed.ask(10)).1.is(200);
+    // One that wants no password says so, and does not take it.
+    redis.restart();
+    alula.logged("Redis is still away");
+    for path in ["/metrics", "/health/ready", "/admin/keys", "/admin/usage"] {
+        let request = http().get(alula.url(path)).bearer_auth(&key);
+        let answered = Answer::of(request).await;
+        assert_eq!(answered.status, 200, "{path}");
+        assert_clean(path, format!("{answered:?}").as_bytes(), &never_shared);
+    }
+    assert_clean_log(&alula.end(), &never_shared);
+    for (name, bytes) in &files(folder.path()) {
+        assert_clean(name, bytes, &secrets);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_password_is_told_when_the_database_goes_away() {
+    let Some(mut postgres) = Postgres::start() else { return };
+    let secrets = [CANARY.to_owned()];
+    let url = postgres.url().replace("alula@", &format!("alula:{}@", canary("password")));
+    let alula = serve().env("DATABASE_URL", url).env("ALULA_LOG", "trace").listen();
+    alula.get("/health/ready").await.is(200);
+    postgres.kill();
+    until("it is not ready", async || alula.get("/health/ready").await.status == 503).await;
+    for path in ["/health/ready", "/conversations", "/admin/keys", "/admin/usage"] {
+        let answered = alula.get(path).await;
+        assert_eq!(answered.status, 503, "{path}: {answered:?}");
+        assert_clean(path, format!("{answered:?}").as_bytes(), &secrets);
+    }
+    assert_clean_log(&alula.end(), &secrets);
+}
+
 #[test]
 fn no_password_is_told_when_the_start_fails() {
     let secrets = [CANARY.to_owned()];
-    for url in [
-        "postgres://user:PASSWORD@127.0.0.1:1/db",
-        "postgres://user:PASSWORD@[/db",
-        "mysql://user:PASSWORD@x",
+    for (name, url) in [
+        ("DATABASE_URL", "postgres://user:PASSWORD@127.0.0.1:1/db"),
+        ("DATABASE_URL", "postgres://user:PASSWORD@[/db"),
+        ("DATABASE_URL", "mysql://user:PASSWORD@x"),
+        ("REDIS_URL", "redis://user:PASSWORD@[/0"),
+        ("REDIS_URL", "redis://user:PASSWORD@127.0.0.1:1/database"),
+        ("REDIS_URL", "rediss://user:PASSWORD@127.0.0.1:1/0"),
+        ("REDIS_URL", "mysql://user:PASSWORD@x"),
     ] {
         let url = url.replace("PASSWORD", &canary("password"));
-        let ended = serve().env("DATABASE_URL", url).env("ALULA_LOG", "trace").end();
-        assert_ne!(ended.code, Some(0), "{ended:?}");
-        assert_clean("the output", format!("{ended:?}").as_bytes(), &secrets);
+        for start in [serve(), alula(&["doctor", "--port", "0"])] {
+            let ended = start.env(name, &url).env("ALULA_LOG", "trace").end();
+            assert_ne!(ended.code, Some(0), "{url}: {ended:?}");
+            assert_clean("the output", format!("{ended:?}").as_bytes(), &secrets);
+        }
     }
+    let redis = format!("redis://:{}@127.0.0.1:1/0", canary("password"));
+    let ended = alula(&["doctor", "--port", "0"]).env("REDIS_URL", redis).end();
+    assert!(ended.stdout.contains("look at REDIS_URL"), "{ended:?}");
+    assert_clean("the output", format!("{ended:?}").as_bytes(), &secrets);
 }

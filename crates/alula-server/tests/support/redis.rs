@@ -56,6 +56,32 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Asks for a password from now on, until it is started again.
+    pub(crate) fn protect(&self, password: &str) {
+        self.run(&format!("CONFIG SET requirepass {password}\r\n"));
+    }
+
+    /// The same address with a password.
+    pub(crate) fn url_with(&self, password: &str) -> String {
+        format!("redis://:{password}@127.0.0.1:{}/0", self.port)
+    }
+
+    /// All that it holds, as it is on disk.
+    pub(crate) fn dump(&self, password: &str) -> Vec<u8> {
+        self.run(&format!("AUTH {password}\r\nCONFIG SET rdbcompression no\r\nSAVE\r\n"));
+        fs::read(self.dir.join("dump.rdb")).unwrap()
+    }
+
+    /// Runs commands, of which none fails.
+    fn run(&self, commands: &str) {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(format!("{commands}QUIT\r\n").as_bytes()).unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        assert!(answers.lines().all(|answer| answer == "+OK"), "{answers}");
+    }
+
     /// Kills it, and with it all that it knew.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
