@@ -16,8 +16,8 @@ impl Llm {
     /// The same, sending headers along with its calls, whatever is asked of which provider.
     ///
     /// They are asked for before each attempt and within its span, so that one of a trace names the
-    /// attempt. A header that a provider sets itself, or that comes with a [`RelayRequest`](crate::RelayRequest),
-    /// stays as it is. Answers from the cache ask for none.
+    /// attempt. A header that a provider sets itself, or that comes with a
+    /// [`RelayRequest`](crate::RelayRequest), stays as it is. Answers from the cache ask for none.
     ///
     /// ```
     /// use alula_llm::{ChatRequest, Llm, testing::FakeProvider};
