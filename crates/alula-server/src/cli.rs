@@ -70,8 +70,8 @@ Environment:
                                          goes by itself (0.1)
   ALULA_REDIS_LEASE_SECONDS              a process that is not heard of is gone, and its streams are
                                          over (15, 0.1 at least; the same for all processes)
-  ALULA_BUDGET_LEASE_SECONDS             a process that is not heard of is gone, and its calls are
-                                         charged to the budgets of their keys (60)
+  ALULA_BUDGET_LEASE_SECONDS             a process that is not heard of is gone, and what it had
+                                         set aside of budgets is charged to them (60)
   ALULA_UNKNOWN_PRICES                   whether keys with a budget may ask models without a price,
                                          as if they were free: allow or refuse (refuse)
   ALULA_UNKNOWN_MODEL_INPUT_TOKENS, ALULA_UNKNOWN_MODEL_OUTPUT_TOKENS

@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0003_budgets"),
     migration!("0004_conversations"),
     migration!("0005_idempotency"),
+    migration!("0006_slices"),
 ];
 
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.

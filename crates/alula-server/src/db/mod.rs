@@ -19,8 +19,10 @@ pub(crate) mod usage;
 
 use sqlx::{PgPool, SqlitePool};
 
+#[cfg(test)]
+pub(crate) use self::budgets::model as budget_model;
 pub(crate) use self::{
-    budgets::{Reservation, Spend},
+    budgets::{Answer, IDLE_SHARE, Report, Spend},
     connect::DatabaseUrl,
     conversations::{ConversationRow, MessageRow, Turn},
     error::DbError,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::future::join;
+use alula_llm::testing::FakeProvider;
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -50,12 +51,9 @@ async fn sixty_four_at_once_spend_no_more_than_there_is() {
     assert!((3_800..=5_000).contains(&spent), "{spent}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn processes_share_a_budget() {
-    let Some(postgres) = Postgres::start() else { return };
-    let fake = openai(COST).await;
-    let setting = Setting::new(&fake.url(), "");
-    let start = || setting.start().env("DATABASE_URL", postgres.url()).listen();
+/// Two processes over one database, which are asked at once until nothing is left.
+async fn share(setting: &Setting, fake: &FakeProvider, database: &str) {
+    let start = || setting.start().env("DATABASE_URL", database).listen();
     let (one, two) = (start(), start());
     let [key] = keys(&one, [wish(5_000)]).await;
     let (on_one, on_two) = (Keyed::new(&one, &key), Keyed::new(&two, &key));
@@ -66,6 +64,53 @@ async fn processes_share_a_budget() {
     join(ask_all(&on_one), ask_all(&on_two)).await;
     let spent = COST * fake.request_count() as u64;
     assert!((3_800..=5_000).contains(&spent), "{spent}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_share_a_budget() {
+    let Some(postgres) = Postgres::start() else { return };
+    let fake = openai(COST).await;
+    share(&Setting::new(&fake.url(), ""), &fake, &postgres.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_share_a_budget_in_a_file() {
+    let fake = openai(COST).await;
+    let setting = Setting::new(&fake.url(), "");
+    share(&setting, &fake, &setting.database()).await;
+}
+
+/// A trigger in the database counts them, and what was not spent is given back at the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_calls_are_a_few_transactions() {
+    const CALLS: u64 = 100;
+    let fake = openai(COST).await;
+    let setting = Setting::new(&fake.url(), "");
+    let alula = setting.start().listen();
+    let [key] = keys(&alula, [wish(100_000_000)]).await;
+    let pool = sqlx::SqlitePool::connect(&setting.database()).await.unwrap();
+    let count = "CREATE TABLE counted (n BIGINT); \
+                 CREATE TRIGGER counts AFTER UPDATE ON budget_spend WHEN old.spent <> new.spent \
+                 OR old.reserved <> new.reserved BEGIN INSERT INTO counted VALUES (1); END";
+    sqlx::raw_sql(count).execute(&pool).await.unwrap();
+    let keyed = Keyed::new(&alula, &key);
+    let started = Instant::now();
+    for _ in 0..CALLS / 20 {
+        assert_eq!(keyed.ask_at_once(20).await, 20);
+    }
+    let seconds = started.elapsed().as_secs();
+    let one = async |sql| -> u64 {
+        let (number,): (i64,) = sqlx::query_as(sql).fetch_one(&pool).await.unwrap();
+        number.try_into().unwrap()
+    };
+    let transactions = one("SELECT COUNT(*) FROM counted").await;
+    // A report each second, and a few to set aside enough for twenty at a time.
+    assert!((1..=20 + seconds).contains(&transactions), "{transactions} in {seconds} s");
+    assert_eq!(alula.end().code, Some(0));
+    assert_eq!(one("SELECT spent FROM budget_spend").await, CALLS * COST);
+    assert_eq!(one("SELECT reserved FROM budget_spend").await, 0);
+    assert_eq!(one("SELECT COUNT(*) FROM budget_reservations").await, 0);
+    pool.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +201,7 @@ async fn a_client_that_leaves_pays_the_most_that_its_call_can_cost() {
 /// How long a process is believed to make its calls without a word.
 const LEASE: Duration = Duration::from_secs(4);
 
-/// When the lease of the only call ends, since 1970.
+/// When the lease of the only slice ends, since 1970.
 async fn lease_end(postgres: &Postgres) -> Duration {
     let pool = sqlx::PgPool::connect(&postgres.url()).await.unwrap();
     let sql = "SELECT expires_at FROM budget_reservations";
@@ -190,12 +235,10 @@ async fn a_process_that_is_killed_leaves_its_calls_paid() {
     // Longer than the lease: a process that is there keeps it.
     let ends = lease_end(&postgres).await;
     until("a lease has passed", async || lease_end(&postgres).await >= ends + LEASE).await;
-    assert_eq!(two.count_logged("the process of a call is gone"), 0);
+    assert_eq!(two.count_logged("a process is gone"), 0);
     one.signal("KILL");
     drop((asking, call));
-    two.logged(
-        "the process of a call is gone: the budget is charged with the most that it may cost",
-    );
+    two.logged("the budget is charged with all that was set aside for its calls");
     let detail = on_two.ask(100).await.detail(429);
     assert!(detail.contains("$0.001") && detail.contains("$0.000000 set aside"), "{detail}");
 }
@@ -216,6 +259,11 @@ async fn without_the_database_nothing_is_spent_and_it_goes_on_when_it_is_back() 
     answer.is(503);
     assert_ne!(answer.header("retry-after"), "");
     with.post("/v1/chat/completions", &question()).await.is(503);
+    // Many at once wait for one answer that does not come, and not one after the other.
+    let many = Instant::now();
+    let answers = join_all((0..16).map(|_| with.ask(100))).await;
+    assert!(answers.iter().all(|answer| answer.status == 503), "{answers:?}");
+    assert!(many.elapsed() < Duration::from_secs(15), "{:?}", many.elapsed());
     without.ask(100).await.is(200);
     assert_eq!(fake.request_count(), 3);
     postgres.restart();

@@ -41,11 +41,15 @@ impl Setting {
     pub(crate) fn start(&self) -> Start {
         let file = self.dir.path().join("alula.toml");
         let start = alula(&["serve", "--port", "0", "--config", file.to_str().unwrap()]);
-        let database = format!("sqlite://{}", self.dir.path().join("alula.db").display());
         start
             .env("OPENAI_API_KEY", "sk-test")
             .env("OPENAI_BASE_URL", &self.openai)
-            .env("DATABASE_URL", database)
+            .env("DATABASE_URL", self.database())
+    }
+
+    /// Where that database is.
+    pub(crate) fn database(&self) -> String {
+        format!("sqlite://{}", self.dir.path().join("alula.db").display())
     }
 }
 

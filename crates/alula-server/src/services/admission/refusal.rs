@@ -103,7 +103,7 @@ fn exhausted(
     let money = |micros: i64| MicroUsd::new(u64::try_from(micros).unwrap_or_default());
     let message = format!(
         "the call may cost {most}, and the budget of the key is {} ({}), of which {} are spent and {} \
-         set aside for calls under way",
+         set aside for other calls",
         MicroUsd::new(budget.micro_usd),
         match budget.period.as_str() {
             "total" => "in total".to_owned(),

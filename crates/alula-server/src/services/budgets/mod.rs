@@ -1,28 +1,30 @@
 //! What keys may spend: set aside before a call, and settled after it.
 //!
-//! The database adds up, for all processes. Each call is a row there until it is settled; its
-//! process says every few seconds that it is still there. Whoever is not heard of within the lease is
-//! taken for gone, and its calls are charged with all that was set aside for them: the provider may
-//! have charged as much.
+//! The database adds up, for all processes. A process sets aside a [`Slice`] of a budget there, a row
+//! for itself, and pays calls from it in memory; what they cost is reported every second. It says
+//! again and again that it is still there. Whoever is not heard of within the lease is taken for
+//! gone, and all that it has set aside is charged: providers may have charged as much.
 
 mod period;
 mod settling;
+mod slice;
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicI64},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicI64},
     time::Duration,
 };
 
 use alula_llm::{CallRecord, CallSize, Llm, MicroUsd, ModelSize, Outcome};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
 pub(crate) use self::period::Span;
+use self::slice::{Reporter, Slice};
 use super::keys::Budget;
 use crate::{
-    db::{Db, DbError, Reservation, Spend},
+    db::{Answer, Db, DbError, Spend},
     time::Timestamp,
 };
 
@@ -46,11 +48,10 @@ struct Inner {
     settings: BudgetSettings,
     /// The name of this process.
     process: String,
-    /// The calls of this process that the database knows as under way, with what they cost once that
-    /// is known.
-    calls: Mutex<HashMap<Arc<str>, Option<u64>>>,
-    /// There is something to be settled.
-    news: Notify,
+    /// The slices of each key: one of each period that calls under way began in.
+    slices: RwLock<HashMap<Arc<str>, Vec<Arc<Slice>>>>,
+    /// A slice has more room than it may have.
+    excess: Notify,
     /// When periods that are over were forgotten last.
     forgot_at: AtomicI64,
 }
@@ -69,8 +70,8 @@ pub(crate) enum Refused {
 impl Budgets {
     pub(crate) fn new(db: Db, settings: BudgetSettings) -> Self {
         let process = Uuid::now_v7().simple().to_string();
-        let (calls, news, forgot_at) = (Mutex::default(), Notify::new(), AtomicI64::new(0));
-        Self(Arc::new(Inner { db, settings, process, calls, news, forgot_at }))
+        let (slices, excess, forgot_at) = (RwLock::default(), Notify::new(), AtomicI64::new(0));
+        Self(Arc::new(Inner { db, settings, process, slices, excess, forgot_at }))
     }
 
     /// Sets aside the most that a call may cost; nothing if that is nothing, or if nobody can be
@@ -94,35 +95,97 @@ impl Budgets {
             None if most.get() == 0 => return Ok(None),
             None => {}
         }
-        let now = Timestamp::now();
-        let period = Span::of(budget.period, now);
-        let id: Arc<str> = Uuid::now_v7().simple().to_string().into();
-        // It is known here first, so that it is given back if the caller leaves meanwhile.
-        self.0.calls().insert(id.clone(), None);
-        let hold = Hold { budgets: self.clone(), id: Some(id.clone()), most, size };
-        let reservation = Reservation {
-            id: &id,
-            process: &self.0.process,
-            key,
-            period: period.name(),
-            amount: signed(most.get()),
-            expires_at: self.0.expires_at(now),
-        };
-        match self.0.db.reserve(reservation, signed(budget.micro_usd)).await {
-            Ok(Ok(())) => Ok(Some(hold)),
-            Ok(Err(spend)) => {
-                hold.forget();
-                Err(Refused::Exhausted { most, budget, spend })
-            }
-            // Perhaps it was noted all the same; then it is given back.
-            Err(error) => Err(Refused::Away(error)),
-        }
+        let slice = self.0.pay(key, budget, most, Timestamp::now()).await?;
+        Ok(Some(Hold { budgets: self.clone(), slice: Some(slice), most, size }))
     }
 }
 
 impl Inner {
-    fn calls(&self) -> MutexGuard<'_, HashMap<Arc<str>, Option<u64>>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Pays the most that a call may cost. The database is asked if what is set aside is too little.
+    async fn pay(
+        &self,
+        key: &Arc<str>,
+        budget: Budget,
+        most: MicroUsd,
+        now: Timestamp,
+    ) -> Result<Arc<Slice>, Refused> {
+        let mut came = None;
+        loop {
+            let slice = self.slice(key, budget, now);
+            if slice.pay(most.get(), budget) {
+                return Ok(slice);
+            }
+            let came = *came.get_or_insert_with(Instant::now);
+            let mut failed_at = slice.asking.lock().await;
+            // Whoever was before may have got enough for this call as well, or have asked in vain.
+            if slice.pay(most.get(), budget) {
+                drop(failed_at);
+                return Ok(slice);
+            }
+            if failed_at.is_some_and(|moment| moment >= came) {
+                return Err(Refused::Away(DbError::TooSlow(came.elapsed())));
+            }
+            if slice.is_over() {
+                continue;
+            }
+            match self.ask(&slice, budget, most.get()).await {
+                Ok(Answer::Granted { .. }) => {
+                    drop(failed_at);
+                    return Ok(slice);
+                }
+                Ok(Answer::Refused(spend)) => {
+                    return Err(Refused::Exhausted { most, budget, spend });
+                }
+                Ok(Answer::Gone) => self.remove(&slice),
+                Err(error) => {
+                    *failed_at = Some(Instant::now());
+                    return Err(Refused::Away(error));
+                }
+            }
+        }
+    }
+
+    /// Asks the database to set aside what a call needs.
+    async fn ask(&self, slice: &Slice, budget: Budget, most: u64) -> Result<Answer, DbError> {
+        let report = slice.ask(most, budget, self.reporter(Timestamp::now()));
+        let answers = self.db.report(&[report]).await?;
+        let answer = answers.into_iter().next().unwrap_or(Answer::Gone);
+        slice.hear(&report, answer, Some(most));
+        Ok(answer)
+    }
+
+    /// What is set aside for a key now, which may be nothing yet.
+    fn slice(&self, key: &Arc<str>, budget: Budget, now: Timestamp) -> Arc<Slice> {
+        let is_it =
+            |slice: &&Arc<Slice>| slice.span.is_still(budget.period, now) && !slice.is_over();
+        let find = |of_key: &Vec<Arc<Slice>>| of_key.iter().find(is_it).cloned();
+        let slices = self.slices.read().unwrap_or_else(PoisonError::into_inner);
+        let found = slices.get(key).and_then(find);
+        drop(slices);
+        found.unwrap_or_else(|| {
+            let mut slices = self.slices.write().unwrap_or_else(PoisonError::into_inner);
+            let of_key = slices.entry(key.clone()).or_default();
+            find(of_key).unwrap_or_else(|| {
+                let slice = Arc::new(Slice::new(key.clone(), Span::of(budget.period, now)));
+                of_key.push(slice.clone());
+                slice
+            })
+        })
+    }
+
+    /// Forgets a slice that is over.
+    fn remove(&self, slice: &Arc<Slice>) {
+        let mut slices = self.slices.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_key) = slices.get_mut(&slice.key) {
+            of_key.retain(|other| !Arc::ptr_eq(other, slice));
+            if of_key.is_empty() {
+                slices.remove(&slice.key);
+            }
+        }
+    }
+
+    fn reporter(&self, now: Timestamp) -> Reporter<'_> {
+        Reporter { process: &self.process, expires_at: self.expires_at(now) }
     }
 
     fn expires_at(&self, now: Timestamp) -> i64 {
@@ -141,8 +204,8 @@ impl fmt::Debug for Inner {
 #[derive(Debug)]
 pub(crate) struct Hold {
     budgets: Budgets,
-    /// Nothing once it is settled.
-    id: Option<Arc<str>>,
+    /// What it was paid from; nothing once it is settled.
+    slice: Option<Arc<Slice>>,
     most: MicroUsd,
     size: CallSize,
 }
@@ -195,19 +258,11 @@ impl Hold {
         llm.cost_ceiling(&format!("{provider}/{model}"), &size, unknown).unwrap_or(self.most)
     }
 
-    /// Forgets it: the database does not know it.
-    fn forget(mut self) {
-        if let Some(id) = self.id.take() {
-            self.budgets.0.calls().remove(&id);
-        }
-    }
-
     fn end(&mut self, cost: u64) {
-        let Some(id) = self.id.take() else { return };
-        if let Some(known) = self.budgets.0.calls().get_mut(&id) {
-            *known = Some(cost);
+        let Some(slice) = self.slice.take() else { return };
+        if slice.end(self.most.get(), cost) {
+            self.budgets.0.excess.notify_one();
         }
-        self.budgets.0.news.notify_one();
     }
 }
 

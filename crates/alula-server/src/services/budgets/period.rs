@@ -7,6 +7,7 @@ use crate::{services::keys::Period, time::Timestamp};
 /// The day or the month that a moment is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Span {
+    period: Period,
     name: String,
     /// The first moment after it, in milliseconds since 1970; nothing if it does not end.
     end: Option<i64>,
@@ -19,10 +20,11 @@ impl Span {
         let (form, next) = match period {
             Period::Day => ("%Y-%m-%d", date.checked_add(1.day())),
             Period::Month => ("%Y-%m", date.first_of_month().checked_add(1.month())),
-            Period::Total => return Self { name: "total".to_owned(), end: None },
+            Period::Total => return Self { period, name: "total".to_owned(), end: None },
         };
         let end = next.and_then(|next| TimeZone::UTC.to_timestamp(next.at(0, 0, 0, 0)));
         Self {
+            period,
             name: date.strftime(form).to_string(),
             end: end.ok().map(|end| end.as_millisecond()),
         }
@@ -31,6 +33,16 @@ impl Span {
     /// Its name in the database.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is such a period, and not over at a moment.
+    pub(crate) fn is_still(&self, period: Period, moment: Timestamp) -> bool {
+        self.period == period && !self.is_over(moment)
+    }
+
+    /// Whether it is over at a moment.
+    pub(crate) fn is_over(&self, moment: Timestamp) -> bool {
+        self.end.is_some_and(|end| end <= moment.as_millis())
     }
 
     /// Seconds until it is over, rounded up.

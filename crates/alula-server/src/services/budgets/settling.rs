@@ -1,17 +1,34 @@
-//! What is done behind the back of calls: settling them, and looking after leases.
+//! What is done behind the back of calls: reporting what they cost, giving back what they do not
+//! need, and looking after leases.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::{
+    sync::MutexGuard,
+    time::{Instant, sleep, timeout_at},
+};
 
-use super::{Budgets, Span, signed};
-use crate::{db::DbError, services::keys::Period, time::Timestamp};
+use super::{
+    Budgets, Inner, Span,
+    slice::{Due, Slice},
+};
+use crate::{
+    db::{DbError, Report},
+    services::keys::Period,
+    time::Timestamp,
+};
 
-/// The most calls in one transaction.
-const BATCH_MAX: usize = 200;
+/// How often what calls cost is reported.
+const PAUSE: Duration = Duration::from_secs(1);
+/// What slices have too much is given back together with what comes in so short a time.
+const GATHER: Duration = Duration::from_millis(20);
+/// The most slices in one transaction, which keeps their keys from other processes meanwhile.
+const BATCH_MAX: usize = 20;
+/// The most slices that are charged at a time.
+const LAPSED_MAX: i64 = 200;
 /// How long to wait after a failure.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a process that was taken for gone may come back and say what its calls cost.
@@ -27,21 +44,30 @@ impl Budgets {
     pub(crate) async fn run(self) {
         // Two chances are missed before the lease is over.
         let pause = self.0.settings.lease / 3;
-        let mut next = Instant::now();
+        let (mut next, mut next_look) = (Instant::now(), Instant::now());
         let mut was_away = false;
         loop {
-            let woken = self.has_news_before(next).await;
-            let done = match woken {
-                true => self.settle_all().await,
-                false => self.look_after_leases().await,
+            let woken = self.has_excess_before(next).await;
+            let is_look = Instant::now() >= next_look;
+            let done = match (is_look, woken) {
+                (true, _) => self.look_after_leases().await,
+                (false, false) => self.report(Due::News).await,
+                (false, true) => {
+                    sleep(GATHER).await;
+                    self.report(Due::Excess).await
+                }
             };
+            let now = Instant::now();
             match done {
                 Ok(()) => {
                     if std::mem::take(&mut was_away) {
                         tracing::info!("what calls cost is settled again");
                     }
-                    if !woken {
-                        next = Instant::now() + pause;
+                    if is_look {
+                        next_look = now + pause;
+                    }
+                    if is_look || !woken {
+                        next = now + PAUSE.min(pause);
                     }
                 }
                 Err(error) => {
@@ -49,25 +75,24 @@ impl Budgets {
                         tracing::warn!(%error, "what calls cost cannot be settled yet");
                     }
                     sleep(RETRY).await;
-                    next = Instant::now();
+                    (next, next_look) = (now, now);
                 }
             }
         }
     }
 
-    /// Waits for something to be settled until it is time to look after leases, which are not kept
+    /// Waits for something to be given back until it is time to report all, which is not kept
     /// waiting by calls that end all the time.
-    pub(super) async fn has_news_before(&self, next: Instant) -> bool {
-        Instant::now() < next && timeout_at(next, self.0.news.notified()).await.is_ok()
+    pub(super) async fn has_excess_before(&self, next: Instant) -> bool {
+        Instant::now() < next && timeout_at(next, self.0.excess.notified()).await.is_ok()
     }
 
     /// Settles what is left, when no call is made any more.
     pub(crate) async fn close(&self) {
         let ends = Instant::now() + CLOSE_MAX;
-        while let Err(error) = self.settle_all().await {
+        while let Err(error) = self.report(Due::End).await {
             if Instant::now() + RETRY > ends {
-                let calls = self.0.calls().len();
-                tracing::warn!(%error, calls, "the budgets are charged with the most that calls cost");
+                tracing::warn!(%error, "the budgets are charged with all that was set aside");
                 return;
             }
             sleep(RETRY).await;
@@ -75,20 +100,18 @@ impl Budgets {
     }
 
     pub(super) async fn look_after_leases(&self) -> Result<(), DbError> {
-        // Those that could not be settled before.
-        self.settle_all().await?;
+        self.report(Due::News).await?;
         let inner = &*self.0;
         let now = Timestamp::now();
         inner.db.renew(&inner.process, inner.expires_at(now)).await?;
-        self.give_back_strays().await?;
         let now = now.as_millis();
-        for lapsed in inner.db.charge_lapsed(now, signed(BATCH_MAX as u64)).await? {
+        for lapsed in inner.db.charge_lapsed(now, LAPSED_MAX).await? {
             let (key, period, micro_usd) = (lapsed.key, lapsed.period, lapsed.amount);
             tracing::warn!(
                 key,
                 period,
                 micro_usd,
-                "the process of a call is gone: the budget is charged with the most that it may cost"
+                "a process is gone: the budget is charged with all that was set aside for its calls"
             );
         }
         inner.db.forget_charged(now.saturating_sub(CHARGED_KEPT_MILLIS)).await?;
@@ -106,36 +129,47 @@ impl Budgets {
         Ok(())
     }
 
-    /// Gives back what was set aside for callers who left at that very moment: the database may have
-    /// noted it after it was asked to forget it.
-    async fn give_back_strays(&self) -> Result<(), DbError> {
-        let noted = self.0.db.reservations_of(&self.0.process).await?;
-        let is_stray = |id: &&String| !self.0.calls().contains_key(id.as_str());
-        let strays: Vec<_> = noted.iter().filter(is_stray).map(|id| (id.as_str(), 0)).collect();
-        for batch in strays.chunks(BATCH_MAX) {
-            self.0.db.settle(batch).await?;
+    /// Reports the slices that it is time for, but for those that calls ask for just now.
+    pub(super) async fn report(&self, due: Due) -> Result<(), DbError> {
+        for batch in self.0.sorted(due).chunks(BATCH_MAX) {
+            self.0.report_batch(batch, due).await?;
         }
         Ok(())
     }
+}
 
-    /// Settles all calls whose cost is known.
-    pub(super) async fn settle_all(&self) -> Result<(), DbError> {
-        let ended = self.ended();
-        for batch in ended.chunks(BATCH_MAX) {
-            let costs: Vec<_> = batch.iter().map(|(id, cost)| (&**id, signed(*cost))).collect();
-            self.0.db.settle(&costs).await?;
-            let mut calls = self.0.calls();
-            for (id, _) in batch {
-                calls.remove(id);
+impl Inner {
+    /// Those slices that may be due, in the order in which they are reported.
+    fn sorted(&self, due: Due) -> Vec<Arc<Slice>> {
+        let slices = self.slices.read().unwrap_or_else(PoisonError::into_inner);
+        let may_be = |slice: &&Arc<Slice>| due != Due::Excess || slice.has_excess();
+        let mut sorted: Vec<_> = slices.values().flatten().filter(may_be).cloned().collect();
+        drop(slices);
+        sorted.sort_by(|a, b| (&a.key, a.span.name()).cmp(&(&b.key, b.span.name())));
+        sorted
+    }
+
+    async fn report_batch(&self, batch: &[Arc<Slice>], due: Due) -> Result<(), DbError> {
+        let now = Timestamp::now();
+        let mut turns: Vec<(&Arc<Slice>, MutexGuard<'_, _>)> = Vec::new();
+        let mut reports: Vec<Report<'_>> = Vec::new();
+        for slice in batch {
+            let Ok(turn) = slice.asking.try_lock() else { continue };
+            let Some(report) = slice.tell(due, now, self.reporter(now)) else { continue };
+            turns.push((slice, turn));
+            reports.push(report);
+        }
+        if reports.is_empty() {
+            return Ok(());
+        }
+        let answers = self.db.report(&reports).await?;
+        for (((slice, turn), report), answer) in turns.into_iter().zip(&reports).zip(answers) {
+            slice.hear(report, answer, None);
+            if slice.is_over() {
+                self.remove(slice);
             }
+            drop(turn);
         }
         Ok(())
-    }
-
-    /// The calls whose cost is known, with it.
-    fn ended(&self) -> Vec<(Arc<str>, u64)> {
-        let calls = self.0.calls();
-        let cost = |(id, cost): (&Arc<str>, &Option<u64>)| Some((id.clone(), (*cost)?));
-        calls.iter().filter_map(cost).collect()
     }
 }

@@ -1,3 +1,7 @@
+mod processes;
+
+use std::sync::Mutex;
+
 use alula_llm::{
     ChatRequest, Prices, Route,
     testing::{FakeModel, Fault},
@@ -5,9 +9,9 @@ use alula_llm::{
 use futures_util::{StreamExt as _, future::join_all};
 use tokio::time::Instant;
 
-use super::*;
+use super::{slice::Due, *};
 use crate::{
-    db::{DatabaseUrl, testing::on_each},
+    db::{DatabaseUrl, Report, testing::on_each},
     services::keys::Period,
 };
 
@@ -68,7 +72,7 @@ impl Tested {
     }
 
     async fn spend(&self) -> Spend {
-        self.budgets.settle_all().await.unwrap();
+        self.budgets.report(Due::End).await.unwrap();
         self.budgets.0.db.spend("k", "total").await.unwrap()
     }
 
@@ -189,23 +193,24 @@ async fn periods_that_are_long_over_are_forgotten() {
     let db = &tested.budgets.0.db;
     let now = Span::of(Period::Day, Timestamp::now());
     for period in ["2020-02-29", now.name()] {
-        let process = &tested.budgets.0.process;
-        let call = Reservation { id: period, process, key: "k", period, amount: 5, expires_at: 0 };
-        db.reserve(call, 9).await.unwrap().unwrap();
-        db.settle(&[(period, 5)]).await.unwrap();
+        let slice = Slice::new("k".into(), Span::of(Period::Total, Timestamp::now()));
+        let question = slice.ask(5, budget(9), tested.budgets.0.reporter(Timestamp::now()));
+        let asked = Report { period, ..question };
+        let told = Report { spent: 5, needs: 0, is_last: true, ..asked };
+        db.report(&[asked, told]).await.unwrap();
     }
     tested.budgets.look_after_leases().await.unwrap();
     assert_eq!(db.spend("k", "2020-02-29").await.unwrap(), Spend::default());
     assert_eq!(db.spend("k", now.name()).await.unwrap(), Spend { spent: 5, reserved: 0 });
 }
 
-/// However many calls end, leases are looked after.
+/// However many calls end, all slices are reported.
 #[tokio::test]
-async fn calls_that_end_all_the_time_do_not_keep_leases_waiting() {
+async fn calls_that_end_all_the_time_do_not_keep_reports_waiting() {
     let Tested { budgets, .. } = Tested::new(&FakeModel::new()).await;
-    budgets.0.news.notify_one();
-    assert!(!budgets.has_news_before(Instant::now()).await);
-    assert!(budgets.has_news_before(Instant::now() + Duration::from_secs(60)).await);
+    budgets.0.excess.notify_one();
+    assert!(!budgets.has_excess_before(Instant::now()).await);
+    assert!(budgets.has_excess_before(Instant::now() + Duration::from_secs(60)).await);
 }
 
 /// Two processes over one database, with a call of each under way at the end.
@@ -223,7 +228,7 @@ async fn processes_share_a_budget() {
         assert!((5..=6).contains(&held.len()), "{}", held.len());
         drop(held);
         for process in &processes {
-            process.settle_all().await?;
+            process.report(Due::End).await?;
         }
         assert_eq!(db.spend("k", "total").await?, Spend::default());
         Ok(())
@@ -247,13 +252,29 @@ async fn who_leaves_while_money_is_set_aside_leaves_nothing_behind() {
                 tokio::task::yield_now().await;
             }
         }
-        budgets.settle_all().await?;
-        // What was noted after it was given back.
-        while db.spend("k", "total").await? != Spend::default() {
-            budgets.look_after_leases().await?;
-        }
-        assert!(budgets.0.calls().is_empty());
+        budgets.report(Due::End).await?;
+        assert_eq!(db.spend("k", "total").await?, Spend::default());
+        assert!(budgets.0.slices.read().unwrap().is_empty());
         Ok(())
     })
     .await;
+}
+
+/// A database that is away keeps many who wait no longer than one.
+#[tokio::test]
+async fn who_waits_while_another_asks_in_vain_does_not_ask_as_well() {
+    let Tested { budgets, key, .. } = Tested::new(&FakeModel::new()).await;
+    let (budget, now) = (budget(10), Timestamp::now());
+    let pay = || budgets.0.pay(&key, budget, MicroUsd::new(1), now);
+    let slice = budgets.0.slice(&key, budget, now);
+    let mut failed_at = slice.asking.lock().await;
+    let mut waiting = join_all((0..8).map(|_| pay()));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    *failed_at = Some(Instant::now());
+    drop(failed_at);
+    for refused in waiting.await {
+        assert!(matches!(refused, Err(Refused::Away(DbError::TooSlow(_)))), "{refused:?}");
+    }
+    // Who comes later asks.
+    assert!(pay().await.is_ok());
 }
