@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod deny;
 mod differential;
 mod features;
 mod fuzz;

@@ -9,7 +9,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    differential, features, fuzz, process, tally::Tally, tidy, tools::Tools, workspace::Workspace,
+    deny, differential, features, fuzz, process, tally::Tally, tidy, tools::Tools,
+    workspace::Workspace,
 };
 
 /// Seconds for each fuzz target: enough to see that it works.
@@ -43,6 +44,7 @@ fn check(steps: &mut Steps, workspace: &Workspace, tools: &Tools, tally: &mut Ta
         process::run(cargo(&["clippy"]).args(everything).args(["--", "-D", "warnings"]))
     })?;
     steps.run("tidy", || tidy::check(workspace))?;
+    steps.run("supply chain", || deny::check(workspace))?;
     steps.run("tests", || {
         let mut command = cargo(tests_command());
         command.args(["--workspace", "--all-features"]);

@@ -19,9 +19,6 @@ const BUDGETS: &[Budget] = &[
     Budget { package: "alula-server", edges: "normal,build,dev", packages_max: 350 },
 ];
 
-/// Packages that are not built, nor linked: one TLS stack, rustls on ring.
-const BANNED: &[&str] = &["aws-lc-rs", "aws-lc-sys", "openssl", "openssl-sys", "native-tls"];
-
 /// Counts the packages that cargo would build, with the default features.
 pub(super) fn check_trees(root: &Path) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
@@ -52,27 +49,9 @@ fn packages(tree: &str) -> BTreeSet<(&str, &str)> {
     lines.filter_map(|mut words| Some((words.next()?, words.next()?))).collect()
 }
 
-pub(super) fn check_lock(lock: &str) -> Vec<Finding> {
-    let names = lock.lines().zip(1..).filter_map(|(line, number)| {
-        let name = line.strip_prefix("name = \"")?.strip_suffix('"')?;
-        Some((name, number))
-    });
-    names
-        .filter(|(name, _)| BANNED.contains(name))
-        .map(|(name, number)| {
-            let advice = format!(
-                "turn off the feature that brings `{name}` (see `cargo tree -i {name}`): \
-                 rustls runs on ring"
-            );
-            Finding::new("Cargo.lock", number, "tls", advice)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::places;
 
     const TREE: &str = "\
 alula v0.1.0 (crates/alula)
@@ -94,12 +73,5 @@ syn v3.0.10
         assert_eq!(check_tree(&budget(5), TREE), None);
         let finding = check_tree(&budget(4), TREE).unwrap();
         assert!(finding.advice.starts_with("`alula` is built from 5 packages, its budget is 4"));
-    }
-
-    #[test]
-    fn a_second_tls_stack_is_found() {
-        let lock = "[[package]]\nname = \"ring\"\n\n[[package]]\nname = \"aws-lc-sys\"\n";
-        assert_eq!(places(&check_lock(lock)), ["Cargo.lock:5 tls"]);
-        assert_eq!(check_lock("name = \"openssl-probe\""), []);
     }
 }

@@ -16,6 +16,7 @@ mod layout;
 mod prices;
 mod size;
 mod source;
+mod supply;
 mod words;
 
 use std::{fmt, fs};
@@ -46,7 +47,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     findings.extend(examples::check(&sources));
     findings.extend(prices::check(&sources, today));
     findings.extend(cassettes::check(&Source::load_recordings(&workspace.root)?, today));
-    findings.extend(budget::check_lock(&lock));
+    findings.extend(supply::check(&workspace.root, &lock)?);
     findings.extend(budget::check_trees(&workspace.root)?);
 
     for finding in &findings {
