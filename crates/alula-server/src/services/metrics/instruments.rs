@@ -77,7 +77,8 @@ impl Histogram {
         let Buckets { bounds, counts, sum_nanos } = &*self.0;
         let comma = if labels.is_empty() { "" } else { "," };
         let mut count = 0;
-        let ends = bounds.iter().map(|bound| bound.to_string());
+        // As OpenMetrics has it: `1.0`, and not `1`.
+        let ends = bounds.iter().map(|bound| format!("{bound:?}"));
         for (end, more) in ends.chain(["+Inf".to_owned()]).zip(counts) {
             count += more.load(Relaxed);
             let _ = writeln!(text, "{name}_bucket{{{labels}{comma}le=\"{end}\"}} {count}");
@@ -109,7 +110,7 @@ mod tests {
         let mut text = String::new();
         histogram.write(&mut text, "h", "a=\"b\"");
         let expected = "h_bucket{a=\"b\",le=\"0.1\"} 2\n\
-                        h_bucket{a=\"b\",le=\"1\"} 3\n\
+                        h_bucket{a=\"b\",le=\"1.0\"} 3\n\
                         h_bucket{a=\"b\",le=\"+Inf\"} 4\n\
                         h_sum{a=\"b\"} 5.65\n\
                         h_count{a=\"b\"} 4\n";

@@ -12,6 +12,7 @@
 //! come from clients, [`Series`] bounds their number.
 
 mod beside;
+mod format;
 mod http;
 mod instruments;
 mod llm;
@@ -24,6 +25,7 @@ use alula::serve::OpenConnections;
 
 pub(crate) use self::{
     beside::{Exhausted, count_refusal, watch_jobs, watch_ledger},
+    format::Format,
     http::{Ended, HttpMetrics},
     llm::LlmMetrics,
     peers::{everything, forget, share},

@@ -6,7 +6,7 @@ mod recordings;
 mod script;
 
 use alula_llm::testing::FakeProvider;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::{
     program::Language,
@@ -159,6 +159,21 @@ async fn keys_are_shown(language: &Language, file: &str, providers: &Providers) 
     let key = store.key(&[]);
     let alula = store.over(providers.serve()).listen();
     language.run(file, &alula, &[&key], &[]).await;
+}
+
+/// The metrics are what Prometheus reads, of one process and of several.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_parsers_of_prometheus_read_the_metrics() {
+    let Some(python) = Language::python("prometheus_client") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    for workers in ["1", "2"] {
+        let alula = process::alula(&["serve", "--port", "0", "--workers", workers])
+            .env("DATABASE_URL", format!("sqlite://{}/{workers}.db", dir.path().display()))
+            .env("TMPDIR", dir.path())
+            .listen();
+        alula.post("/chat", &json!({"message": "Hi"})).await.is(200);
+        python.run("reads_metrics.py", &alula, &[workers], &[]).await;
+    }
 }
 
 /// A program of the README, for a server elsewhere.
