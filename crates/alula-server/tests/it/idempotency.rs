@@ -1,5 +1,7 @@
 //! `Idempotency-Key`: what is asked again is answered again, and executed once.
 
+mod killed;
+
 use std::time::{Duration, Instant};
 
 use alula_llm::testing::{FakeProvider, Fault};
@@ -11,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     client::{Answer, http},
+    keyed::until,
     postgres::Postgres,
     process::{Alula, PATIENCE, Start, serve_openai},
     upstream::{STREAM_END, STREAM_HEAD, Upstream, answer, token},
