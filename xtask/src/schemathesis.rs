@@ -2,7 +2,8 @@
 //! is not ours sees it.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    fs,
+    io::{self, BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -14,6 +15,9 @@ use crate::{process, python::Environment, workspace::Workspace};
 /// Cases for each operation unless `--cases` says otherwise.
 const CASES: u32 = 1_000;
 
+/// Cases for each operation of the server in `cargo xtask test`.
+const CASES_OF_TESTS: u32 = 5;
+
 /// The choices of one run are those of every other.
 const SEED: &str = "1";
 
@@ -21,7 +25,7 @@ const SEED: &str = "1";
 struct App {
     name: &'static str,
     /// Starts it on a free port that it prints.
-    start: fn(&Workspace) -> Result<Command>,
+    start: fn(&Workspace) -> Result<Start>,
     /// The paths below which it has documents.
     below: &'static [&'static str],
 }
@@ -50,32 +54,66 @@ const EXAMPLES: &[&str] = &[
     "/uploads",
 ];
 
+/// How an application is started.
+struct Start {
+    command: Command,
+    /// What it takes as a bearer, beside the credentials in its file.
+    key: Option<String>,
+}
+
+impl From<Command> for Start {
+    fn from(command: Command) -> Self {
+        Self { command, key: None }
+    }
+}
+
 /// All of them behind one address.
-fn examples(workspace: &Workspace) -> Result<Command> {
+fn examples(workspace: &Workspace) -> Result<Start> {
     let gallery = ["build", "--package", "examples", "--bin", "gallery"];
     process::run(process::cargo(&workspace.root).args(gallery))?;
-    Ok(Command::new(workspace.target.join("debug/gallery")))
+    Ok(Command::new(workspace.target.join("debug/gallery")).into())
 }
 
 /// The twin of a FastAPI application, with one of everything; JSON is strict, as the document says.
-fn twin(workspace: &Workspace) -> Result<Command> {
+fn twin(workspace: &Workspace) -> Result<Start> {
     let mut command = Command::new(process::build_example(workspace, "alula", "differential")?);
     command.arg("--strict");
-    Ok(command)
+    Ok(command.into())
 }
 
-/// The binary `alula`, as a demo.
-fn server(workspace: &Workspace) -> Result<Command> {
+/// The binary `alula`, as a demo, for callers with a key.
+fn server(workspace: &Workspace) -> Result<Start> {
     process::run(process::cargo(&workspace.root).args(["build", "--package", "alula-server"]))?;
-    let mut command = Command::new(workspace.target.join("debug/alula"));
-    command.args(["serve", "--port", "0"]).env("ALULA_LOG", "off");
-    for provider in ["OPENAI", "ANTHROPIC", "GEMINI", "GOOGLE"] {
-        command.env_remove(format!("{provider}_API_KEY"));
-        command.env_remove(format!("{provider}_BASE_URL"));
+    built_server(workspace)
+}
+
+/// The same as it was built before.
+fn built_server(workspace: &Workspace) -> Result<Start> {
+    let folder = workspace.target.join("schemathesis/server");
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).context("cannot remove the database of the last run");
+        }
+        _ => {}
     }
-    // No Ollama is found where nothing can listen.
-    command.env("OLLAMA_HOST", "127.0.0.1:9");
-    Ok(command)
+    fs::create_dir_all(&folder).context("cannot make a directory")?;
+    let alula = || {
+        let mut command = Command::new(workspace.target.join("debug/alula"));
+        for provider in ["OPENAI", "ANTHROPIC", "GEMINI", "GOOGLE"] {
+            command.env_remove(format!("{provider}_API_KEY"));
+            command.env_remove(format!("{provider}_BASE_URL"));
+        }
+        // No Ollama is found where nothing can listen.
+        command.env("OLLAMA_HOST", "127.0.0.1:9").env("ALULA_LOG", "off").current_dir(&folder);
+        command.env("DATABASE_URL", "sqlite://alula.db");
+        command
+    };
+    // The limits of plans are for others than this.
+    let options = ["--name", "schemathesis", "--scopes", "models,admin", "--plan", "unlimited"];
+    let key = process::output(alula().args(["keys", "create"]).args(options))?.trim().to_owned();
+    let mut command = alula();
+    command.args(["serve", "--port", "0"]);
+    Ok(Start { command, key: Some(key) })
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -98,21 +136,53 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let workspace = Workspace::load()?;
     let python = Environment::new(&workspace, "schemathesis").install()?;
     let apps = APPS.iter().filter(|app| chosen.is_empty() || chosen.contains(&app.name));
-    apps.into_iter().try_for_each(|app| test(&workspace, &python, app, cases))
+    apps.into_iter().try_for_each(|app| test(&workspace, &python, app, &Phases::all(cases)))
 }
 
-fn test(workspace: &Workspace, python: &Path, app: &App, cases: u32) -> Result<()> {
-    let server = Server::start((app.start)(workspace)?)?;
+/// Tests the server with a few cases, if the tool is there or may be installed. Its own tests have
+/// built it.
+pub(crate) fn check(workspace: &Workspace, install: bool) -> Result<()> {
+    let environment = Environment::new(workspace, "schemathesis");
+    let python = if install { Some(environment.install()?) } else { environment.find() };
+    let Some(python) = python else {
+        println!("skipped: schemathesis is not installed; `cargo xtask schemathesis` does it");
+        return Ok(());
+    };
+    let server = App { name: "server", start: built_server, below: &[""] };
+    // What follows links from answer to answer takes longer.
+    let phases = Phases { names: "examples,coverage,fuzzing", cases: CASES_OF_TESTS };
+    test(workspace, &python, &server, &phases)
+}
+
+/// What is tried.
+struct Phases {
+    names: &'static str,
+    cases: u32,
+}
+
+impl Phases {
+    fn all(cases: u32) -> Self {
+        Self { names: "examples,coverage,fuzzing,stateful", cases }
+    }
+}
+
+fn test(workspace: &Workspace, python: &Path, app: &App, phases: &Phases) -> Result<()> {
+    let Start { command, key } = (app.start)(workspace)?;
+    let server = Server::start(command)?;
+    let Phases { names, cases } = phases;
     let config = format!("xtask/python/schemathesis/{}.toml", app.name);
     // It keeps a database of examples where it runs.
     let work = workspace.target.join("schemathesis");
-    std::fs::create_dir_all(&work).context("cannot make a directory")?;
+    fs::create_dir_all(&work).context("cannot make a directory")?;
     for below in app.below {
         println!("{}{below}: {cases} cases for each operation", app.name);
         let mut command = Command::new(python.with_file_name("st"));
         command.current_dir(&work).arg("--config-file").arg(workspace.root.join(&config));
         command.arg("run").arg(format!("{}{below}/openapi.json", server.url));
-        command.args(["--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"]);
+        command.args(["--phases", names, "--mode", "all"]);
+        if let Some(key) = &key {
+            command.args(["--header", &format!("Authorization: Bearer {key}")]);
+        }
         command.args(["--seed", SEED, "--max-examples"]).arg(cases.to_string());
         process::run(&mut command)?;
     }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    deny, differential, features, fuzz, process, tally::Tally, tidy, tools::Tools,
+    deny, differential, features, fuzz, process, schemathesis, tally::Tally, tidy, tools::Tools,
     workspace::Workspace,
 };
 
@@ -60,6 +60,7 @@ fn check(steps: &mut Steps, workspace: &Workspace, tools: &Tools, tally: &mut Ta
 /// What `--quick` leaves out.
 fn check_thoroughly(steps: &mut Steps, workspace: &Workspace, install: bool) -> Result<()> {
     steps.run("differential", || differential::check(workspace, install))?;
+    steps.run("schemathesis", || schemathesis::check(workspace, install))?;
     steps.run("fuzz", || fuzz::check(workspace, install, FUZZ_SECONDS))?;
     steps.run("features", || features::check(workspace))?;
     steps.run("documentation", || {

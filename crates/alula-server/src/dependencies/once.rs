@@ -154,6 +154,7 @@ impl Input for Presented {
         let refusals = [
             (HttpError::conflict("…"), "The first request with this Idempotency-Key still runs."),
             (HttpError::new(410, "…"), "Its answer was too large to be kept."),
+            (HttpError::new(422, "…"), "The Idempotency-Key was used for another request."),
         ];
         for (error, description) in &refusals {
             operation.error(error, description);

@@ -10,7 +10,7 @@ use crate::{
     },
     services::usage::{
         csv,
-        report::{self, Part, UsageCall, UsageLine, UsageSums, Wanted},
+        report::{self, Mistake, Part, UsageCall, UsageLine, UsageSums, Wanted},
     },
     time::Timestamp,
 };
@@ -24,7 +24,8 @@ const CALLS_MAX: u32 = 1_000;
 
 /// The routes of this module.
 pub(super) fn routes() -> Vec<Route> {
-    routes![usage, usage_calls]
+    let routes = routes![usage, usage_calls].into_iter();
+    routes.map(|route| route.responses::<Mistake>()).collect()
 }
 
 /// How calls are added up.

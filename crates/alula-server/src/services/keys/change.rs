@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use alula::{ApiError, HttpError, Secret};
+use alula::{ApiError, HttpError, Operation, Secret};
 
 use super::{KeyChange, KeyId, KeyRecord, KeyWish, NewKey, Plans, secret::NoRandomness};
 use crate::{
@@ -71,6 +71,10 @@ impl ApiError for KeyError {
             Self::Db(error) => return error.into_http(),
         };
         HttpError::new(status, self.to_string())
+    }
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.error(&Self::Nothing.into_http(), "It asks for a key that cannot be.");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use alula::{HttpError, Validate};
+use alula::{ApiError, HttpError, Operation, Validate};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,16 @@ impl From<Mistake> for HttpError {
     }
 }
 
+impl ApiError for Mistake {
+    fn into_http(self) -> HttpError {
+        self.into()
+    }
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.error(&Self::Cursor.into(), "It asks for a report that cannot be.");
+    }
+}
+
 impl Wanted {
     /// The same for the database.
     pub(crate) fn filter(self, now: Timestamp) -> Result<Filter, Mistake> {
@@ -162,7 +172,7 @@ pub(crate) async fn total(db: &Db, filter: &Filter) -> Result<UsageSums, HttpErr
 }
 
 fn db_error(error: DbError) -> HttpError {
-    alula::ApiError::into_http(error)
+    error.into_http()
 }
 
 /// So many of the items, and the last of these if there are more.
