@@ -54,6 +54,7 @@ mod secrets;
 mod shutdown;
 mod streaming;
 mod streams;
+mod tenants;
 mod upstream;
 mod usage;
 mod webhooks;
