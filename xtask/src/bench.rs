@@ -9,11 +9,13 @@ use anyhow::{Result, bail};
 use crate::{process, python::Environment, workspace::Workspace};
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    const NAMES: &str = "framework, gateway, sse and streams";
+    const NAMES: &str = "framework, gateway, keys, sse and streams";
     match arguments.split_first() {
         Some((name, options)) if name == "framework" => framework(options),
         Some((name, options)) if name == "gateway" => gateway::run(options),
-        Some((name, options)) if name == "sse" || name == "streams" => alone(name, options),
+        Some((name, options)) if ["keys", "sse", "streams"].contains(&name.as_str()) => {
+            alone(name, options)
+        }
         Some((name, _)) => bail!("nothing is called `{name}`; there are {NAMES}"),
         None => bail!("say what to measure; there are {NAMES}"),
     }

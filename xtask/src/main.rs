@@ -90,11 +90,12 @@ const TASKS: &[Task] = &[
         name: "bench",
         arguments: "framework [--rounds N] [--seconds S] [--connections N]\n\
                     \x20     | gateway [--only NAME,...] [--quick] [--rounds N] [--seconds S]\n\
-                    \x20     | streams [--streams N] | sse",
+                    \x20     | streams [--streams N] | sse | keys [--pairs N]",
         about: "Compare with peers, in one run on this machine; figures go to target/bench/.\n\
                 framework: a JSON echo in Alula, in plain axum and in FastAPI.\n\
                 gateway: Alula and six others between the same load and a mock of a provider.\n\
-                streams: the memory of the server for each idle stream.",
+                streams: the memory of the server for each idle stream.\n\
+                keys: whether the time that a wrong key takes tells how much of it is right.",
         run: bench::run,
     },
     Task {
