@@ -2,9 +2,11 @@
 //!
 //! A target panics where something is wrong, which is how libFuzzer learns of it.
 
+pub mod answers;
 pub mod app;
 pub mod headers;
 pub mod multipart;
 pub mod query;
 pub mod sse;
+pub mod streams;
 pub mod walker;

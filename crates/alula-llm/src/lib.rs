@@ -42,3 +42,10 @@ pub use resilience::{
 };
 pub use secret::ApiKey;
 pub use stream::ChatStream;
+
+/// What the fuzz targets call.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod __fuzz {
+    pub use crate::providers::fuzz::{failure, pass, relayed};
+}

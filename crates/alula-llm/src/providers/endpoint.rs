@@ -401,7 +401,11 @@ async fn events<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<ChatSt
 async fn relay_whole<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<RelayResponse> {
     let response = Post::relay(speaker, request, false)?.send(speaker).await?;
     let status = response.status().as_u16();
-    let body = speaker.endpoint().pool().read(response).await?;
+    relayed::<S>(status, speaker.endpoint().pool().read(response).await?)
+}
+
+/// Reads of an answer what is to be known of it.
+pub(super) fn relayed<S: Speaker>(status: u16, body: Bytes) -> Result<RelayResponse> {
     // Where the word stands there may be an error in a place that only a whole reading finds.
     let fields = match memmem::find(&body, b"\"error\"") {
         Some(_) => serde_json::from_slice(&body),

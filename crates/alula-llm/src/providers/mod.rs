@@ -5,6 +5,8 @@ pub mod cohere;
 mod demo;
 mod endpoint;
 mod failure;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 pub mod gemini;
 mod http;
 mod logprobs;

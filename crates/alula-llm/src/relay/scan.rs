@@ -172,7 +172,8 @@ impl Edits {
     }
 }
 
-/// The fields of a JSON object that are `wanted`. The others are only checked to be JSON.
+/// The fields of a JSON object that are `wanted`. Of the others only the ends are looked for, so
+/// that what is wrong within them, such as text that is no UTF-8, is not seen.
 ///
 /// # Errors
 ///

@@ -53,24 +53,24 @@ pub fn response_to_json(response: &ChatResponse) -> Result<Value> {
         body.put("type", Some("message"));
     }
     body.put("model", Some(response.model.as_str()));
-    if let Some(choice) = response.choices.first() {
-        body.put("role", Some(choice.message.role.as_str()));
-        let mut content = blocks_to_json(&choice.message.parts, own)?;
-        let reasoning = choice.message.reasoning();
-        if !own && !reasoning.is_empty() {
-            // It is for the reader of the answer; without a seal nobody takes it back.
-            let thinking =
-                json!({"type": "thinking", "thinking": reasoning, "signature": UNSEALED});
-            content.insert(0, thinking);
-        }
-        body.insert("content".to_owned(), Value::Array(content));
-        body.put("stop_reason", choice.stop.as_ref().map(stop_to_text));
-        body.put("stop_sequence", choice.stop_sequence.as_deref());
-        if own {
-            body.fill(&choice.extra);
-        } else {
-            body.entry("stop_sequence").or_insert(Value::Null);
-        }
+    // Who has said nothing has sent an empty message: without one it is no answer.
+    let nothing = Choice::new(0, Message::new(Role::Assistant, Vec::new()));
+    let choice = response.choices.first().unwrap_or(&nothing);
+    body.put("role", Some(choice.message.role.as_str()));
+    let mut content = blocks_to_json(&choice.message.parts, own)?;
+    let reasoning = choice.message.reasoning();
+    if !own && !reasoning.is_empty() {
+        // It is for the reader of the answer; without a seal nobody takes it back.
+        let thinking = json!({"type": "thinking", "thinking": reasoning, "signature": UNSEALED});
+        content.insert(0, thinking);
+    }
+    body.insert("content".to_owned(), Value::Array(content));
+    body.put("stop_reason", choice.stop.as_ref().map(stop_to_text));
+    body.put("stop_sequence", choice.stop_sequence.as_deref());
+    if own {
+        body.fill(&choice.extra);
+    } else {
+        body.entry("stop_sequence").or_insert(Value::Null);
     }
     body.put("usage", response.usage.as_ref().map(|usage| usage_to_json(usage, own)));
     if own {

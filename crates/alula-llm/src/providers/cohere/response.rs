@@ -2,7 +2,7 @@ use serde_json::{Map, Value, json};
 
 use super::message::{message_from_json, message_to_json};
 use crate::{
-    ChatResponse, Error, ErrorKind, Part, Result, Role, StopReason, Usage,
+    ChatResponse, Error, ErrorKind, Message, Part, Result, Role, StopReason, Usage,
     model::{
         Choice, Protocol,
         fields::{Fields, object},
@@ -53,25 +53,26 @@ pub fn response_to_json(response: &ChatResponse) -> Result<Value> {
     if response.origin == Some(PROTOCOL) && !response.model.is_empty() {
         body.put("model", Some(response.model.as_str()));
     }
-    if let Some(choice) = response.choices.first() {
-        let parts: Vec<&Part> = choice.message.parts.iter().collect();
-        // `plain` says here whether an empty content is left out; another is always a list.
-        let has_content = parts.iter().any(|part| is_content(part, own));
-        let plain = choice.message.plain && !has_content;
-        let mut message = message_to_json(&choice.message, &parts, plain)?;
-        let reasoning = choice.message.reasoning();
-        if !own && !reasoning.is_empty() {
-            let content = message.entry("content").or_insert_with(|| Value::Array(Vec::new()));
-            if let Value::Array(content) = content {
-                content.insert(0, json!({"type": "thinking", "thinking": reasoning}));
-            }
+    // Who has said nothing has sent an empty message: without one it is no answer.
+    let nothing = Choice::new(0, Message::new(Role::Assistant, Vec::new()));
+    let choice = response.choices.first().unwrap_or(&nothing);
+    let parts: Vec<&Part> = choice.message.parts.iter().collect();
+    // `plain` says here whether an empty content is left out; another is always a list.
+    let has_content = parts.iter().any(|part| is_content(part, own));
+    let plain = choice.message.plain && !has_content;
+    let mut message = message_to_json(&choice.message, &parts, plain)?;
+    let reasoning = choice.message.reasoning();
+    if !own && !reasoning.is_empty() {
+        let content = message.entry("content").or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(content) = content {
+            content.insert(0, json!({"type": "thinking", "thinking": reasoning}));
         }
-        body.insert("message".to_owned(), Value::Object(message));
-        body.put("finish_reason", choice.stop.as_ref().map(stop_to_text));
-        if own {
-            body.put("logprobs", choice.logprobs.clone());
-            body.fill(&choice.extra);
-        }
+    }
+    body.insert("message".to_owned(), Value::Object(message));
+    body.put("finish_reason", choice.stop.as_ref().map(stop_to_text));
+    if own {
+        body.put("logprobs", choice.logprobs.clone());
+        body.fill(&choice.extra);
     }
     body.put("usage", response.usage.as_ref().map(|usage| usage_to_json(usage, own)));
     if own {
