@@ -1,0 +1,236 @@
+//! A connection to either database, and the statements that both understand.
+
+use std::sync::OnceLock;
+
+use sqlx::{
+    AssertSqlSafe, PgConnection, Row as _, SqliteConnection, postgres::PgRow, sqlite::SqliteRow,
+};
+
+use crate::store::StoreError;
+
+/// A connection within a transaction.
+#[derive(Debug)]
+pub(super) enum Conn<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// A statement, written once.
+///
+/// - `{rows}` is the array of objects in `$1`, as rows `r` with a `value`;
+/// - `{texts$2}` is the array of texts in `$2`, as a subquery;
+/// - `{lock}` and `{skip}` lock the rows of a query in Postgres, the latter those that nobody has
+///   locked. SQLite has one writer at a time.
+#[derive(Debug)]
+pub(super) struct Sql {
+    text: &'static str,
+    sqlite: OnceLock<String>,
+    postgres: OnceLock<String>,
+}
+
+impl Sql {
+    pub(super) const fn new(text: &'static str) -> Self {
+        Self { text, sqlite: OnceLock::new(), postgres: OnceLock::new() }
+    }
+
+    fn sqlite(&self) -> &str {
+        self.sqlite.get_or_init(|| for_sqlite(self.text))
+    }
+
+    fn postgres(&self) -> &str {
+        self.postgres.get_or_init(|| for_postgres(self.text))
+    }
+}
+
+fn for_sqlite(text: &str) -> String {
+    let text = text.replace("{rows}", "json_each($1) AS r");
+    let text = text.replace("{lock}", "").replace("{skip}", "");
+    texts(&text, |number| format!("(SELECT value FROM json_each(${number}))"))
+}
+
+fn for_postgres(text: &str) -> String {
+    let text = text.replace("{rows}", "json_array_elements($1::json) AS r(value)");
+    let text = text.replace("{lock}", "FOR UPDATE").replace("{skip}", "FOR UPDATE SKIP LOCKED");
+    texts(&text, |number| format!("(SELECT json_array_elements_text(${number}::json))"))
+}
+
+/// Replaces each `{texts$N}`.
+fn texts(text: &str, replacement: impl Fn(&str) -> String) -> String {
+    let mut pieces = text.split("{texts$");
+    let mut replaced = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (number, rest) = piece.split_once('}').unwrap_or((piece, ""));
+        replaced.push_str(&replacement(number));
+        replaced.push_str(rest);
+    }
+    replaced
+}
+
+/// A value of a statement.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bind<'a> {
+    Text(&'a str),
+    Int(i64),
+}
+
+impl<'a> From<&'a str> for Bind<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Bind<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Bind<'_> {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+/// Binds values one after the other.
+macro_rules! bound {
+    ($sql:expr, $binds:expr) => {
+        $binds.iter().fold(sqlx::query(AssertSqlSafe($sql)), |query, bind| match bind {
+            Bind::Text(text) => query.bind(*text),
+            Bind::Int(number) => query.bind(*number),
+        })
+    };
+}
+
+impl Conn<'_> {
+    pub(super) async fn rows(
+        &mut self,
+        sql: &Sql,
+        binds: &[Bind<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(conn) => {
+                let rows = bound!(sql.sqlite(), binds).fetch_all(&mut **conn).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            Self::Postgres(conn) => {
+                let rows = bound!(sql.postgres(), binds).fetch_all(&mut **conn).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// As [`rows`](Self::rows), of a statement that is put together.
+    pub(super) async fn rows_of(
+        &mut self,
+        sql: &str,
+        binds: &[Bind<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(conn) => {
+                let rows = bound!(for_sqlite(sql), binds).fetch_all(&mut **conn).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            Self::Postgres(conn) => {
+                let rows = bound!(for_postgres(sql), binds).fetch_all(&mut **conn).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// The first row, if there is one.
+    pub(super) async fn row(
+        &mut self,
+        sql: &Sql,
+        binds: &[Bind<'_>],
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, binds).await?.into_iter().next())
+    }
+
+    /// How many rows were changed.
+    pub(super) async fn execute(
+        &mut self,
+        sql: &Sql,
+        binds: &[Bind<'_>],
+    ) -> Result<u64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(conn) => {
+                bound!(sql.sqlite(), binds).execute(&mut **conn).await?.rows_affected()
+            }
+            Self::Postgres(conn) => {
+                bound!(sql.postgres(), binds).execute(&mut **conn).await?.rows_affected()
+            }
+        })
+    }
+
+    /// Several statements without values.
+    pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(conn) => {
+                sqlx::raw_sql(sql).execute(&mut **conn).await?;
+            }
+            Self::Postgres(conn) => {
+                sqlx::raw_sql(sql).execute(&mut **conn).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+}
+
+/// A row of an answer: whole numbers and texts, by their place.
+#[derive(Debug)]
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    pub(super) fn int(&self, place: usize) -> Result<i64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(place)?,
+            Self::Postgres(row) => row.try_get(place)?,
+        })
+    }
+
+    pub(super) fn maybe_int(&self, place: usize) -> Result<Option<i64>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(place)?,
+            Self::Postgres(row) => row.try_get(place)?,
+        })
+    }
+
+    pub(super) fn text(&self, place: usize) -> Result<String, StoreError> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(place)?,
+            Self::Postgres(row) => row.try_get(place)?,
+        })
+    }
+
+    pub(super) fn maybe_text(&self, place: usize) -> Result<Option<String>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(place)?,
+            Self::Postgres(row) => row.try_get(place)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_written_once() {
+        let sql = Sql::new("A {rows} B {texts$2} C {texts$13} {skip}{lock}");
+        let sqlite = "A json_each($1) AS r B (SELECT value FROM json_each($2)) \
+                      C (SELECT value FROM json_each($13)) ";
+        assert_eq!(sql.sqlite(), sqlite);
+        let postgres = "A json_array_elements($1::json) AS r(value) \
+                        B (SELECT json_array_elements_text($2::json)) \
+                        C (SELECT json_array_elements_text($13::json)) \
+                        FOR UPDATE SKIP LOCKEDFOR UPDATE";
+        assert_eq!(sql.postgres(), postgres);
+    }
+}

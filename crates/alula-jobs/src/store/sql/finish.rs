@@ -1,0 +1,227 @@
+//! The ends of attempts.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Conn, Operation, Sql,
+    end::{self, ended},
+    enqueue::Enqueue,
+    rows::{self, array},
+};
+use crate::{
+    JobId, JobState, NewJob, Step, Timestamp,
+    store::{Claim, End, Held, Next, StoreError},
+};
+
+/// How much of an error is kept, in bytes.
+const ERROR_MAX: usize = 8 * 1024;
+
+static FINISH: Sql = Sql::new(
+    "UPDATE jobs SET state = CAST(r.value->>'state' AS BIGINT), queue = r.value->>'queue', \
+     name = r.value->>'name', max_attempts = CAST(r.value->>'max_attempts' AS BIGINT), \
+     rest = r.value->>'rest', args = COALESCE(r.value->>'args', args), \
+     progress = CASE WHEN CAST(r.value->>'clears_progress' AS BIGINT) = 1 THEN NULL \
+     ELSE progress END, \
+     step = CAST(r.value->>'step' AS BIGINT), attempts = CAST(r.value->>'attempts' AS BIGINT), \
+     run_at = COALESCE(CAST(r.value->>'run_at' AS BIGINT), run_at), \
+     finished_at = CAST(r.value->>'finished_at' AS BIGINT), result = r.value->>'result', \
+     error = r.value->>'error', worker = NULL, lease_until = NULL \
+     FROM {rows} WHERE jobs.id = r.value->>'id' \
+     AND jobs.token = CAST(r.value->>'token' AS BIGINT) AND jobs.state = 2 \
+     RETURNING jobs.id, jobs.token, jobs.state, jobs.parent, jobs.on_end",
+);
+
+/// Notes ends.
+#[derive(Debug)]
+pub(super) struct Finish {
+    held: Vec<Held>,
+    changes: Vec<Change>,
+    /// The jobs whose children they are.
+    parents: Vec<JobId>,
+    children: Vec<(JobId, Vec<NewJob>)>,
+    now: Timestamp,
+}
+
+/// What becomes of a row.
+#[derive(Debug, Serialize)]
+struct Change {
+    id: JobId,
+    token: i64,
+    state: i64,
+    queue: String,
+    name: String,
+    max_attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rest: Option<String>,
+    /// Only if they are others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<Box<str>>,
+    clears_progress: u8,
+    step: u32,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl Change {
+    /// The step as it is, in another state.
+    fn of(claim: &Claim, state: JobState) -> Self {
+        Self {
+            id: claim.held.id,
+            token: claim.held.token,
+            state: state.code(),
+            queue: claim.step.queue.clone(),
+            name: claim.step.name.clone(),
+            max_attempts: claim.step.max_attempts,
+            rest: rows::rest(&claim.rest),
+            args: None,
+            clears_progress: 0,
+            step: claim.number,
+            attempts: claim.attempt,
+            run_at: None,
+            finished_at: None,
+            result: None,
+            error: None,
+        }
+    }
+
+    /// What follows an attempt.
+    fn after(claim: &Claim, next: &Next, now: Timestamp) -> Self {
+        match next {
+            Next::Done(result) => match claim.rest.split_first() {
+                Some((step, rest)) => {
+                    Self::to_step(claim, JobState::Queued, step, rest, result, now)
+                }
+                None => Self::succeeded(claim, result, now),
+            },
+            Next::Children { result, .. } => match claim.rest.split_first() {
+                Some((step, rest)) => {
+                    Self::to_step(claim, JobState::Waiting, step, rest, result, now)
+                }
+                // A job without a name has nothing to do but to wait.
+                None => Self {
+                    state: JobState::Waiting.code(),
+                    name: String::new(),
+                    finished_at: None,
+                    ..Self::succeeded(claim, result, now)
+                },
+            },
+            Next::Retry { at, error } if claim.attempt < claim.step.max_attempts => Self {
+                run_at: Some(at.as_millis()),
+                error: Some(shortened(error)),
+                ..Self::of(claim, state_at(*at, now))
+            },
+            Next::Retry { error, .. } => Self::failed(claim, error, None, now),
+            Next::Fail { error, result } => Self::failed(claim, error, result.as_deref(), now),
+            Next::Release { at } => Self {
+                run_at: Some(at.as_millis()),
+                attempts: claim.attempt.saturating_sub(1),
+                ..Self::of(claim, state_at(*at, now))
+            },
+        }
+    }
+
+    fn to_step(
+        claim: &Claim,
+        state: JobState,
+        step: &Step,
+        rest: &[Step],
+        args: &RawValue,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            queue: step.queue.clone(),
+            name: step.name.clone(),
+            max_attempts: step.max_attempts,
+            rest: rows::rest(rest),
+            args: Some(args.get().into()),
+            clears_progress: 1,
+            step: claim.number + 1,
+            attempts: 0,
+            run_at: Some(now.as_millis()),
+            ..Self::of(claim, state)
+        }
+    }
+
+    fn succeeded(claim: &Claim, result: &RawValue, now: Timestamp) -> Self {
+        Self {
+            step: claim.number + 1,
+            result: Some(result.get().into()),
+            finished_at: Some(now.as_millis()),
+            ..Self::of(claim, JobState::Succeeded)
+        }
+    }
+
+    fn failed(claim: &Claim, error: &str, result: Option<&RawValue>, now: Timestamp) -> Self {
+        Self {
+            error: Some(shortened(error)),
+            result: result.map(|result| result.get().into()),
+            finished_at: Some(now.as_millis()),
+            ..Self::of(claim, JobState::Failed)
+        }
+    }
+}
+
+fn state_at(at: Timestamp, now: Timestamp) -> JobState {
+    if at <= now { JobState::Queued } else { JobState::Scheduled }
+}
+
+fn shortened(error: &str) -> String {
+    let mut error = rows::clean(error).into_owned();
+    error.truncate(error.floor_char_boundary(ERROR_MAX));
+    error
+}
+
+impl Finish {
+    pub(super) fn new(ends: &[End], now: Timestamp) -> Self {
+        let children = ends.iter().filter_map(|end| match &end.next {
+            Next::Children { children, .. } => Some((end.claim.held.id, children.clone())),
+            _ => None,
+        });
+        Self {
+            held: ends.iter().map(|end| end.claim.held).collect(),
+            changes: ends.iter().map(|end| Change::after(&end.claim, &end.next, now)).collect(),
+            parents: ends.iter().filter_map(|end| end.claim.parent).collect(),
+            children: children.collect(),
+            now,
+        }
+    }
+
+    /// Whether something may be queued by it.
+    pub(super) fn queues_more(&self) -> bool {
+        let queued = JobState::Queued.code();
+        !self.children.is_empty()
+            || !self.parents.is_empty()
+            || self.changes.iter().any(|change| change.state == queued)
+    }
+}
+
+impl Operation for Finish {
+    type Output = Vec<bool>;
+
+    async fn run(&self, conn: &mut Conn<'_>) -> Result<Vec<bool>, StoreError> {
+        // Whoever has locked the parent first sees all children that have ended before.
+        end::lock(conn, &self.parents).await?;
+        let mut done = Vec::with_capacity(self.held.len());
+        let mut over = Vec::new();
+        for row in conn.rows(&FINISH, &[(&array(&self.changes)?).into()]).await? {
+            done.push(rows::held(&row)?);
+            over.extend(ended(&row)?);
+        }
+        for (parent, children) in &self.children {
+            if done.iter().any(|held| held.id == *parent) {
+                Enqueue::children(*parent, children, self.now).run(conn).await?;
+            }
+        }
+        let waiting: Vec<JobId> = self.children.iter().map(|(parent, _)| *parent).collect();
+        end::follow(conn, over, waiting, self.now).await?;
+        Ok(self.held.iter().map(|held| done.contains(held)).collect())
+    }
+}

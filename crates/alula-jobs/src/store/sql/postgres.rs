@@ -1,0 +1,201 @@
+//! Jobs in Postgres.
+
+use std::{
+    str::FromStr as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions as _, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
+use tokio::sync::Mutex;
+use tokio_util::task::TaskTracker;
+
+use super::{Conn, Engine, Operation, enqueue::Enqueue, schema::Migrate};
+use crate::{
+    Clock, NewJob,
+    store::{Enqueued, Store, StoreError},
+};
+
+/// The channel on which processes tell each other that something was queued.
+const CHANNEL: &str = "alula_jobs";
+/// How long a call waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long it takes until a lost connection to the channel is made again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// Jobs in Postgres. Clones share its connections.
+///
+/// ```no_run
+/// use alula_jobs::Postgres;
+///
+/// # async fn open() -> Result<(), alula_jobs::StoreError> {
+/// let store = Postgres::open("postgres://app@localhost/app", 10).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Postgres(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    listener: Mutex<Option<PgListener>>,
+    /// Something is to be told.
+    is_news: AtomicBool,
+    /// A task tells it.
+    is_telling: AtomicBool,
+    tasks: TaskTracker,
+}
+
+impl Postgres {
+    /// Connects to `postgres://USER:PASSWORD@HOST/DATABASE` with at most so many connections, and
+    /// makes the tables that are missing.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be reached or is newer than this library.
+    pub async fn open(url: &str, connections: u32) -> Result<Self, StoreError> {
+        // What is wrong is said without the address.
+        let malformed = |_| StoreError::Address("it is no address of Postgres".to_owned());
+        let options = PgConnectOptions::from_str(url).map_err(malformed)?;
+        let options = options.application_name("alula jobs").disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(connections.max(2))
+            .acquire_timeout(ACQUIRE)
+            .connect_with(options)
+            .await?;
+        Self::with_pool(pool).await
+    }
+
+    /// Uses connections that are there, of which two are used at least: one listens all the time.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be reached or is newer than this library.
+    pub async fn with_pool(pool: PgPool) -> Result<Self, StoreError> {
+        let store = Self::of(pool);
+        store.write(Migrate).await?;
+        Ok(store)
+    }
+
+    fn of(pool: PgPool) -> Self {
+        Self(Arc::new(Inner {
+            pool,
+            listener: Mutex::new(None),
+            is_news: AtomicBool::new(false),
+            is_telling: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// Enqueues jobs within a transaction of the caller's: they are there if it is committed, and
+    /// not if it is not.
+    ///
+    /// ```no_run
+    /// use alula_jobs::{Clock, NewJob, Postgres, Step};
+    ///
+    /// # async fn order(pool: sqlx::PgPool) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut transaction = pool.begin().await?;
+    /// sqlx::query("INSERT INTO orders (id) VALUES (7)").execute(&mut *transaction).await?;
+    /// let job = NewJob::new(Step::new("confirm.v1"), &7)?;
+    /// Postgres::enqueue_within(&mut transaction, &[job], &Clock::system()).await?;
+    /// transaction.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be reached or refuses it; the transaction is of no use then.
+    pub async fn enqueue_within(
+        transaction: &mut PgConnection,
+        jobs: &[NewJob],
+        clock: &Clock,
+    ) -> Result<Vec<Enqueued>, StoreError> {
+        let enqueue = Enqueue::jobs(jobs, clock.now());
+        let enqueued = enqueue.run(&mut Conn::Postgres(transaction)).await?;
+        // It is told when the transaction is committed.
+        let tell = sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL);
+        tell.execute(transaction).await?;
+        Ok(enqueued)
+    }
+}
+
+impl Engine for Postgres {
+    async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
+        let mut transaction = self.0.pool.begin().await?;
+        let output = operation.run(&mut Conn::Postgres(&mut transaction)).await?;
+        transaction.commit().await?;
+        Ok(output)
+    }
+
+    async fn read<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
+        let mut conn = self.0.pool.acquire().await?;
+        operation.run(&mut Conn::Postgres(&mut conn)).await
+    }
+
+    /// Not in the transaction, where it would make commits wait for each other; and once for all
+    /// that comes while it is told.
+    fn tell(&self) {
+        self.0.is_news.store(true, SeqCst);
+        if self.0.is_telling.swap(true, SeqCst) {
+            return;
+        }
+        let inner = self.0.clone();
+        self.0.tasks.spawn(async move {
+            loop {
+                while inner.is_news.swap(false, SeqCst) {
+                    let tell = sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL);
+                    // Who does not hear of it looks now and then all the same.
+                    let _ = tell.execute(&inner.pool).await;
+                }
+                inner.is_telling.store(false, SeqCst);
+                // News may have come between the two.
+                let is_mine = inner.is_news.load(SeqCst) && !inner.is_telling.swap(true, SeqCst);
+                if !is_mine {
+                    return;
+                }
+            }
+        });
+    }
+
+    async fn changed(&self) {
+        let mut listener = self.0.listener.lock().await;
+        if listener.is_none() {
+            *listener = listen(&self.0.pool).await;
+        }
+        let heard = match &mut *listener {
+            Some(listener) => listener.recv().await.is_ok(),
+            None => false,
+        };
+        if !heard {
+            *listener = None;
+            tokio::time::sleep(LISTEN_AGAIN).await;
+        }
+    }
+
+    fn detached(&self) -> Arc<dyn Store> {
+        let options = (*self.0.pool.connect_options()).clone();
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
+        Arc::new(Self::of(pool.connect_lazy_with(options)))
+    }
+
+    async fn close(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        *self.0.listener.lock().await = None;
+        self.0.pool.close().await;
+    }
+}
+
+async fn listen(pool: &PgPool) -> Option<PgListener> {
+    let mut listener = PgListener::connect_with(pool).await.ok()?;
+    listener.listen(CHANNEL).await.ok()?;
+    Some(listener)
+}

@@ -1,0 +1,272 @@
+//! Jobs in SQLite.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use sqlx::{
+    ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::{Conn, Engine, Operation, schema::Migrate};
+use crate::store::{Store, StoreError};
+
+/// How long SQLite waits for another process that writes.
+const WAIT: Duration = Duration::from_secs(30);
+/// Connections that read.
+const READERS: u32 = 4;
+/// How many calls wait for the writer, before those that come wait for a place.
+const WAITING_MAX: usize = 1_024;
+/// How many calls are one transaction.
+const TOGETHER_MAX: usize = 256;
+/// How often it is looked whether another process has written.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// Jobs in a file of SQLite. Clones share its connections.
+///
+/// One connection writes, on a thread of its own: what comes together is one transaction, and calls
+/// of a process wait for each other in their order. What was committed survives a power failure, as
+/// far as the disk does (`synchronous = FULL`).
+///
+/// ```
+/// use alula_jobs::Sqlite;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let store = Sqlite::in_memory().await?;
+/// # drop(store);
+/// # Ok::<(), alula_jobs::StoreError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sqlite {
+    writer: mpsc::Sender<Box<dyn Call>>,
+    /// Nothing in memory, where only the writer sees what there is.
+    reads: Option<SqlitePool>,
+    watch: Arc<Mutex<Option<Watch>>>,
+}
+
+impl Sqlite {
+    /// Opens a file, which is made if it is not there, and makes the tables that are missing. The
+    /// folder must be there.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened or is newer than this library.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(WAIT)
+            .disable_statement_logging();
+        let writer = start(options.connect().await?)?;
+        let reads = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .acquire_timeout(WAIT)
+            .connect_with(options.pragma("query_only", "ON"))
+            .await?;
+        Self { writer, reads: Some(reads), watch: Arc::default() }.migrated().await
+    }
+
+    /// Jobs in memory, which are gone with the store.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
+        let writer = start(options.connect().await?)?;
+        Self { writer, reads: None, watch: Arc::default() }.migrated().await
+    }
+
+    async fn migrated(self) -> Result<Self, StoreError> {
+        self.write(Migrate).await?;
+        Ok(self)
+    }
+}
+
+impl Engine for Sqlite {
+    async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let call = Box::new(Pending { operation, output: None, reply });
+        self.writer.send(call).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn read<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
+        let Some(reads) = &self.reads else { return self.write(operation).await };
+        let mut conn = reads.acquire().await?;
+        operation.run(&mut Conn::Sqlite(&mut conn)).await
+    }
+
+    /// They see it.
+    fn tell(&self) {}
+
+    async fn changed(&self) {
+        let Some(reads) = &self.reads else { return std::future::pending().await };
+        let mut watch = self.watch.lock().await;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            match Watch::look(&mut watch, reads).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(_) => *watch = None,
+            }
+        }
+    }
+
+    /// The writer has a thread of its own.
+    fn detached(&self) -> Arc<dyn Store> {
+        Arc::new(self.clone())
+    }
+
+    async fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        if self.writer.send(Box::new(Close(reply))).await.is_ok() {
+            let _ = closed.await;
+        }
+        *self.watch.lock().await = None;
+        if let Some(reads) = &self.reads {
+            reads.close().await;
+        }
+    }
+}
+
+/// Sees whether another process, or the writer of this one, has written.
+#[derive(Debug)]
+struct Watch {
+    conn: SqliteConnection,
+    version: i64,
+}
+
+impl Watch {
+    async fn look(watch: &mut Option<Self>, reads: &SqlitePool) -> Result<bool, sqlx::Error> {
+        let is_new = watch.is_none();
+        if is_new {
+            let conn = (*reads.connect_options()).clone().connect().await?;
+            *watch = Some(Self { conn, version: 0 });
+        }
+        let Some(watch) = watch else { return Ok(false) };
+        // It counts the commits of others, as this connection has seen them.
+        let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut watch.conn).await?;
+        let is_other = version != watch.version;
+        watch.version = version;
+        // What was written before it looked is not known.
+        Ok(is_other)
+    }
+}
+
+/// A call that waits for the writer.
+trait Call: Send {
+    /// Does it, and keeps what comes of it.
+    fn run<'a>(
+        &'a mut self,
+        conn: &'a mut SqliteConnection,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Tells what has come of it.
+    fn reply(self: Box<Self>, result: Result<(), StoreError>);
+
+    /// Whether it is the last one.
+    fn is_close(&self) -> bool {
+        false
+    }
+}
+
+struct Pending<O: Operation> {
+    operation: O,
+    output: Option<O::Output>,
+    reply: oneshot::Sender<Result<O::Output, StoreError>>,
+}
+
+impl<O: Operation> Call for Pending<O> {
+    fn run<'a>(
+        &'a mut self,
+        conn: &'a mut SqliteConnection,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.output = Some(self.operation.run(&mut Conn::Sqlite(conn)).await?);
+            Ok(())
+        })
+    }
+
+    fn reply(self: Box<Self>, result: Result<(), StoreError>) {
+        let Self { output, reply, .. } = *self;
+        let result = result.and_then(|()| output.ok_or(StoreError::Closed));
+        // Whoever asked may be gone.
+        let _ = reply.send(result);
+    }
+}
+
+struct Close(oneshot::Sender<()>);
+
+impl Call for Close {
+    fn run<'a>(&'a mut self, _: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn reply(self: Box<Self>, _: Result<(), StoreError>) {
+        let _ = self.0.send(());
+    }
+
+    fn is_close(&self) -> bool {
+        true
+    }
+}
+
+/// Starts the thread that writes. It ends when nobody can ask it any more.
+fn start(conn: SqliteConnection) -> Result<mpsc::Sender<Box<dyn Call>>, StoreError> {
+    let (sender, calls) = mpsc::channel(WAITING_MAX);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| StoreError::from(sqlx::Error::Io(error)))?;
+    std::thread::Builder::new()
+        .name("alula-jobs".to_owned())
+        .spawn(move || runtime.block_on(serve(conn, calls)))
+        .map_err(|error| StoreError::from(sqlx::Error::Io(error)))?;
+    Ok(sender)
+}
+
+async fn serve(mut conn: SqliteConnection, mut calls: mpsc::Receiver<Box<dyn Call>>) {
+    let mut together: Vec<Box<dyn Call>> = Vec::with_capacity(TOGETHER_MAX);
+    while calls.recv_many(&mut together, TOGETHER_MAX).await > 0 {
+        let result = transact(&mut conn, &mut together).await;
+        let is_over = together.iter().any(|call| call.is_close());
+        if result.is_ok() || together.len() == 1 {
+            for call in together.drain(..) {
+                call.reply(result.clone());
+            }
+        } else {
+            // One of them has spoiled it for all.
+            for mut call in together.drain(..) {
+                let result = transact(&mut conn, std::slice::from_mut(&mut call)).await;
+                call.reply(result);
+            }
+        }
+        if is_over {
+            break;
+        }
+    }
+    let _ = conn.close().await;
+}
+
+/// Does all of these in one transaction, or none.
+async fn transact(
+    conn: &mut SqliteConnection,
+    calls: &mut [Box<dyn Call>],
+) -> Result<(), StoreError> {
+    // The lock is taken at once: one that is taken later does not wait.
+    let mut transaction = conn.begin_with("BEGIN IMMEDIATE").await?;
+    for call in calls {
+        call.run(&mut transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}

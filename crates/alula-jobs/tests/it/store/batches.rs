@@ -1,0 +1,151 @@
+use alula_jobs::{NewBatch, store::Filter};
+
+use super::*;
+
+async fn children_of(store: &dyn Store, parent: JobId) -> (u64, u64) {
+    let filter = Filter { parent: Some(parent), ..Filter::default() };
+    let counts = store.count(&filter).await.unwrap();
+    (counts.ended(), counts.total())
+}
+
+#[tokio::test]
+async fn what_follows_a_batch_waits_for_all_of_it() {
+    on_each(async |store| {
+        let children: Vec<NewJob> = ["a", "b", "c"].map(job).into();
+        let batch = NewBatch::new(children).then(Step::new("join"), &"all").unwrap();
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        assert_eq!(state(store, batch.id()).await, JobState::Waiting);
+        let claims = claim(store, "w", 9, NOW).await;
+        assert_eq!(claims.len(), 3);
+        finish(store, done(&claims[0], "1"), NOW).await;
+        let failed = Next::Fail { error: "no".to_owned(), result: None };
+        finish(store, End { claim: claims[1].clone(), next: failed }, NOW).await;
+        assert_eq!(children_of(store, batch.id()).await, (2, 3));
+        assert!(claim(store, "w", 9, NOW).await.is_empty());
+        finish(store, done(&claims[2], "3"), NOW).await;
+
+        let join = claim_one(store, NOW).await;
+        assert_eq!((join.held.id, join.step.name.as_str()), (batch.id(), "join"));
+        assert_eq!(join.args.get(), "\"all\"");
+        finish(store, done(&join, "joined"), NOW).await;
+        assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_last_two_that_end_together_let_the_batch_go_on() {
+    on_each(async |store| {
+        for _ in 0..20 {
+            let batch = NewBatch::new(vec![job("a"), job("b")]);
+            store.enqueue_batch(&batch, NOW).await.unwrap();
+            let claims = claim(store, "w", 2, NOW).await;
+            let ends = claims.iter().map(|claim| finish(store, done(claim, "x"), NOW));
+            assert_eq!(futures_util::future::join_all(ends).await, [true, true]);
+            assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_step_fans_out_and_goes_on_when_all_have_ended() {
+    on_each(async |store| {
+        let parent = job("a").then(Step::new("join"));
+        store.enqueue(std::slice::from_ref(&parent), NOW).await.unwrap();
+        let first = claim_one(store, NOW).await;
+        let children = vec![job("b"), job("c")];
+        let next = Next::Children { result: raw("out"), children };
+        assert!(finish(store, End { claim: first, next }, NOW).await);
+        assert_eq!(state(store, parent.id()).await, JobState::Waiting);
+        let claims = claim(store, "w", 9, NOW).await;
+        assert!(claims.iter().all(|claim| claim.parent == Some(parent.id())));
+        let ends: Vec<End> = claims.iter().map(|claim| done(claim, "x")).collect();
+        assert_eq!(store.finish(&ends, NOW).await.unwrap(), [true, true]);
+        let join = claim_one(store, NOW).await;
+        assert_eq!((join.step.name.as_str(), join.args.get(), join.number), ("join", "\"out\"", 1));
+        finish(store, done(&join, "in"), NOW).await;
+        assert_eq!(get(store, parent.id()).await.steps, (2, 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_to_wait_for_is_no_wait() {
+    on_each(async |store| {
+        let parent = job("a");
+        store.enqueue(std::slice::from_ref(&parent), NOW).await.unwrap();
+        let claim = claim_one(store, NOW).await;
+        let next = Next::Children { result: raw("none"), children: Vec::new() };
+        finish(store, End { claim, next }, NOW).await;
+        let seen = get(store, parent.id()).await;
+        assert_eq!(seen.state, JobState::Succeeded);
+        assert_eq!(seen.result::<String>().unwrap().as_deref(), Some("none"));
+
+        let batch = NewBatch::new(Vec::new());
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        store.reap(NOW).await.unwrap();
+        assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_is_cancelled_and_tried_again_as_a_whole() {
+    on_each(async |store| {
+        let batch = NewBatch::new(vec![job("a"), job("b"), job("c")]);
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        let claims = claim(store, "w", 2, NOW).await;
+        finish(store, done(&claims[0], "1"), NOW).await;
+        assert_eq!(store.cancel(batch.id(), NOW).await.unwrap(), Some(JobState::Waiting));
+        assert!(!finish(store, done(&claims[1], "late"), NOW).await);
+        assert_eq!(children_of(store, batch.id()).await, (3, 3));
+        assert!(claim(store, "w", 9, NOW).await.is_empty());
+
+        assert_eq!(store.retry(batch.id(), NOW).await.unwrap(), Some(JobState::Cancelled));
+        assert_eq!(children_of(store, batch.id()).await, (1, 3));
+        for claim in claim(store, "w", 9, NOW).await {
+            finish(store, done(&claim, "x"), NOW).await;
+        }
+        assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_batch_only_what_failed_is_tried_again() {
+    on_each(async |store| {
+        let batch = NewBatch::new(vec![job("a"), job("b")]);
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        let claims = claim(store, "w", 2, NOW).await;
+        let failed = Next::Fail { error: "no".to_owned(), result: None };
+        finish(store, End { claim: claims[0].clone(), next: failed }, NOW).await;
+        finish(store, done(&claims[1], "2"), NOW).await;
+        assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
+
+        store.retry(batch.id(), NOW).await.unwrap();
+        assert_eq!(state(store, batch.id()).await, JobState::Waiting);
+        let again = claim_one(store, NOW).await;
+        assert_eq!(again.held.id, claims[0].held.id);
+        finish(store, done(&again, "1"), NOW).await;
+        assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
+        // There is nothing more to try.
+        store.retry(batch.id(), NOW).await.unwrap();
+        assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_large_batch_is_one_call() {
+    on_each(async |store| {
+        let children = (0..10_000).map(|_| job("a")).collect();
+        let batch = NewBatch::new(children);
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        assert_eq!(children_of(store, batch.id()).await, (0, 10_000));
+        store.cancel(batch.id(), NOW).await.unwrap();
+        assert_eq!(children_of(store, batch.id()).await, (10_000, 10_000));
+    })
+    .await;
+}

@@ -1,0 +1,122 @@
+use alula_jobs::{
+    NewBatch, StoreError,
+    store::{Filter, Retention},
+};
+
+use super::*;
+
+const DAY: u64 = 24 * 3600;
+
+#[tokio::test]
+async fn what_ended_long_ago_is_forgotten_with_its_children() {
+    on_each(async |store| {
+        let batch = NewBatch::new(vec![job("a"), job("a")]);
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        let (failed, open) = (job("b"), job("c").delay(Duration::from_secs(99 * DAY)));
+        store.enqueue(&[failed.clone(), open.clone()], NOW).await.unwrap();
+        for claim in claim(store, "w", 9, NOW).await {
+            let next = match claim.step.name.as_str() {
+                "b" => Next::Fail { error: "no".to_owned(), result: None },
+                _ => Next::Done(raw("x")),
+            };
+            finish(store, End { claim, next }, NOW).await;
+        }
+        let retention = Retention::default();
+        assert_eq!(store.sweep(&retention, 100, later(DAY)).await.unwrap(), 0);
+        assert_eq!(store.sweep(&retention, 100, later(DAY + 1)).await.unwrap(), 3);
+        assert!(store.get(batch.id()).await.unwrap().is_none());
+        let children = Filter { parent: Some(batch.id()), limit: 9, ..Filter::default() };
+        assert!(store.list(&children).await.unwrap().is_empty());
+        assert_eq!(state(store, failed.id()).await, JobState::Failed);
+        assert_eq!(store.sweep(&retention, 100, later(7 * DAY + 1)).await.unwrap(), 1);
+        assert_eq!(state(store, open.id()).await, JobState::Scheduled);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sweep_is_done_in_pieces() {
+    on_each(async |store| {
+        let jobs: Vec<NewJob> = (0..25).map(|_| job("a")).collect();
+        store.enqueue(&jobs, NOW).await.unwrap();
+        for job in &jobs {
+            store.cancel(job.id(), NOW).await.unwrap();
+        }
+        let mut swept = Vec::new();
+        for _ in 0..4 {
+            swept.push(store.sweep(&Retention::default(), 10, later(2 * DAY)).await.unwrap());
+        }
+        assert_eq!(swept, [10, 10, 5, 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_schedule_fires_once_whoever_asks() {
+    on_each(async |store| {
+        let due = store.schedule("nightly", "0 3 * * *", later(60)).await.unwrap();
+        assert_eq!(due, later(60));
+        // It is known already.
+        assert_eq!(store.schedule("nightly", "0 3 * * *", later(99)).await.unwrap(), later(60));
+        let jobs: Vec<NewJob> = (0..8).map(|_| job("a")).collect();
+        let fires = jobs.iter().map(|job| store.fire("nightly", due, later(120), job, later(60)));
+        let fired = futures_util::future::join_all(fires).await;
+        let fired: Vec<bool> = fired.into_iter().map(Result::unwrap).collect();
+        assert_eq!(fired.iter().filter(|fired| **fired).count(), 1);
+        assert_eq!(claim(store, "w", 9, later(60)).await.len(), 1);
+        assert_eq!(store.schedule("nightly", "0 3 * * *", later(99)).await.unwrap(), later(120));
+        // Another specification is another schedule.
+        assert_eq!(store.schedule("nightly", "0 4 * * *", later(99)).await.unwrap(), later(99));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_closed_store_says_so() {
+    on_each(async |store| {
+        store.close().await;
+        let refused = store.enqueue(&[job("a")], NOW).await;
+        assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_in_a_file_is_there_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    let job = job("a");
+    let store = Sqlite::open(&path).await.unwrap();
+    store.enqueue(std::slice::from_ref(&job), NOW).await.unwrap();
+    Store::close(&store).await;
+    let store = Sqlite::open(&path).await.unwrap();
+    assert_eq!(state(&store, job.id()).await, JobState::Queued);
+}
+
+/// A worker of another process hears of it without looking all the time.
+#[tokio::test]
+async fn another_process_hears_of_a_job() {
+    let heard = async |store: &dyn Store, other: &dyn Store| {
+        let hear = async {
+            let found = async || store.look(&["default"], NOW).await.unwrap().queued;
+            while !found().await {
+                store.changed().await;
+            }
+        };
+        let tell = async {
+            tokio::task::yield_now().await;
+            other.enqueue(&[job("a")], NOW).await.unwrap();
+        };
+        let both = futures_util::future::join(hear, tell);
+        tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    let (one, other) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
+    heard(&one, &other).await;
+    if let Some(postgres) = postgres::Postgres::start() {
+        let one = Postgres::open(&postgres.url(), 4).await.unwrap();
+        let other = Postgres::open(&postgres.url(), 4).await.unwrap();
+        heard(&one, &other).await;
+    }
+}
