@@ -189,7 +189,10 @@ impl Engine for Postgres {
     async fn close(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
-        *self.0.listener.lock().await = None;
+        // Who listens at this moment hears of the close.
+        if let Ok(mut listener) = self.0.listener.try_lock() {
+            *listener = None;
+        }
         self.0.pool.close().await;
     }
 }

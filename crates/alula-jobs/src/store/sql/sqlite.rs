@@ -131,7 +131,9 @@ impl Engine for Sqlite {
         if self.writer.send(Box::new(Close(reply))).await.is_ok() {
             let _ = closed.await;
         }
-        *self.watch.lock().await = None;
+        if let Ok(mut watch) = self.watch.try_lock() {
+            *watch = None;
+        }
         if let Some(reads) = &self.reads {
             reads.close().await;
         }
