@@ -1,7 +1,8 @@
 use std::{fmt, str::FromStr};
 
+use ring::digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use uuid::Uuid;
+use uuid::{Builder, Uuid, Variant, Version};
 
 const PREFIX: &str = "job_";
 
@@ -26,6 +27,20 @@ impl JobId {
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The name of what follows the end of this job, as it ended by this token: always the same.
+    pub(crate) fn follower(self, token: i64) -> Self {
+        let mut bytes = *self.0.as_bytes();
+        let mut from = bytes.to_vec();
+        from.extend(token.to_be_bytes());
+        let hash = digest::digest(&digest::SHA256, &from);
+        // The time stays, so that it is near this one in lists.
+        for (byte, hash) in bytes.iter_mut().skip(6).zip(hash.as_ref()) {
+            *byte = *hash;
+        }
+        let uuid = Builder::from_bytes(bytes).with_version(Version::SortRand);
+        Self(uuid.with_variant(Variant::RFC4122).into_uuid())
     }
 }
 
@@ -83,6 +98,10 @@ mod tests {
         assert!(texts.is_sorted_by(|one, next| one < next), "as text too");
         let text = &texts[0];
         assert_eq!(text.parse(), Ok(ids[0]));
+        let follower = ids[0].follower(7);
+        assert_eq!(follower, ids[0].follower(7));
+        assert!(follower != ids[0].follower(8) && follower != ids[1].follower(7));
+        assert_eq!(follower.to_string().parse(), Ok(follower));
         let dashed = format!("{PREFIX}{}", ids[0].0.hyphenated());
         for wrong in [&text[1..], &text[..20], &text.to_uppercase(), &dashed, "", "job_"] {
             assert_eq!(wrong.parse::<JobId>(), Err(NoJobId), "{wrong}");

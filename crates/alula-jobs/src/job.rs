@@ -170,6 +170,8 @@ pub struct Ended {
     pub job: JobId,
     /// How.
     pub state: JobState,
+    /// The [`token`](Job::token) of the job when it ended. It has another one if it began anew.
+    pub token: i64,
     /// What was said with [`NewJob::on_end`].
     pub context: Box<RawValue>,
 }
@@ -368,6 +370,8 @@ pub struct Job {
     pub progress: Option<Progress>,
     /// The job whose child it is.
     pub parent: Option<JobId>,
+    /// The job that was enqueued when this one ended, if it has ended and one was to be.
+    pub follower: Option<JobId>,
     /// The incarnation of the worker that has it.
     pub worker: Option<String>,
     /// When it was enqueued.

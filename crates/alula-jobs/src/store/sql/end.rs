@@ -5,7 +5,11 @@ use super::{
     enqueue::Enqueue,
     rows::{self, texts},
 };
-use crate::{Ended, JobId, JobState, NewJob, Timestamp, job::OnEnd, store::StoreError};
+use crate::{
+    Ended, JobId, JobState, NewJob, Timestamp,
+    job::OnEnd,
+    store::{Held, StoreError},
+};
 
 static LOCK: Sql = Sql::new("SELECT id FROM jobs WHERE id IN {texts$1} ORDER BY id {lock}");
 static JOIN: Sql = Sql::new(
@@ -19,7 +23,7 @@ static JOIN: Sql = Sql::new(
 /// A job that has ended.
 #[derive(Debug)]
 pub(super) struct Over {
-    id: JobId,
+    held: Held,
     state: JobState,
     parent: Option<JobId>,
     on_end: Option<OnEnd>,
@@ -32,7 +36,7 @@ pub(super) fn ended(row: &Row) -> Result<Option<Over>, StoreError> {
         return Ok(None);
     }
     Ok(Some(Over {
-        id: rows::id(&row.text(0)?)?,
+        held: rows::held(row)?,
         state,
         parent: row.maybe_text(3)?.as_deref().map(rows::id).transpose()?,
         on_end: row
@@ -82,6 +86,10 @@ impl Over {
     /// The job that was to be enqueued.
     fn next(&self) -> Option<NewJob> {
         let OnEnd { step, context } = self.on_end.clone()?;
-        NewJob::new(step, &Ended { job: self.id, state: self.state, context }).ok()
+        let Held { id, token } = self.held;
+        let mut next =
+            NewJob::new(step, &Ended { job: id, state: self.state, token, context }).ok()?;
+        next.id = id.follower(token);
+        Some(next)
     }
 }

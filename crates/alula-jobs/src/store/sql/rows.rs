@@ -118,10 +118,13 @@ pub(super) fn claim(row: &Row) -> Result<Claim, StoreError> {
 /// What [`job`] reads, in its order.
 pub(super) const JOB: &str = "id, token, queue, name, max_attempts, owner, step, steps, state, \
                               priority, attempts, args, result, error, progress, parent, worker, \
-                              created_at, run_at, started_at, finished_at, lease_until";
+                              created_at, run_at, started_at, finished_at, lease_until, \
+                              CAST(CASE WHEN on_end IS NULL THEN 0 ELSE 1 END AS BIGINT)";
 
 pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
     let Held { id: name, token } = held(row)?;
+    let state = state(row.int(8)?)?;
+    let has_follower = state.is_final() && row.int(22)? != 0;
     let moment = |place| Ok::<_, StoreError>(row.maybe_int(place)?.map(Timestamp::from_millis));
     Ok(Job {
         id: name,
@@ -129,7 +132,7 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
         step: Step { queue: row.text(2)?, name: row.text(3)?, max_attempts: number(row.int(4)?) },
         owner: row.maybe_text(5)?,
         steps: (number(row.int(6)?), number(row.int(7)?)),
-        state: state(row.int(8)?)?,
+        state,
         priority: i16::try_from(row.int(9)?).unwrap_or_default(),
         attempts: number(row.int(10)?),
         args: raw(row.text(11)?)?,
@@ -137,6 +140,7 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
         error: row.maybe_text(13)?,
         progress: row.maybe_text(14)?.and_then(|progress| serde_json::from_str(&progress).ok()),
         parent: row.maybe_text(15)?.as_deref().map(id).transpose()?,
+        follower: has_follower.then(|| name.follower(token)),
         worker: row.maybe_text(16)?,
         created_at: Timestamp::from_millis(row.int(17)?),
         run_at: Timestamp::from_millis(row.int(18)?),

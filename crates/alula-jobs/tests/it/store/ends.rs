@@ -2,6 +2,11 @@ use alula_jobs::Ended;
 
 use super::*;
 
+/// The job whose end a claim is to tell.
+fn claim_job(claim: &Claim) -> JobId {
+    serde_json::from_str::<Ended>(claim.args.get()).unwrap().job
+}
+
 fn chain() -> NewJob {
     job("a").then(Step::new("b").max_attempts(2)).then(Step::new("c"))
 }
@@ -133,10 +138,10 @@ async fn the_end_of_a_job_enqueues_what_follows_it_once() {
         let cancelled = told("c").delay(Duration::from_secs(99));
         let jobs = [succeeds.clone(), dies.clone(), cancelled.clone()];
         store.enqueue(&jobs, NOW).await.unwrap();
-        store.cancel(cancelled.id(), NOW).await.unwrap();
-        store.cancel(cancelled.id(), NOW).await.unwrap();
         let claims = claim(store, "w", 2, NOW).await;
         assert_eq!([claims[0].held.id, claims[1].held.id], [succeeds.id(), dies.id()]);
+        store.cancel(cancelled.id(), NOW).await.unwrap();
+        store.cancel(cancelled.id(), NOW).await.unwrap();
         finish(store, done(&claims[0], "1"), NOW).await;
         let rest = claim(store, "w", 9, NOW).await;
         for claim in rest.iter().filter(|claim| claim.step.name == "b") {
@@ -150,6 +155,7 @@ async fn the_end_of_a_job_enqueues_what_follows_it_once() {
         let mut ends = Vec::new();
         for claim in claim(store, "w", 9, later(32)).await {
             assert_eq!(claim.step.name, "told");
+            assert_eq!(get(store, claim_job(&claim)).await.follower, Some(claim.held.id));
             let ended: Ended = serde_json::from_str(claim.args.get()).unwrap();
             ends.push((ended.job, ended.state, ended.context.get().to_owned()));
         }
