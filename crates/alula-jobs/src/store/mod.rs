@@ -39,12 +39,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Each gets a token that is another one for each time it is taken, and an attempt is counted.
     async fn claim(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Vec<Claim>, StoreError>;
 
-    /// Renews all leases of a worker, and notes the progress of its jobs.
+    /// Renews the leases of what a worker has, and notes the progress of its jobs.
     ///
-    /// It returns what the worker still has. Another worker, or nobody, has the rest.
+    /// It returns what the worker still has of it. Another worker, or nobody, has the rest. What
+    /// was taken for a worker that had no answer is not in its list, and so not kept from others.
     async fn renew(
         &self,
-        worker: &str,
+        held: &[Held],
         until: Timestamp,
         progress: &[(Held, Progress)],
     ) -> Result<Vec<Held>, StoreError>;

@@ -24,7 +24,8 @@ static SET_NEXT_AT: Sql = Sql::new(
      ON CONFLICT (queue) DO UPDATE SET next_at = excluded.next_at",
 );
 static RENEW: Sql = Sql::new(
-    "WITH mine AS MATERIALIZED (SELECT id FROM jobs WHERE state = 2 AND worker = $1 {skip}) \
+    "WITH mine AS MATERIALIZED (SELECT id FROM jobs WHERE state = 2 AND (id, token) IN \
+     (SELECT r.value->>'id', CAST(r.value->>'token' AS BIGINT) FROM {rows}) {skip}) \
      UPDATE jobs SET lease_until = $2 WHERE id IN (SELECT id FROM mine) RETURNING id, token",
 );
 static PROGRESS: Sql = Sql::new(
@@ -165,9 +166,15 @@ fn spread(rate: Rate, begun: usize) -> i64 {
 /// Renews leases.
 #[derive(Debug)]
 pub(super) struct Renew {
-    worker: String,
+    held: Vec<HeldRow>,
     until: i64,
     progress: Vec<ProgressRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct HeldRow {
+    id: JobId,
+    token: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -178,7 +185,7 @@ struct ProgressRow {
 }
 
 impl Renew {
-    pub(super) fn new(worker: &str, until: Timestamp, progress: &[(Held, Progress)]) -> Self {
+    pub(super) fn new(held: &[Held], until: Timestamp, progress: &[(Held, Progress)]) -> Self {
         let row = |(held, progress): &(Held, Progress)| {
             let message = progress.message.as_deref().map(|text| rows::clean(text).into_owned());
             let progress = Progress { message, ..*progress };
@@ -186,7 +193,8 @@ impl Renew {
             Some(ProgressRow { id: held.id, token: held.token, progress })
         };
         let progress = progress.iter().filter_map(row).collect();
-        Self { worker: worker.to_owned(), until: until.as_millis(), progress }
+        let held = held.iter().map(|&Held { id, token }| HeldRow { id, token }).collect();
+        Self { held, until: until.as_millis(), progress }
     }
 }
 
@@ -197,7 +205,7 @@ impl Operation for Renew {
         if !self.progress.is_empty() {
             conn.execute(&PROGRESS, &[(&array(&self.progress)?).into()]).await?;
         }
-        let held = conn.rows(&RENEW, &[(&self.worker).into(), self.until.into()]).await?;
+        let held = conn.rows(&RENEW, &[(&array(&self.held)?).into(), self.until.into()]).await?;
         held.iter().map(rows::held).collect()
     }
 }

@@ -82,11 +82,11 @@ impl<E: Engine> Store for E {
 
     async fn renew(
         &self,
-        worker: &str,
+        held: &[Held],
         until: Timestamp,
         progress: &[(Held, Progress)],
     ) -> Result<Vec<Held>, StoreError> {
-        self.write(Renew::new(worker, until, progress)).await
+        self.write(Renew::new(held, until, progress)).await
     }
 
     async fn finish(&self, ends: &[End], now: Timestamp) -> Result<Vec<bool>, StoreError> {

@@ -1,4 +1,7 @@
-use alula_jobs::{Progress, store::Rate};
+use alula_jobs::{
+    Progress,
+    store::{Held, Rate},
+};
 
 use super::*;
 
@@ -143,7 +146,8 @@ async fn a_lease_is_renewed_as_long_as_it_is_held() {
         let claims = claim(store, "w", 2, NOW).await;
         let progress = Progress { done: 3, total: Some(9), message: Some("a\0b".to_owned()) };
         let told = [(claims[0].held, progress)];
-        let renewed = store.renew("w", later(60), &told).await.unwrap();
+        let held: Vec<Held> = claims.iter().map(|claim| claim.held).collect();
+        let renewed = store.renew(&held, later(60), &told).await.unwrap();
         assert_eq!(renewed.len(), 2);
         let seen = get(store, claims[0].held.id).await;
         assert_eq!(seen.lease_until, Some(later(60)));
@@ -151,8 +155,11 @@ async fn a_lease_is_renewed_as_long_as_it_is_held() {
 
         assert_eq!(store.reap(later(59)).await.unwrap(), 0);
         store.cancel(claims[1].held.id, NOW).await.unwrap();
-        assert_eq!(store.renew("w", later(90), &[]).await.unwrap(), [claims[0].held]);
-        assert!(store.renew("other", later(90), &[]).await.unwrap().is_empty());
+        assert_eq!(store.renew(&held, later(90), &[]).await.unwrap(), [held[0]]);
+        let older = Held { token: held[0].token - 1, ..held[0] };
+        assert!(store.renew(&[older], later(99), &[]).await.unwrap().is_empty());
+        assert!(store.renew(&[], later(99), &[]).await.unwrap().is_empty());
+        assert_eq!(get(store, held[0].id).await.lease_until, Some(later(90)));
     })
     .await;
 }
@@ -164,7 +171,7 @@ async fn what_is_not_renewed_goes_to_another_worker_and_its_end_is_refused() {
         let late = claim_one(store, NOW).await;
         assert!(store.look(&["default"], later(31)).await.unwrap().expired);
         assert_eq!(store.reap(later(31)).await.unwrap(), 1);
-        assert!(store.renew("w", later(99), &[]).await.unwrap().is_empty());
+        assert!(store.renew(&[late.held], later(99), &[]).await.unwrap().is_empty());
         assert!(!finish(store, done(&late, "before it is taken"), later(31)).await);
 
         let other = claim_one(store, later(31)).await;
