@@ -115,7 +115,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     async fn changed(&self);
 
     /// The same store for another runtime, so that a lease can be renewed while this one is
-    /// blocked.
+    /// blocked. When it is closed, this one stays open.
     fn detached(&self) -> Arc<dyn Store>;
 
     /// Waits for what is being done and closes the connections.

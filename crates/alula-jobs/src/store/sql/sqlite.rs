@@ -44,6 +44,8 @@ pub struct Sqlite {
     /// Nothing in memory, where only the writer sees what there is.
     reads: Option<SqlitePool>,
     watch: Arc<Mutex<Option<Watch>>>,
+    /// It was made of another one, whose connections these are.
+    detached: bool,
 }
 
 impl Sqlite {
@@ -71,7 +73,7 @@ impl Sqlite {
             .acquire_timeout(WAIT)
             .connect_with(options.pragma("query_only", "ON"))
             .await?;
-        Self { writer, reads: Some(reads), watch: Arc::default() }.migrated().await
+        Self { writer, reads: Some(reads), watch: Arc::default(), detached: false }.migrated().await
     }
 
     /// Jobs in memory, which are gone with the store.
@@ -82,7 +84,7 @@ impl Sqlite {
     pub async fn in_memory() -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
         let writer = start(options.connect().await?)?;
-        Self { writer, reads: None, watch: Arc::default() }.migrated().await
+        Self { writer, reads: None, watch: Arc::default(), detached: false }.migrated().await
     }
 
     async fn migrated(self) -> Result<Self, StoreError> {
@@ -123,10 +125,13 @@ impl Engine for Sqlite {
 
     /// The writer has a thread of its own.
     fn detached(&self) -> Arc<dyn Store> {
-        Arc::new(self.clone())
+        Arc::new(Self { detached: true, ..self.clone() })
     }
 
     async fn close(&self) {
+        if self.detached {
+            return;
+        }
         let (reply, closed) = oneshot::channel();
         if self.writer.send(Box::new(Close(reply))).await.is_ok() {
             let _ = closed.await;

@@ -74,6 +74,10 @@ async fn a_schedule_fires_once_whoever_asks() {
 #[tokio::test]
 async fn a_closed_store_says_so() {
     on_each(async |store| {
+        let detached = store.detached();
+        assert_eq!(detached.reap(NOW).await.unwrap(), 0);
+        detached.close().await;
+        assert_eq!(store.reap(NOW).await.unwrap(), 0, "the first one is still open");
         store.close().await;
         let refused = store.enqueue(&[job("a")], NOW).await;
         assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
