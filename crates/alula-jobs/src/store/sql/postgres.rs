@@ -167,12 +167,14 @@ impl Engine for Postgres {
 
     async fn changed(&self) {
         let mut listener = self.0.listener.lock().await;
-        if listener.is_none() {
-            *listener = listen(&self.0.pool).await;
-        }
         let heard = match &mut *listener {
-            Some(listener) => listener.recv().await.is_ok(),
-            None => false,
+            // Without a connection there may have been something, too.
+            Some(listener) => listener.try_recv().await.is_ok(),
+            // And so there may before the first one.
+            None => {
+                *listener = listen(&self.0.pool).await;
+                listener.is_some()
+            }
         };
         if !heard {
             *listener = None;
