@@ -13,3 +13,4 @@ mod addresses;
 mod delivery;
 mod receiver;
 mod store;
+mod worker;
