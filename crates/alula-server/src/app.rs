@@ -1,6 +1,8 @@
 //! The application: all routers over the services.
 
-use alula::{App, Router, Shutdown, Startup, otel::Telemetry};
+use std::time::Duration;
+
+use alula::{App, HttpError, Result, Router, Shutdown, Startup, otel::Telemetry};
 use alula_llm::Llm;
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
@@ -17,16 +19,19 @@ use crate::{
         conversations::Conversations,
         exchange::ObserveLayer,
         idempotency::{Idempotency, Idempotent},
-        jobs::Jobs,
+        jobs::{Answering, Jobs, WorkerSettings},
         keys::Keys,
         limits::KeyLimits,
-        metrics::{LlmMetrics, describe_process, watch_jobs, watch_ledger},
+        metrics::{LlmMetrics, QueueGauges, describe_process, watch_ledger},
         models::Models,
         readiness::Health,
         reload::{Hangup, Reload, Start},
         usage::{Ledger, Unwritten},
     },
 };
+
+/// How often it is looked how the queues are doing.
+const QUEUES_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What endpoints work with.
 #[derive(Debug)]
@@ -43,6 +48,7 @@ pub(crate) struct Services {
     hangup: Hangup,
     pub(crate) entry: Entry,
     pub(crate) idempotency: Idempotency,
+    worker: WorkerSettings,
 }
 
 impl Services {
@@ -60,6 +66,7 @@ impl Services {
         let (ledger, unwritten) = Ledger::new(config.usage.clone());
         Self {
             conversations: Conversations::new(db.clone(), config.conversation_tokens_max),
+            worker: WorkerSettings { drain: config.limits.drain },
             idempotency: Idempotency::new(db.clone(), config.idempotency, shutdown),
             jobs,
             without_keys: WithoutKeys::ThisMachine,
@@ -82,22 +89,32 @@ impl Services {
 pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
     let Services { models, db, conversations, jobs, keys, without_keys, ledger, reload, .. } =
         services;
+    let calls = Calls { models: models.clone(), ledger: ledger.clone(), entry: services.entry };
+    let answering = Answering {
+        calls: calls.clone(),
+        keys: keys.clone(),
+        conversations: conversations.clone(),
+    };
+    let gauges = QueueGauges::default();
+    gauges.register();
     let beside = Beside {
+        answering,
         db: db.clone(),
         jobs: jobs.clone(),
         keys: keys.clone(),
         ledger: ledger.clone(),
-        budgets: services.entry.budgets.clone(),
+        budgets: calls.entry.budgets.clone(),
         reload: reload.clone(),
         hangup: services.hangup,
         idempotency: services.idempotency.clone(),
+        gauges,
+        worker: services.worker,
+        shutdown: shutdown.clone(),
     };
     let once = Idempotent::new(services.idempotency.clone());
-    let calls = Calls { models: models.clone(), ledger: ledger.clone(), entry: services.entry };
     let unwritten = services.unwritten;
     describe_process();
     watch_ledger(&ledger);
-    watch_jobs(&jobs);
     LlmMetrics::watch(&models);
     let health = Health::new(db.clone(), models.clone(), shutdown);
     let observed = ObserveLayer::new(telemetry.is_some());
@@ -123,7 +140,7 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         .state(reload)
         .state(calls)
         .state(services.idempotency)
-        .lifespan(|startup| async move { Ok(beside.start(startup, unwritten)) })
+        .lifespan(|startup| async move { beside.start(startup, unwritten) })
         .depends::<this_machine>()
         .include(Router::new().tag("Health").routes(health::routes()))
         // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
@@ -160,28 +177,46 @@ struct Beside {
     reload: Reload,
     hangup: Hangup,
     idempotency: Idempotency,
+    gauges: QueueGauges,
+    answering: Answering,
+    worker: WorkerSettings,
+    shutdown: Shutdown,
 }
 
 impl Beside {
     /// Begins with it, and ends it after the last request: first all that writes, then the database.
-    fn start(self, startup: Startup, unwritten: Unwritten) -> Startup {
-        let Self { db, jobs, keys, ledger, budgets, reload, hangup, idempotency } = self;
-        jobs.start();
+    fn start(self, startup: Startup, unwritten: Unwritten) -> Result<Startup> {
+        let Self { db, jobs, keys, ledger, budgets, reload, hangup, idempotency, gauges, .. } =
+            self;
+        let worker = jobs.work(self.answering, &self.worker, &self.shutdown);
+        worker.map_err(|error| HttpError::internal(error.to_string()))?;
         unwritten.start(&ledger, db.clone());
-        let watches: [BoxFuture<'static, ()>; 4] = [
+        let watches: [BoxFuture<'static, ()>; 5] = [
             Box::pin(keys.watch()),
             Box::pin(reload.watch(hangup)),
             Box::pin(budgets.clone().run()),
             Box::pin(idempotency.sweep()),
+            Box::pin(watch_queues(jobs.clone(), gauges)),
         ];
         #[expect(clippy::disallowed_methods, reason = "the shutdown ends them")]
         let watches = watches.map(tokio::spawn);
-        startup.on_shutdown(async move {
+        Ok(startup.on_shutdown(async move {
             watches.iter().for_each(JoinHandle::abort);
-            jobs.close();
             // Beside each other: what the one waits for is no time that the other has lost.
             tokio::join!(budgets.close(), ledger.close());
+            jobs.close().await;
             db.close().await;
-        })
+        }))
+    }
+}
+
+/// Looks how the queues are doing, for the metrics.
+async fn watch_queues(jobs: Jobs, gauges: QueueGauges) {
+    loop {
+        match jobs.stats().await {
+            Ok(stats) => gauges.set(stats),
+            Err(error) => tracing::debug!(%error, "the queues cannot be counted"),
+        }
+        tokio::time::sleep(QUEUES_INTERVAL).await;
     }
 }

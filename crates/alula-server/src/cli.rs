@@ -101,16 +101,20 @@ Environment:
   ALULA_BODY_BYTES_PER_SECOND_MIN        the slowest request body, after 10 seconds (240)
   ALULA_DRAIN_DELAY_SECONDS              to go on accepting after SIGTERM, for Kubernetes (0)
   ALULA_DRAIN_SECONDS                    to finish requests after that (20)
-  ALULA_JOBS_RUNNING_MAX                 jobs (Prefer: respond-async) at a time (16)
-  ALULA_JOBS_QUEUED_MAX                  jobs that wait for their turn (1000)
+  ALULA_JOBS_RUNNING_MAX                 jobs (Prefer: respond-async) that this process does at a
+                                         time (16; 0: it leaves them to `alula worker`)
+  ALULA_JOBS_QUEUED_MAX                  jobs that wait for their turn (100000)
   ALULA_JOBS_PER_KEY_MAX                 jobs of one key that have not ended (a quarter of these)
-  ALULA_JOBS_KEPT_MAX                    jobs that are kept when they have ended (10000)
-  ALULA_JOBS_KEPT_SECONDS                for how long (86400)
-  ALULA_JOBS_BYTES_MAX                   their requests and answers together (268435456)
+  ALULA_JOBS_ATTEMPTS                    how often a job is tried whose provider fails (5)
+  ALULA_JOBS_SECONDS                     for each time (3600)
+  ALULA_JOBS_LEASE_SECONDS               a worker that is not heard of is gone, and its jobs go to
+                                         another one (30)
+  ALULA_JOBS_KEPT_SECONDS                jobs that have ended are kept so long (86400)
+  ALULA_JOBS_BYTES_MAX                   the largest answer that is kept (16777216)
   ALULA_WEBHOOK_SECRET                   signs what a callback_url gets: whsec_ and the base64 of 24
                                          to 64 bytes; a space between several
   ALULA_WEBHOOK_ALLOW                    networks that are not public and may be called (10.1.0.0/16)
-  ALULA_WEBHOOK_ATTEMPTS                 how often a callback_url is tried (4)
+  ALULA_WEBHOOK_ATTEMPTS                 how often a callback_url is tried, in 75 hours (10)
   ALULA_WEBHOOK_SECONDS                  for each time (15)
   ALULA_WEBHOOKS_RUNNING_MAX             that are called at a time (32)
   ALULA_IDEMPOTENCY_HOURS                to keep answers to requests with an Idempotency-Key (24)
@@ -325,10 +329,8 @@ async fn serve(arguments: Serve) -> Result<(), CliError> {
     if Workers::this_worker().is_none() {
         greet(scheme, server.local_addr(), &llm, access);
     }
-    let is_alone = Workers::this_worker().is_none();
     let keys = Keys::open(db.clone(), start.plans(), config.keys_stale).await?;
-    let jobs = Jobs::new(&config, keys.clone(), shutdown.clone(), is_alone);
-    let jobs = jobs.map_err(ConfigError::Webhooks)?;
+    let jobs = Jobs::open(&config).await?;
     let mut services = Services::new((db, keys), llm, start, hangup, jobs, shutdown.clone());
     if allow_unauthenticated {
         services.without_keys = WithoutKeys::Everybody;
@@ -393,12 +395,11 @@ async fn replay(arguments: ReplayArgs) -> Result<(), CliError> {
 
 async fn print_openapi() -> Result<(), CliError> {
     let llm = llm::demo().map_err(ConfigError::Llm)?;
-    let config = Arc::new(Config::defaults()?);
+    let config = Arc::new(Config::in_memory()?);
     let db = Db::open(&DatabaseUrl::Memory).await?;
     let start = Start::without_file(Environment::new(config.clone()));
     let keys = Keys::open(db.clone(), start.plans(), config.keys_stale).await?;
-    let jobs = Jobs::new(&config, keys.clone(), Shutdown::new(), true);
-    let jobs = jobs.map_err(ConfigError::Webhooks)?;
+    let jobs = Jobs::open(&config).await?;
     let hangup = Hangup::listen().map_err(StartError::Io)?;
     let services = Services::new((db, keys), llm, start, hangup, jobs, Shutdown::new());
     let document = app::app(services, None, Shutdown::new()).openapi()?;

@@ -14,7 +14,6 @@ use std::{
 };
 
 use alula::{Limits, Secret};
-use alula_jobs::webhook::ClientError;
 use alula_llm::{ApiKey, BreakerPolicy, Deadlines, ModelSize, Proxies, Redis, RetryPolicy};
 
 pub(crate) use self::{
@@ -129,8 +128,6 @@ pub(crate) enum ConfigError {
     File(FileError),
     /// The providers cannot be set up.
     Llm(alula_llm::Error),
-    /// Webhooks cannot be sent.
-    Webhooks(ClientError),
     /// The collector cannot be set up.
     Telemetry(alula::otel::Error),
 }
@@ -144,7 +141,6 @@ impl fmt::Display for ConfigError {
             }
             Self::File(error) => error.fmt(f),
             Self::Llm(error) => write!(f, "the providers cannot be set up: {error}"),
-            Self::Webhooks(error) => write!(f, "webhooks cannot be sent: {error}"),
             Self::Telemetry(error) => error.fmt(f),
         }
     }
@@ -178,9 +174,9 @@ impl Config {
         Self::read(variable)
     }
 
-    /// What there is where nothing is set.
-    pub(crate) fn defaults() -> Result<Self, ConfigError> {
-        Self::read(|_| None)
+    /// What there is where nothing is set, and the database is gone with the process.
+    pub(crate) fn in_memory() -> Result<Self, ConfigError> {
+        Self::read(|name| (name == "DATABASE_URL").then(|| "sqlite::memory:".to_owned()))
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {

@@ -206,6 +206,11 @@ impl Queue {
         Watch::new(self.clone(), id)
     }
 
+    /// Waits for what is being written, and closes the store, for all clones.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
     /// What tells the time.
     pub fn time(&self) -> &Clock {
         &self.clock

@@ -79,6 +79,11 @@ impl WebhookUrl {
         Ok(Self(url))
     }
 
+    /// The whole address, which may hold a secret of its receiver: to keep it, not to show it.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
     pub(super) fn as_url(&self) -> &Url {
         &self.0
     }

@@ -103,7 +103,8 @@ fn after(shared: &Shared, handler: &Handler, claim: &Claim, failure: Failure) ->
 }
 
 /// It was no attempt: nobody has begun it.
-pub(super) fn released(shared: &Shared, claim: &Arc<Claim>) -> Ending {
-    let at = shared.queue.time().now();
+pub(super) fn released(claim: &Arc<Claim>) -> Ending {
+    // It keeps its place.
+    let at = claim.run_at;
     Ending::new(claim, Next::Release { at }, Duration::ZERO)
 }

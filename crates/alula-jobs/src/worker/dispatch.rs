@@ -158,7 +158,7 @@ impl Dispatcher {
     async fn give_back(&self, attempt: &Arc<Attempt>) {
         let (registry, held) = (&self.shared.registry, attempt.claim.held);
         if registry.insert(attempt) && registry.end(held) {
-            let _ = self.ends.send(attempt::released(&self.shared, &attempt.claim)).await;
+            let _ = self.ends.send(attempt::released(&attempt.claim)).await;
         }
     }
 }

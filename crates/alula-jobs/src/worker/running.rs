@@ -138,7 +138,7 @@ impl Running {
                 job = claim.step.name,
                 "the worker stops: the job is given back",
             );
-            let _ = self.ends.send(attempt::released(&self.shared, claim)).await;
+            let _ = self.ends.send(attempt::released(claim)).await;
         }
         self.finish.cancel();
         self.writer.close();

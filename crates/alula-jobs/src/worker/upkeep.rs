@@ -82,10 +82,12 @@ async fn look(shared: &Shared, reap_at: &mut Instant) -> Result<(), StoreError> 
 
 /// Forgets jobs that ended long ago, in pieces.
 pub(super) async fn sweep(shared: Arc<Shared>) {
+    let kept = shared.retention.done.min(shared.retention.failed);
+    let interval = SWEEP_INTERVAL.min(kept).max(SWEEP_PAUSE);
     let mut outage = Outage::new("forgetting old jobs", PAUSE_MAX, shared.observer.clone());
     loop {
         // Workers that were started together do not sweep together.
-        sleep(SWEEP_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
+        sleep(interval.mul_f64(0.5 + fastrand::f64())).await;
         loop {
             let now = shared.queue.time().now();
             match shared.queue.store().sweep(&shared.retention, PIECE, now).await {

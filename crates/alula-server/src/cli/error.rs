@@ -10,7 +10,7 @@ use crate::{
     dev::DevError,
     new::NewError,
     replay::ReplayError,
-    services::{keys::KeyError, usage::report::Mistake},
+    services::{jobs::JobsError, keys::KeyError, usage::report::Mistake},
 };
 
 /// Why a command failed.
@@ -19,6 +19,7 @@ pub(crate) enum CliError {
     Config(ConfigError),
     Db(DbError),
     Key(KeyError),
+    Jobs(JobsError),
     /// Keys in a database that is gone with this process.
     KeysInMemory,
     /// Workers of which each would have a database of its own.
@@ -49,10 +50,12 @@ impl CliError {
             | Self::Report(_)
             | Self::Unwell(_)
             | Self::Start(_)
+            | Self::Jobs(JobsError::Store(_))
             | Self::Db(DbError::Unreachable(_) | DbError::TooSlow(_) | DbError::Statement(_))
             | Self::Key(KeyError::Missing(_) | KeyError::Revoked(_) | KeyError::Random(_)) => 1,
             Self::Config(_)
             | Self::Db(_)
+            | Self::Jobs(_)
             | Self::Key(_)
             | Self::KeysInMemory
             | Self::WorkersInMemory
@@ -71,6 +74,7 @@ impl fmt::Display for CliError {
             Self::Config(error) => error.fmt(f),
             Self::Db(error) => error.fmt(f),
             Self::Key(error) => error.fmt(f),
+            Self::Jobs(error) => error.fmt(f),
             Self::KeysInMemory => f.write_str(
                 "DATABASE_URL is in memory, where a key would be gone at once; name a file or a \
                  Postgres",
@@ -122,6 +126,12 @@ impl From<KeyError> for CliError {
             KeyError::Db(error) => Self::Db(error),
             error => Self::Key(error),
         }
+    }
+}
+
+impl From<JobsError> for CliError {
+    fn from(error: JobsError) -> Self {
+        Self::Jobs(error)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Variables about answers that come later.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU32};
 
 use super::Variables;
 use crate::services::jobs::{JobLimits, WebhookSettings};
@@ -9,11 +9,14 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     pub(super) fn jobs(&mut self) -> JobLimits {
         let defaults = JobLimits::default();
         let queued_max = self.count("ALULA_JOBS_QUEUED_MAX", defaults.queued_max);
+        let attempts = self.parsed::<NonZeroU32>("ALULA_JOBS_ATTEMPTS");
         JobLimits {
-            running_max: self.count("ALULA_JOBS_RUNNING_MAX", defaults.running_max),
+            running_max: self.parsed("ALULA_JOBS_RUNNING_MAX").unwrap_or(defaults.running_max),
             queued_max,
             per_key_max: self.count("ALULA_JOBS_PER_KEY_MAX", queued_max.div_ceil(4)),
-            kept_max: self.count("ALULA_JOBS_KEPT_MAX", defaults.kept_max),
+            attempts_max: attempts.map_or(defaults.attempts_max, NonZeroU32::get),
+            timeout: self.seconds("ALULA_JOBS_SECONDS", defaults.timeout),
+            lease: self.seconds("ALULA_JOBS_LEASE_SECONDS", defaults.lease),
             kept: self.seconds("ALULA_JOBS_KEPT_SECONDS", defaults.kept),
             bytes_max: self.count("ALULA_JOBS_BYTES_MAX", defaults.bytes_max),
         }

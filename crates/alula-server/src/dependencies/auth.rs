@@ -32,7 +32,12 @@ pub(crate) async fn caller(
 ) -> Result<Caller> {
     let key = identify(shown, &scopes, &keys).await?;
     let Calls { models, ledger, entry } = Calls::clone(&calls);
-    Ok(Caller::new(models, ledger, key.map(|key| Holder { key, entry, head }), exchange))
+    Ok(Caller::new(
+        models,
+        ledger,
+        key.map(|key| Holder { key, entry, head: Some(head) }),
+        exchange,
+    ))
 }
 
 /// Who looks after the server. Without keys, that is whoever is on this machine.

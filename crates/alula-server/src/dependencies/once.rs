@@ -77,9 +77,9 @@ async fn once(
             "This Idempotency-Key was used for another request: another path, another body, or \
              another `Prefer: respond-async` or beta header",
         )),
-        // The client was sent to a job that is gone, as with a process that was started again: its
-        // answer can only be had by another one.
-        Known::Answered(answer) if is_lost(&answer, &caller, &jobs) => {
+        // The client was sent to a job that is forgotten by now: its answer can only be had by
+        // another one.
+        Known::Answered(answer) if is_lost(&answer, &caller, &jobs).await => {
             let taken = idempotency.take_over(&claim, &answer).await;
             if !taken.map_err(ApiError::into_http)? {
                 return Err(runs_elsewhere(0));
@@ -100,11 +100,14 @@ async fn once(
     }
 }
 
-/// Whether an answer names a job that this process does not know.
-fn is_lost(answer: &KeptAnswer, caller: &Caller, jobs: &Jobs) -> bool {
+/// Whether an answer names a job that is not there.
+async fn is_lost(answer: &KeptAnswer, caller: &Caller, jobs: &Jobs) -> bool {
     let is_accepted = answer.status == StatusCode::ACCEPTED.as_u16();
     let job = answer.header("location").and_then(|url| url.strip_prefix("/jobs/"));
-    is_accepted && job.is_some_and(|id| jobs.get(caller, id).is_err())
+    match job.filter(|_| is_accepted) {
+        Some(id) => jobs.is_gone(caller, id).await,
+        None => false,
+    }
 }
 
 fn runs_elsewhere(left_millis: i64) -> HttpError {

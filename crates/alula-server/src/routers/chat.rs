@@ -152,7 +152,7 @@ async fn batch(
 ) -> Result<Deferrable<Json<Vec<BatchItem>>>> {
     batch.0.iter().try_for_each(no_callback)?;
     match later {
-        Some(later) => later.take_on(&caller, Work::Batch(batch), None).await,
+        Some(later) => later.take_on(&caller, Work::Batch(batch.0), None).await,
         None => {
             let answers = ask_all(&caller, &conversations, batch.0, || {}).await;
             Ok(Deferrable::Now(Json(answers)))

@@ -1,15 +1,16 @@
 //! Answers that come later.
 
 use alula::{Detail, Route, prelude::*};
+use alula_jobs::JobId;
 
 use crate::{
     dependencies::caller,
-    services::jobs::{JobId, JobStatus, JobView, Jobs, follow},
+    services::jobs::{JobStatus, JobView, Jobs},
 };
 
 /// The most jobs in one list, and how many there are unless another number is asked for.
-const PAGE_MAX: usize = 100;
-const PAGE: usize = 20;
+const PAGE_MAX: u32 = 100;
+const PAGE: u32 = 20;
 
 /// The routes of this module.
 pub(crate) fn routes() -> Vec<Route> {
@@ -28,10 +29,10 @@ struct JobPage {
     /// How many.
     #[serde(default = "page")]
     #[schemars(range(min = 1, max = PAGE_MAX))]
-    limit: usize,
+    limit: u32,
 }
 
-fn page() -> usize {
+fn page() -> u32 {
     PAGE
 }
 
@@ -41,6 +42,7 @@ struct JobList {
     /// The jobs, without their answers.
     jobs: Vec<JobView>,
     /// What to ask for with `after` to get more; `null` if there are no more.
+    #[schemars(with = "Option<String>")]
     next: Option<JobId>,
 }
 
@@ -57,9 +59,8 @@ async fn list(
         Some(Ok(id)) => Some(id),
         Some(Err(_)) => return Err(no_job_id(after.unwrap_or_default())),
     };
-    let (found, has_more) = jobs.list(&caller, status, after, limit);
-    let next = found.last().filter(|_| has_more).map(|job| job.id);
-    let jobs = found.iter().map(|job| JobView::brief(job, &job.state())).collect();
+    let (jobs, has_more) = jobs.list(&caller, status, after, limit).await?;
+    let next = jobs.last().filter(|_| has_more).map(|job| job.job_id);
     Ok(Json(JobList { jobs, next }))
 }
 
@@ -83,7 +84,7 @@ async fn job(
     jobs: State<Jobs>,
     Path(id): Path<String>,
 ) -> Result<Json<JobView>> {
-    Ok(Json(JobView::whole(&*jobs.get(&caller, &id)?)))
+    Ok(Json(jobs.view(&caller, &id).await?))
 }
 
 /// What a client that reconnects has seen.
@@ -107,8 +108,7 @@ async fn events(
     Path(id): Path<String>,
     Header(Seen { last_event_id }): Header<Seen>,
 ) -> Result<Either<Sse<impl Stream<Item = Event<JobView>>>, Status<204, ()>>> {
-    let job = jobs.get(&caller, &id)?;
-    Ok(match follow(job, last_event_id.as_deref()) {
+    Ok(match jobs.follow(&caller, &id, last_event_id.as_deref()).await? {
         Some(changes) => Either::Left(Sse::new(changes)),
         None => Either::Right(Status(())),
     })
@@ -121,9 +121,7 @@ async fn cancel(
     jobs: State<Jobs>,
     Path(id): Path<String>,
 ) -> Result<Json<JobView>> {
-    let job = jobs.get(&caller, &id)?;
-    jobs.cancel(&job)?;
-    Ok(Json(JobView::whole(&job)))
+    Ok(Json(jobs.cancel(&caller, &id).await?))
 }
 
 /// Do a job once more that has failed or was cancelled.
@@ -133,7 +131,5 @@ async fn retry(
     jobs: State<Jobs>,
     Path(id): Path<String>,
 ) -> Result<Json<JobView>> {
-    let job = jobs.get(&caller, &id)?;
-    jobs.retry(&caller, &job)?;
-    Ok(Json(JobView::whole(&job)))
+    Ok(Json(jobs.retry(&caller, &id).await?))
 }

@@ -135,7 +135,10 @@ async fn embeddings(
     request: Asked<Embeddings>,
 ) -> Result<Deferrable<Relayed>, RelayError> {
     match later {
-        Some(later) => Ok(later.take_on(&caller, Work::Embeddings(request.body), None).await?),
+        Some(later) => {
+            let work = Work::embeddings(&request.body)?;
+            Ok(later.take_on(&caller, work, None).await?)
+        }
         None => embedded(&caller, &request.body).await.map(Deferrable::Now),
     }
 }

@@ -2,7 +2,10 @@
 
 mod refusal;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use alula::{HttpError, ResponseHead};
 use alula_llm::{
@@ -35,6 +38,8 @@ pub(crate) struct Caller {
     exchange: Exchange,
     /// That of a request which is executed once.
     ticket: OnceLock<Ticket>,
+    /// That of a job: whether its key had to wait.
+    limited: Option<Arc<AtomicBool>>,
 }
 
 /// Who has a key.
@@ -43,8 +48,8 @@ pub(crate) struct Holder {
     pub(crate) key: Arc<Key>,
     /// What the key is held to.
     pub(crate) entry: Entry,
-    /// Where to tell what is left.
-    pub(crate) head: ResponseHead,
+    /// Where to tell what is left; nothing for a job, whose client is not there.
+    pub(crate) head: Option<ResponseHead>,
 }
 
 /// What callers make calls with. Clones are the same.
@@ -84,23 +89,38 @@ impl Caller {
         if let Some(Holder { key, .. }) = &holder {
             exchange.set_key(key.id.clone());
         }
-        Self { models, ledger, holder, exchange, ticket: OnceLock::new() }
+        Self { models, ledger, holder, exchange, ticket: OnceLock::new(), limited: None }
     }
 
-    /// The same with what its key entitles to by now.
+    /// Who has asked for a job, with what the key entitles to by now.
     ///
     /// # Errors
     ///
     /// Why the key is not good any more.
-    pub(crate) fn again(&self, keys: &Keys) -> Result<Self, keys::Refusal> {
-        let mut again = self.clone();
-        if let Some(holder) = &mut again.holder {
-            holder.key = keys.again(&holder.key)?;
-            if !holder.key.scopes.contains(Scope::Models) {
-                return Err(keys::Refusal::Scope(Scope::Models.as_str().into()));
+    pub(crate) fn of_job(
+        calls: &Calls,
+        keys: &Keys,
+        key: Option<&str>,
+        request_id: &str,
+    ) -> Result<Self, keys::Refusal> {
+        let Calls { models, ledger, entry } = calls.clone();
+        let holder = match key {
+            None => None,
+            Some(id) => {
+                let key = keys.of_id(id)?;
+                if !key.scopes.contains(Scope::Models) {
+                    return Err(keys::Refusal::Scope(Scope::Models.as_str().into()));
+                }
+                Some(Holder { key, entry, head: None })
             }
-        }
-        Ok(again)
+        };
+        let caller = Self::new(models, ledger, holder, Exchange::of_job(request_id));
+        Ok(Self { limited: Some(Arc::default()), ..caller })
+    }
+
+    /// Whether a limit of the key of a job has stood in its way.
+    pub(crate) fn was_limited(&self) -> bool {
+        self.limited.as_ref().is_some_and(|limited| limited.load(Relaxed))
     }
 
     /// The id of the request that it makes.
@@ -152,9 +172,14 @@ impl Caller {
         };
         let llm = llm.scoped(key.id.clone());
         let taken = entry.take(key, &llm, asking).await;
-        let Taken { turn, hold } = taken.map_err(|refusal| refusal.into_http(key, protocol))?;
+        let Taken { turn, hold } = taken.map_err(|refusal| {
+            if let (Refusal::Limit(_), Some(limited)) = (&refusal, &self.limited) {
+                limited.store(true, Relaxed);
+            }
+            refusal.into_http(key, protocol)
+        })?;
         self.begins();
-        if let Some(quota) = &turn.quota {
+        if let Some((quota, head)) = turn.quota.as_ref().zip(head.as_ref()) {
             for (name, value) in headers(&quota.level(), protocol) {
                 head.header(name, value);
             }

@@ -91,7 +91,7 @@ pub(crate) async fn relay_or_defer(
 ) -> Result<Deferrable<Relayed>, RelayError> {
     match later {
         Some(later) => {
-            let work = Work::Relay { protocol, headers, body };
+            let work = Work::relay(protocol, &headers, &body)?;
             Ok(later.take_on(caller, work, None).await?)
         }
         None => relay(caller, protocol, headers, body).await.map(Deferrable::Now),

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     client::{Answer, http},
@@ -191,7 +191,17 @@ async fn a_job_that_is_gone_is_made_again() {
     assert_eq!(provider.request_count(), 1);
     alula.end();
 
-    // The next process knows the key, but not the job.
+    // The next process knows the key and the job, as long as it is kept.
+    let kept = over(&database, &provider.url()).env("ALULA_JOBS_KEPT_SECONDS", "0.2");
+    let alula = kept.listen();
+    let again = ask_later(&alula, "j").await;
+    if alula.get(&url).await.status == 200 {
+        assert_eq!((again.status, &again.text), (202, &accepted.text));
+    }
+    let gone = async { while alula.get(&url).await.status != 404 {} };
+    timeout(PATIENCE, gone).await.expect("it is forgotten");
+    alula.end();
+
     let alula = over(&database, &provider.url()).listen();
     let anew = ask_later(&alula, "j").await;
     assert!(!is_replayed(&anew), "{anew:?}");

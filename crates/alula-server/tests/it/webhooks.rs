@@ -3,9 +3,10 @@
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook as Verifier;
+use tokio::time::timeout;
 
 use crate::{
-    process::{Alula, Start, serve_openai},
+    process::{Alula, PATIENCE, Start, serve_openai},
     upstream::{Call, Upstream, answer},
 };
 
@@ -18,6 +19,7 @@ const COMPLETION: &str =
 fn telling(upstream: &Upstream) -> Start {
     serve_openai(&upstream.url())
         .env("ALULA_ATTEMPTS", "1")
+        .env("ALULA_JOBS_ATTEMPTS", "1")
         .env("ALULA_WEBHOOK_SECRET", format!("{SECRET} {OLD_SECRET}"))
         .env("ALULA_WEBHOOK_ALLOW", "127.0.0.0/8")
 }
@@ -84,7 +86,6 @@ async fn a_receiver_that_fails_is_told_again_with_the_same_id() {
     let first = receiver.call().await;
     let id = header(&first, "webhook-id").to_owned();
     first.answer(&answer("500 Internal Server Error", "{}")).await;
-    alula.logged("was not taken");
     let second = receiver.call().await;
     assert_eq!(header(&second, "webhook-id"), id);
     verified(&second, SECRET);
@@ -95,27 +96,11 @@ async fn a_receiver_that_fails_is_told_again_with_the_same_id() {
 async fn a_receiver_that_is_gone_is_told_no_more() {
     let (upstream, receiver) = (Upstream::start(), Upstream::start());
     let alula = telling(&upstream).listen();
-    job(&alula, &upstream, &receiver, &answer("200 OK", COMPLETION)).await;
+    let url = job(&alula, &upstream, &receiver, &answer("200 OK", COMPLETION)).await;
     receiver.call().await.answer(&answer("410 Gone", "{}")).await;
-    alula.logged("nobody wants to be told");
-    let ended = alula.end();
-    assert!(!ended.stderr.contains("lost by the stop"), "{}", ended.stderr);
-}
-
-#[tokio::test]
-async fn an_end_during_the_shutdown_is_told() {
-    let (upstream, receiver) = (Upstream::start(), Upstream::start());
-    let mut alula = telling(&upstream).env("ALULA_DRAIN_SECONDS", "600").listen();
-    alula.accepted("/chat", &question(&receiver)).await;
-    let call = upstream.call().await;
-    alula.signal("TERM");
-    alula.logged("draining");
-    call.answer(&answer("200 OK", COMPLETION)).await;
-    let message = receiver.call().await;
-    assert_eq!(message.body["type"], "job.succeeded");
-    message.answer(&answer("200 OK", "{}")).await;
-    assert_eq!(alula.ended().code(), Some(0));
-    assert_eq!(alula.count_logged("lost by the stop"), 0);
+    let told = async { while alula.get(&url).await.is(200)["callback"] != "failed" {} };
+    timeout(PATIENCE, told).await.expect("it is given up");
+    assert!(receiver.is_left_alone());
 }
 
 #[tokio::test]
@@ -127,9 +112,7 @@ async fn a_job_that_begins_again_is_told_by_its_new_end_alone() {
     let first = receiver.call().await;
     let id = header(&first, "webhook-id").to_owned();
     first.answer(&answer("500 Internal Server Error", "{}")).await;
-    alula.logged("was not taken");
     alula.post(&format!("{url}/retry"), &json!({})).await.is(202);
-    alula.logged("is told no more");
     upstream.call().await.answer(&answer("200 OK", COMPLETION)).await;
     let second = receiver.call().await;
     assert_eq!(second.body["type"], "job.succeeded");
@@ -137,16 +120,27 @@ async fn a_job_that_begins_again_is_told_by_its_new_end_alone() {
     second.answer(&answer("200 OK", "{}")).await;
 }
 
+/// The next server tells what the first one did not.
 #[tokio::test]
-async fn what_cannot_be_told_any_more_is_counted_as_lost() {
+async fn a_webhook_survives_its_server() {
     let (upstream, receiver) = (Upstream::start(), Upstream::start());
-    let alula = telling(&upstream).env("ALULA_DRAIN_SECONDS", "600").listen();
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("jobs.db").display());
+    let start = || {
+        telling(&upstream)
+            .env("DATABASE_URL", &database)
+            .env("ALULA_JOBS_LEASE_SECONDS", "1")
+            .listen()
+    };
+    let mut alula = start();
     job(&alula, &upstream, &receiver, &answer("200 OK", COMPLETION)).await;
-    receiver.call().await.answer(&answer("500 Internal Server Error", "{}")).await;
-    alula.logged("was not taken");
-    // It does not wait for the next attempt.
-    let ended = alula.end();
-    assert!(ended.stderr.contains("webhooks=1"), "{}", ended.stderr);
+    let first = receiver.call().await;
+    alula.signal("KILL");
+    alula.ended();
+    let _alula = start();
+    let second = receiver.call().await;
+    assert_eq!(header(&second, "webhook-id"), header(&first, "webhook-id"));
+    assert_eq!(verified(&second, SECRET), verified(&first, SECRET));
 }
 
 #[tokio::test]

@@ -35,6 +35,11 @@ impl Exchange {
         Self(Arc::new(Notes { id, trace, key: OnceLock::new() }))
     }
 
+    /// That of a job, which goes on after its request.
+    pub(crate) fn of_job(request_id: &str) -> Self {
+        Self::new(Some(RequestId::new(request_id)), HeaderMap::new())
+    }
+
     /// The id of the request.
     pub(crate) fn id(&self) -> &str {
         self.0.id.as_ref().map(RequestId::as_str).unwrap_or_default()

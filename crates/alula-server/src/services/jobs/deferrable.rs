@@ -1,16 +1,17 @@
 //! An answer that comes at once, in time, or later.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use alula::{
     Body, Operation, Output, ResponseContext, Result, Route,
     http::{HeaderName, HeaderValue, Response, StatusCode, header},
 };
+use alula_jobs::JobId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Job, JobId, JobStatus, Outcome};
+use super::{JobStatus, Outcome, view::url};
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
@@ -22,21 +23,30 @@ pub(crate) enum Deferrable<T> {
     /// The plain answer.
     Now(T),
     /// The same, by a job that ended while its client waited.
-    InTime { outcome: Arc<Outcome>, wait: Duration },
+    InTime { outcome: Outcome, wait: Duration },
     /// A job that goes on.
-    Later { job: Arc<Job>, wait: Option<Duration> },
+    Later { job: Accepted, wait: Option<Duration> },
+}
+
+/// A job that has been kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Accepted {
+    pub(super) id: JobId,
+    pub(super) status: JobStatus,
+    pub(super) durable: bool,
 }
 
 /// A request that was accepted and is answered later.
 #[derive(Serialize, JsonSchema)]
 struct AcceptedJob {
     /// The job that answers it.
+    #[schemars(with = "String", regex(pattern = r"^job_[0-9a-f]{32}$"))]
     job_id: JobId,
     /// Where the job is.
     status: JobStatus,
     /// Where the answer will be.
     url: String,
-    /// Whether the job survives a restart of the server: not yet.
+    /// Whether it survives a restart of the server, as it does unless the database is in memory.
     durable: bool,
 }
 
@@ -57,15 +67,16 @@ impl<T: Output> Output for Deferrable<T> {
                 response.headers_mut().insert(PREFERENCE_APPLIED, applied);
                 Ok(response)
             }
-            Self::Later { job, wait } => accepted(&job, wait),
+            Self::Later { job, wait } => accepted(job, wait),
         }
     }
 }
 
-fn accepted(job: &Job, wait: Option<Duration>) -> Result<Response<Body>> {
-    let (job_id, status, url) = (job.id, job.state().status, job.url());
+fn accepted(job: Accepted, wait: Option<Duration>) -> Result<Response<Body>> {
+    let Accepted { id: job_id, status, durable } = job;
+    let url = url(job_id);
     let location = HeaderValue::try_from(&url)?;
-    let body = serde_json::to_vec(&AcceptedJob { job_id, status, url, durable: false })?;
+    let body = serde_json::to_vec(&AcceptedJob { job_id, status, url, durable })?;
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::ACCEPTED;
     let applied = match wait {

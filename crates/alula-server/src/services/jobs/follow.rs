@@ -1,51 +1,58 @@
 //! A job as it goes on.
 
-use std::sync::Arc;
-
 use alula::{Event, Stream};
+use alula_jobs::{Job, JobState, Queue, Watch};
 use futures_util::stream;
 
-use super::{
-    JobView,
-    job::{Job, State, Status},
-};
+use super::{JobView, kept::Outline};
 
 /// The changes of a job that a client has not seen yet, or nothing if it has seen the end.
-pub(crate) fn follow(
-    job: Arc<Job>,
+pub(super) fn follow(
+    queue: &Queue,
+    job: &Job,
+    durable: bool,
     last_event_id: Option<&str>,
 ) -> Option<impl Stream<Item = Event<JobView>> + Send + use<>> {
-    let now = job.state();
-    // What is no id of ours, or that of a job of before, has seen nothing.
-    let seen = last_event_id.and_then(|id| id.parse().ok()).filter(|seen| *seen <= now.version);
-    let seen = seen.unwrap_or(0);
-    if now.status.is_final() && seen == now.version {
+    if job.state.is_final() && last_event_id == Some(&*version(job)) {
         return None;
     }
-    Some(stream::unfold((job, Seen { version: seen, status: None }), async |(job, mut seen)| {
-        let event = seen.next(&job).await?;
-        Some((event, (job, seen)))
-    }))
+    let seen = Seen { version: last_event_id.map(str::to_owned), state: None, durable };
+    let changes = stream::unfold((queue.watch(job.id), seen), async |(mut watch, mut seen)| {
+        let event = seen.next(&mut watch).await?;
+        Some((event, (watch, seen)))
+    });
+    Some(changes)
 }
 
 /// What a client has been told.
 struct Seen {
-    version: u64,
-    status: Option<Status>,
+    version: Option<String>,
+    state: Option<JobState>,
+    durable: bool,
 }
 
 impl Seen {
     /// The next change; of several at once only the last, as a client that is slow is behind already.
-    async fn next(&mut self, job: &Job) -> Option<Event<JobView>> {
-        if self.status.is_some_and(Status::is_final) {
-            return None;
+    async fn next(&mut self, watch: &mut Watch) -> Option<Event<JobView>> {
+        loop {
+            // A store that is away ends the stream: its client comes again.
+            let job = watch.next().await.ok()??;
+            let version = version(&job);
+            if self.version.as_ref() == Some(&version) {
+                continue;
+            }
+            let name = if self.state == Some(job.state) { "progress" } else { "status" };
+            self.state = Some(job.state);
+            let event =
+                Event::new(JobView::brief(&job, self.durable)).event(name).id(version.clone());
+            self.version = Some(version);
+            return Some(event);
         }
-        let mut states = job.watch();
-        let state: State =
-            states.wait_for(|state| state.version > self.version).await.ok()?.clone();
-        let name = if self.status == Some(state.status) { "progress" } else { "status" };
-        *self = Self { version: state.version, status: Some(state.status) };
-        let event = Event::new(JobView::brief(job, &state));
-        Some(event.event(name).id(state.version.to_string()))
     }
+}
+
+/// Another one after each change that clients are told of.
+fn version(job: &Job) -> String {
+    let done = Outline::of(job).done(job);
+    format!("{}.{}.{}.{done}", job.token, job.state.as_str(), job.attempts)
 }

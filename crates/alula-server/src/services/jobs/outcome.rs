@@ -1,29 +1,29 @@
 //! What the plain call would have been answered with.
 
-use std::sync::Arc;
-
 use alula::{
     Body, HttpError,
     http::{HeaderName, HeaderValue, Response, StatusCode, header},
 };
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-/// The status, the headers and the body of an answer.
+/// The status, the headers and the body of an answer, as the result of a job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     status: u16,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(String, String)>,
     body: Box<RawValue>,
 }
 
 impl Outcome {
     /// An answer in JSON. What is none, though a provider said so, becomes a text.
-    pub(super) fn of(status: u16, headers: Vec<(HeaderName, HeaderValue)>, body: &[u8]) -> Self {
+    pub(super) fn of(status: u16, body: &[u8]) -> Self {
         let body = match serde_json::from_slice(body) {
             Ok(body) => body,
             Err(_) => raw(&String::from_utf8_lossy(body)),
         };
-        Self { status, headers, body }
+        Self { status, headers: Vec::new(), body }
     }
 
     /// A good answer.
@@ -33,8 +33,16 @@ impl Outcome {
 
     /// An error with this body.
     pub(super) fn failed(error: &HttpError, body: &Value) -> Self {
-        let headers = error.headers().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            Some((name.to_string(), value.to_str().ok()?.to_owned()))
+        };
+        let headers = error.headers().filter_map(header).collect();
         Self { status: error.status().as_u16(), headers, body: raw(body) }
+    }
+
+    /// Nobody has answered: workers have taken the job, and were gone before they had an answer.
+    pub(super) fn lost(error: &str) -> Self {
+        Self { status: 500, ..Self::json(&serde_json::json!({ "detail": error })) }
     }
 
     pub(crate) fn status(&self) -> u16 {
@@ -45,9 +53,15 @@ impl Outcome {
         self.status < 400
     }
 
-    /// About how much memory it takes.
-    pub(super) fn bytes(&self) -> usize {
-        self.body.get().len()
+    /// Seconds after which it may be tried again, if it says so.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        let is_wait = |(name, _): &&(String, String)| *name == header::RETRY_AFTER.as_str();
+        self.headers.iter().find(is_wait).and_then(|(_, value)| value.parse().ok())
+    }
+
+    /// The body of the answer, byte for byte.
+    pub(super) fn into_body(self) -> Box<RawValue> {
+        self.body
     }
 
     /// The answer itself.
@@ -58,18 +72,11 @@ impl Outcome {
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
         for (name, value) in &self.headers {
-            response.headers_mut().append(name.clone(), value.clone());
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+                response.headers_mut().append(name, value);
+            }
         }
         response
-    }
-}
-
-/// The body of an answer within another one, byte for byte.
-pub(super) struct OutcomeBody(pub(super) Arc<Outcome>);
-
-impl Serialize for OutcomeBody {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.body.serialize(serializer)
     }
 }
 
@@ -84,11 +91,11 @@ mod tests {
     #[test]
     fn a_body_stays_as_it_is_and_what_is_no_json_becomes_a_text() {
         let body = r#"{ "a": 1.0, "b":  [] }"#;
-        let shown = |body: &[u8]| {
-            let outcome = Arc::new(Outcome::of(200, vec![], body));
-            serde_json::to_string(&OutcomeBody(outcome)).unwrap()
+        let kept = |body: &[u8]| {
+            let kept = serde_json::to_string(&Outcome::of(200, body)).unwrap();
+            serde_json::from_str::<Outcome>(&kept).unwrap().into_body().get().to_owned()
         };
-        assert_eq!(shown(body.as_bytes()), body);
-        assert_eq!(shown(b"<html>"), "\"<html>\"");
+        assert_eq!(kept(body.as_bytes()), body);
+        assert_eq!(kept(b"<html>"), "\"<html>\"");
     }
 }

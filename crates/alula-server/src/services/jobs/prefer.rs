@@ -8,7 +8,7 @@ use alula::{
 };
 use tokio::time::timeout;
 
-use super::{Deferrable, Jobs, NewJob, Work};
+use super::{Accepted, Deferrable, Jobs, Work};
 use crate::services::{admission::Caller, conversations::Conversations};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -41,16 +41,13 @@ impl Later {
             Some(url) => Some(jobs.callback(url).map_err(|why| wrong_callback(url, &why))?),
             None => None,
         };
-        let (caller, conversations) = (caller.clone(), Conversations::clone(&conversations));
-        let new = NewJob { caller, conversations, work, callback };
-        let job = jobs.submit(new).await?;
-        if let Some(wait) = wait
-            && let Ok(state) = timeout(wait, job.ended()).await
-            && let Some(outcome) = state.outcome
-        {
-            return Ok(Deferrable::InTime { outcome, wait });
+        let job = jobs.submit(caller, &conversations, work, callback).await?;
+        let Some(time) = wait else { return Ok(Deferrable::Later { job, wait }) };
+        if let Ok(Some(outcome)) = timeout(time, jobs.outcome(job.id)).await {
+            return Ok(Deferrable::InTime { outcome, wait: time });
         }
-        Ok(Deferrable::Later { job, wait })
+        let status = jobs.status(job.id).await.unwrap_or(job.status);
+        Ok(Deferrable::Later { job: Accepted { status, ..job }, wait })
     }
 }
 

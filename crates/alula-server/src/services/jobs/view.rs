@@ -1,27 +1,80 @@
 //! What clients see of a job.
 
+use alula::Validate;
+use alula_jobs::{Job, JobId, JobState};
 use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
 
 use super::{
-    JobId,
-    job::{Job, State, Status, Told},
-    outcome::OutcomeBody,
+    Outcome,
+    kept::{Outline, status},
 };
 use crate::time::Timestamp;
+
+/// Where a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum JobStatus {
+    /// It waits for its turn, or for another try.
+    Queued,
+    /// A provider is asked.
+    Running,
+    /// There is an answer.
+    Succeeded,
+    /// There is an error.
+    Failed,
+    /// Somebody has stopped it.
+    Cancelled,
+}
+
+impl JobStatus {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// What is kept of it.
+    pub(crate) fn states(self) -> &'static [JobState] {
+        match self {
+            Self::Queued => &[JobState::Scheduled, JobState::Queued],
+            Self::Running => &[JobState::Running, JobState::Waiting],
+            Self::Succeeded => &[JobState::Succeeded],
+            Self::Failed => &[JobState::Failed],
+            Self::Cancelled => &[JobState::Cancelled],
+        }
+    }
+}
+
+/// How the end of a job is told to its callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Told {
+    /// It will be told, or told again.
+    Pending,
+    /// The receiver has it.
+    Delivered,
+    /// The receiver did not take it, and is not told again.
+    Failed,
+}
 
 /// A request that is answered later.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct JobView {
     /// Its name.
-    job_id: JobId,
+    #[schemars(with = "String", regex(pattern = r"^job_[0-9a-f]{32}$"))]
+    pub(crate) job_id: JobId,
     /// Where it is found.
     url: String,
     /// The endpoint that was asked.
-    endpoint: &'static str,
+    endpoint: String,
     /// Where it is.
-    status: Status,
+    status: JobStatus,
     /// How often it has begun.
     attempts: u32,
     /// How far it is.
@@ -40,15 +93,15 @@ pub(crate) struct JobView {
     /// The body of its answer, as that of the plain call. Not in lists and events.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Value")]
-    result: Option<OutcomeBody>,
+    result: Option<Box<RawValue>>,
     /// The body of its error, as that of the plain call. Not in lists and events.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Value")]
-    error: Option<OutcomeBody>,
+    error: Option<Box<RawValue>>,
     /// What became of telling its `callback_url`.
     #[serde(skip_serializing_if = "Option::is_none")]
     callback: Option<Told>,
-    /// Whether it survives a restart of the server: not yet.
+    /// Whether it survives a restart of the server, as it does unless the database is in memory.
     durable: bool,
 }
 
@@ -56,50 +109,58 @@ pub(crate) struct JobView {
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct JobProgress {
     /// How many of its calls have been answered.
-    done: usize,
+    done: u64,
     /// How many calls it makes.
-    total: usize,
+    total: u64,
 }
 
 impl JobView {
-    /// All but its answer.
-    pub(crate) fn brief(job: &Job, state: &State) -> Self {
-        let total = job.work.steps();
-        let done = if state.status == Status::Succeeded { total } else { state.done };
+    /// All but its answer, and what became of telling it.
+    pub(crate) fn brief(job: &Job, durable: bool) -> Self {
+        let outline = Outline::of(job);
+        let at = |moment: alula_jobs::Timestamp| Timestamp::from_millis(moment.as_millis());
+        let progress = JobProgress { done: outline.done(job), total: outline.calls };
         Self {
             job_id: job.id,
-            url: job.url(),
-            endpoint: job.work.endpoint(),
-            status: state.status,
-            attempts: state.attempts,
-            progress: JobProgress { done, total },
-            created_at: job.created,
-            started_at: state.started,
-            finished_at: state.finished,
-            http_status: state.outcome.as_ref().map(|outcome| outcome.status()),
+            url: url(job.id),
+            endpoint: outline.endpoint,
+            status: status(job.state),
+            attempts: job.attempts,
+            progress,
+            created_at: at(job.created_at),
+            started_at: job.started_at.map(at),
+            finished_at: job.finished_at.map(at),
+            http_status: None,
             result: None,
             error: None,
-            callback: state.told,
-            durable: false,
+            callback: None,
+            durable,
         }
     }
 
     /// All of it.
-    pub(crate) fn whole(job: &Job) -> Self {
-        let state = job.state();
-        let brief = Self::brief(job, &state);
-        match state.outcome {
-            Some(outcome) if outcome.is_success() => {
-                Self { result: Some(OutcomeBody(outcome)), ..brief }
-            }
-            error => Self { error: error.map(OutcomeBody), ..brief },
+    pub(crate) fn whole(job: &Job, callback: Option<Told>, durable: bool) -> Self {
+        let brief = Self { callback, ..Self::brief(job, durable) };
+        let Some(outcome) = outcome(job) else { return brief };
+        let http_status = Some(outcome.status());
+        match outcome.is_success() {
+            true => Self { http_status, result: Some(outcome.into_body()), ..brief },
+            false => Self { http_status, error: Some(outcome.into_body()), ..brief },
         }
     }
 }
 
-impl Job {
-    /// Where it is found.
-    pub(crate) fn url(&self) -> String {
-        format!("/jobs/{}", self.id)
+/// What the plain call would have been answered with, if the job has ended with an answer.
+pub(super) fn outcome(job: &Job) -> Option<Outcome> {
+    if let Ok(Some(outcome)) = job.result() {
+        return Some(outcome);
     }
+    // A worker that is gone has left no answer.
+    let error = job.error.as_ref().filter(|_| job.state == JobState::Failed)?;
+    Some(Outcome::lost(error))
+}
+
+/// Where a job is found.
+pub(crate) fn url(id: JobId) -> String {
+    format!("/jobs/{id}")
 }

@@ -1,24 +1,26 @@
-//! Telling the end of a job to its callback.
+//! Telling the end of a job to its callback, by a job of its own.
 
 use std::time::Duration;
 
 use alula::Validate;
-use alula_jobs::webhook::{
-    ClientError, Delivery, IpNet, Schedule, SigningSecret, Webhook, WebhookClient, WebhookUrl,
+use alula_jobs::{
+    Ended, Failure, Handler, Job, JobContext, JobState, Queue, Step,
+    webhook::{
+        ClientError, Delivery, IpNet, Schedule, SigningSecret, Webhook, WebhookClient, WebhookUrl,
+    },
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
-use super::{
-    JobId,
-    job::{Job, State, Told},
-};
+use super::view::{Told, outcome, url};
 use crate::time::Timestamp;
 
-/// How many times a receiver is asked, by default: after that, half an hour has passed, and a
-/// longer wait is nothing for a process that forgets it when it ends.
-const ATTEMPTS_MAX: usize = 4;
+/// The queue of webhooks, and the name of their handler.
+pub(super) const QUEUE: &str = "webhooks";
+const NAME: &str = "webhook.v1";
+
+/// How many times a receiver is asked, by default: those of Standard Webhooks, in 75 hours.
+const ATTEMPTS_MAX: usize = 10;
 
 /// How long an attempt may take, by default: the least that Standard Webhooks advise.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -52,11 +54,14 @@ impl Default for WebhookSettings {
     }
 }
 
-/// Sends webhooks.
-#[derive(Debug)]
+/// Sends webhooks. Clones are the same.
+#[derive(Debug, Clone)]
 pub(super) struct Webhooks {
     client: WebhookClient,
     schedule: Schedule,
+    attempts_max: u32,
+    concurrent_max: u32,
+    timeout: Duration,
 }
 
 /// What a callback gets.
@@ -96,8 +101,13 @@ impl Webhooks {
             .timeout(*timeout)
             .concurrent_max(*concurrent_max)
             .build()?;
-        let schedule = Schedule::default().attempts(*attempts_max);
-        Ok(Some(Self { client, schedule }))
+        Ok(Some(Self {
+            client,
+            schedule: Schedule::default().attempts(*attempts_max),
+            attempts_max: u32::try_from(*attempts_max).unwrap_or(u32::MAX),
+            concurrent_max: u32::try_from(*concurrent_max).unwrap_or(u32::MAX),
+            timeout: *timeout,
+        }))
     }
 
     /// Reads an address that a client wrote.
@@ -105,62 +115,75 @@ impl Webhooks {
         self.client.parse_url(text).map_err(|error| error.to_string())
     }
 
-    /// Tells an end until it is taken or given up, or `stop` is ready. Who hears that it was not
-    /// taken may hold this for long, so it holds nothing of the job.
-    pub(super) async fn tell(&self, end: End, stop: impl Future<Output = ()>) -> Told {
-        let End { id, webhook, .. } = &end;
-        let note = |attempt: usize, delivery: &Delivery| match delivery {
-            Delivery::Delivered { status } => {
-                tracing::debug!(job_id = %id, attempt, status, "told");
+    /// What a job enqueues at its end to have it told.
+    pub(super) fn step(&self) -> Step {
+        Step::new(NAME).queue(QUEUE).max_attempts(self.attempts_max)
+    }
+
+    /// How many are on their way at once.
+    pub(super) fn concurrent_max(&self) -> u32 {
+        self.concurrent_max
+    }
+
+    /// What does the jobs that tell ends.
+    pub(super) fn handler(&self) -> Handler {
+        let webhooks = self.clone();
+        Handler::new(NAME, move |ended: Ended, job: JobContext| {
+            let webhooks = webhooks.clone();
+            async move { webhooks.tell(&ended, &job).await }
+        })
+        .queue(QUEUE)
+        .max_attempts(self.attempts_max)
+        // Its client has a limit of its own, and may wait for a place.
+        .timeout(self.timeout.saturating_mul(4))
+    }
+
+    /// Tells an end once.
+    async fn tell(&self, ended: &Ended, job: &JobContext) -> Result<(), Failure> {
+        let told = job.queue().get(ended.job).await?;
+        // It began again, or is forgotten: this end is of no interest any more.
+        let Some(told) = told.filter(|told| told.token == ended.token) else { return Ok(()) };
+        let callback: String = serde_json::from_str(ended.context.get())?;
+        let url = self.parse(&callback).map_err(Failure::terminal)?;
+        let body = serde_json::to_vec(&JobEnded::of(&told, ended))?;
+        // The same at each attempt.
+        let webhook = Webhook::new(format!("msg_{}", job.id()), url, body);
+        match webhook.map_err(Failure::terminal)?.deliver(&self.client).await {
+            Delivery::Delivered { .. } => Ok(()),
+            Delivery::Gone => Err(Failure::terminal("nobody wants to be told any more")),
+            Delivery::Refused { reason } => Err(Failure::terminal(reason)),
+            Delivery::Failed { reason, retry_after } => {
+                let attempts = usize::try_from(job.attempt()).unwrap_or(usize::MAX);
+                let wait = self.schedule.wait(attempts, retry_after).unwrap_or_default();
+                Err(Failure::new(reason).after(wait))
             }
-            Delivery::Gone => {
-                tracing::info!(job_id = %id, attempt, "nobody wants to be told of the job");
-            }
-            Delivery::Refused { reason } | Delivery::Failed { reason, .. } => {
-                tracing::warn!(job_id = %id, attempt, reason, "the end of a job was not taken");
-            }
-        };
-        match webhook.send(&self.client, &self.schedule, stop, note).await {
-            Some(Delivery::Delivered { .. }) => Told::Delivered,
-            _ => Told::Failed,
         }
     }
 }
 
-/// The end of a run, to be told.
-pub(super) struct End {
-    pub(super) id: JobId,
-    pub(super) run: u32,
-    webhook: Webhook,
-    /// Ends when the job is forgotten.
-    states: watch::Receiver<State>,
+/// What has become of telling the end of a job; nothing if nobody wanted to be told.
+pub(super) async fn told(queue: &Queue, job: &Job) -> Option<Told> {
+    let telling = queue.get(job.follower?).await.ok()??;
+    Some(match telling.state {
+        JobState::Succeeded => Told::Delivered,
+        JobState::Failed | JobState::Cancelled => Told::Failed,
+        _ => Told::Pending,
+    })
 }
 
-impl End {
-    /// Nothing if nobody wants to be told.
-    pub(super) fn of(job: &Job, state: &State) -> Option<Self> {
-        let url = job.callback.clone()?;
-        let status = state.status.as_str();
-        let ended = JobEnded {
+impl JobEnded {
+    fn of(job: &Job, ended: &Ended) -> Self {
+        let status = ended.state.as_str();
+        let finished = job.finished_at.map_or(0, |moment| moment.as_millis());
+        Self {
             r#type: format!("job.{status}"),
-            timestamp: state.finished.unwrap_or_else(Timestamp::now).to_string(),
+            timestamp: Timestamp::from_millis(finished).to_string(),
             data: EndedJob {
                 job_id: job.id.to_string(),
-                url: job.url(),
+                url: url(job.id),
                 status: status.to_owned(),
-                http_status: state.outcome.as_ref().map(|outcome| outcome.status()),
+                http_status: outcome(job).map(|outcome| outcome.status()),
             },
-        };
-        let body = serde_json::to_vec(&ended).ok()?;
-        let webhook = Webhook::new(format!("msg_{}_{}", job.id, state.run), url, body).ok()?;
-        Some(Self { id: job.id, run: state.run, webhook, states: job.watch() })
-    }
-
-    /// Waits until it is of no interest any more: the job was begun again, or is forgotten.
-    pub(super) fn outdated(&self) -> impl Future<Output = ()> + use<> {
-        let (mut states, run) = (self.states.clone(), self.run);
-        async move {
-            let _ = states.wait_for(|state| state.run != run).await;
         }
     }
 }

@@ -136,10 +136,10 @@ impl Keys {
         Some(if entry.hash == shown.hash { self.judge(entry) } else { Err(Refusal::Unknown) })
     }
 
-    /// What a key entitles to by now that was identified before.
-    pub(crate) fn again(&self, key: &Key) -> Result<Arc<Key>, Refusal> {
+    /// What a key entitles to by now that was identified before, by its id.
+    pub(crate) fn of_id(&self, id: &str) -> Result<Arc<Key>, Refusal> {
         let entries = self.0.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = KeyId::parse(&key.id).and_then(|id| entries.get(&id));
+        let entry = KeyId::parse(id).and_then(|id| entries.get(&id));
         entry.map_or(Err(Refusal::Unknown), |entry| self.judge(entry))
     }
 

@@ -6,7 +6,7 @@ use super::{
     instruments::Counter,
     registry::{Kind, Sample, registry},
 };
-use crate::services::{jobs::Jobs, usage::Ledger};
+use crate::services::usage::Ledger;
 
 /// Shows how the ledger keeps up.
 pub(crate) fn watch_ledger(ledger: &Ledger) {
@@ -24,17 +24,6 @@ pub(crate) fn watch_ledger(ledger: &Ledger) {
         Kind::Counter,
         move || vec![Sample::new(&[], as_number(ledger.lost()))],
     );
-}
-
-/// Shows how many jobs there are.
-pub(crate) fn watch_jobs(jobs: &Jobs) {
-    let jobs = jobs.clone();
-    registry().find("alula_jobs", "Jobs that are known, by status.", Kind::Gauge, move || {
-        let counts = jobs.counts().into_iter();
-        counts
-            .map(|(status, count)| Sample::new(&[("status", status)], as_number(count as u64)))
-            .collect()
-    });
 }
 
 /// What a key had nothing left of.
@@ -79,6 +68,6 @@ pub(crate) fn count_refusal(exhausted: Exhausted) {
 
 /// Exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "a number of a graph")]
-fn as_number(count: u64) -> f64 {
+pub(super) fn as_number(count: u64) -> f64 {
     count as f64
 }

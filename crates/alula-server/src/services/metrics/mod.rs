@@ -15,6 +15,7 @@ mod beside;
 mod format;
 mod http;
 mod instruments;
+mod jobs;
 mod llm;
 mod peers;
 mod process;
@@ -24,9 +25,10 @@ mod series;
 use alula::serve::OpenConnections;
 
 pub(crate) use self::{
-    beside::{Exhausted, count_refusal, watch_jobs, watch_ledger},
+    beside::{Exhausted, count_refusal, watch_ledger},
     format::Format,
     http::{Ended, HttpMetrics},
+    jobs::{QueueGauges, note_job},
     llm::LlmMetrics,
     peers::{everything, forget, share},
     registry::{Kind, Sample, registry},

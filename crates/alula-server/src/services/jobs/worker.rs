@@ -1,0 +1,68 @@
+//! The worker of this process.
+
+use std::{io, time::Duration};
+
+use alula::Shutdown;
+use alula_jobs::{Worker, WorkerError, store::Retention};
+
+use super::{Answering, Jobs, answer, webhook};
+
+/// How this process does jobs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WorkerSettings {
+    /// How long jobs have to finish when the server stops.
+    pub(crate) drain: Duration,
+}
+
+/// Why there is no worker.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoWorker {
+    #[error(transparent)]
+    Settings(#[from] WorkerError),
+    #[error("the worker of jobs cannot start: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Jobs {
+    /// Does jobs in this process until the server stops. Those that have begun have until the end
+    /// of its patience; the rest is given back.
+    ///
+    /// # Errors
+    ///
+    /// If there can be no thread for it.
+    pub(crate) fn work(
+        &self,
+        answering: Answering,
+        settings: &WorkerSettings,
+        shutdown: &Shutdown,
+    ) -> Result<(), NoWorker> {
+        let limits = &self.0.limits;
+        let Some(running_max) = u32::try_from(limits.running_max).ok().filter(|max| *max > 0)
+        else {
+            tracing::info!("this process does no jobs: ALULA_JOBS_RUNNING_MAX is 0");
+            return Ok(());
+        };
+        if !self.0.is_durable {
+            tracing::info!("jobs are kept in memory: they do not survive a restart");
+        }
+        let retention = Retention { done: limits.kept, failed: limits.kept };
+        let drain = settings.drain;
+        let mut worker = Worker::builder(&self.0.queue)
+            .handler(answering.handler(limits.timeout))
+            .concurrency(answer::QUEUE, running_max)
+            .lease(limits.lease)
+            .retention(retention)
+            .observe(crate::services::metrics::note_job);
+        if let Some(webhooks) = &self.0.webhooks {
+            let concurrent_max = webhooks.concurrent_max();
+            worker = worker.handler(webhooks.handler()).concurrency(webhook::QUEUE, concurrent_max);
+        }
+        let running = worker.build()?.start()?;
+        let stopping = shutdown.stopping();
+        shutdown.spawn(async move {
+            stopping.await;
+            running.stop(drain).await;
+        });
+        Ok(())
+    }
+}
