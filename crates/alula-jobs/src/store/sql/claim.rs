@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Conn, Operation, Sql,
+    Conn, Operation, Sql, end,
     rows::{self, CLAIMED, array, texts},
 };
 use crate::{
@@ -22,6 +22,10 @@ static NEXT_AT: Sql = Sql::new("SELECT next_at FROM job_rates WHERE queue = $1")
 static SET_NEXT_AT: Sql = Sql::new(
     "INSERT INTO job_rates (queue, next_at) VALUES ($1, $2) \
      ON CONFLICT (queue) DO UPDATE SET next_at = excluded.next_at",
+);
+static GIVE_UP: Sql = Sql::new(
+    "UPDATE jobs SET state = 5, finished_at = $2, worker = NULL, lease_until = NULL, \
+     error = 'it cannot be read' WHERE id IN {texts$1} RETURNING id, token, state, parent, on_end",
 );
 static RENEW: Sql = Sql::new(
     "WITH mine AS MATERIALIZED (SELECT id FROM jobs WHERE state = 2 AND (id, token) IN \
@@ -88,9 +92,16 @@ impl Operation for ClaimJobs {
                 self.now.as_millis().into(),
             ];
             let mut taken = Vec::new();
+            let mut spoiled = Vec::new();
             for row in conn.rows_of(&self.sql, &binds).await? {
-                taken.push(rows::claim(&row)?);
+                match rows::claim(&row) {
+                    Ok(claim) => taken.push(claim),
+                    // It must not stand in the way of those behind it.
+                    Err(StoreError::Malformed(_)) => spoiled.push(row.text(0)?),
+                    Err(error) => return Err(error),
+                }
             }
+            give_up(conn, &spoiled, self.now).await?;
             // The answer is in no order.
             taken.sort_by_key(|it| (std::cmp::Reverse(it.priority), it.run_at, it.held.id));
             if let Some(rate) = limits.rate {
@@ -100,6 +111,22 @@ impl Operation for ClaimJobs {
         }
         Ok(claims)
     }
+}
+
+/// Gives jobs up that cannot be read.
+async fn give_up(
+    conn: &mut Conn<'_>,
+    spoiled: &[String],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if spoiled.is_empty() {
+        return Ok(());
+    }
+    tracing::error!(jobs = ?spoiled, "jobs cannot be read, and are given up");
+    let given_up = conn.rows(&GIVE_UP, &[(&texts(spoiled)).into(), now.as_millis().into()]).await?;
+    let over = given_up.iter().filter_map(|row| end::ended(row).ok().flatten());
+    end::follow(conn, over.collect(), Vec::new(), now).await?;
+    Ok(())
 }
 
 /// How many more jobs of a queue may begin now, over all workers. No other worker takes any of them

@@ -54,28 +54,31 @@ pub(super) async fn lock(conn: &mut Conn<'_>, jobs: &[JobId]) -> Result<(), Stor
     Ok(())
 }
 
-/// Does what follows these ends, and lets those go on that wait for nothing any more: the parents
-/// of these, and `waiting`.
+/// Does what follows these ends, and says whether that was anything. It also lets those go on that wait
+/// for nothing any more: the parents of these, and `waiting`.
 pub(super) async fn follow(
     conn: &mut Conn<'_>,
     mut over: Vec<Over>,
     mut waiting: Vec<JobId>,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    let mut is_more = false;
     loop {
         let next: Vec<NewJob> = over.iter().filter_map(Over::next).collect();
         if !next.is_empty() {
             Enqueue::jobs(&next, now).run(conn).await?;
+            is_more = true;
         }
         waiting.extend(over.iter().filter_map(|over| over.parent));
         if waiting.is_empty() {
-            return Ok(());
+            return Ok(is_more);
         }
         waiting.sort_unstable();
         waiting.dedup();
         lock(conn, &waiting).await?;
         let parents = texts(&waiting);
         let joined = conn.rows(&JOIN, &[(&parents).into(), now.as_millis().into()]).await?;
+        is_more |= !joined.is_empty();
         // A parent may be a child itself.
         over = joined.iter().filter_map(|row| ended(row).transpose()).collect::<Result<_, _>>()?;
         waiting.clear();

@@ -90,9 +90,7 @@ impl<E: Engine> Store for E {
     }
 
     async fn finish(&self, ends: &[End], now: Timestamp) -> Result<Vec<bool>, StoreError> {
-        let finish = Finish::new(ends, now);
-        let queues_more = finish.queues_more();
-        let finished = self.write(finish).await?;
+        let (finished, queues_more) = self.write(Finish::new(ends, now)).await?;
         if queues_more {
             self.tell();
         }
@@ -104,11 +102,17 @@ impl<E: Engine> Store for E {
     }
 
     async fn reap(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.write(Reap { now }).await
+        let reaped = self.write(Reap { now }).await?;
+        if reaped > 0 {
+            self.tell();
+        }
+        Ok(reaped)
     }
 
     async fn cancel(&self, id: JobId, now: Timestamp) -> Result<Option<JobState>, StoreError> {
-        self.write(Cancel { id, now }).await
+        let before = self.write(Cancel { id, now }).await?;
+        self.tell();
+        Ok(before)
     }
 
     async fn retry(&self, id: JobId, now: Timestamp) -> Result<Option<JobState>, StoreError> {

@@ -195,18 +195,17 @@ impl Finish {
     }
 
     /// Whether something may be queued by it.
-    pub(super) fn queues_more(&self) -> bool {
+    fn queues_more(&self) -> bool {
         let queued = JobState::Queued.code();
-        !self.children.is_empty()
-            || !self.parents.is_empty()
-            || self.changes.iter().any(|change| change.state == queued)
+        !self.children.is_empty() || self.changes.iter().any(|change| change.state == queued)
     }
 }
 
 impl Operation for Finish {
-    type Output = Vec<bool>;
+    /// Of each, whether it was still the worker's; and whether something is queued by it.
+    type Output = (Vec<bool>, bool);
 
-    async fn run(&self, conn: &mut Conn<'_>) -> Result<Vec<bool>, StoreError> {
+    async fn run(&self, conn: &mut Conn<'_>) -> Result<(Vec<bool>, bool), StoreError> {
         // Whoever has locked the parent first sees all children that have ended before.
         end::lock(conn, &self.parents).await?;
         let mut done = Vec::with_capacity(self.held.len());
@@ -221,7 +220,8 @@ impl Operation for Finish {
             }
         }
         let waiting: Vec<JobId> = self.children.iter().map(|(parent, _)| *parent).collect();
-        end::follow(conn, over, waiting, self.now).await?;
-        Ok(self.held.iter().map(|held| done.contains(held)).collect())
+        let follows = end::follow(conn, over, waiting, self.now).await?;
+        let done = self.held.iter().map(|held| done.contains(held)).collect();
+        Ok((done, follows || self.queues_more()))
     }
 }

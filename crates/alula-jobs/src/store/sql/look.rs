@@ -85,12 +85,7 @@ impl Condition {
                 it.equals(column, text);
             }
         }
-        if !filter.states.is_empty() {
-            // They are numbers of ours.
-            let codes: Vec<String> =
-                filter.states.iter().map(|state| state.code().to_string()).collect();
-            it.sql.push_str(&format!(" AND state IN ({})", codes.join(", ")));
-        }
+        it.sql.push_str(&states(filter.states));
         it
     }
 
@@ -105,6 +100,21 @@ impl Condition {
 
     fn binds(&self) -> Vec<Bind<'_>> {
         self.texts.iter().map(Bind::from).collect()
+    }
+}
+
+/// The condition of states, in the words of the indexes where there are any.
+fn states(states: &[JobState]) -> String {
+    let open = JobState::ALL.iter().filter(|state| !state.is_final());
+    match states {
+        [] => String::new(),
+        // They are numbers of ours.
+        [state] => format!(" AND state = {}", state.code()),
+        states if states.iter().eq(open) => " AND state < 4".to_owned(),
+        states => {
+            let codes: Vec<String> = states.iter().map(|state| state.code().to_string()).collect();
+            format!(" AND state IN ({})", codes.join(", "))
+        }
     }
 }
 

@@ -124,3 +124,44 @@ async fn another_process_hears_of_a_job() {
         heard(&one, &other).await;
     }
 }
+
+/// Only another program can have written it.
+#[tokio::test]
+async fn what_cannot_be_read_stands_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    let jobs = [job("a"), job("b")];
+    store.enqueue(&jobs, NOW).await.unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let other = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let spoil = sqlx::query("UPDATE jobs SET rest = '{' WHERE name = 'a'");
+    assert_eq!(spoil.execute(&other).await.unwrap().rows_affected(), 1);
+
+    assert_eq!(claim_one(&store, NOW).await.held.id, jobs[1].id());
+    let given_up = get(&store, jobs[0].id()).await;
+    assert_eq!(
+        (given_up.state, given_up.error.as_deref()),
+        (JobState::Failed, Some("it cannot be read"))
+    );
+}
+
+/// What follows a job is heard of by other processes.
+#[tokio::test]
+async fn another_process_hears_of_what_follows_a_job() {
+    let Some(postgres) = postgres::Postgres::start() else { return };
+    let one = Postgres::open(&postgres.url(), 4).await.unwrap();
+    let other = Postgres::open(&postgres.url(), 4).await.unwrap();
+    let first = job("a").on_end(Step::new("told"), &1).unwrap();
+    other.enqueue(&[first], NOW).await.unwrap();
+    let claim = claim_one(&other, NOW).await;
+    // It is ready once when it begins to listen.
+    one.changed().await;
+    let hear = async {
+        while !one.look(&["default"], NOW).await.unwrap().queued {
+            one.changed().await;
+        }
+    };
+    let both = futures_util::future::join(hear, finish(&other, done(&claim, "x"), NOW));
+    tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+}

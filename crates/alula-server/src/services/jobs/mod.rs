@@ -9,6 +9,7 @@ mod follow;
 mod kept;
 mod outcome;
 mod prefer;
+mod room;
 mod store;
 mod view;
 mod webhook;
@@ -36,6 +37,7 @@ pub(crate) use self::{
 };
 use self::{
     kept::{Kept, Outline},
+    room::Waiting,
     store::{failed, open},
     webhook::Webhooks,
 };
@@ -95,6 +97,7 @@ struct Inner {
     is_durable: bool,
     /// Nothing without a secret to sign with.
     webhooks: Option<Webhooks>,
+    waiting: Waiting,
 }
 
 /// Why there can be no jobs.
@@ -117,7 +120,13 @@ impl Jobs {
         let webhooks = Webhooks::new(&config.webhooks)?;
         let (store, is_durable) = open(&config.database).await?;
         let queue = Queue::from(store).args_bytes_max(limits.bytes_max.max(config.body_bytes_max));
-        Ok(Self(Arc::new(Inner { limits, queue, is_durable, webhooks })))
+        Ok(Self(Arc::new(Inner {
+            limits,
+            queue,
+            is_durable,
+            webhooks,
+            waiting: Waiting::default(),
+        })))
     }
 
     /// Takes a job, which is kept when this returns.
@@ -170,9 +179,14 @@ impl Jobs {
             )
             .retry_after(RETRY_AFTER_SECONDS));
         }
+        let max = limits.queued_max as u64;
+        if self.0.waiting.admits(1, max) {
+            return Ok(());
+        }
         let states = &[JobState::Queued];
         let queued = Filter { queue: Some(answer::QUEUE), states, ..Filter::default() };
-        if queue.count(&queued).await.map_err(failed)?.total() >= limits.queued_max as u64 {
+        let count = queue.count(&queued).await.map_err(failed)?.total();
+        if !self.0.waiting.counted(count, 1, max) {
             return Err(HttpError::unavailable("Too many jobs wait for their turn")
                 .retry_after(RETRY_AFTER_SECONDS));
         }

@@ -39,6 +39,7 @@ CREATE INDEX jobs_ended ON jobs (finished_at) WHERE state >= 4;
 CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key) WHERE unique_key IS NOT NULL AND state < 4;
 CREATE INDEX jobs_children ON jobs (parent, state) WHERE parent IS NOT NULL;
 CREATE INDEX jobs_owned ON jobs (owner, id) WHERE parent IS NULL AND owner IS NOT NULL;
+CREATE INDEX jobs_open ON jobs (owner) WHERE parent IS NULL AND owner IS NOT NULL AND state < 4;
 
 -- When the next job of a queue with a rate may begin.
 CREATE TABLE job_rates (
