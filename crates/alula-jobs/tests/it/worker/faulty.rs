@@ -2,13 +2,16 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use alula_jobs::{
     Counts, Enqueued, Filter, Job, JobId, JobState, NewBatch, NewJob, Progress, QueueStats,
     Retention, Store, StoreError, Timestamp,
-    store::{Ask, Claim, Due, End, Held},
+    store::{Ask, Claim, Due, End, Held, Next},
 };
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -17,16 +20,36 @@ use tokio::sync::watch;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Enqueue,
+    Batch,
     Look,
     Claim,
     Renew,
     Finish,
     Promote,
     Reap,
+    Cancel,
+    Retry,
     Schedule,
     Fire,
     Sweep,
-    Other,
+}
+
+impl Call {
+    pub(super) const ALL: [Self; 13] = [
+        Self::Enqueue,
+        Self::Batch,
+        Self::Look,
+        Self::Claim,
+        Self::Renew,
+        Self::Finish,
+        Self::Promote,
+        Self::Reap,
+        Self::Cancel,
+        Self::Retry,
+        Self::Schedule,
+        Self::Fire,
+        Self::Sweep,
+    ];
 }
 
 /// When a call fails that is to fail.
@@ -48,8 +71,12 @@ type Faults = dyn Fn(Call, usize) -> Option<Fault> + Send + Sync;
 pub(super) struct Faulty {
     store: Arc<dyn Store>,
     faults: Arc<Mutex<Arc<Faults>>>,
+    /// How many calls of each kind have begun.
+    begun: Arc<[AtomicUsize; Call::ALL.len()]>,
     /// How many calls of each kind there were.
-    calls: Arc<watch::Sender<[usize; Call::Other as usize + 1]>>,
+    calls: Arc<watch::Sender<[usize; Call::ALL.len()]>>,
+    /// The steps whose success the store has taken.
+    succeeded: Arc<Mutex<Vec<(JobId, u32)>>>,
 }
 
 impl Faulty {
@@ -59,7 +86,9 @@ impl Faulty {
         Self {
             store: Arc::new(store),
             faults: Arc::new(Mutex::new(faults)),
+            begun: Arc::default(),
             calls: Arc::new(watch::Sender::default()),
+            succeeded: Arc::default(),
         }
     }
 
@@ -81,12 +110,17 @@ impl Faulty {
         self.calls.subscribe().wait_for(|calls| calls[call as usize] >= count).await.unwrap();
     }
 
+    /// The steps whose success the store has taken, each as often as it did.
+    pub(super) fn succeeded(&self) -> Vec<(JobId, u32)> {
+        self.succeeded.lock().unwrap().clone()
+    }
+
     async fn make<T>(
         &self,
         call: Call,
         made: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let before = self.calls(call);
+        let before = self.begun[call as usize].fetch_add(1, SeqCst);
         let faults = Arc::clone(&self.faults.lock().unwrap());
         let fault = faults(call, before);
         let made = match fault {
@@ -117,7 +151,7 @@ impl Store for Faulty {
     }
 
     async fn enqueue_batch(&self, batch: &NewBatch, now: Timestamp) -> Result<(), StoreError> {
-        self.make(Call::Enqueue, self.store.enqueue_batch(batch, now)).await
+        self.make(Call::Batch, self.store.enqueue_batch(batch, now)).await
     }
 
     async fn look(&self, queues: &[&str], now: Timestamp) -> Result<Due, StoreError> {
@@ -138,7 +172,16 @@ impl Store for Faulty {
     }
 
     async fn finish(&self, ends: &[End], now: Timestamp) -> Result<Vec<bool>, StoreError> {
-        self.make(Call::Finish, self.store.finish(ends, now)).await
+        let finish = async {
+            let counted = self.store.finish(ends, now).await?;
+            let is_success = |end: &&End| matches!(end.next, Next::Done(_) | Next::Children { .. });
+            let taken = ends.iter().zip(&counted).filter(|(_, counted)| **counted);
+            let succeeded = taken.map(|(end, _)| end).filter(is_success);
+            let steps = succeeded.map(|end| (end.claim.held.id, end.claim.number));
+            self.succeeded.lock().unwrap().extend(steps);
+            Ok(counted)
+        };
+        self.make(Call::Finish, finish).await
     }
 
     async fn promote(&self, limit: u32, now: Timestamp) -> Result<u64, StoreError> {
@@ -150,11 +193,11 @@ impl Store for Faulty {
     }
 
     async fn cancel(&self, id: JobId, now: Timestamp) -> Result<Option<JobState>, StoreError> {
-        self.make(Call::Other, self.store.cancel(id, now)).await
+        self.make(Call::Cancel, self.store.cancel(id, now)).await
     }
 
     async fn retry(&self, id: JobId, now: Timestamp) -> Result<Option<JobState>, StoreError> {
-        self.make(Call::Other, self.store.retry(id, now)).await
+        self.make(Call::Retry, self.store.retry(id, now)).await
     }
 
     async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError> {

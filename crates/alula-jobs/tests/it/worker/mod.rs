@@ -2,6 +2,7 @@
 
 mod cancel;
 mod cron;
+mod every_call;
 mod failures;
 mod faults;
 mod faulty;
