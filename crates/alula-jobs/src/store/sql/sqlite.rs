@@ -7,13 +7,23 @@ use sqlx::{
     ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::{Instant, sleep},
+};
 
 use super::{Conn, Engine, Operation, schema::Migrate};
 use crate::store::{Store, StoreError};
 
-/// How long SQLite waits for another process that writes.
+/// How long is waited for another process that writes.
 const WAIT: Duration = Duration::from_secs(30);
+/// How long SQLite itself waits for it once a file is open. It would wait ever longer between two
+/// looks, up to 100 ms, while processes that have just written take the lock again and again.
+const WAIT_OF_SQLITE: &str = "PRAGMA busy_timeout = 2";
+/// How long the others have time to take the lock, where there are others.
+const TURN: Duration = Duration::from_millis(2);
+/// For how long it is remembered that there are others.
+const REMEMBERED: Duration = Duration::from_secs(1);
 /// Connections that read.
 const READERS: u32 = 4;
 /// How many calls wait for the writer, before those that come wait for a place.
@@ -63,7 +73,9 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WAIT)
             .disable_statement_logging();
-        let writer = start(options.connect().await?)?;
+        let mut writer = options.connect().await?;
+        sqlx::raw_sql(WAIT_OF_SQLITE).execute(&mut writer).await?;
+        let writer = start(writer)?;
         let reads = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(1)
@@ -114,7 +126,7 @@ impl Engine for Sqlite {
         let Some(reads) = &self.reads else { return std::future::pending().await };
         let mut watch = self.watch.lock().await;
         loop {
-            tokio::time::sleep(LOOK).await;
+            sleep(LOOK).await;
             match Watch::look(&mut watch, reads).await {
                 Ok(true) => return,
                 Ok(false) => {}
@@ -241,10 +253,11 @@ fn start(conn: SqliteConnection) -> Result<mpsc::Sender<Box<dyn Call>>, StoreErr
     Ok(sender)
 }
 
-async fn serve(mut conn: SqliteConnection, mut calls: mpsc::Receiver<Box<dyn Call>>) {
+async fn serve(conn: SqliteConnection, mut calls: mpsc::Receiver<Box<dyn Call>>) {
+    let mut writer = Writer { conn, others_at: None };
     let mut together: Vec<Box<dyn Call>> = Vec::with_capacity(TOGETHER_MAX);
     while calls.recv_many(&mut together, TOGETHER_MAX).await > 0 {
-        let result = transact(&mut conn, &mut together).await;
+        let result = writer.transact(&mut together).await;
         let is_over = together.iter().any(|call| call.is_close());
         if result.is_ok() || together.len() == 1 {
             for call in together.drain(..) {
@@ -253,27 +266,72 @@ async fn serve(mut conn: SqliteConnection, mut calls: mpsc::Receiver<Box<dyn Cal
         } else {
             // One of them has spoiled it for all.
             for mut call in together.drain(..) {
-                let result = transact(&mut conn, std::slice::from_mut(&mut call)).await;
+                let result = writer.transact(std::slice::from_mut(&mut call)).await;
                 call.reply(result);
             }
         }
         if is_over {
             break;
         }
+        writer.give_way().await;
     }
-    let _ = conn.close().await;
+    let _ = writer.conn.close().await;
 }
 
-/// Does all of these in one transaction, or none.
-async fn transact(
-    conn: &mut SqliteConnection,
-    calls: &mut [Box<dyn Call>],
-) -> Result<(), StoreError> {
-    // The lock is taken at once: one that is taken later does not wait.
-    let mut transaction = conn.begin_with("BEGIN IMMEDIATE").await?;
-    for call in calls {
-        call.run(&mut transaction).await?;
+/// The connection that writes, beside those of other processes.
+struct Writer {
+    conn: SqliteConnection,
+    /// When another process was last seen to write.
+    others_at: Option<Instant>,
+}
+
+impl Writer {
+    /// Does all of these in one transaction, or none.
+    async fn transact(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), StoreError> {
+        self.begin().await?;
+        let done = run(&mut self.conn, calls).await;
+        if done.is_err() {
+            // It may be over already: some errors end a transaction.
+            let _ = sqlx::raw_sql("ROLLBACK").execute(&mut self.conn).await;
+        }
+        done
     }
-    transaction.commit().await?;
+
+    /// Takes the lock, for which nobody queues: whoever looks when it is free has it.
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        let since = Instant::now();
+        loop {
+            // At once: a lock that is taken later does not wait.
+            match sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut self.conn).await {
+                Ok(_) => return Ok(()),
+                Err(error) if is_busy(&error) && since.elapsed() < WAIT => {
+                    self.others_at = Some(Instant::now());
+                    sleep(Duration::from_micros(fastrand::u64(..2_000))).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Lets others take the lock, if there are any.
+    async fn give_way(&mut self) {
+        if self.others_at.is_some_and(|at| at.elapsed() < REMEMBERED) {
+            sleep(TURN).await;
+        }
+    }
+}
+
+async fn run(conn: &mut SqliteConnection, calls: &mut [Box<dyn Call>]) -> Result<(), StoreError> {
+    for call in calls {
+        call.run(conn).await?;
+    }
+    sqlx::raw_sql("COMMIT").execute(conn).await?;
     Ok(())
+}
+
+/// Whether another process has the lock. The code says more than that in its upper bits.
+fn is_busy(error: &sqlx::Error) -> bool {
+    const BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == BUSY)
 }

@@ -4,6 +4,7 @@ mod batches;
 mod claims;
 mod ends;
 mod lists;
+mod lock;
 mod maintenance;
 
 use std::{sync::Arc, time::Duration};
