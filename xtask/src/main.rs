@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod chaos;
 mod deny;
 mod differential;
 mod features;
@@ -97,6 +98,19 @@ const TASKS: &[Task] = &[
                 streams: the memory of the server for each idle stream.\n\
                 keys: whether the time that a wrong key takes tells how much of it is right.",
         run: bench::run,
+    },
+    Task {
+        name: "chaos",
+        arguments: "jobs [--store sqlite|postgres] [--kills N] [--seed S] [--lease-ms N]\n\
+                    \x20     | stops [--store ...] [--rounds N] [--count N] [--lease-ms N]\n\
+                    \x20     | webhooks [--store ...] [--count N] [--seed S] [--lease-ms N]\n\
+                    \x20     | contention [--store ...] [--seconds N]",
+        about: "Kill or stop what works on jobs, and count what was lost; exit 1 on any loss.\n\
+                jobs: enqueuers and workers are killed N times (1000) at random.\n\
+                stops: a worker stands still past its leases, and goes on.\n\
+                webhooks: N of them (10000), while their workers are killed.\n\
+                contention: how long a claim takes beside four processes that enqueue.",
+        run: chaos::run,
     },
     Task {
         name: "recordings",

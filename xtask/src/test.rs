@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    deny, differential, features, fuzz, process, schemathesis, tally::Tally, tidy, tools::Tools,
-    workspace::Workspace,
+    chaos, deny, differential, features, fuzz, process, schemathesis, tally::Tally, tidy,
+    tools::Tools, workspace::Workspace,
 };
 
 /// Seconds for each fuzz target: enough to see that it works.
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut tally = Tally::default();
     check(&mut steps, &workspace, &tools, &mut tally)?;
     if options.thorough {
-        check_thoroughly(&mut steps, &workspace, options.install)?;
+        check_thoroughly(&mut steps, &workspace, &tools, options.install)?;
     }
     steps.print();
     println!("tests: {tally}");
@@ -58,7 +58,13 @@ fn check(steps: &mut Steps, workspace: &Workspace, tools: &Tools, tally: &mut Ta
 }
 
 /// What `--quick` leaves out.
-fn check_thoroughly(steps: &mut Steps, workspace: &Workspace, install: bool) -> Result<()> {
+fn check_thoroughly(
+    steps: &mut Steps,
+    workspace: &Workspace,
+    tools: &Tools,
+    install: bool,
+) -> Result<()> {
+    steps.run("chaos", || chaos::check(workspace, tools.has_postgres()))?;
     steps.run("differential", || differential::check(workspace, install))?;
     steps.run("schemathesis", || schemathesis::check(workspace, install))?;
     steps.run("fuzz", || fuzz::check(workspace, install, FUZZ_SECONDS))?;

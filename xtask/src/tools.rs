@@ -65,6 +65,11 @@ impl Tools {
         Ok(tools)
     }
 
+    /// Whether there is a Postgres.
+    pub(crate) fn has_postgres(&self) -> bool {
+        self.postgres.is_some()
+    }
+
     /// Tells the tests of a command where the tools are.
     ///
     /// `ALULA_TEST_REQUIRE` says that all of them are there: a test that then finds its tool
