@@ -77,8 +77,9 @@ fn is_temporary(error: &sqlx::Error) -> bool {
 fn is_of_the_moment(code: &str) -> bool {
     match code {
         // Of Postgres: what came in each other's way, a lock that was not to be had, a statement
-        // that was stopped, and one that writes to what is read only, as after a failover.
-        "40001" | "40P01" | "55P03" | "57014" | "25006" => true,
+        // that was stopped, a transaction that stood still, and a statement that writes to what is
+        // read only, as after a failover.
+        "40001" | "40P01" | "55P03" | "57014" | "25P03" | "25006" => true,
         // Of SQLite: busy, locked, an error of the disk, and a disk that is full.
         "5" | "6" | "10" | "13" | "261" | "262" | "266" | "517" | "778" | "1034" | "1290" => true,
         // Of Postgres: connection exceptions, too few resources, shutting down or starting.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions as _, PgConnection, PgPool,
+    ConnectOptions as _, Executor as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use tokio::sync::Mutex;
@@ -26,6 +26,9 @@ use crate::{
 const CHANNEL: &str = "alula_jobs";
 /// How long a call waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a transaction may stand still, in the words of Postgres. A process that was stopped in
+/// the middle of one, or was cut off, would keep its jobs from everybody for as long as it is away.
+const STILL: &str = "SET idle_in_transaction_session_timeout = '5s'";
 /// How long it takes until a lost connection to the channel is made again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
@@ -65,15 +68,14 @@ impl Postgres {
         let malformed = |_| StoreError::Address("it is no address of Postgres".to_owned());
         let options = PgConnectOptions::from_str(url).map_err(malformed)?;
         let options = options.application_name("alula jobs").disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(connections.max(2))
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options)
-            .await?;
+        let pool = pool(connections.max(2)).connect_with(options).await?;
         Self::with_pool(pool).await
     }
 
     /// Uses connections that are there, of which two are used at least: one listens all the time.
+    /// Let them have an `idle_in_transaction_session_timeout` of some seconds, as those of
+    /// [`open`](Self::open) do, so that a process that was stopped in the middle of a transaction
+    /// does not keep its jobs from others.
     ///
     /// # Errors
     ///
@@ -92,6 +94,12 @@ impl Postgres {
             is_telling: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         }))
+    }
+
+    /// The same with a connection of its own, which is made when it is used.
+    fn alone(&self) -> Self {
+        let options = (*self.0.pool.connect_options()).clone();
+        Self::of(pool(1).connect_lazy_with(options))
     }
 
     /// Enqueues jobs within a transaction of the caller's: they are there if it is committed, and
@@ -183,9 +191,7 @@ impl Engine for Postgres {
     }
 
     fn detached(&self) -> Arc<dyn Store> {
-        let options = (*self.0.pool.connect_options()).clone();
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
-        Arc::new(Self::of(pool.connect_lazy_with(options)))
+        Arc::new(self.alone())
     }
 
     async fn close(&self) {
@@ -199,8 +205,46 @@ impl Engine for Postgres {
     }
 }
 
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .after_connect(|conn, _| Box::pin(async { conn.execute(STILL).await.map(|_| ()) }))
+}
+
 async fn listen(pool: &PgPool) -> Option<PgListener> {
     let mut listener = PgListener::connect_with(pool).await.ok()?;
     listener.listen(CHANNEL).await.ok()?;
     Some(listener)
+}
+
+#[cfg(test)]
+#[expect(dead_code, reason = "others restart it")]
+#[path = "../../../../alula-server/tests/support/postgres.rs"]
+mod server;
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Sql, *};
+
+    static SHOW: Sql = Sql::new("SELECT current_setting('idle_in_transaction_session_timeout')");
+
+    #[derive(Debug)]
+    struct Show;
+
+    impl Operation for Show {
+        type Output = String;
+
+        async fn run(&self, conn: &mut Conn<'_>) -> Result<String, StoreError> {
+            conn.row(&SHOW, &[]).await?.unwrap().text(0)
+        }
+    }
+
+    #[tokio::test]
+    async fn no_transaction_may_stand_still_for_long() {
+        let Some(server) = server::Postgres::start() else { return };
+        let store = Postgres::open(&server.url(), 2).await.unwrap();
+        assert_eq!(store.write(Show).await.unwrap(), "5s");
+        assert_eq!(store.alone().write(Show).await.unwrap(), "5s");
+    }
 }
