@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{process, workspace::Workspace};
 
@@ -13,7 +13,12 @@ const SECONDS: &str = "3";
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let workspace = Workspace::load()?;
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let alula = workspace.target.join("debug/alula");
+    if arguments.first() == Some(&"server") {
+        process::run(process::cargo(&workspace.root).args(["build", "--package", "alula-server"]))?;
+        arguments.extend(["--alula", alula.to_str().context("its path is no UTF-8")?]);
+    }
     start(&workspace.root, &arguments)
 }
 

@@ -102,11 +102,13 @@ const TASKS: &[Task] = &[
     Task {
         name: "chaos",
         arguments: "jobs [--store sqlite|postgres] [--kills N] [--seed S] [--lease-ms N]\n\
+                    \x20     | server [--store ...] [--kills N] [--seed S] [--lease-ms N]\n\
                     \x20     | stops [--store ...] [--rounds N] [--count N] [--lease-ms N]\n\
                     \x20     | webhooks [--store ...] [--count N] [--seed S] [--lease-ms N]\n\
                     \x20     | contention [--store ...] [--seconds N]",
         about: "Kill or stop what works on jobs, and count what was lost; exit 1 on any loss.\n\
                 jobs: enqueuers and workers are killed N times (1000) at random.\n\
+                server: the same of four times `alula serve`, with clients and webhooks.\n\
                 stops: a worker stands still past its leases, and goes on.\n\
                 webhooks: N of them (10000), while their workers are killed.\n\
                 contention: how long a claim takes beside four processes that enqueue.",

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use tokio::time::sleep;
 
-use crate::role::{self, Role};
+use crate::role::Role;
 
 /// How long a process lives after the one before it was killed, in milliseconds.
 const PAUSE_MILLIS: std::ops::RangeInclusive<u64> = 20..=250;
@@ -62,12 +62,8 @@ impl Fleet {
 
 impl Member {
     pub(crate) fn start(role: Role) -> Result<Self> {
-        let program = std::env::current_exe().context("where is this program?")?;
-        let child = Command::new(program)
-            .args([role::NAME, &serde_json::to_string(&role)?])
-            .stdin(Stdio::piped())
-            .spawn()
-            .context("no process can be started")?;
+        let mut command = role.command()?;
+        let child = command.stdin(Stdio::piped()).spawn().context("no process can be started")?;
         Ok(Self { role, child })
     }
 

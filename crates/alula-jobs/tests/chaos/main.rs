@@ -15,8 +15,10 @@ mod jobs;
 mod log;
 mod options;
 mod place;
+mod provider;
 mod receiver;
 mod role;
+mod server;
 mod stops;
 mod tally;
 mod webhooks;
@@ -31,6 +33,7 @@ use self::{options::Options, role::Role};
 
 const USAGE: &str = "\
 Usage: chaos jobs       --store sqlite|postgres [--kills N] [--seed S] [--lease-ms N]
+       chaos server     --store sqlite|postgres [--kills N] [--seed S] [--lease-ms N] --alula PATH
        chaos stops      --store sqlite|postgres [--rounds N] [--count N] [--lease-ms N]
        chaos webhooks   --store sqlite|postgres [--count N] [--seed S] [--lease-ms N]
        chaos contention --store sqlite|postgres [--seconds N]";
@@ -56,6 +59,7 @@ fn run(arguments: &[String]) -> Result<()> {
     match name.as_str() {
         "jobs" => runtime.block_on(jobs::run(&options()?)),
         "stops" => runtime.block_on(stops::run(&options()?)),
+        "server" => runtime.block_on(server::run(&options()?)),
         "webhooks" => runtime.block_on(webhooks::run(&options()?)),
         "contention" => runtime.block_on(contention::run(&options()?)),
         _ => bail!("nothing is called `{name}`\n{USAGE}"),

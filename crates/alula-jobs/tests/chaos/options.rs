@@ -1,6 +1,6 @@
 //! What a run is told.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -23,6 +23,8 @@ pub(crate) struct Options {
     /// How many webhooks there are, or jobs in a round.
     pub(crate) count: u32,
     pub(crate) time: Duration,
+    /// Where the server is, for `chaos server`.
+    pub(crate) alula: Option<PathBuf>,
 }
 
 impl Options {
@@ -35,6 +37,7 @@ impl Options {
             rounds: 20,
             count: 0,
             time: Duration::from_secs(10),
+            alula: None,
         };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
@@ -51,6 +54,7 @@ impl Options {
                 }
                 "--rounds" => options.rounds = small()?,
                 "--count" => options.count = small()?,
+                "--alula" => options.alula = Some(value.into()),
                 "--seconds" => options.time = Duration::from_secs(number()?),
                 _ => bail!("`{name}` is no option\n{}", crate::USAGE),
             }

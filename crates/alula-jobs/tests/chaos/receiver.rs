@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use standardwebhooks::Webhook as Verifier;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -24,10 +25,20 @@ pub(crate) struct Message {
     pub(crate) is_accepted: bool,
 }
 
-/// It refuses the first try of every fifth message, and takes the rest.
+/// What it does with messages that it believes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It takes each.
+    Takes,
+    /// It refuses the first try of every fifth.
+    Refuses,
+}
+
+/// It keeps what has come.
 pub(crate) struct Receiver {
     listener: TcpListener,
     verifier: Verifier,
+    manner: Manner,
     seen: Mutex<Seen>,
 }
 
@@ -38,24 +49,24 @@ struct Seen {
 }
 
 impl Receiver {
-    pub(crate) async fn start(secret: &str) -> Result<Self> {
+    pub(crate) async fn start(secret: &str, manner: Manner) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port is free")?;
         let verifier = Verifier::new(secret).context("it is no secret")?;
-        Ok(Self { listener, verifier, seen: Mutex::default() })
+        Ok(Self { listener, verifier, manner, seen: Mutex::default() })
     }
 
     pub(crate) fn url(&self) -> Result<String> {
         Ok(format!("http://{}/hooks", self.listener.local_addr()?))
     }
 
-    /// Takes messages, one connection at a time each in its own turn, for ever.
+    /// Takes messages, for ever.
     pub(crate) async fn serve(&self) -> Result<()> {
-        let mut connections = futures_util::stream::FuturesUnordered::new();
+        let mut connections = FuturesUnordered::new();
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => connections.push(self.converse(accepted?.0)),
                 // Who sends may be killed at any byte.
-                Some(_) = futures_util::StreamExt::next(&mut connections) => {}
+                Some(_) = connections.next() => {}
             }
         }
     }
@@ -107,7 +118,7 @@ impl Receiver {
                 seen.wrong.push(format!("{id} is not signed: {error}"));
                 return "400 Bad Request";
             }
-            let is_fifth = seen.messages.len().is_multiple_of(5);
+            let is_fifth = self.manner == Manner::Refuses && seen.messages.len().is_multiple_of(5);
             let message = seen
                 .messages
                 .entry(id.to_owned())
@@ -126,7 +137,7 @@ impl Receiver {
 }
 
 /// Takes a message off the front of what has come, if it is whole.
-fn split(bytes: &mut Vec<u8>) -> Result<Option<(String, String)>> {
+pub(crate) fn split(bytes: &mut Vec<u8>) -> Result<Option<(String, String)>> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         ensure!(bytes.len() < BYTES_MAX, "its head has no end");
         return Ok(None);

@@ -1,6 +1,11 @@
 //! What the processes are that are killed.
 
-use std::{io::Read as _, path::PathBuf, time::Duration};
+use std::{
+    io::Read as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use alula_jobs::{NewJob, Step, Worker};
 use anyhow::{Context as _, Result, bail};
@@ -27,9 +32,33 @@ pub(crate) enum Role {
     Enqueuer { address: String, log: PathBuf, seed: u64 },
     /// It enqueues as fast as it can.
     Hot { address: String, log: PathBuf },
+    /// It is `alula serve`.
+    Server { program: PathBuf, port: u16, address: String, provider: String, lease_ms: u64 },
 }
 
 impl Role {
+    /// What starts a process of this role.
+    pub(crate) fn command(&self) -> Result<Command> {
+        let Self::Server { program, port, address, provider, lease_ms } = self else {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args([NAME, &serde_json::to_string(self)?]);
+            return Ok(command);
+        };
+        let lease = Duration::from_millis(*lease_ms).as_secs_f64().to_string();
+        let mut command = Command::new(program);
+        command.args(["serve", "--port", &port.to_string()]).env_clear().envs([
+            ("DATABASE_URL", address.as_str()),
+            ("OPENAI_API_KEY", "sk-chaos"),
+            ("OPENAI_BASE_URL", provider),
+            ("ALULA_JOBS_LEASE_SECONDS", &lease),
+            ("ALULA_JOBS_ATTEMPTS", "100"),
+            ("ALULA_WEBHOOK_SECRET", webhooks::SECRET),
+            ("ALULA_WEBHOOK_ALLOW", "127.0.0.0/8"),
+        ]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(command)
+    }
+
     pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
         let text = arguments.first().context("there is no role")?;
         serde_json::from_str(text).context("it is no role")
@@ -76,6 +105,7 @@ impl Role {
                     tokio::time::sleep(Duration::from_millis(rng.u64(PAUSE_MILLIS))).await;
                 }
             }
+            Self::Server { .. } => bail!("it is another program"),
             Self::Hot { address, log } => {
                 let (log, queue) = (Log::open(log)?, place::open(address).await?);
                 loop {

@@ -13,14 +13,14 @@ use crate::{
     fleet::Fleet,
     options::Options,
     place::{self, Place},
-    receiver::Receiver,
+    receiver::{Manner, Receiver},
     role::Role,
     tally::{all, quiet},
 };
 
 const NAME: &str = "webhook.v1";
 /// Of nobody but these processes.
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// How many there are, unless `--count` says otherwise.
 const COUNT: u32 = 10_000;
 /// How many are enqueued at once.
@@ -42,7 +42,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         lease_ms: lease.as_millis().try_into()?,
     };
     let mut fleet = Fleet::start(std::iter::repeat_n(worker, WORKERS), seed)?;
-    let receiver = Receiver::start(SECRET).await?;
+    let receiver = Receiver::start(SECRET, Manner::Refuses).await?;
     let (began, mut kills) = (Instant::now(), 0);
     let jobs = jobs(count, &receiver.url()?)?;
     let ids: Vec<JobId> = jobs.iter().map(NewJob::id).collect();
@@ -61,9 +61,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         served = receiver.serve() => served?,
     }
     drop(fleet);
-    judge(&queue, &receiver, &ids).await?;
     println!("{kills} kills in {:.0} s, {store:?}, seed {seed}", took.as_secs_f64());
-    Ok(())
+    judge(&queue, &receiver, &ids).await
 }
 
 fn jobs(count: u32, url: &str) -> Result<Vec<NewJob>> {
