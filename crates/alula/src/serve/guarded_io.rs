@@ -134,6 +134,13 @@ impl<I: AsyncRead, T> AsyncRead for GuardedIo<I, T> {
             let rest = this.unread.split_off(given);
             buf.put_slice(this.unread);
             *this.unread = rest;
+            // What has come behind it goes along: hyper, which would find the beginning of a head
+            // alone, would double its buffer to read on.
+            if buf.remaining() > 0
+                && let Poll::Ready(Err(error)) = this.io.poll_read(cx, buf)
+            {
+                return Poll::Ready(Err(error));
+            }
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
@@ -194,5 +201,31 @@ impl<I: AsyncRead + AsyncWrite, T> AsyncWrite for GuardedIo<I, T> {
                 Poll::Ready(_) | Poll::Pending => return Poll::Ready(Ok(())),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_read_before_comes_along_with_what_has_come_since() {
+        let (mut client, server) = duplex(64);
+        let mut io = GuardedIo::new(server, Arc::new(Activity::default()), ());
+        let mut buffer = [0; 8];
+        io.unread(b"GET");
+        client.write_all(b" / HTTP").await.unwrap();
+        assert_eq!(io.read(&mut buffer).await.unwrap(), 8);
+        assert_eq!(&buffer, b"GET / HT");
+        assert_eq!(io.read(&mut buffer).await.unwrap(), 2);
+        // Nothing more has come, which is not waited for.
+        io.unread(b"abc");
+        assert_eq!(io.read(&mut buffer[..2]).await.unwrap(), 2);
+        assert_eq!(io.read(&mut buffer).await.unwrap(), 1);
+        assert_eq!(&buffer[..1], b"c");
+        drop(client);
+        assert_eq!(io.read(&mut buffer).await.unwrap(), 0);
     }
 }
