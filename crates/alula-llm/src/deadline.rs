@@ -1,8 +1,11 @@
+mod held;
+
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
+use futures_util::{Stream, future::BoxFuture};
 use tokio::time::{Instant, timeout_at};
 
+use self::held::Held;
 use crate::{Error, ErrorKind, Phase, Result, stream::Piece};
 
 /// How long the phases of a call may take; `Duration::MAX` sets no limit.
@@ -137,21 +140,7 @@ impl Watch {
             Err(phase) => return Err(self.deadlines.error(phase, provider)),
         };
         self.open = true;
-        let state = Some((self, pieces, provider.to_owned()));
-        Ok(Box::pin(stream::unfold(state, |state| async {
-            let (mut watch, mut pieces, provider) = state?;
-            let missed = match watch.wait(pieces.next()).await {
-                Ok(item) => {
-                    let item = item?;
-                    match watch.missed(&item) {
-                        None => return Some((item, Some((watch, pieces, provider)))),
-                        Some(phase) => phase,
-                    }
-                }
-                Err(phase) => phase,
-            };
-            Some((Err(watch.deadlines.error(missed, &provider)), None))
-        })))
+        Ok(Box::pin(Held::new(self, provider, pieces)))
     }
 
     /// Waits for the provider, or until a deadline passes. What is there already is taken even
@@ -173,14 +162,16 @@ impl Watch {
         set.min_by_key(|(at, _)| *at)
     }
 
-    /// Notes an item, and says whether it came after the total: a provider that always has
-    /// something to send is never waited for.
-    fn missed<T: Piece>(&mut self, item: &Result<T>) -> Option<Phase> {
+    /// Notes an item that was waited for since then, and says whether it came after the total: a
+    /// provider that always has something to send is never waited for.
+    fn came<T: Piece>(&mut self, item: &Result<T>, since: Instant) -> Option<Phase> {
+        let now = Instant::now();
+        self.first = self.first.map(|left| left.saturating_sub(now.duration_since(since)));
         let piece = item.as_ref().ok()?;
         if self.first.is_some() && piece.answers() {
             self.first = None;
         }
-        self.total.is_some_and(|at| Instant::now() > at).then_some(Phase::Total)
+        self.total.is_some_and(|at| now > at).then_some(Phase::Total)
     }
 }
 
@@ -197,7 +188,7 @@ pub(crate) async fn within<F: Future>(
 
 #[cfg(test)]
 mod tests {
-    use futures_util::{FutureExt, future};
+    use futures_util::{FutureExt as _, StreamExt as _, future, stream};
     use tokio::time::sleep;
 
     use super::*;
@@ -288,9 +279,9 @@ mod tests {
     async fn a_provider_that_always_has_something_to_send_is_held_to_the_total() {
         let mut watch = watch();
         tokio::time::advance(598 * SECOND).await;
-        assert_eq!(watch.missed(&Ok(text())), None);
+        assert_eq!(watch.came(&Ok(text()), Instant::now()), None);
         tokio::time::advance(2 * SECOND).await;
-        assert_eq!(watch.missed(&Ok(text())), Some(Phase::Total));
+        assert_eq!(watch.came(&Ok(text()), Instant::now()), Some(Phase::Total));
     }
 
     #[tokio::test(start_paused = true)]
