@@ -263,7 +263,8 @@ where
 
     /// Keeps of the events what is more than one more piece of content.
     fn note(&mut self, events: &mut Vec<ChatEvent>) {
-        for event in self.reader.ready.drain(..) {
+        // With its room: the pieces that come after the first are not read, and fill it no more.
+        for event in mem::take(&mut self.reader.ready) {
             match event {
                 Ok(event) if event.is_content() => {
                     if !mem::replace(&mut self.has_begun, true) {

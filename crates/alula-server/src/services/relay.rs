@@ -176,7 +176,12 @@ struct Ready(Bytes);
 
 impl SseItem for Ready {
     fn write(self, buffer: &mut BytesMut, _: &StreamContext) -> alula::Result<()> {
-        buffer.extend_from_slice(&self.0);
+        match self.0.try_into_mut() {
+            // Most pieces are nobody else's, and need no copy.
+            Ok(piece) if buffer.is_empty() => *buffer = piece,
+            Ok(piece) => buffer.extend_from_slice(&piece),
+            Err(shared) => buffer.extend_from_slice(&shared),
+        }
         Ok(())
     }
 
