@@ -22,7 +22,11 @@ pub(crate) fn accept(headers: &HeaderMap) -> RequestId {
         (1..=LENGTH_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
     };
     match headers.get(HEADER).filter(safe) {
-        Some(given) => RequestId::given(given.clone()),
+        // A copy, as the id is kept for long, and a part of the head keeps the buffer of the whole.
+        Some(given) => match HeaderValue::from_bytes(given.as_bytes()) {
+            Ok(copy) => RequestId::given(copy),
+            Err(_) => RequestId::made(generate()),
+        },
         None => RequestId::made(generate()),
     }
 }

@@ -26,6 +26,13 @@ impl Noted {
         }
     }
 
+    /// The same for who keeps it for long. The parts of a head share the buffer that it came in,
+    /// and whoever keeps one of them has the connection allocate another buffer.
+    pub(crate) fn for_long(self) -> Self {
+        let copy = self.uri.to_string().parse();
+        Self { uri: copy.unwrap_or(self.uri), ..self }
+    }
+
     #[cfg(test)]
     pub(crate) fn nothing() -> Self {
         Self { request_id: None, method: Method::GET, uri: Uri::default() }

@@ -16,7 +16,7 @@ pub struct StreamContext {
 
 impl StreamContext {
     pub(super) fn of(cx: &ResponseContext<'_>) -> Self {
-        Self { request: Noted::of(cx.head), errors: cx.errors.clone() }
+        Self { request: Noted::of(cx.head).for_long(), errors: cx.errors.clone() }
     }
 
     /// The body that the client would have been answered, had the error come in time. The error

@@ -1,6 +1,6 @@
 //! Streams: pings, slow readers, the end of the server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use alula::{Event, prelude::*};
 use futures_util::{StreamExt as _, stream};
@@ -129,7 +129,7 @@ async fn a_stream_of_bytes_that_fails_breaks_off_and_runs_no_tasks() {
             std::task::Poll::Ready(Some(item))
         }))
     }
-    let ran = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ran = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let app = App::new("Streams", "1.0.0").shared_state(ran.clone());
     let client = app.route(get("/{how}", failing)).client().await;
     for how in ["/error", "/panic"] {
@@ -174,5 +174,38 @@ async fn the_end_of_the_server_ends_every_stream_in_its_way() {
     assert_eq!(last, format!("event: error\ndata: {error}\n\n"));
     assert_eq!(lines.collect().await.unwrap().to_bytes(), format!("{error}\n"));
     assert!(bytes.collect().await.is_err(), "bytes have no room for words");
+    ending.run().await;
+}
+
+#[tokio::test]
+async fn an_open_stream_holds_nothing_of_the_buffer_that_its_request_came_in() {
+    use http_body_util::BodyExt as _;
+    use tower_service::Service as _;
+
+    async fn open(id: RequestId) -> Sse<impl Stream<Item = String>> {
+        Sse::new(stream::iter([id.to_string()]).chain(stream::pending()))
+    }
+    /// The target and the id of a request, as a server reads them.
+    struct Read(Arc<[u8]>);
+    impl AsRef<[u8]> for Read {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    let app = App::new("Streams", "1.0.0").route(get("/open", open));
+    let (mut service, ending) = app.into_service(alula::Shutdown::new()).await.unwrap();
+    let buffer: Arc<[u8]> = Arc::from(&b"/open?x=1 r-1"[..]);
+    let read = Bytes::from_owner(Read(buffer.clone()));
+    let uri = http::Uri::from_maybe_shared(read.slice(..9)).unwrap();
+    let id = http::HeaderValue::from_maybe_shared(read.slice(10..)).unwrap();
+    drop(read);
+    let request = http::Request::get(uri).header("x-request-id", id).body(alula::Body::empty());
+    let mut response = service.call(request.unwrap()).await.unwrap();
+    let frame = response.body_mut().frame().await.unwrap().unwrap();
+    assert_eq!(frame.into_data().unwrap(), "data: \"r-1\"\n\n");
+    // The head of the answer is sent by now.
+    response.headers_mut().clear();
+    assert_eq!(Arc::strong_count(&buffer), 1);
+    drop(response);
     ending.run().await;
 }

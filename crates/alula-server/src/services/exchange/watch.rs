@@ -7,7 +7,7 @@ use std::{
 
 use alula::{
     Body, RequestId,
-    http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header},
+    http::{HeaderMap, Method, Request, Response, StatusCode, header},
     middleware::RouteTemplate,
 };
 use tracing::{Level, Span};
@@ -32,8 +32,9 @@ pub(super) struct Watch {
     metrics: Arc<HttpMetrics>,
     span: Span,
     route: Option<RouteTemplate>,
-    /// For the log, if anybody reads it.
-    asked: Option<(Method, Uri)>,
+    /// The method and the path for the log, if anybody reads it. The path is a copy: a part of a
+    /// head keeps the whole buffer that it came in, as long as the answer streams.
+    asked: Option<(Method, Box<str>)>,
     method: &'static str,
     begun: Instant,
     status: Option<StatusCode>,
@@ -72,7 +73,7 @@ impl Watch {
             false => tracing::info_span!(target: REQUEST, "request", request_id = exchange.id()),
         };
         let is_logged = tracing::enabled!(target: ACCESS, Level::INFO);
-        let asked = is_logged.then(|| (request.method().clone(), request.uri().clone()));
+        let asked = is_logged.then(|| (request.method().clone(), request.uri().path().into()));
         let method = known_method(request.method());
         request.extensions_mut().insert(exchange.clone());
         Box::new(Self {
@@ -129,7 +130,7 @@ impl Watch {
         self.end = End::BrokeOff;
     }
 
-    fn write_line(&self, (method, uri): &(Method, Uri), route: &str, took: Duration) {
+    fn write_line(&self, (method, path): &(Method, Box<str>), route: &str, took: Duration) {
         let is_failure = self.status.is_none_or(|status| status.is_server_error());
         if PROBES.contains(&route) && !is_failure {
             return;
@@ -143,7 +144,7 @@ impl Watch {
             target: ACCESS,
             %method,
             route,
-            path = uri.path(),
+            path = &**path,
             status = self.status.map(|status| status.as_u16()),
             milliseconds = milliseconds(took),
             first_token_milliseconds = self.first.map(milliseconds),
@@ -187,5 +188,35 @@ fn known_method(method: &Method) -> &'static str {
         "HEAD" => "HEAD",
         "OPTIONS" => "OPTIONS",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alula::{Bytes, http::Uri};
+
+    use super::*;
+
+    /// The target of a request, as a connection reads it.
+    struct Read(Arc<[u8]>);
+
+    impl AsRef<[u8]> for Read {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn a_request_under_way_holds_nothing_of_the_buffer_that_it_came_in() {
+        let buffer: Arc<[u8]> = Arc::from(&b"/v1/models?limit=2"[..]);
+        let read = Bytes::from_owner(Read(buffer.clone()));
+        let uri = Uri::from_maybe_shared(read).unwrap();
+        let mut request = Request::get(uri).body(Body::empty()).unwrap();
+        let watch = tracing::subscriber::with_default(tracing_subscriber::registry(), || {
+            Watch::begin(&mut request, Arc::new(HttpMetrics::new()), false)
+        });
+        drop(request);
+        assert_eq!(watch.asked.as_ref().map(|(_, path)| &**path), Some("/v1/models"));
+        assert_eq!(Arc::strong_count(&buffer), 1);
     }
 }
