@@ -22,6 +22,10 @@ use clap::Parser as _;
 
 use crate::cli::Cli;
 
+/// Streams of many clients leave the system's allocator with gaps that it does not fill again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.run() {
