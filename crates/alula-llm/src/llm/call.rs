@@ -24,7 +24,8 @@ use crate::{
 /// Makes a call, which is [underway](Underway) once it is answered.
 pub(super) async fn run<A: Ask>(llm: &Llm, request: A::Request) -> Result<(A::Answer, Underway)> {
     let call = Call::begin(llm.told(), A::OPERATION, request.model(), A::STREAMS);
-    match ask::<A>(llm, request, &call).await {
+    // In a box: each future around it is moved a few times, and would be with all of this.
+    match Box::pin(ask::<A>(llm, request, &call)).await {
         Ok(Asking { answer, in_flight, place }) => {
             Ok((answer, Underway { in_flight, place, call }))
         }

@@ -144,7 +144,8 @@ impl Limiter {
         }
         match &self.inner.shared {
             None => self.reserve_here(tokens),
-            Some(shared) => match self.reserve_in(shared, tokens).await? {
+            // In a box, for which who shares nothing needs no room.
+            Some(shared) => match Box::pin(self.reserve_in(shared, tokens)).await? {
                 Some(reservation) => Ok(reservation),
                 None => self.reserve_here(tokens),
             },

@@ -212,7 +212,9 @@ impl Entry {
         let hold = match key.budget {
             Some(budget) if !matches!(asking, Asking::Count(..)) => {
                 let call = (asking.model(), asking.size());
-                budgets.reserve(&key.id, budget, llm, call).await.map_err(Refusal::Budget)?
+                // In a box, for which calls without a budget need no room.
+                let reserved = Box::pin(budgets.reserve(&key.id, budget, llm, call));
+                reserved.await.map_err(Refusal::Budget)?
             }
             _ => None,
         };

@@ -92,7 +92,8 @@ pub(crate) async fn relay_or_defer(
     match later {
         Some(later) => {
             let work = Work::relay(protocol, &headers, &body)?;
-            Ok(later.take_on(caller, work, None).await?)
+            // In a box, for which other requests need no room.
+            Ok(Box::pin(later.take_on(caller, work, None)).await?)
         }
         None => relay(caller, protocol, headers, body).await.map(Deferrable::Now),
     }

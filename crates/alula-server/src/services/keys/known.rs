@@ -125,7 +125,8 @@ impl Keys {
             return known;
         }
         // It may have been made a moment ago.
-        self.look(Instant::now(), PAUSE_MIN).await?;
+        // In a box, for which the futures of all other requests need no room.
+        Box::pin(self.look(Instant::now(), PAUSE_MIN)).await?;
         self.known(shown).unwrap_or(Err(Refusal::Unknown))
     }
 
