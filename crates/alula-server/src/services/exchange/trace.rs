@@ -14,12 +14,17 @@ pub(super) fn of_client(headers: &HeaderMap) -> HeaderMap {
     if let (Some(parent), None) = (parents.next(), parents.next())
         && is_parent(parent)
     {
-        trace.insert(PARENT, parent.clone());
+        trace.insert(PARENT, copy(parent));
         for state in headers.get_all(&STATE) {
-            trace.append(STATE, state.clone());
+            trace.append(STATE, copy(state));
         }
     }
     trace
+}
+
+/// What keeps nothing of the buffer that the head of the request came in.
+fn copy(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 /// The headers of the span that is current, or else those of the client.
