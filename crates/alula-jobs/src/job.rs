@@ -160,6 +160,8 @@ pub struct NewJob {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OnEnd {
     pub(crate) step: Step,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) rest: Vec<Step>,
     pub(crate) context: Box<RawValue>,
 }
 
@@ -248,8 +250,17 @@ impl NewJob {
         context: &impl Serialize,
     ) -> Result<Self, serde_json::Error> {
         let context = serde_json::value::to_raw_value(context)?;
-        self.on_end = Some(OnEnd { step, context });
+        self.on_end = Some(OnEnd { step, rest: Vec::new(), context });
         Ok(self)
+    }
+
+    /// Another step of what [`on_end`](Self::on_end) enqueues. Without that it does nothing.
+    #[must_use]
+    pub fn on_end_then(mut self, step: Step) -> Self {
+        if let Some(on_end) = &mut self.on_end {
+            on_end.rest.push(step);
+        }
+        self
     }
 
     /// The name it will have.
@@ -327,6 +338,13 @@ impl NewBatch {
     ) -> Result<Self, serde_json::Error> {
         self.job = self.job.on_end(step, context)?;
         Ok(self)
+    }
+
+    /// As [`NewJob::on_end_then`].
+    #[must_use]
+    pub fn on_end_then(mut self, step: Step) -> Self {
+        self.job = self.job.on_end_then(step);
+        self
     }
 
     /// The name it will have.

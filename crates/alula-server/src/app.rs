@@ -215,7 +215,11 @@ async fn watch_queues(jobs: Jobs, gauges: QueueGauges) {
     loop {
         match jobs.stats().await {
             Ok(stats) => gauges.set(stats),
-            Err(error) => tracing::debug!(%error, "the queues cannot be counted"),
+            Err(error) => {
+                tracing::debug!(%error, "the queues cannot be counted");
+                // What was true before is worse than nothing.
+                gauges.set(Vec::new());
+            }
         }
         tokio::time::sleep(QUEUES_INTERVAL).await;
     }

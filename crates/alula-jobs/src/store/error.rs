@@ -50,12 +50,26 @@ impl StoreError {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// Whether the values are what is wrong, so that the same call will never work.
+    pub(crate) fn is_of_the_values(&self) -> bool {
+        match self {
+            Self::Refused(error) => {
+                let code = error.as_database_error().and_then(|error| error.code());
+                code.is_some_and(|code| is_of_the_values(&code))
+            }
+            Self::Taken | Self::Malformed(_) | Self::TooLarge { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::PoolClosed => Self::Closed,
+            sqlx::Error::ColumnDecode { .. } => Self::Malformed("a value"),
+            sqlx::Error::Database(error) if error.is_unique_violation() => Self::Taken,
             _ if is_temporary(&error) => Self::Unavailable(Arc::new(error)),
             _ => Self::Refused(Arc::new(error)),
         }
@@ -73,16 +87,46 @@ fn is_temporary(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a code of a database says that it could not work just now.
+/// Whether a code of a database says that it could not work just now. Those of Postgres have five
+/// characters.
 fn is_of_the_moment(code: &str) -> bool {
-    match code {
-        // Of Postgres: what came in each other's way, a lock that was not to be had, a statement
-        // that was stopped, a transaction that stood still, and a statement that writes to what is
-        // read only, as after a failover.
-        "40001" | "40P01" | "55P03" | "57014" | "25P03" | "25006" => true,
-        // Of SQLite: busy, locked, an error of the disk, and a disk that is full.
-        "5" | "6" | "10" | "13" | "261" | "262" | "266" | "517" | "778" | "1034" | "1290" => true,
-        // Of Postgres: connection exceptions, too few resources, shutting down or starting.
-        _ => ["08", "53", "57P"].iter().any(|class| code.starts_with(class) && code.len() == 5),
+    if code.len() != 5 {
+        // Of SQLite: busy, locked, out of memory, an error of the disk, a disk that is full, and a
+        // file that cannot be opened. The upper bits say it more exactly.
+        let primary = code.parse::<u32>().map(|code| code & 0xff);
+        return matches!(primary, Ok(5 | 6 | 7 | 10 | 13 | 14));
+    }
+    // Connections, what came in each other's way, too few resources, locks, an operator, the
+    // system, and Postgres itself; a transaction that stood still, and a statement that writes to
+    // what is read only, as after a failover.
+    let classes = ["08", "40", "53", "55", "57", "58", "XX"];
+    matches!(code, "25P03" | "25006") || classes.iter().any(|class| code.starts_with(class))
+}
+
+/// Whether a code says that the values are what is wrong: too large, or not what is allowed.
+fn is_of_the_values(code: &str) -> bool {
+    if code.len() != 5 {
+        let primary = code.parse::<u32>().map(|code| code & 0xff);
+        return matches!(primary, Ok(18..=20));
+    }
+    ["22", "23", "54"].iter().any(|class| code.starts_with(class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_stays_wrong() {
+        for code in ["5", "261", "13", "3850", "4874", "08006", "40P01", "53300", "58030", "XX000"]
+        {
+            assert!(is_of_the_moment(code) && !is_of_the_values(code), "{code}");
+        }
+        for code in ["19", "1555", "18", "22P02", "23505", "54000"] {
+            assert!(!is_of_the_moment(code) && is_of_the_values(code), "{code}");
+        }
+        for code in ["1", "42P01", "42601"] {
+            assert!(!is_of_the_moment(code) && !is_of_the_values(code), "{code}");
+        }
     }
 }

@@ -75,7 +75,8 @@ async fn write_batch(shared: &Shared, ends: Vec<End>, took: Vec<Duration>, outag
             Err(error) if error.is_temporary() => outage.wait(&error).await,
             Err(error) => match (&*ends, &*took) {
                 ([end], [ran]) => {
-                    if replace(shared, end, *ran, &error).await {
+                    // What is wrong with the store is over at some time.
+                    if error.is_of_the_values() && replace(shared, end, *ran, &error).await {
                         return;
                     }
                     outage.wait(&error).await;

@@ -97,7 +97,7 @@ impl Caller {
     /// # Errors
     ///
     /// Why the key is not good any more.
-    pub(crate) fn of_job(
+    pub(crate) async fn of_job(
         calls: &Calls,
         keys: &Keys,
         key: Option<&str>,
@@ -107,7 +107,7 @@ impl Caller {
         let holder = match key {
             None => None,
             Some(id) => {
-                let key = keys.of_id(id)?;
+                let key = keys.of_id(id).await?;
                 if !key.scopes.contains(Scope::Models) {
                     return Err(keys::Refusal::Scope(Scope::Models.as_str().into()));
                 }

@@ -18,13 +18,15 @@ static CHILDREN: Sql =
     Sql::new("SELECT id FROM jobs WHERE parent IN {texts$1} AND state < 4 ORDER BY id {lock}");
 static OF_KEY: Sql = Sql::new("SELECT id FROM jobs WHERE unique_key = $1 AND state < 4");
 static RETRY_CHILDREN: Sql = Sql::new(
-    "UPDATE jobs SET state = 1, token = token + 1, attempts = 0, run_at = $2, finished_at = NULL, \
+    "UPDATE jobs SET state = CASE WHEN name = '' THEN 3 ELSE 1 END, token = token + 1, \
+     attempts = 0, run_at = $2, finished_at = NULL, \
      error = NULL WHERE parent = $1 AND state IN (5, 6)",
 );
 static UNFINISHED: Sql = Sql::new("SELECT COUNT(*) FROM jobs WHERE parent = $1 AND state < 4");
 static RETRY: Sql = Sql::new(
     "UPDATE jobs SET state = $2, token = token + 1, attempts = 0, run_at = $3, \
-     finished_at = NULL, error = NULL, result = NULL, progress = NULL WHERE id = $1",
+     finished_at = NULL, error = NULL, progress = NULL, \
+     result = CASE WHEN name = '' THEN result END WHERE id = $1",
 );
 
 /// Stops a job.

@@ -30,11 +30,17 @@ static GIVE_UP: Sql = Sql::new(
 static RENEW: Sql = Sql::new(
     "WITH mine AS MATERIALIZED (SELECT id FROM jobs WHERE state = 2 AND (id, token) IN \
      (SELECT r.value->>'id', CAST(r.value->>'token' AS BIGINT) FROM {rows}) {skip}) \
-     UPDATE jobs SET lease_until = $2 WHERE id IN (SELECT id FROM mine) RETURNING id, token",
+     UPDATE jobs SET lease_until = $2 WHERE id IN (SELECT id FROM mine)",
+);
+static HELD: Sql = Sql::new(
+    "SELECT id, token FROM jobs WHERE state = 2 AND (id, token) IN \
+     (SELECT r.value->>'id', CAST(r.value->>'token' AS BIGINT) FROM {rows})",
 );
 static PROGRESS: Sql = Sql::new(
-    "UPDATE jobs SET progress = r.value->>'progress' FROM {rows} WHERE jobs.id = r.value->>'id' \
-     AND jobs.token = CAST(r.value->>'token' AS BIGINT) AND jobs.state = 2",
+    "WITH mine AS MATERIALIZED (SELECT id FROM jobs WHERE state = 2 AND (id, token) IN \
+     (SELECT r.value->>'id', CAST(r.value->>'token' AS BIGINT) FROM {rows}) {skip}) \
+     UPDATE jobs SET progress = r.value->>'progress' FROM {rows} \
+     WHERE jobs.id = r.value->>'id' AND jobs.id IN (SELECT id FROM mine)",
 );
 
 /// Takes jobs.
@@ -229,10 +235,13 @@ impl Operation for Renew {
     type Output = Vec<Held>;
 
     async fn run(&self, conn: &mut Conn<'_>) -> Result<Vec<Held>, StoreError> {
+        let these = array(&self.held)?;
+        conn.execute(&RENEW, &[(&these).into(), self.until.into()]).await?;
         if !self.progress.is_empty() {
             conn.execute(&PROGRESS, &[(&array(&self.progress)?).into()]).await?;
         }
-        let held = conn.rows(&RENEW, &[(&array(&self.held)?).into(), self.until.into()]).await?;
+        // Also those that somebody has locked at this moment: they are not lost for that.
+        let held = conn.rows(&HELD, &[(&these).into()]).await?;
         held.iter().map(rows::held).collect()
     }
 }

@@ -39,11 +39,14 @@ pub(super) fn ended(row: &Row) -> Result<Option<Over>, StoreError> {
         held: rows::held(row)?,
         state,
         parent: row.maybe_text(3)?.as_deref().map(rows::id).transpose()?,
-        on_end: row
-            .maybe_text(4)?
-            .map(|text| rows::json(&text, "what follows a job"))
-            .transpose()?,
+        on_end: row.maybe_text(4)?.and_then(readable),
     }))
+}
+
+/// What follows a job. One that cannot be read must not stand in the way of its end.
+fn readable(on_end: String) -> Option<OnEnd> {
+    let read = rows::json(&on_end, "what follows a job");
+    read.inspect_err(|error| tracing::error!(%error, on_end, "nothing follows a job")).ok()
 }
 
 /// Locks jobs, always in the same order, until the transaction has ended.
@@ -54,8 +57,8 @@ pub(super) async fn lock(conn: &mut Conn<'_>, jobs: &[JobId]) -> Result<(), Stor
     Ok(())
 }
 
-/// Does what follows these ends, and says whether that was anything. It also lets those go on that wait
-/// for nothing any more: the parents of these, and `waiting`.
+/// Does what follows these ends, and says whether that was anything. It also lets those go on that
+/// wait for nothing any more: the parents of these, and `waiting`.
 pub(super) async fn follow(
     conn: &mut Conn<'_>,
     mut over: Vec<Over>,
@@ -88,10 +91,11 @@ pub(super) async fn follow(
 impl Over {
     /// The job that was to be enqueued.
     fn next(&self) -> Option<NewJob> {
-        let OnEnd { step, context } = self.on_end.clone()?;
+        let OnEnd { step, rest, context } = self.on_end.clone()?;
         let Held { id, token } = self.held;
         let mut next =
             NewJob::new(step, &Ended { job: id, state: self.state, token, context }).ok()?;
+        next.rest = rest;
         next.id = id.follower(token);
         Some(next)
     }

@@ -18,6 +18,10 @@ static PROMOTE: Sql = Sql::new(
      ORDER BY run_at LIMIT $2 {skip}) \
      UPDATE jobs SET state = 1 WHERE id IN (SELECT id FROM due)",
 );
+static EXPIRED: Sql = Sql::new(
+    "SELECT DISTINCT parent FROM jobs WHERE state = 2 AND lease_until < $1 \
+     AND parent IS NOT NULL LIMIT $2",
+);
 static REAP: Sql = Sql::new(
     "WITH gone AS MATERIALIZED (SELECT id FROM jobs WHERE state = 2 AND lease_until < $1 \
      LIMIT $2 {skip}) \
@@ -34,6 +38,7 @@ static WAITING: Sql = Sql::new(
 static SWEEP: Sql = Sql::new(
     "WITH old AS MATERIALIZED (SELECT id FROM jobs WHERE state >= 4 AND finished_at < $1 \
      AND finished_at < CASE WHEN state = 5 THEN $3 ELSE $2 END AND parent IS NULL \
+     AND NOT EXISTS (SELECT 1 FROM jobs AS child WHERE child.parent = jobs.id AND child.state < 4) \
      ORDER BY finished_at LIMIT $4 {skip}) \
      DELETE FROM jobs WHERE id IN (SELECT id FROM old) RETURNING id",
 );
@@ -66,6 +71,10 @@ impl Operation for Reap {
 
     async fn run(&self, conn: &mut Conn<'_>) -> Result<u64, StoreError> {
         let now = self.now.as_millis();
+        // Parents are locked before their children, as everywhere.
+        let parents = conn.rows(&EXPIRED, &[now.into(), REAPED_MAX.into()]).await?;
+        let parents = parents.iter().map(|row| rows::id(&row.text(0)?));
+        end::lock(conn, &parents.collect::<Result<Vec<JobId>, _>>()?).await?;
         let taken = conn.rows(&REAP, &[now.into(), REAPED_MAX.into()]).await?;
         let mut over = Vec::new();
         for row in &taken {

@@ -135,12 +135,35 @@ impl Postgres {
     }
 }
 
-impl Engine for Postgres {
-    async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
+/// How often transactions are made that came in each other's way.
+const TRIES_MAX: u32 = 4;
+
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(&*code, "40P01" | "40001"))
+}
+
+impl Postgres {
+    async fn transact<O: Operation>(&self, operation: &O) -> Result<O::Output, StoreError> {
         let mut transaction = self.0.pool.begin().await?;
         let output = operation.run(&mut Conn::Postgres(&mut transaction)).await?;
         transaction.commit().await?;
         Ok(output)
+    }
+}
+
+impl Engine for Postgres {
+    async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.transact(&operation).await {
+                // Transactions that came in each other's way do not the next time.
+                Err(StoreError::Unavailable(error)) if tries < TRIES_MAX && is_deadlock(&error) => {
+                }
+                done => return done,
+            }
+        }
     }
 
     async fn read<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {

@@ -259,7 +259,12 @@ async fn serve(conn: SqliteConnection, mut calls: mpsc::Receiver<Box<dyn Call>>)
     while calls.recv_many(&mut together, TOGETHER_MAX).await > 0 {
         let result = writer.transact(&mut together).await;
         let is_over = together.iter().any(|call| call.is_close());
-        if result.is_ok() || together.len() == 1 {
+        // A file that is busy or a disk that is full is so for each of them.
+        let is_of_all = match &result {
+            Ok(()) => true,
+            Err(error) => together.len() == 1 || error.is_temporary(),
+        };
+        if is_of_all {
             for call in together.drain(..) {
                 call.reply(result.clone());
             }

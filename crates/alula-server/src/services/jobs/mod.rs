@@ -16,9 +16,13 @@ mod webhook;
 mod work;
 mod worker;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use alula::{Event, HttpError, Result, Stream, http::StatusCode};
+use alula::{Event, HttpError, Result, Shutdown, Stream, http::StatusCode};
 use alula_jobs::{
     Job, JobId, JobState, NewJob, Queue, StoreError,
     store::{Filter, QueueStats},
@@ -98,6 +102,8 @@ struct Inner {
     /// Nothing without a secret to sign with.
     webhooks: Option<Webhooks>,
     waiting: Waiting,
+    /// That of the server, once it serves.
+    shutdown: OnceLock<Shutdown>,
 }
 
 /// Why there can be no jobs.
@@ -126,6 +132,7 @@ impl Jobs {
             is_durable,
             webhooks,
             waiting: Waiting::default(),
+            shutdown: OnceLock::new(),
         })))
     }
 
@@ -161,7 +168,7 @@ impl Jobs {
         let step = answer::step(self.0.limits.attempts_max);
         let mut job = NewJob::new(step, &kept)?.owner(caller.owner());
         if let Some((webhooks, url)) = self.0.webhooks.as_ref().zip(callback) {
-            job = job.on_end(webhooks.step(), &url.as_str())?;
+            job = webhooks.announce(job, &url)?;
         }
         Ok(job)
     }
@@ -249,6 +256,14 @@ impl Jobs {
     ) -> Result<Option<impl Stream<Item = Event<JobView>> + Send + use<>>> {
         let job = self.find(caller, id).await?;
         Ok(follow::follow(&self.0.queue, &job, self.0.is_durable, last_event_id))
+    }
+
+    /// Waits until nobody can be kept waiting any more.
+    async fn must_stop(&self) {
+        match self.0.shutdown.get() {
+            Some(shutdown) => shutdown.streams_must_end().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Where a job is by now; nothing while the database is away.

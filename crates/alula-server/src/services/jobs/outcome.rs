@@ -41,8 +41,9 @@ impl Outcome {
     }
 
     /// Nobody has answered: workers have taken the job, and were gone before they had an answer.
-    pub(super) fn lost(error: &str) -> Self {
-        Self { status: 500, ..Self::json(&serde_json::json!({ "detail": error })) }
+    pub(super) fn lost() -> Self {
+        let detail = "The job was begun as often as it may be, and never came to an answer";
+        Self { status: 500, ..Self::json(&serde_json::json!({ "detail": detail })) }
     }
 
     pub(crate) fn status(&self) -> u16 {

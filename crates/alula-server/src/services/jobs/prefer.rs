@@ -43,7 +43,12 @@ impl Later {
         };
         let job = jobs.submit(caller, &conversations, work, callback).await?;
         let Some(time) = wait else { return Ok(Deferrable::Later { job, wait }) };
-        if let Ok(Some(outcome)) = timeout(time, jobs.outcome(job.id)).await {
+        let outcome = tokio::select! {
+            outcome = timeout(time, jobs.outcome(job.id)) => outcome.ok().flatten(),
+            // Another process goes on with it; this client shall know where to look.
+            () = jobs.must_stop() => None,
+        };
+        if let Some(outcome) = outcome {
             return Ok(Deferrable::InTime { outcome, wait: time });
         }
         let status = jobs.status(job.id).await.unwrap_or(job.status);

@@ -156,8 +156,7 @@ pub(super) fn outcome(job: &Job) -> Option<Outcome> {
         return Some(outcome);
     }
     // A worker that is gone has left no answer.
-    let error = job.error.as_ref().filter(|_| job.state == JobState::Failed)?;
-    Some(Outcome::lost(error))
+    (job.state == JobState::Failed).then(Outcome::lost)
 }
 
 /// Where a job is found.

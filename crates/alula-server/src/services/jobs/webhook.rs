@@ -4,20 +4,27 @@ use std::time::Duration;
 
 use alula::Validate;
 use alula_jobs::{
-    Ended, Failure, Handler, Job, JobContext, JobState, Queue, Step,
+    Ended, Failure, Handler, Job, JobContext, JobState, NewJob, Queue, Step,
     webhook::{
         ClientError, Delivery, IpNet, Schedule, SigningSecret, Webhook, WebhookClient, WebhookUrl,
     },
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::view::{Told, outcome, url};
 use crate::time::Timestamp;
 
-/// The queue of webhooks, and the name of their handler.
+/// The queue of webhooks, and the names of their handlers: one writes the message while its job is
+/// there, the other sends it for days.
 pub(super) const QUEUE: &str = "webhooks";
-const NAME: &str = "webhook.v1";
+const WRITE: &str = "webhook-write.v1";
+const SEND: &str = "webhook-send.v1";
+/// How long it takes until a database is asked again that is away.
+const AWAY: Duration = Duration::from_secs(5);
+/// How long is waited after the last interval of the specification.
+const INTERVAL_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// How many times a receiver is asked, by default: those of Standard Webhooks, in 75 hours.
 const ATTEMPTS_MAX: usize = 10;
@@ -115,9 +122,10 @@ impl Webhooks {
         self.client.parse_url(text).map_err(|error| error.to_string())
     }
 
-    /// What a job enqueues at its end to have it told.
-    pub(super) fn step(&self) -> Step {
-        Step::new(NAME).queue(QUEUE).max_attempts(self.attempts_max)
+    /// Has the end of a job told.
+    pub(super) fn announce(&self, job: NewJob, url: &WebhookUrl) -> serde_json::Result<NewJob> {
+        let job = job.on_end(Step::new(WRITE).queue(QUEUE), &url.as_str())?;
+        Ok(job.on_end_then(Step::new(SEND).queue(QUEUE).max_attempts(self.attempts_max)))
     }
 
     /// How many are on their way at once.
@@ -126,39 +134,53 @@ impl Webhooks {
     }
 
     /// What does the jobs that tell ends.
-    pub(super) fn handler(&self) -> Handler {
+    pub(super) fn handlers(&self) -> [Handler; 2] {
+        let write = Handler::new(WRITE, async |ended: Ended, job: JobContext| {
+            let told = job.queue().get(ended.job).await.map_err(|_| Failure::later(AWAY))?;
+            // It began again: this end is of no interest any more.
+            let told = told.filter(|told| told.token == ended.token);
+            let body = told.map(|told| to_raw_value(&JobEnded::of(&told, &ended))).transpose()?;
+            Ok::<_, Failure>(Message { ended, body })
+        });
         let webhooks = self.clone();
-        Handler::new(NAME, move |ended: Ended, job: JobContext| {
+        let send = Handler::new(SEND, move |message: Message, job: JobContext| {
             let webhooks = webhooks.clone();
-            async move { webhooks.tell(&ended, &job).await }
-        })
-        .queue(QUEUE)
-        .max_attempts(self.attempts_max)
+            async move { webhooks.send(message, &job).await }
+        });
+        let send = send.max_attempts(self.attempts_max);
         // Its client has a limit of its own, and may wait for a place.
-        .timeout(self.timeout.saturating_mul(4))
+        [write.queue(QUEUE), send.queue(QUEUE).timeout(self.timeout.saturating_mul(4))]
     }
 
-    /// Tells an end once.
-    async fn tell(&self, ended: &Ended, job: &JobContext) -> Result<(), Failure> {
-        let told = job.queue().get(ended.job).await?;
-        // It began again, or is forgotten: this end is of no interest any more.
-        let Some(told) = told.filter(|told| told.token == ended.token) else { return Ok(()) };
+    /// Sends a message once.
+    async fn send(&self, message: Message, job: &JobContext) -> Result<(), Failure> {
+        let Message { ended, body: Some(body) } = message else { return Ok(()) };
+        let told = job.queue().get(ended.job).await.map_err(|_| Failure::later(AWAY))?;
+        if told.is_some_and(|told| told.token != ended.token) {
+            return Ok(());
+        }
         let callback: String = serde_json::from_str(ended.context.get())?;
         let url = self.parse(&callback).map_err(Failure::terminal)?;
-        let body = serde_json::to_vec(&JobEnded::of(&told, ended))?;
         // The same at each attempt.
-        let webhook = Webhook::new(format!("msg_{}", job.id()), url, body);
+        let webhook = Webhook::new(format!("msg_{}", job.id()), url, body.get().to_owned());
         match webhook.map_err(Failure::terminal)?.deliver(&self.client).await {
             Delivery::Delivered { .. } => Ok(()),
             Delivery::Gone => Err(Failure::terminal("nobody wants to be told any more")),
             Delivery::Refused { reason } => Err(Failure::terminal(reason)),
             Delivery::Failed { reason, retry_after } => {
                 let attempts = usize::try_from(job.attempt()).unwrap_or(usize::MAX);
-                let wait = self.schedule.wait(attempts, retry_after).unwrap_or_default();
+                let wait = self.schedule.wait(attempts, retry_after).unwrap_or(INTERVAL_MAX);
                 Err(Failure::new(reason).after(wait))
             }
         }
     }
+}
+
+/// What is to be sent; nothing if the job has begun again.
+#[derive(Serialize, Deserialize)]
+struct Message {
+    ended: Ended,
+    body: Option<Box<RawValue>>,
 }
 
 /// What has become of telling the end of a job; nothing if nobody wanted to be told.

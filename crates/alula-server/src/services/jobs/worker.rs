@@ -37,6 +37,8 @@ impl Jobs {
         shutdown: &Shutdown,
     ) -> Result<(), NoWorker> {
         let limits = &self.0.limits;
+        // It is started once.
+        let _ = self.0.shutdown.set(shutdown.clone());
         let Some(running_max) = u32::try_from(limits.running_max).ok().filter(|max| *max > 0)
         else {
             tracing::info!("this process does no jobs: ALULA_JOBS_RUNNING_MAX is 0");
@@ -55,7 +57,8 @@ impl Jobs {
             .observe(crate::services::metrics::note_job);
         if let Some(webhooks) = &self.0.webhooks {
             let concurrent_max = webhooks.concurrent_max();
-            worker = worker.handler(webhooks.handler()).concurrency(webhook::QUEUE, concurrent_max);
+            worker =
+                worker.handlers(webhooks.handlers()).concurrency(webhook::QUEUE, concurrent_max);
         }
         let running = worker.build()?.start()?;
         let stopping = shutdown.stopping();

@@ -138,7 +138,18 @@ impl Keys {
     }
 
     /// What a key entitles to by now that was identified before, by its id.
-    pub(crate) fn of_id(&self, id: &str) -> Result<Arc<Key>, Refusal> {
+    pub(crate) async fn of_id(&self, id: &str) -> Result<Arc<Key>, Refusal> {
+        match self.known_id(id) {
+            // Another process may have made it a moment ago.
+            Err(Refusal::Unknown) => {
+                self.look(Instant::now(), PAUSE_MIN).await?;
+                self.known_id(id)
+            }
+            known => known,
+        }
+    }
+
+    fn known_id(&self, id: &str) -> Result<Arc<Key>, Refusal> {
         let entries = self.0.entries.read().unwrap_or_else(PoisonError::into_inner);
         let entry = KeyId::parse(id).and_then(|id| entries.get(&id));
         entry.map_or(Err(Refusal::Unknown), |entry| self.judge(entry))

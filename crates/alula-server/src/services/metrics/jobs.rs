@@ -71,6 +71,10 @@ pub(crate) fn note_job(event: &Event<'_>) {
             let labels = [("queue", claim.step.queue.as_str())];
             registry().counter("alula_jobs_lost_attempts_total", help, &labels).add(1);
         }
+        Event::StoreFailed { doing, .. } => {
+            let help = "How often workers could not use the database, by what for.";
+            registry().counter("alula_jobs_store_errors_total", help, &[("doing", doing)]).add(1);
+        }
         _ => {}
     }
 }

@@ -45,7 +45,7 @@ async fn a_key_is_good_as_soon_as_it_is_made_and_until_it_is_revoked() {
         assert!(one.identify(shown).await.is_ok(), "it was looked up for a request");
         one.look(Instant::now(), Duration::ZERO).await.unwrap();
         assert_eq!(one.identify(shown).await, Err(Refusal::Revoked));
-        assert_eq!(one.of_id(&known.id), Err(Refusal::Revoked));
+        assert_eq!(one.of_id(&known.id).await, Err(Refusal::Revoked));
         // Who starts later finds it revoked.
         assert_eq!(opened(db).await?.identify(shown).await, Err(Refusal::Revoked));
         Ok(())
