@@ -254,27 +254,11 @@ fn start(conn: SqliteConnection) -> Result<mpsc::Sender<Box<dyn Call>>, StoreErr
 }
 
 async fn serve(conn: SqliteConnection, mut calls: mpsc::Receiver<Box<dyn Call>>) {
-    let mut writer = Writer { conn, others_at: None };
+    let mut writer = Writer { conn, wait: WAIT, others_at: None };
     let mut together: Vec<Box<dyn Call>> = Vec::with_capacity(TOGETHER_MAX);
     while calls.recv_many(&mut together, TOGETHER_MAX).await > 0 {
-        let result = writer.transact(&mut together).await;
         let is_over = together.iter().any(|call| call.is_close());
-        // A file that is busy or a disk that is full is so for each of them.
-        let is_of_all = match &result {
-            Ok(()) => true,
-            Err(error) => together.len() == 1 || error.is_temporary(),
-        };
-        if is_of_all {
-            for call in together.drain(..) {
-                call.reply(result.clone());
-            }
-        } else {
-            // One of them has spoiled it for all.
-            for mut call in together.drain(..) {
-                let result = writer.transact(std::slice::from_mut(&mut call)).await;
-                call.reply(result);
-            }
-        }
+        writer.answer(&mut together).await;
         if is_over {
             break;
         }
@@ -286,20 +270,47 @@ async fn serve(conn: SqliteConnection, mut calls: mpsc::Receiver<Box<dyn Call>>)
 /// The connection that writes, beside those of other processes.
 struct Writer {
     conn: SqliteConnection,
+    /// How long it waits for them.
+    wait: Duration,
     /// When another process was last seen to write.
     others_at: Option<Instant>,
 }
 
+/// Why a transaction came to nothing.
+enum Undone {
+    /// It has not even begun.
+    NoLock(StoreError),
+    /// A call has failed, or the commit of all.
+    Call(StoreError),
+}
+
 impl Writer {
+    /// Makes all of these calls, together if that works.
+    async fn answer(&mut self, together: &mut Vec<Box<dyn Call>>) {
+        match self.transact(together).await {
+            // One of them has spoiled it for all.
+            Err(Undone::Call(_)) if together.len() > 1 => {
+                for mut call in together.drain(..) {
+                    let result = self.transact(std::slice::from_mut(&mut call)).await;
+                    call.reply(result.map_err(StoreError::from));
+                }
+            }
+            result => {
+                let result = result.map_err(StoreError::from);
+                together.drain(..).for_each(|call| call.reply(result.clone()));
+            }
+        }
+    }
+
     /// Does all of these in one transaction, or none.
-    async fn transact(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), StoreError> {
-        self.begin().await?;
+    async fn transact(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), Undone> {
+        self.begin().await.map_err(Undone::NoLock)?;
         let done = run(&mut self.conn, calls).await;
         if done.is_err() {
             // It may be over already: some errors end a transaction.
             let _ = sqlx::raw_sql("ROLLBACK").execute(&mut self.conn).await;
         }
-        done
+        done.map_err(Undone::Call)
     }
 
     /// Takes the lock, for which nobody queues: whoever looks when it is free has it.
@@ -309,7 +320,7 @@ impl Writer {
             // At once: a lock that is taken later does not wait.
             match sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut self.conn).await {
                 Ok(_) => return Ok(()),
-                Err(error) if is_busy(&error) && since.elapsed() < WAIT => {
+                Err(error) if is_busy(&error) && since.elapsed() < self.wait => {
                     self.others_at = Some(Instant::now());
                     sleep(Duration::from_micros(fastrand::u64(..2_000))).await;
                 }
@@ -322,6 +333,14 @@ impl Writer {
     async fn give_way(&mut self) {
         if self.others_at.is_some_and(|at| at.elapsed() < REMEMBERED) {
             sleep(TURN).await;
+        }
+    }
+}
+
+impl From<Undone> for StoreError {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::NoLock(error) | Undone::Call(error) => error,
         }
     }
 }
@@ -339,4 +358,36 @@ fn is_busy(error: &sqlx::Error) -> bool {
     const BUSY: u32 = 5;
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     code.is_some_and(|code| code & 0xff == BUSY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_that_come_together_wait_together_for_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        let store = Sqlite::open(&path).await.unwrap();
+        let options = SqliteConnectOptions::new().filename(&path).busy_timeout(Duration::ZERO);
+        let mut other = options.connect().await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+
+        let wait = Duration::from_millis(20);
+        let conn = options.connect().await.unwrap();
+        let mut writer = Writer { conn, wait, others_at: None };
+        let (mut together, mut answers) = (Vec::new(), Vec::new());
+        for _ in 0..TOGETHER_MAX {
+            let (reply, answer) = oneshot::channel();
+            together.push(Box::new(Pending { operation: Migrate, output: None, reply }) as _);
+            answers.push(answer);
+        }
+        let since = Instant::now();
+        writer.answer(&mut together).await;
+        assert!(since.elapsed() < wait * 128, "each has waited for itself");
+        for answer in answers {
+            assert!(answer.await.unwrap().unwrap_err().is_temporary());
+        }
+        drop(store);
+    }
 }
