@@ -50,25 +50,25 @@ async fn whichever_call_fails_the_work_comes_to_the_same_end() {
     stream::iter(all).map(run).buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
-/// Only the first call of each kind; in several databases at once.
+/// Only the first call of each kind, and only those that were made: of the others Postgres never
+/// hears. In several databases at once.
 #[tokio::test]
 async fn whichever_call_fails_in_postgres_the_work_comes_to_the_same_end() {
     let Some(server) = postgres::Postgres::start() else { return };
     let creates = ["CREATE DATABASE run0", "CREATE DATABASE run1", "CREATE DATABASE run2"];
-    let faults = [Fault::Before, Fault::After];
-    let all: Vec<_> = Call::ALL.into_iter().flat_map(|call| faults.map(|it| (call, it))).collect();
-    let run = async |(create, runs): (&'static str, &[(Call, Fault)])| {
+    let run = async |(create, calls): (&'static str, &[Call])| {
         let mut conn = PgConnection::connect(&server.url()).await.unwrap();
         sqlx::raw_sql(create).execute(&mut conn).await.unwrap();
         let name = create.rsplit(' ').next().unwrap();
         let url = server.url().replace("/postgres", &format!("/{name}"));
         let store = Postgres::open(&url, 4).await.unwrap();
-        for (call, fault) in runs {
-            Run::new(store.clone(), Some((*call, 0, *fault))).work().await;
+        for call in calls {
+            Run::new(store.clone(), Some((*call, 0, Fault::After))).work().await;
         }
         store.close().await;
     };
-    join_all(creates.into_iter().zip(all.chunks(all.len().div_ceil(3))).map(run)).await;
+    let calls = Call::ALL.chunks(Call::ALL.len().div_ceil(creates.len()));
+    join_all(creates.into_iter().zip(calls).map(run)).await;
 }
 
 /// The work, and what is known of it.
