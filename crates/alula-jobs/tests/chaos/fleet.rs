@@ -1,6 +1,7 @@
 //! Processes that are killed and started again.
 
 use std::{
+    ops::RangeInclusive,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -11,8 +12,8 @@ use tokio::time::sleep;
 
 use crate::role::Role;
 
-/// How long a process lives after the one before it was killed, in milliseconds.
-const PAUSE_MILLIS: std::ops::RangeInclusive<u64> = 20..=250;
+/// How long it is from one kill to the next, in milliseconds.
+const PAUSE_MILLIS: RangeInclusive<u64> = 20..=250;
 
 /// Processes. They end with it.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(crate) struct Fleet {
     members: Vec<Member>,
     /// By it alone it is decided who is killed when.
     rng: Rng,
+    pause_millis: RangeInclusive<u64>,
 }
 
 #[derive(Debug)]
@@ -31,12 +33,19 @@ pub(crate) struct Member {
 impl Fleet {
     pub(crate) fn start(roles: impl IntoIterator<Item = Role>, seed: u64) -> Result<Self> {
         let members = roles.into_iter().map(Member::start).collect::<Result<_>>()?;
-        Ok(Self { members, rng: Rng::with_seed(seed) })
+        Ok(Self { members, rng: Rng::with_seed(seed), pause_millis: PAUSE_MILLIS })
+    }
+
+    /// So long from one kill to the next.
+    pub(crate) fn pause_millis(mut self, pause: RangeInclusive<u64>) -> Self {
+        self.pause_millis = pause;
+        self
     }
 
     /// Waits a little, kills one of them, and starts it again.
     pub(crate) async fn kill_one(&mut self) -> Result<()> {
-        let (pause, which) = (self.rng.u64(PAUSE_MILLIS), self.rng.usize(..self.members.len()));
+        let (pause, which) =
+            (self.rng.u64(self.pause_millis.clone()), self.rng.usize(..self.members.len()));
         let next_seed = self.rng.u64(..);
         sleep(Duration::from_millis(pause)).await;
         let member = self.members.get_mut(which).context("there is no process")?;

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     net::{Ipv4Addr, TcpListener},
+    ops::RangeInclusive,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -30,6 +31,9 @@ use crate::{
 const SERVERS: u16 = 4;
 /// How many clients ask at the same time.
 const CLIENTS: u64 = 4;
+/// How long it is from one kill to the next, in milliseconds: a server takes a while to start.
+const PAUSE_MILLIS: RangeInclusive<u64> = 100..=1_000;
+/// How long a client waits between two questions.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long a client waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -64,7 +68,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     };
     let ports = free_ports()?;
     let roles = ports.iter().map(|port| server(*port)).collect::<Result<Vec<_>>>()?;
-    let mut fleet = Fleet::start(roles, seed)?;
+    let mut fleet = Fleet::start(roles, seed)?.pause_millis(PAUSE_MILLIS);
     let clients = Clients::new(&ports, receiver.url()?)?;
     let chaos = async {
         let began = Instant::now();

@@ -20,8 +20,9 @@ const COUNT: u32 = 50;
 /// Longer than anything takes that works.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How much longer than a lease others may take to do all jobs.
-const GRACE: Duration = Duration::from_secs(3);
+/// How much longer than a lease others may take to do all jobs. Postgres lets no transaction stand
+/// still for as long as this; SQLite lets it for ever.
+const GRACE: Duration = Duration::from_secs(12);
 
 /// What has become of late results.
 #[derive(Debug, Default)]
