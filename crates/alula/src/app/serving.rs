@@ -7,7 +7,7 @@ use tracing::Instrument as _;
 use super::{App, Running, StartError, build, lifespan::Closing};
 use crate::{
     error::Result,
-    serve::{Launch, Server, Shutdown, Workers},
+    serve::{Launch, Server, Shutdown, Workers, without_connections},
 };
 
 impl App {
@@ -79,12 +79,49 @@ impl App {
         };
         let span = server.worker_span();
         // Large, and started once.
-        Box::pin(self.run_on(server, shutdown)).instrument(span).await
+        Box::pin(self.run_with(Some(server), shutdown)).instrument(span).await
     }
 
-    async fn run_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
+    /// Runs the application where nobody can reach it, until `shutdown`: its lifespan, with what
+    /// that begins.
+    ///
+    /// For a process that works in the background, with what the application has set up for its
+    /// endpoints. What was begun by [`Shutdown::spawn`] has
+    /// [`Limits::drain`](crate::Limits#structfield.drain) to end; all else is as with
+    /// [`serve_on`](Self::serve_on).
+    ///
+    /// ```
+    /// use alula::{App, Shutdown};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), alula::StartError> {
+    /// // `Shutdown::on_signals()` in a program.
+    /// let shutdown = Shutdown::new();
+    /// let stop = shutdown.clone();
+    /// let app = App::new("Mailer", "1.0.0").lifespan(|startup| async move {
+    ///     let stopping = stop.clone();
+    ///     stop.spawn(async move {
+    ///         // Sends mails until then.
+    ///         stopping.stopping().await;
+    ///     });
+    ///     Ok(startup)
+    /// });
+    /// # shutdown.trigger();
+    /// app.run(shutdown).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the application has a mistake or its lifespan fails.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), StartError> {
+        Box::pin(self.run_with(None, shutdown)).await
+    }
+
+    async fn run_with(self, server: Option<Server>, shutdown: Shutdown) -> Result<(), StartError> {
         let closing = Closing::default();
-        let mut left = server.limits().shutdown_max();
+        let limits = server.as_ref().map_or(&self.limits, Server::limits).clone();
+        let mut left = limits.shutdown_max();
         // An application is large.
         let starting = Box::pin(build::start(self, shutdown.clone(), closing.clone()));
         let started = tokio::select! {
@@ -98,9 +135,14 @@ impl App {
         };
         let served = match started {
             Ok(Running { service, .. }) => {
-                tracing::info!("serving on {}://{}", server.scheme(), server.local_addr());
-                let summary = server.run(service, shutdown.clone()).await;
-                left = left.saturating_sub(summary.took);
+                let took = match server {
+                    Some(server) => {
+                        tracing::info!("serving on {}://{}", server.scheme(), server.local_addr());
+                        server.run(service, shutdown.clone()).await.took
+                    }
+                    None => without_connections(&limits, &shutdown).await,
+                };
+                left = left.saturating_sub(took);
                 Ok(())
             }
             Err(error) => Err(error),

@@ -31,6 +31,7 @@
 mod accept;
 mod activity;
 mod connection;
+mod drain;
 mod exchange;
 mod guarded_io;
 mod http2;
@@ -51,6 +52,7 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use drain::without_connections;
 pub use exchange::{HttpService, PeerAddr};
 pub use limits::Limits;
 pub use open_connections::OpenConnections;

@@ -27,16 +27,13 @@ use super::{
     accept::Acceptor,
     activity::Activity,
     connection::{Arrival, End, Protocol},
+    drain::{CUT_TIME, deadline},
     guarded_io::Socket,
     listen::listen,
     places::{Place, Places},
     refuse::Refusals,
     spawner::Spawner,
 };
-
-/// How long dropped connections have to be gone, and then the tasks that they leave. Only a handler
-/// that blocks its thread, or an exit that waits for something, needs it.
-const CUT_TIME: Duration = Duration::from_millis(500);
 
 /// An HTTP server that is bound to its address and not running yet.
 ///
@@ -385,19 +382,6 @@ impl Connections {
         };
         summary.log();
         summary
-    }
-}
-
-/// Passes when the drain is over, by time or by command; tells the streams before.
-async fn deadline(limits: &Limits, shutdown: &Shutdown) {
-    let ended = async {
-        sleep(limits.drain.saturating_sub(limits.stream_grace)).await;
-        shutdown.tell_streams();
-        sleep(limits.stream_grace.min(limits.drain)).await;
-    };
-    tokio::select! {
-        () = ended => {}
-        () = shutdown.ended() => {}
     }
 }
 

@@ -167,3 +167,31 @@ async fn what_cannot_be_closed_does_not_hold_up_a_start_that_is_broken_off() {
     let (served, ()) = timeout(PATIENCE, async { tokio::join!(serving, stop) }).await.unwrap();
     served.unwrap();
 }
+
+/// It ends as a server does, without one: what has begun is finished, up to the deadline.
+#[tokio::test]
+async fn an_application_runs_where_nobody_can_reach_it() {
+    for (drain, expected) in [
+        (PATIENCE, &["the task is done", "closed"][..]),
+        (Duration::from_millis(100), &["closed"][..]),
+    ] {
+        let (journal, shutdown, cut) = (Journal::default(), Shutdown::new(), drain < PATIENCE);
+        let (lines, task) = (journal.clone(), shutdown.clone());
+        let limits = Limits::default().drain(drain).stream_grace(Duration::ZERO);
+        let app = App::new("Mailer", "1.0.0").limits(limits).lifespan(move |startup: Startup| {
+            let (stopping, written) = (task.stopping(), lines.clone());
+            task.spawn(async move {
+                stopping.await;
+                if cut {
+                    pending::<()>().await;
+                }
+                tokio::task::yield_now().await;
+                written.write("the task is done");
+            });
+            task.trigger();
+            std::future::ready(Ok(startup.on_shutdown(lines.close("closed"))))
+        });
+        timeout(PATIENCE, app.run(shutdown)).await.unwrap().unwrap();
+        assert_eq!(journal.lines(), expected);
+    }
+}
