@@ -75,6 +75,7 @@ impl Condition {
         let mut it = Self::default();
         match filter.parent {
             Some(parent) => it.equals("parent", &parent.to_string()),
+            None if filter.children => it.sql.push_str("TRUE"),
             None => it.sql.push_str("parent IS NULL"),
         }
         for (column, text) in

@@ -22,6 +22,10 @@ async fn what_follows_a_batch_waits_for_all_of_it() {
         let failed = Next::Fail { error: "no".to_owned(), result: None };
         finish(store, End { claim: claims[1].clone(), next: failed }, NOW).await;
         assert_eq!(children_of(store, batch.id()).await, (2, 3));
+        let failed = Filter { states: &[JobState::Failed], ..Filter::default() };
+        assert!(store.list(&failed).await.unwrap().is_empty());
+        let found = store.list(&Filter { children: true, ..failed }).await.unwrap();
+        assert_eq!(found.iter().map(|job| job.id).collect::<Vec<_>>(), [claims[1].held.id]);
         assert!(claim(store, "w", 9, NOW).await.is_empty());
         finish(store, done(&claims[2], "3"), NOW).await;
 
