@@ -19,7 +19,7 @@ use crate::{
         conversations::Conversations,
         exchange::ObserveLayer,
         idempotency::{Idempotency, Idempotent},
-        jobs::{Answering, Jobs, WorkerSettings},
+        jobs::{Answering, Jobs, RUNNING_MAX, WorkerSettings},
         keys::Keys,
         limits::KeyLimits,
         metrics::{LlmMetrics, QueueGauges, describe_process, watch_ledger},
@@ -48,7 +48,7 @@ pub(crate) struct Services {
     hangup: Hangup,
     pub(crate) entry: Entry,
     pub(crate) idempotency: Idempotency,
-    worker: WorkerSettings,
+    pub(crate) worker: WorkerSettings,
 }
 
 impl Services {
@@ -66,7 +66,7 @@ impl Services {
         let (ledger, unwritten) = Ledger::new(config.usage.clone());
         Self {
             conversations: Conversations::new(db.clone(), config.conversation_tokens_max),
-            worker: WorkerSettings { drain: config.limits.drain },
+            worker: WorkerSettings { running_max: RUNNING_MAX, drain: config.limits.drain },
             idempotency: Idempotency::new(db.clone(), config.idempotency, shutdown),
             jobs,
             without_keys: WithoutKeys::ThisMachine,
@@ -85,8 +85,45 @@ impl Services {
     }
 }
 
-/// Builds the application over its services.
+/// The application over its services: it answers requests, and does jobs beside them.
 pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
+    let once = Idempotent::new(services.idempotency.clone());
+    base(services, telemetry, shutdown)
+        .description(
+            "One API in front of language models. Ask with `/chat`, stream with `/chat/stream`, \
+             ask many at once with `/batch`.",
+        )
+        .describe_tag("Chat", "Ask a model.")
+        .describe_tag("Conversations", "Ask a model that knows what was said before.")
+        .describe_tag("OpenAI", "For clients of OpenAI, whoever the provider is.")
+        .describe_tag("Anthropic", "For clients of Anthropic, whoever the provider is.")
+        .describe_tag("Admin", "Look after the server; takes the scope `admin`.")
+        .describe_tag("Jobs", "Answers that come later.")
+        .describe_tag("Health", "Whether the server works.")
+        // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
+        // refused, as it is more likely a typing mistake than a wish to be ignored.
+        .include(Router::new().tag("Chat").lax().layer(once.clone()).routes(chat::routes()))
+        .include(
+            Router::new()
+                .tag("Conversations")
+                .lax()
+                .layer(once.clone())
+                .routes(conversations::routes()),
+        )
+        .include(Router::new().tag("Jobs").routes(jobs_router::routes()))
+        .include(openai::router().layer(once.clone()))
+        .include(anthropic::router().layer(once))
+        .include(admin::router())
+        .include(metrics::router())
+}
+
+/// The same for a process that does jobs only: others see whether it works, and what it counts.
+pub(crate) fn worker(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
+    base(services, telemetry, shutdown).include(metrics::router())
+}
+
+/// What every process has, with the jobs that it does.
+fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
     let Services { models, db, conversations, jobs, keys, without_keys, ledger, reload, .. } =
         services;
     let calls = Calls { models: models.clone(), ledger: ledger.clone(), entry: services.entry };
@@ -111,7 +148,6 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         worker: services.worker,
         shutdown: shutdown.clone(),
     };
-    let once = Idempotent::new(services.idempotency.clone());
     let unwritten = services.unwritten;
     describe_process();
     watch_ledger(&ledger);
@@ -119,17 +155,6 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
     let health = Health::new(db.clone(), models.clone(), shutdown);
     let observed = ObserveLayer::new(telemetry.is_some());
     let app = App::new("Alula", env!("CARGO_PKG_VERSION"))
-        .description(
-            "One API in front of language models. Ask with `/chat`, stream with `/chat/stream`, \
-             ask many at once with `/batch`.",
-        )
-        .describe_tag("Chat", "Ask a model.")
-        .describe_tag("Conversations", "Ask a model that knows what was said before.")
-        .describe_tag("OpenAI", "For clients of OpenAI, whoever the provider is.")
-        .describe_tag("Anthropic", "For clients of Anthropic, whoever the provider is.")
-        .describe_tag("Admin", "Look after the server; takes the scope `admin`.")
-        .describe_tag("Jobs", "Answers that come later.")
-        .describe_tag("Health", "Whether the server works.")
         .state(health)
         .state(models)
         .state(db)
@@ -143,21 +168,6 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
         .lifespan(|startup| async move { beside.start(startup, unwritten) })
         .depends::<this_machine>()
         .include(Router::new().tag("Health").routes(health::routes()))
-        // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
-        // refused, as it is more likely a typing mistake than a wish to be ignored.
-        .include(Router::new().tag("Chat").lax().layer(once.clone()).routes(chat::routes()))
-        .include(
-            Router::new()
-                .tag("Conversations")
-                .lax()
-                .layer(once.clone())
-                .routes(conversations::routes()),
-        )
-        .include(Router::new().tag("Jobs").routes(jobs_router::routes()))
-        .include(openai::router().layer(once.clone()))
-        .include(anthropic::router().layer(once))
-        .include(admin::router())
-        .include(metrics::router())
         // The outermost, whose line takes the place of the usual one.
         .layer(observed)
         .access_log(false);
@@ -189,7 +199,7 @@ impl Beside {
         let Self { db, jobs, keys, ledger, budgets, reload, hangup, idempotency, gauges, .. } =
             self;
         let worker = jobs.work(self.answering, &self.worker, &self.shutdown);
-        worker.map_err(|error| HttpError::internal(error.to_string()))?;
+        let worker = worker.map_err(|error| HttpError::internal(error.to_string()))?;
         unwritten.start(&ledger, db.clone());
         let watches: [BoxFuture<'static, ()>; 5] = [
             Box::pin(keys.watch()),
@@ -202,6 +212,10 @@ impl Beside {
         let watches = watches.map(tokio::spawn);
         Ok(startup.on_shutdown(async move {
             watches.iter().for_each(JoinHandle::abort);
+            // Jobs that are given back at the last moment have calls to account for.
+            if let Some(stopped) = worker {
+                let _ = stopped.await;
+            }
             // Beside each other: what the one waits for is no time that the other has lost.
             tokio::join!(budgets.close(), ledger.close());
             jobs.close().await;

@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::Args;
 
-use super::{CliError, Serve, say, values};
+use super::{CliError, say, values, variables};
 use crate::doctor::Doctor;
 
 pub(super) const HELP: &str = "\
@@ -40,7 +40,7 @@ pub(super) struct DoctorArgs {
 
 pub(super) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     let DoctorArgs { host, port, config, allow_unauthenticated, offline, json } = arguments;
-    let variables = Serve::variables();
+    let variables = variables();
     let doctor = Doctor { host, port, file: config, allow_unauthenticated, offline, variables };
     let report = doctor.examine().await;
     match json {

@@ -24,6 +24,10 @@ pub(crate) enum CliError {
     KeysInMemory,
     /// Workers of which each would have a database of its own.
     WorkersInMemory,
+    /// A worker whose database nobody else has.
+    WorkerInMemory,
+    /// A worker that shall do no jobs.
+    IdleWorker,
     Unauthenticated(IpAddr),
     Bind {
         host: IpAddr,
@@ -59,6 +63,8 @@ impl CliError {
             | Self::Key(_)
             | Self::KeysInMemory
             | Self::WorkersInMemory
+            | Self::WorkerInMemory
+            | Self::IdleWorker
             | Self::Unauthenticated(_)
             | Self::Tls(_)
             | Self::Replay(_)
@@ -82,6 +88,14 @@ impl fmt::Display for CliError {
             Self::WorkersInMemory => f.write_str(
                 "DATABASE_URL is in memory, where each worker would know its own keys, budgets and \
                  conversations only; name a file or a Postgres, or serve with one worker",
+            ),
+            Self::WorkerInMemory => f.write_str(
+                "DATABASE_URL is in memory, where a worker finds no jobs of others; name a file or a \
+                 Postgres",
+            ),
+            Self::IdleWorker => f.write_str(
+                "a worker does at least one job at a time, and ALULA_JOBS_RUNNING_MAX is 0; say \
+                 --jobs-running-max",
             ),
             Self::Unauthenticated(host) => write!(
                 f,

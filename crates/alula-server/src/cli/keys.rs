@@ -1,10 +1,10 @@
 //! `alula keys`: making, listing, changing and revoking keys.
 
-use std::{fmt::Write as _, io::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{CliError, say, values};
+use super::{CliError, say, table, tell, values};
 use crate::{
     config::{Config, ConfigError, Source},
     db::{DatabaseUrl, Db},
@@ -180,7 +180,7 @@ async fn list_keys(db: &Db, all: bool, json: bool) -> Result<(), CliError> {
     } else if keys.is_empty() {
         tell("There are no keys.");
     } else {
-        say(&table(&keys, now));
+        say(&table::of_texts(&rows(&keys, now)));
     }
     Ok(())
 }
@@ -241,12 +241,11 @@ fn budget_text(budget: Option<Budget>) -> String {
     format!("${dollars}.{decimals}{per}")
 }
 
-/// Columns as wide as they need to be.
-fn table(keys: &[KeyRecord], now: Timestamp) -> String {
+fn rows(keys: &[KeyRecord], now: Timestamp) -> Vec<Vec<String>> {
     let head = ["ID", "NAME", "STATUS", "PLAN", "SCOPES", "BUDGET", "CREATED", "EXPIRES"];
     let rows = keys.iter().map(|key| {
         let day = |moment: Timestamp| moment.to_string().chars().take(10).collect::<String>();
-        [
+        vec![
             key.id.to_string(),
             key.name.clone(),
             key.status(now).as_str().to_owned(),
@@ -257,25 +256,7 @@ fn table(keys: &[KeyRecord], now: Timestamp) -> String {
             key.expires_at.map_or_else(|| "never".to_owned(), day),
         ]
     });
-    let rows: Vec<_> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
-    let width = |column: usize| {
-        let widths = rows.iter().filter_map(|row| Some(row.get(column)?.chars().count()));
-        widths.max().unwrap_or_default()
-    };
-    let widths: Vec<_> = (0..head.len()).map(width).collect();
-    let lines = rows.iter().map(|row| {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        line.trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Prints for a person, where no program reads.
-fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    std::iter::once(head.map(str::to_owned).to_vec()).chain(rows).collect()
 }
 
 #[cfg(test)]

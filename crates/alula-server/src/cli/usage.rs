@@ -3,7 +3,7 @@
 use alula::HttpError;
 use clap::{Args, ValueEnum};
 
-use super::{CliError, say};
+use super::{CliError, say, table};
 use crate::{
     config::Config,
     db::{
@@ -83,13 +83,14 @@ pub(super) async fn usage(arguments: UsageArgs) -> Result<(), CliError> {
     let lines = read(&db, &groups, &filter).await.map_err(CliError::Report)?;
     if csv {
         let rows: String = lines.iter().map(csv::row).collect();
-        print(&(csv::head(&UsageLine::empty(&groups)) + &rows));
+        // Without the line end, which is printed behind it.
+        say((csv::head(&UsageLine::empty(&groups)) + &rows).trim_end());
     } else if json {
         lines.iter().for_each(|line| say(&serde_json::json!(line).to_string()));
     } else {
         let total = report::total(&db, &filter).await.map_err(CliError::Report)?;
         let total = UsageLine { sums: total, ..UsageLine::default() };
-        print(&table(&groups, &lines, &total));
+        say(&lines_of(&groups, &lines, &total));
     }
     db.close().await;
     Ok(())
@@ -107,13 +108,8 @@ async fn read(db: &Db, groups: &[Group], filter: &Filter) -> Result<Vec<UsageLin
     }
 }
 
-/// Without line end, as texts may have theirs.
-fn print(text: &str) {
-    say(text.trim_end());
-}
-
 /// The columns that most people look for, and the total in the last line.
-fn table(groups: &[Group], lines: &[UsageLine], total: &UsageLine) -> String {
+fn lines_of(groups: &[Group], lines: &[UsageLine], total: &UsageLine) -> String {
     let names = groups
         .iter()
         .map(|group| group.as_str())
@@ -125,7 +121,7 @@ fn table(groups: &[Group], lines: &[UsageLine], total: &UsageLine) -> String {
         "total".clone_into(first);
     }
     rows.push(last);
-    aligned(&rows, groups.len())
+    table::with_numbers(&rows, groups.len())
 }
 
 fn cells(groups: &[Group], line: &UsageLine) -> Vec<String> {
@@ -152,24 +148,6 @@ fn cells(groups: &[Group], line: &UsageLine) -> Vec<String> {
     cells
 }
 
-/// Columns under each other: so many texts, then numbers.
-fn aligned(rows: &[Vec<String>], texts: usize) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
-    };
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().enumerate().map(|(column, cell)| {
-            let width = width(column);
-            // A control character could paint over the table.
-            let cell = cell.replace(char::is_control, "\u{fffd}");
-            if column < texts { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,11 +163,11 @@ mod tests {
         let lines = [line("gpt\u{1b}[2J", 5), line("m", 1_000)];
         let total = UsageLine { sums: UsageSums::default(), ..UsageLine::default() };
         assert_eq!(
-            table(&[Group::Model], &lines, &total),
+            lines_of(&[Group::Model], &lines, &total),
             "model    calls  failed  unpriced  input  output  usd\n\
              gpt\u{fffd}[2J      5       0         0      0       0    ?\n\
              m         1000       0         0      0       0    ?\n\
-             total        0       0         0      0       0    ?\n"
+             total        0       0         0      0       0    ?"
         );
     }
 }

@@ -11,7 +11,6 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         let queued_max = self.count("ALULA_JOBS_QUEUED_MAX", defaults.queued_max);
         let attempts = self.parsed::<NonZeroU32>("ALULA_JOBS_ATTEMPTS");
         JobLimits {
-            running_max: self.parsed("ALULA_JOBS_RUNNING_MAX").unwrap_or(defaults.running_max),
             queued_max,
             per_key_max: self.count("ALULA_JOBS_PER_KEY_MAX", queued_max.div_ceil(4)),
             attempts_max: attempts.map_or(defaults.attempts_max, NonZeroU32::get),

@@ -23,6 +23,7 @@ mod collector;
 mod compatible;
 mod complaints;
 mod conversations;
+mod database;
 mod demo;
 #[cfg(target_os = "linux")]
 mod dev;
@@ -31,6 +32,7 @@ mod failures;
 mod file;
 mod https;
 mod idempotency;
+mod job_worker;
 mod jobs;
 mod keyed;
 mod keys;

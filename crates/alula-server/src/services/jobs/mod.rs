@@ -37,7 +37,7 @@ pub(crate) use self::{
     view::{JobStatus, JobView},
     webhook::{JobEnded, WebhookSettings},
     work::Work,
-    worker::WorkerSettings,
+    worker::{RUNNING_MAX, WorkerSettings},
 };
 use self::{
     kept::{Kept, Outline},
@@ -51,8 +51,6 @@ use crate::config::Config;
 /// How many jobs there may be, and what becomes of them.
 #[derive(Debug, Clone)]
 pub(crate) struct JobLimits {
-    /// How many run at once in this process; with 0, others do them.
-    pub(crate) running_max: usize,
     /// How many wait for their turn.
     pub(crate) queued_max: usize,
     /// How many of one key have not ended.
@@ -72,7 +70,6 @@ pub(crate) struct JobLimits {
 impl Default for JobLimits {
     fn default() -> Self {
         Self {
-            running_max: 16,
             queued_max: 100_000,
             per_key_max: 25_000,
             attempts_max: 5,

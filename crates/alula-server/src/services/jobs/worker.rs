@@ -4,12 +4,18 @@ use std::{io, time::Duration};
 
 use alula::Shutdown;
 use alula_jobs::{Worker, WorkerError, store::Retention};
+use tokio::task::JoinHandle;
 
 use super::{Answering, Jobs, answer, webhook};
+
+/// How many jobs a process does at a time, by default.
+pub(crate) const RUNNING_MAX: u32 = 16;
 
 /// How this process does jobs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WorkerSettings {
+    /// How many run at once; with 0, others do them.
+    pub(crate) running_max: u32,
     /// How long jobs have to finish when the server stops.
     pub(crate) drain: Duration,
 }
@@ -25,7 +31,8 @@ pub(crate) enum NoWorker {
 
 impl Jobs {
     /// Does jobs in this process until the server stops. Those that have begun have until the end
-    /// of its patience; the rest is given back.
+    /// of its patience; the rest is given back. Returns what is ready when the database knows of
+    /// that, or nothing if this process does no jobs.
     ///
     /// # Errors
     ///
@@ -35,20 +42,19 @@ impl Jobs {
         answering: Answering,
         settings: &WorkerSettings,
         shutdown: &Shutdown,
-    ) -> Result<(), NoWorker> {
+    ) -> Result<Option<JoinHandle<()>>, NoWorker> {
         let limits = &self.0.limits;
         // It is started once.
         let _ = self.0.shutdown.set(shutdown.clone());
-        let Some(running_max) = u32::try_from(limits.running_max).ok().filter(|max| *max > 0)
-        else {
+        let WorkerSettings { running_max, drain } = *settings;
+        if running_max == 0 {
             tracing::info!("this process does no jobs: ALULA_JOBS_RUNNING_MAX is 0");
-            return Ok(());
-        };
+            return Ok(None);
+        }
         if !self.0.is_durable {
             tracing::info!("jobs are kept in memory: they do not survive a restart");
         }
         let retention = Retention { done: limits.kept, failed: limits.kept };
-        let drain = settings.drain;
         let mut worker = Worker::builder(&self.0.queue)
             .handler(answering.handler(limits.timeout))
             .concurrency(answer::QUEUE, running_max)
@@ -62,10 +68,9 @@ impl Jobs {
         }
         let running = worker.build()?.start()?;
         let stopping = shutdown.stopping();
-        shutdown.spawn(async move {
+        Ok(Some(shutdown.spawn(async move {
             stopping.await;
             running.stop(drain).await;
-        });
-        Ok(())
+        })))
     }
 }

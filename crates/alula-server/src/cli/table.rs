@@ -1,0 +1,30 @@
+//! Tables for people.
+
+/// Columns under each other, as wide as they need to be.
+pub(super) fn of_texts(rows: &[Vec<String>]) -> String {
+    with_numbers(rows, usize::MAX)
+}
+
+/// The same: so many columns of texts, then numbers, whose last digits are under each other.
+pub(super) fn with_numbers(rows: &[Vec<String>], texts: usize) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
+            let cell = clean(cell);
+            if column < texts { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A control character could paint over the table, and over the terminal.
+fn clean(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
