@@ -3,6 +3,7 @@
 mod dev;
 mod doctor;
 mod error;
+mod jobs;
 mod keys;
 mod new;
 mod process;
@@ -131,6 +132,9 @@ enum Command {
     /// Do jobs, and answer no requests.
     #[command(after_help = worker::HELP)]
     Worker(worker::WorkerArgs),
+    /// List jobs, look at them, do them again, stop them and watch them.
+    #[command(after_help = jobs::EXAMPLES)]
+    Jobs(jobs::JobsArgs),
     /// Serve recorded provider traffic as a provider, without network or keys.
     Replay(replay::ReplayArgs),
     /// Make, list, change and revoke the keys of callers.
@@ -163,6 +167,7 @@ impl Cli {
                 Command::Serve(arguments) => serve::run(arguments).await,
                 Command::Worker(arguments) => worker::run(arguments).await,
                 Command::Replay(arguments) => replay::run(arguments).await,
+                Command::Jobs(arguments) => jobs::run(arguments).await,
                 Command::Keys(arguments) => keys::run(arguments).await,
                 Command::Openapi => print_openapi().await,
                 Command::Usage(arguments) => usage::usage(arguments).await,

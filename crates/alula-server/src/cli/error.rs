@@ -28,6 +28,10 @@ pub(crate) enum CliError {
     WorkerInMemory,
     /// A worker that shall do no jobs.
     IdleWorker,
+    /// Jobs in a database that is gone with its process.
+    JobsInMemory,
+    /// A job is not there, was not in a state for what was wanted, or did not succeed.
+    Job(String),
     Unauthenticated(IpAddr),
     Bind {
         host: IpAddr,
@@ -54,6 +58,7 @@ impl CliError {
             | Self::Report(_)
             | Self::Unwell(_)
             | Self::Start(_)
+            | Self::Job(_)
             | Self::Jobs(JobsError::Store(_))
             | Self::Db(DbError::Unreachable(_) | DbError::TooSlow(_) | DbError::Statement(_))
             | Self::Key(KeyError::Missing(_) | KeyError::Revoked(_) | KeyError::Random(_)) => 1,
@@ -64,6 +69,7 @@ impl CliError {
             | Self::KeysInMemory
             | Self::WorkersInMemory
             | Self::WorkerInMemory
+            | Self::JobsInMemory
             | Self::IdleWorker
             | Self::Unauthenticated(_)
             | Self::Tls(_)
@@ -93,6 +99,11 @@ impl fmt::Display for CliError {
                 "DATABASE_URL is in memory, where a worker finds no jobs of others; name a file or a \
                  Postgres",
             ),
+            Self::JobsInMemory => f.write_str(
+                "DATABASE_URL is in memory, where only the server itself finds its jobs; name a file \
+                 or a Postgres",
+            ),
+            Self::Job(reason) => f.write_str(reason),
             Self::IdleWorker => f.write_str(
                 "a worker does at least one job at a time, and ALULA_JOBS_RUNNING_MAX is 0; say \
                  --jobs-running-max",

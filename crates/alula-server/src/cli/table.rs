@@ -25,6 +25,6 @@ pub(super) fn with_numbers(rows: &[Vec<String>], texts: usize) -> String {
 }
 
 /// A control character could paint over the table, and over the terminal.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }

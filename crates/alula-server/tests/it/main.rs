@@ -32,6 +32,7 @@ mod failures;
 mod file;
 mod https;
 mod idempotency;
+mod job_cli;
 mod job_worker;
 mod jobs;
 mod keyed;

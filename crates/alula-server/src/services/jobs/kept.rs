@@ -3,7 +3,7 @@
 use alula_jobs::{Job, JobState, Progress};
 use serde::{Deserialize, Serialize};
 
-use super::{JobStatus, Work};
+use super::{JobStatus, Work, answer};
 
 /// A request that is answered later, as the arguments of its job.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +40,12 @@ impl Outline {
             _ => job.progress.as_ref().map_or(0, |Progress { done, .. }| *done),
         }
     }
+}
+
+/// The endpoint that was asked, if the job answers a request.
+pub(crate) fn endpoint(job: &Job) -> Option<String> {
+    let is_request = job.step.queue == answer::QUEUE;
+    is_request.then(|| Outline::of(job).endpoint).filter(|endpoint| !endpoint.is_empty())
 }
 
 /// Where a job is, as clients see it.

@@ -32,8 +32,10 @@ use alula_jobs::{
 pub(crate) use self::{
     answer::Answering,
     deferrable::{Accepted, Deferrable, deferrable},
+    kept::endpoint,
     outcome::Outcome,
     prefer::{Prefer, wants_job, wrong_callback},
+    store::open_queue,
     view::{JobStatus, JobView},
     webhook::{JobEnded, WebhookSettings},
     work::Work,

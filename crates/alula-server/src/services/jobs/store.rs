@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alula::HttpError;
-use alula_jobs::{Postgres, Sqlite, Store, StoreError};
+use alula_jobs::{Postgres, Queue, Sqlite, Store, StoreError};
 
 use crate::db::DatabaseUrl;
 
@@ -21,6 +21,11 @@ pub(super) async fn open(url: &DatabaseUrl) -> Result<(Arc<dyn Store>, bool), St
             (Arc::new(Postgres::open(url.expose(), CONNECTIONS).await?), true)
         }
     })
+}
+
+/// The jobs of a database, for who looks after them.
+pub(crate) async fn open_queue(url: &DatabaseUrl) -> Result<Queue, StoreError> {
+    Ok(Queue::from(open(url).await?.0))
 }
 
 /// What a client is told of a store that did not do what it was asked for.
