@@ -276,8 +276,8 @@ impl NewJob {
 
 /// Many jobs with one progress, and what follows when all have ended.
 ///
-/// It is a job itself, which waits for its children: its name finds them, and to cancel it cancels
-/// them all.
+/// It is a job itself, which waits for its children: its name finds them, in the order in which
+/// they were made, and to cancel it cancels them all.
 ///
 /// ```
 /// use alula_jobs::{NewBatch, NewJob, Step};
@@ -317,6 +317,14 @@ impl NewBatch {
         self.job.first = step;
         self.job.args = serde_json::value::to_raw_value(args)?;
         Ok(self)
+    }
+
+    /// The queue that lists find it in: `default` if none is named, or that of the step that
+    /// follows.
+    #[must_use]
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.job.first.queue = queue.into();
+        self
     }
 
     /// Whose it is.

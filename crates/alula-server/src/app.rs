@@ -11,7 +11,8 @@ use crate::{
     db::Db,
     dependencies::{WithoutKeys, this_machine},
     routers::{
-        admin, anthropic, chat, conversations, health, jobs as jobs_router, metrics, openai,
+        admin, anthropic, batches, chat, conversations, health, jobs as jobs_router, metrics,
+        openai,
     },
     services::{
         admission::{Calls, Entry},
@@ -88,21 +89,32 @@ impl Services {
 /// The application over its services: it answers requests, and does jobs beside them.
 pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
     let once = Idempotent::new(services.idempotency.clone());
-    base(services, telemetry, shutdown)
-        .description(
-            "One API in front of language models. Ask with `/chat`, stream with `/chat/stream`, \
-             ask many at once with `/batch`.",
-        )
-        .describe_tag("Chat", "Ask a model.")
-        .describe_tag("Conversations", "Ask a model that knows what was said before.")
-        .describe_tag("OpenAI", "For clients of OpenAI, whoever the provider is.")
-        .describe_tag("Anthropic", "For clients of Anthropic, whoever the provider is.")
-        .describe_tag("Admin", "Look after the server; takes the scope `admin`.")
-        .describe_tag("Jobs", "Answers that come later.")
-        .describe_tag("Health", "Whether the server works.")
-        // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
-        // refused, as it is more likely a typing mistake than a wish to be ignored.
-        .include(Router::new().tag("Chat").lax().layer(once.clone()).routes(chat::routes()))
+    let batch_bytes_max = services.jobs.batch_bytes_max();
+    let app = described(base(services, telemetry, shutdown));
+    with_routes(app, once, batch_bytes_max)
+}
+
+/// What the document says of the whole.
+fn described(app: App) -> App {
+    app.description(
+        "One API in front of language models. Ask with `/chat`, stream with `/chat/stream`, \
+             ask many at once with `/batch`, and thousands with `/batches`.",
+    )
+    .describe_tag("Chat", "Ask a model.")
+    .describe_tag("Conversations", "Ask a model that knows what was said before.")
+    .describe_tag("OpenAI", "For clients of OpenAI, whoever the provider is.")
+    .describe_tag("Anthropic", "For clients of Anthropic, whoever the provider is.")
+    .describe_tag("Admin", "Look after the server; takes the scope `admin`.")
+    .describe_tag("Jobs", "Answers that come later.")
+    .describe_tag("Batches", "Thousands of answers that come later.")
+    .describe_tag("Health", "Whether the server works.")
+}
+
+/// All routers. A batch may have so many bytes.
+fn with_routes(app: App, once: Idempotent, batch_bytes_max: usize) -> App {
+    // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
+    // refused, as it is more likely a typing mistake than a wish to be ignored.
+    app.include(Router::new().tag("Chat").lax().layer(once.clone()).routes(chat::routes()))
         .include(
             Router::new()
                 .tag("Conversations")
@@ -111,6 +123,13 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
                 .routes(conversations::routes()),
         )
         .include(Router::new().tag("Jobs").routes(jobs_router::routes()))
+        .include(
+            Router::new()
+                .tag("Batches")
+                .lax()
+                .layer(once.clone())
+                .routes(batches::routes(batch_bytes_max)),
+        )
         .include(openai::router().layer(once.clone()))
         .include(anthropic::router().layer(once))
         .include(admin::router())

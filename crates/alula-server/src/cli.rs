@@ -100,6 +100,11 @@ Environment:
                                          another one (30)
   ALULA_JOBS_KEPT_SECONDS                jobs that have ended are kept so long (86400)
   ALULA_JOBS_BYTES_MAX                   the largest answer that is kept (16777216)
+  ALULA_BATCH_REQUESTS_MAX               requests of a batch (POST /batches), each of them a job
+                                         (10000)
+  ALULA_BATCH_BYTES_MAX                  the largest body of a batch (67108864)
+  ALULA_BATCH_ATTEMPTS                   how often a request of a batch is tried whose provider
+                                         fails (10)
   ALULA_WEBHOOK_SECRET                   signs what a callback_url gets: whsec_ and the base64 of 24
                                          to 64 bytes; a space between several
   ALULA_WEBHOOK_ALLOW                    networks that are not public and may be called (10.1.0.0/16)

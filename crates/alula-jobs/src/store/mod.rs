@@ -275,8 +275,8 @@ pub struct Filter<'a> {
     pub states: &'a [JobState],
     /// Only the children of this job. Without it, only jobs that are nobody's children.
     pub parent: Option<JobId>,
-    /// Without a parent, the children of all jobs as well.
-    pub children: bool,
+    /// Also children, whosever they are. Only where there is no `parent`.
+    pub with_children: bool,
     /// Only those behind this one in the list.
     pub after: Option<JobId>,
     /// The first ones first.
@@ -293,7 +293,7 @@ impl Default for Filter<'_> {
             name: None,
             states: &[],
             parent: None,
-            children: false,
+            with_children: false,
             after: None,
             oldest_first: false,
             limit: 100,

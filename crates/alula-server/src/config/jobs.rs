@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroU32};
 
 use super::Variables;
-use crate::services::jobs::{JobLimits, WebhookSettings};
+use crate::services::jobs::{BatchLimits, JobLimits, WebhookSettings};
 
 impl<F: Fn(&str) -> Option<String>> Variables<F> {
     pub(super) fn jobs(&mut self) -> JobLimits {
@@ -18,6 +18,17 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             lease: self.seconds("ALULA_JOBS_LEASE_SECONDS", defaults.lease),
             kept: self.seconds("ALULA_JOBS_KEPT_SECONDS", defaults.kept),
             bytes_max: self.count("ALULA_JOBS_BYTES_MAX", defaults.bytes_max),
+            batches: self.batches(),
+        }
+    }
+
+    fn batches(&mut self) -> BatchLimits {
+        let defaults = BatchLimits::default();
+        let attempts = self.parsed::<NonZeroU32>("ALULA_BATCH_ATTEMPTS");
+        BatchLimits {
+            requests_max: self.count("ALULA_BATCH_REQUESTS_MAX", defaults.requests_max),
+            bytes_max: self.count("ALULA_BATCH_BYTES_MAX", defaults.bytes_max),
+            attempts_max: attempts.map_or(defaults.attempts_max, NonZeroU32::get),
         }
     }
 

@@ -100,12 +100,11 @@ async fn once(
     }
 }
 
-/// Whether an answer names a job that is not there.
+/// Whether an answer names a job or a batch that is not there.
 async fn is_lost(answer: &KeptAnswer, caller: &Caller, jobs: &Jobs) -> bool {
     let is_accepted = answer.status == StatusCode::ACCEPTED.as_u16();
-    let job = answer.header("location").and_then(|url| url.strip_prefix("/jobs/"));
-    match job.filter(|_| is_accepted) {
-        Some(id) => jobs.is_gone(caller, id).await,
+    match answer.header("location").filter(|_| is_accepted) {
+        Some(url) => jobs.is_gone(caller, url).await,
         None => false,
     }
 }

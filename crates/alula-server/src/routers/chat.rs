@@ -37,7 +37,7 @@ fn told_of_its_end(route: Route) -> Route {
 
 /// What [`ChatRequest`] checks by a function, in the words of JSON Schema: for the document alone,
 /// as the function says it better to whoever forgets both.
-fn a_question() -> Value {
+pub(super) fn a_question() -> Value {
     let message = json!({
         "properties": { "message": { "type": "string" } },
         "required": ["message"],

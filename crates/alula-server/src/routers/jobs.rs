@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The most jobs in one list, and how many there are unless another number is asked for.
-const PAGE_MAX: u32 = 100;
+pub(super) const PAGE_MAX: u32 = 100;
 const PAGE: u32 = 20;
 
 /// The routes of this module.
@@ -32,7 +32,7 @@ struct JobPage {
     limit: u32,
 }
 
-fn page() -> u32 {
+pub(super) fn page() -> u32 {
     PAGE
 }
 
@@ -64,7 +64,7 @@ async fn list(
     Ok(Json(JobList { jobs, next }))
 }
 
-fn no_job_id(after: String) -> HttpError {
+pub(super) fn no_job_id(after: String) -> HttpError {
     HttpError::validation(vec![Detail {
         kind: "value_error".into(),
         loc: vec!["query".into(), "after".into()],
@@ -89,10 +89,10 @@ async fn job(
 
 /// What a client that reconnects has seen.
 #[derive(Deserialize, JsonSchema, Validate)]
-struct Seen {
+pub(super) struct Seen {
     /// The id of the last event that has arrived.
     #[serde(default)]
-    last_event_id: Option<String>,
+    pub(super) last_event_id: Option<String>,
 }
 
 /// Follow a job as it goes on.

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod anthropic;
+pub(crate) mod batches;
 pub(crate) mod chat;
 pub(crate) mod conversations;
 pub(crate) mod health;

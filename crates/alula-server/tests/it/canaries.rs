@@ -218,6 +218,7 @@ async fn no_canary_leaves_its_place_where_answers_come_later_or_are_kept() {
         .env("ALULA_WEBHOOK_SECRET", webhook_secret())
         .env("ALULA_WEBHOOK_ALLOW", "127.0.0.0/8")
         .env("ALULA_ATTEMPTS", "1")
+        .env("ALULA_JOBS_ATTEMPTS", "1")
         .env("ALULA_BREAKER_FAILURES", "0")
         .env("ALULA_LOG", "trace,alula_llm::call=trace")
         .listen();

@@ -178,7 +178,7 @@ async fn what_failed_is_done_again_one_by_one_or_all_at_once() {
         for id in [batch, done] {
             assert_eq!(queue.wait(id).await.unwrap().unwrap().state, JobState::Succeeded);
         }
-        let all = Filter { children: true, ..Filter::default() };
+        let all = Filter { with_children: true, ..Filter::default() };
         let failed = async { while queue.count(&all).await.unwrap().of(JobState::Failed) < 206 {} };
         timeout(PATIENCE, failed).await.expect("all have failed");
         worker.stop(PATIENCE).await;

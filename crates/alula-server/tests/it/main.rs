@@ -14,6 +14,7 @@
 )]
 
 mod auth;
+mod batches;
 mod budgets;
 mod canaries;
 mod cancellation;
@@ -23,6 +24,7 @@ mod collector;
 mod compatible;
 mod complaints;
 mod conversations;
+mod crowd;
 mod database;
 mod demo;
 #[cfg(target_os = "linux")]

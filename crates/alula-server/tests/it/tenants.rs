@@ -19,12 +19,13 @@ const EACH: usize = 3;
 enum Names {
     Conversation,
     Job,
+    Batch,
     /// For administrators, who look after everybody's.
     Key,
     /// The same for everybody.
     Model,
 }
-use Names::{Conversation, Job, Key, Model};
+use Names::{Batch, Conversation, Job, Key, Model};
 
 /// Every route that names a thing. A new one is put here, or the test below fails.
 const ROUTES: &[(&str, &str, Names)] = &[
@@ -35,6 +36,11 @@ const ROUTES: &[(&str, &str, Names)] = &[
     ("GET", "/jobs/{id}/events", Job),
     ("POST", "/jobs/{id}/cancel", Job),
     ("POST", "/jobs/{id}/retry", Job),
+    ("GET", "/batches/{id}", Batch),
+    ("GET", "/batches/{id}/events", Batch),
+    ("GET", "/batches/{id}/results", Batch),
+    ("POST", "/batches/{id}/cancel", Batch),
+    ("POST", "/batches/{id}/retry", Batch),
     ("GET", "/admin/keys/{id}", Key),
     ("PATCH", "/admin/keys/{id}", Key),
     ("DELETE", "/admin/keys/{id}", Key),
@@ -46,12 +52,14 @@ struct Tenant {
     key: String,
     conversations: Vec<String>,
     jobs: Vec<String>,
+    batches: Vec<String>,
 }
 
 impl Tenant {
-    /// With conversations that have a message each, and jobs that have ended.
+    /// With conversations that have a message each, and jobs and batches that have ended.
     async fn new(alula: &Alula, key: String) -> Self {
-        let mut tenant = Self { key, conversations: Vec::new(), jobs: Vec::new() };
+        let (conversations, jobs, batches) = (Vec::new(), Vec::new(), Vec::new());
+        let mut tenant = Self { key, conversations, jobs, batches };
         let question = json!({"message": "Hi"});
         for _ in 0..EACH {
             let made = tenant.asks(alula, "POST", "/conversations", Some(&json!({}))).await;
@@ -63,10 +71,13 @@ impl Tenant {
             let later = later.bearer_auth(&tenant.key).json(&question);
             let accepted = Answer::of(later).await.is(202);
             tenant.jobs.push(accepted["job_id"].as_str().unwrap().to_owned());
+            let batch = json!({"requests": [question]});
+            let accepted = tenant.asks(alula, "POST", "/batches", Some(&batch)).await.is(202);
+            tenant.batches.push(accepted["batch_id"].as_str().unwrap().to_owned());
         }
-        for id in &tenant.jobs {
+        for path in tenant.ending() {
             // It ends when the job does.
-            tenant.asks(alula, "GET", &format!("/jobs/{id}/events"), None).await.events();
+            tenant.asks(alula, "GET", &format!("{path}/events"), None).await.events();
         }
         tenant
     }
@@ -75,10 +86,17 @@ impl Tenant {
         alula.with_key(&self.key, method, path, body).await
     }
 
+    /// Where its jobs and batches are.
+    fn ending(&self) -> Vec<String> {
+        let jobs = self.jobs.iter().map(|id| format!("/jobs/{id}"));
+        jobs.chain(self.batches.iter().map(|id| format!("/batches/{id}"))).collect()
+    }
+
     fn has(&self, names: Names) -> Vec<&str> {
         match names {
             Conversation => self.conversations.iter().map(String::as_str).collect(),
             Job => self.jobs.iter().map(String::as_str).collect(),
+            Batch => self.batches.iter().map(String::as_str).collect(),
             Key => vec![id_of(&self.key)],
             Model => Vec::new(),
         }
@@ -88,7 +106,11 @@ impl Tenant {
     async fn lists(&self, alula: &Alula, path: &str, of: &str) -> BTreeSet<String> {
         let list = self.asks(alula, "GET", path, None).await.is(200);
         let name = |item: &Value| {
-            let id = if of == "jobs" { &item["job_id"] } else { &item["id"] };
+            let id = match of {
+                "jobs" => &item["job_id"],
+                "batches" => &item["batch_id"],
+                _ => &item["id"],
+            };
             id.as_str().unwrap_or_else(|| panic!("{item}")).to_owned()
         };
         list[of].as_array().unwrap().iter().map(name).collect()
@@ -117,7 +139,7 @@ async fn nobody_finds_what_another_has() {
             // A name that nobody has is answered in the same way.
             let absent = match names {
                 Conversation => "conv_0190a0a0a0a0",
-                Job => "job_0",
+                Job | Batch => "job_0",
                 Key | Model => "x",
             };
             let body =
@@ -147,18 +169,18 @@ async fn nobody_finds_what_another_has() {
     }
     // Everybody has what they had, and nothing was said or done in it.
     for tenant in &tenants {
-        for (list, of) in
-            [("/conversations?limit=100", "conversations"), ("/jobs?limit=100", "jobs")]
-        {
-            assert_eq!(tenant.lists(&alula, list, of).await.len(), EACH, "{list}");
+        for of in ["conversations", "jobs", "batches"] {
+            let list = format!("/{of}?limit=100");
+            assert_eq!(tenant.lists(&alula, &list, of).await.len(), EACH, "{list}");
         }
         for id in &tenant.conversations {
             let shown = tenant.asks(&alula, "GET", &format!("/conversations/{id}"), None).await;
             assert_eq!(shown.is(200)["message_count"], 2);
         }
-        for id in &tenant.jobs {
-            let shown = tenant.asks(&alula, "GET", &format!("/jobs/{id}"), None).await.is(200);
-            assert_eq!(shown["status"], "succeeded", "{shown}");
+        for path in tenant.ending() {
+            let shown = tenant.asks(&alula, "GET", &path, None).await.is(200);
+            let ended = if path.starts_with("/jobs") { "succeeded" } else { "completed" };
+            assert_eq!(shown["status"], ended, "{shown}");
         }
     }
     println!("{tries} tries");
@@ -173,7 +195,12 @@ fn pairs(tenants: &[Tenant]) -> impl Iterator<Item = (&Tenant, &Tenant)> {
 
 /// The lists, from their start and from what is in the list of another.
 fn lists(other: &Tenant) -> Vec<(String, &'static str, Names)> {
-    [("/conversations", "conversations", Conversation), ("/jobs", "jobs", Job)]
+    let lists = [
+        ("/conversations", "conversations", Conversation),
+        ("/jobs", "jobs", Job),
+        ("/batches", "batches", Batch),
+    ];
+    lists
         .into_iter()
         .flat_map(|(path, of, names)| {
             let after = other.has(names).into_iter().map(move |id| format!("{path}?after={id}"));

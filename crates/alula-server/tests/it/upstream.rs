@@ -95,7 +95,7 @@ impl Upstream {
 }
 
 /// The head and the JSON of a request that is complete.
-fn parse(bytes: &[u8]) -> Option<(String, Value)> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<(String, Value)> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let lower = head.to_ascii_lowercase();

@@ -10,7 +10,7 @@ use crate::{
     upstream::{Call, Upstream, answer},
 };
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OLD_SECRET: &str = "whsec_bmV3LW5ldy1uZXctbmV3LW5ldy1uZXctbmV3LW5ldw==";
 const COMPLETION: &str =
     r#"{"id": "1", "model": "m", "choices": [{"index": 0, "message": {"content": "hi"}}]}"#;
@@ -28,14 +28,14 @@ fn question(receiver: &Upstream) -> Value {
     json!({"message": "Hi", "callback_url": format!("{}/hooks?key=1", receiver.url())})
 }
 
-fn header<'a>(call: &'a Call, name: &str) -> &'a str {
+pub(crate) fn header<'a>(call: &'a Call, name: &str) -> &'a str {
     let mut lines = call.head.lines().filter_map(|line| line.split_once(": "));
     lines.find(|(known, _)| *known == name).map(|(_, value)| value).unwrap_or_default()
 }
 
 /// Checks a message with a verifier that is not ours, and returns it.
 #[track_caller]
-fn verified(call: &Call, secret: &str) -> Value {
+pub(crate) fn verified(call: &Call, secret: &str) -> Value {
     let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
     let headers: HeaderMap = names
         .into_iter()

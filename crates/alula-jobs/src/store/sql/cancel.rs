@@ -20,7 +20,8 @@ static OF_KEY: Sql = Sql::new("SELECT id FROM jobs WHERE unique_key = $1 AND sta
 static RETRY_CHILDREN: Sql = Sql::new(
     "UPDATE jobs SET state = CASE WHEN name = '' THEN 3 ELSE 1 END, token = token + 1, \
      attempts = 0, run_at = $2, finished_at = NULL, \
-     error = NULL WHERE parent = $1 AND state IN (5, 6)",
+     error = NULL, progress = NULL, result = CASE WHEN name = '' THEN result END \
+     WHERE parent = $1 AND state IN (5, 6)",
 );
 static UNFINISHED: Sql = Sql::new("SELECT COUNT(*) FROM jobs WHERE parent = $1 AND state < 4");
 static RETRY: Sql = Sql::new(

@@ -75,7 +75,7 @@ impl Condition {
         let mut it = Self::default();
         match filter.parent {
             Some(parent) => it.equals("parent", &parent.to_string()),
-            None if filter.children => it.sql.push_str("TRUE"),
+            None if filter.with_children => it.sql.push_str("true"),
             None => it.sql.push_str("parent IS NULL"),
         }
         for (column, text) in
@@ -86,8 +86,21 @@ impl Condition {
                 it.equals(column, text);
             }
         }
-        it.sql.push_str(&states(filter.states));
+        it.states(filter.states);
         it
+    }
+
+    /// Only in these states, in the words of the indexes of those that are in them.
+    fn states(&mut self, states: &[JobState]) {
+        // They are numbers of ours.
+        let codes: Vec<String> = states.iter().map(|state| state.code().to_string()).collect();
+        let are_open = JobState::ALL.iter().all(|it| states.contains(it) != it.is_final());
+        match &codes[..] {
+            [] => {}
+            [code] => self.sql.push_str(&format!(" AND state = {code}")),
+            _ if are_open => self.sql.push_str(" AND state < 4"),
+            codes => self.sql.push_str(&format!(" AND state IN ({})", codes.join(", "))),
+        }
     }
 
     fn equals(&mut self, column: &str, text: &str) {
@@ -101,21 +114,6 @@ impl Condition {
 
     fn binds(&self) -> Vec<Bind<'_>> {
         self.texts.iter().map(Bind::from).collect()
-    }
-}
-
-/// The condition of states, in the words of the indexes where there are any.
-fn states(states: &[JobState]) -> String {
-    let open = JobState::ALL.iter().filter(|state| !state.is_final());
-    match states {
-        [] => String::new(),
-        // They are numbers of ours.
-        [state] => format!(" AND state = {}", state.code()),
-        states if states.iter().eq(open) => " AND state < 4".to_owned(),
-        states => {
-            let codes: Vec<String> = states.iter().map(|state| state.code().to_string()).collect();
-            format!(" AND state IN ({})", codes.join(", "))
-        }
     }
 }
 

@@ -24,7 +24,7 @@ async fn what_follows_a_batch_waits_for_all_of_it() {
         assert_eq!(children_of(store, batch.id()).await, (2, 3));
         let failed = Filter { states: &[JobState::Failed], ..Filter::default() };
         assert!(store.list(&failed).await.unwrap().is_empty());
-        let found = store.list(&Filter { children: true, ..failed }).await.unwrap();
+        let found = store.list(&Filter { with_children: true, ..failed }).await.unwrap();
         assert_eq!(found.iter().map(|job| job.id).collect::<Vec<_>>(), [claims[1].held.id]);
         assert!(claim(store, "w", 9, NOW).await.is_empty());
         finish(store, done(&claims[2], "3"), NOW).await;
@@ -123,13 +123,14 @@ async fn of_a_batch_only_what_failed_is_tried_again() {
         let batch = NewBatch::new(vec![job("a"), job("b")]);
         store.enqueue_batch(&batch, NOW).await.unwrap();
         let claims = claim(store, "w", 2, NOW).await;
-        let failed = Next::Fail { error: "no".to_owned(), result: None };
+        let failed = Next::Fail { error: "no".to_owned(), result: Some(raw("why")) };
         finish(store, End { claim: claims[0].clone(), next: failed }, NOW).await;
         finish(store, done(&claims[1], "2"), NOW).await;
         assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
 
         store.retry(batch.id(), NOW).await.unwrap();
         assert_eq!(state(store, batch.id()).await, JobState::Waiting);
+        assert!(get(store, claims[0].held.id).await.result.is_none(), "it has none any more");
         let again = claim_one(store, NOW).await;
         assert_eq!(again.held.id, claims[0].held.id);
         finish(store, done(&again, "1"), NOW).await;
@@ -137,6 +138,38 @@ async fn of_a_batch_only_what_failed_is_tried_again() {
         // There is nothing more to try.
         store.retry(batch.id(), NOW).await.unwrap();
         assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_is_found_by_its_queue_and_its_children_in_their_order() {
+    on_each(async |store| {
+        let children: Vec<NewJob> = (0..5).map(|_| job("a").owner("me")).collect();
+        let ids: Vec<JobId> = children.iter().map(NewJob::id).collect();
+        let batch = NewBatch::new(children).queue("batches").owner("me");
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        store.enqueue(&[job("a").owner("me"), job("a")], NOW).await.unwrap();
+
+        let listed = async |filter: Filter<'_>| {
+            let jobs = store.list(&filter).await.unwrap();
+            jobs.iter().map(|job| job.id).collect::<Vec<_>>()
+        };
+        let mine = Filter { owner: Some("me"), ..Filter::default() };
+        assert_eq!(listed(Filter { queue: Some("batches"), ..mine }).await, [batch.id()]);
+        let of_batch = Filter { parent: Some(batch.id()), oldest_first: true, ..mine };
+        assert_eq!(listed(Filter { limit: 3, ..of_batch }).await, ids[..3]);
+        assert_eq!(listed(Filter { after: Some(ids[2]), ..of_batch }).await, ids[3..]);
+
+        let finished = claim(store, "w", 1, NOW).await;
+        finish(store, done(&finished[0], "x"), NOW).await;
+        let open = [JobState::Waiting, JobState::Scheduled, JobState::Queued, JobState::Running];
+        let open = Filter { states: &open, ..mine };
+        let total = async |filter: Filter<'_>| store.count(&filter).await.unwrap().total();
+        assert_eq!(total(open).await, 2, "the batch and the job");
+        assert_eq!(total(Filter { with_children: true, ..open }).await, 6);
+        assert_eq!(total(Filter { with_children: true, ..mine }).await, 7);
+        assert_eq!(total(Filter { with_children: true, ..Filter::default() }).await, 8);
     })
     .await;
 }

@@ -271,7 +271,7 @@ async fn retry_failed(queue: &Queue, name: Option<&str>) -> Result<(), CliError>
     let mut filter = Filter {
         queue: name,
         states: &[JobState::Failed],
-        children: true,
+        with_children: true,
         oldest_first: true,
         limit: PAGE,
         ..Filter::default()

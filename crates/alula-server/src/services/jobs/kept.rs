@@ -4,6 +4,7 @@ use alula_jobs::{Job, JobState, Progress};
 use serde::{Deserialize, Serialize};
 
 use super::{JobStatus, Work, answer};
+use crate::services::admission::Caller;
 
 /// A request that is answered later, as the arguments of its job.
 #[derive(Serialize, Deserialize)]
@@ -15,6 +16,19 @@ pub(super) struct Kept {
     /// The id of the request, which its provider and the log get too.
     pub(super) request_id: String,
     pub(super) work: Box<Work>,
+}
+
+impl Work {
+    /// What is kept of it, and of who has asked.
+    pub(super) fn kept(self, caller: &Caller) -> Kept {
+        let outline = Outline { endpoint: self.endpoint().to_owned(), calls: self.calls() as u64 };
+        Kept {
+            outline,
+            key: caller.key().map(|key| key.id.as_ref().to_owned()),
+            request_id: caller.request_id().to_owned(),
+            work: Box::new(self),
+        }
+    }
 }
 
 /// What lists tell of a request.

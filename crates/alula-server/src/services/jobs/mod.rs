@@ -4,6 +4,7 @@
 //! one of the same database.
 
 mod answer;
+mod batches;
 mod deferrable;
 mod follow;
 mod kept;
@@ -31,18 +32,18 @@ use alula_jobs::{
 
 pub(crate) use self::{
     answer::Answering,
+    batches::{AcceptedBatch, BatchLimits, BatchLine, BatchStatus, BatchView, LargeBatch},
     deferrable::{Accepted, Deferrable, deferrable},
     kept::endpoint,
     outcome::Outcome,
     prefer::{Prefer, wants_job, wrong_callback},
     store::open_queue,
     view::{JobStatus, JobView},
-    webhook::{JobEnded, WebhookSettings},
+    webhook::{BatchEnded, JobEnded, WebhookSettings},
     work::Work,
     worker::{RUNNING_MAX, WorkerSettings},
 };
 use self::{
-    kept::{Kept, Outline},
     room::Waiting,
     store::{failed, open},
     webhook::Webhooks,
@@ -67,6 +68,7 @@ pub(crate) struct JobLimits {
     pub(crate) kept: Duration,
     /// The largest answer that is kept, in bytes.
     pub(crate) bytes_max: usize,
+    pub(crate) batches: BatchLimits,
 }
 
 impl Default for JobLimits {
@@ -79,6 +81,7 @@ impl Default for JobLimits {
             lease: Duration::from_secs(30),
             kept: Duration::from_secs(24 * 3600),
             bytes_max: 16 << 20,
+            batches: BatchLimits::default(),
         }
     }
 }
@@ -149,7 +152,7 @@ impl Jobs {
         callback: Option<WebhookUrl>,
     ) -> Result<Accepted> {
         work.check(caller, conversations).await?;
-        self.check_room(caller).await?;
+        self.check_room(caller, 1).await?;
         let job = self.job(caller, work, callback)?;
         let enqueued = self.0.queue.enqueue(job).await.map_err(failed)?;
         Ok(Accepted { id: enqueued.id, status: JobStatus::Queued, durable: self.0.is_durable })
@@ -157,42 +160,37 @@ impl Jobs {
 
     /// A request as a job.
     fn job(&self, caller: &Caller, work: Work, callback: Option<WebhookUrl>) -> Result<NewJob> {
-        let outline = Outline { endpoint: work.endpoint().to_owned(), calls: work.calls() as u64 };
-        let kept = Kept {
-            outline,
-            key: caller.key().map(|key| key.id.as_ref().to_owned()),
-            request_id: caller.request_id().to_owned(),
-            work: Box::new(work),
-        };
         let step = answer::step(self.0.limits.attempts_max);
-        let mut job = NewJob::new(step, &kept)?.owner(caller.owner());
+        let mut job = NewJob::new(step, &work.kept(caller))?.owner(caller.owner());
         if let Some((webhooks, url)) = self.0.webhooks.as_ref().zip(callback) {
             job = webhooks.announce(job, &url)?;
         }
         Ok(job)
     }
 
-    /// Whether one more job has a place.
-    async fn check_room(&self, caller: &Caller) -> Result<()> {
+    /// Whether so many more jobs have a place. Each request of a batch is one.
+    async fn check_room(&self, caller: &Caller, more: u64) -> Result<()> {
         let Inner { limits, queue, .. } = &*self.0;
-        let of_key = Filter { owner: Some(caller.owner()), states: OPEN, ..Filter::default() };
+        let requests =
+            Filter { queue: Some(answer::QUEUE), with_children: true, ..Filter::default() };
+        let of_key = Filter { owner: Some(caller.owner()), states: OPEN, ..requests };
         if caller.key().is_some()
-            && queue.count(&of_key).await.map_err(failed)?.total() >= limits.per_key_max as u64
+            && queue.count(&of_key).await.map_err(failed)?.total().saturating_add(more)
+                > limits.per_key_max as u64
         {
             return Err(HttpError::new(
                 429,
-                "This key has as many jobs that have not ended as it may",
+                format!("This key may have {} jobs that have not ended", limits.per_key_max),
             )
             .retry_after(RETRY_AFTER_SECONDS));
         }
         let max = limits.queued_max as u64;
-        if self.0.waiting.admits(1, max) {
+        if self.0.waiting.admits(more, max) {
             return Ok(());
         }
-        let states = &[JobState::Queued];
-        let queued = Filter { queue: Some(answer::QUEUE), states, ..Filter::default() };
+        let queued = Filter { states: &[JobState::Queued], ..requests };
         let count = queue.count(&queued).await.map_err(failed)?.total();
-        if !self.0.waiting.counted(count, 1, max) {
+        if !self.0.waiting.counted(count, more, max) {
             return Err(HttpError::unavailable("Too many jobs wait for their turn")
                 .retry_after(RETRY_AFTER_SECONDS));
         }
@@ -201,18 +199,27 @@ impl Jobs {
 
     /// A caller's own job.
     async fn find(&self, caller: &Caller, id: &str) -> Result<Job> {
-        let no_such_job = || HttpError::not_found("There is no such job");
-        let id: JobId = id.parse().map_err(|_| no_such_job())?;
-        let found = self.0.queue.get(id).await.map_err(failed)?;
-        let is_own = |job: &Job| {
-            job.owner.as_deref() == Some(caller.owner()) && job.step.queue == answer::QUEUE
-        };
-        found.filter(is_own).ok_or_else(no_such_job)
+        let found = self.own(caller, id, answer::QUEUE).await?;
+        found.ok_or_else(|| HttpError::not_found("There is no such job"))
     }
 
-    /// Whether a caller has no such job. While the database is away it may.
-    pub(crate) async fn is_gone(&self, caller: &Caller, id: &str) -> bool {
-        let found = self.find(caller, id).await;
+    /// What a caller has of this name in a queue. The requests of a batch are found by it alone.
+    async fn own(&self, caller: &Caller, id: &str, queue: &str) -> Result<Option<Job>> {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        let found = self.0.queue.get(id).await.map_err(failed)?;
+        Ok(found.filter(|job| {
+            job.owner.as_deref() == Some(caller.owner())
+                && job.step.queue == queue
+                && job.parent.is_none()
+        }))
+    }
+
+    /// Whether a caller has no such job or batch. While the database is away it may.
+    pub(crate) async fn is_gone(&self, caller: &Caller, url: &str) -> bool {
+        let found = match url.split_once("/batches/") {
+            Some(("", id)) => self.find_batch(caller, id).await,
+            _ => self.find(caller, url.strip_prefix("/jobs/").unwrap_or_default()).await,
+        };
         found.is_err_and(|error| error.status() == StatusCode::NOT_FOUND)
     }
 
@@ -296,7 +303,7 @@ impl Jobs {
     ///
     /// 409 for another one; else as [`submit`](Self::submit).
     pub(crate) async fn retry(&self, caller: &Caller, id: &str) -> Result<JobView> {
-        self.check_room(caller).await?;
+        self.check_room(caller, 1).await?;
         let job = self.find(caller, id).await?;
         match self.0.queue.retry(job.id).await.map_err(failed)? {
             Some(JobState::Failed | JobState::Cancelled) | None => self.view(caller, id).await,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alula::{
-    HttpError, Input, Operation, Rejection, RequestContext, Result, State,
+    HttpError, Input, Loc, Operation, Rejection, RequestContext, Result, State,
     http::{HeaderMap, HeaderName},
 };
 use tokio::time::timeout;
@@ -58,9 +58,14 @@ impl Later {
 
 /// 422 for the field `callback_url` of a body.
 pub(crate) fn wrong_callback(url: &str, why: &str) -> HttpError {
+    wrong_callback_at(vec!["body".into(), "callback_url".into()], url, why)
+}
+
+/// The same for one that is elsewhere in the body.
+pub(super) fn wrong_callback_at(loc: Vec<Loc>, url: &str, why: &str) -> HttpError {
     HttpError::validation(vec![alula::Detail {
         kind: "value_error".into(),
-        loc: vec!["body".into(), "callback_url".into()],
+        loc,
         msg: format!("Value error, {why}"),
         input: url.into(),
         ctx: Some(serde_json::json!({ "error": {} })),

@@ -106,12 +106,12 @@ pub(crate) struct JobView {
 }
 
 /// How far a job is.
-#[derive(Serialize, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct JobProgress {
     /// How many of its calls have been answered.
-    done: u64,
+    pub(super) done: u64,
     /// How many calls it makes.
-    total: u64,
+    pub(super) total: u64,
 }
 
 impl JobView {

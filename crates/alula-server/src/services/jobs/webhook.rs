@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alula::Validate;
 use alula_jobs::{
-    Ended, Failure, Handler, Job, JobContext, JobState, NewJob, Queue, Step,
+    Ended, Failure, Handler, Job, JobContext, JobState, NewBatch, NewJob, Queue, Step,
     webhook::{
         ClientError, Delivery, IpNet, Schedule, SigningSecret, Webhook, WebhookClient, WebhookUrl,
     },
@@ -13,7 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::view::{Told, outcome, url};
+use super::{
+    batches::{self, BatchCounts, BatchStatus},
+    view::{Told, outcome, url},
+};
 use crate::time::Timestamp;
 
 /// The queue of webhooks, and the names of their handlers: one writes the message while its job is
@@ -96,6 +99,30 @@ struct EndedJob {
     http_status: Option<u16>,
 }
 
+/// What the callback of a batch gets.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, Validate)]
+pub(crate) struct BatchEnded {
+    /// `batch.completed` or `batch.cancelled`.
+    r#type: String,
+    /// When it ended.
+    timestamp: String,
+    /// Which batch.
+    data: EndedBatch,
+}
+
+/// A batch that has ended.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, Validate)]
+struct EndedBatch {
+    /// Its name.
+    batch_id: String,
+    /// Where it is found, on the server that was asked.
+    url: String,
+    /// Where it is.
+    status: BatchStatus,
+    /// How many of its requests have ended how.
+    counts: BatchCounts,
+}
+
 impl Webhooks {
     /// Nothing without a secret.
     pub(super) fn new(settings: &WebhookSettings) -> Result<Option<Self>, ClientError> {
@@ -133,13 +160,30 @@ impl Webhooks {
         self.concurrent_max
     }
 
+    /// Has the end of a batch told.
+    pub(super) fn announce_batch(
+        &self,
+        batch: NewBatch,
+        url: &WebhookUrl,
+    ) -> serde_json::Result<NewBatch> {
+        let batch = batch.on_end(Step::new(WRITE).queue(QUEUE), &url.as_str())?;
+        Ok(batch.on_end_then(Step::new(SEND).queue(QUEUE).max_attempts(self.attempts_max)))
+    }
+
     /// What does the jobs that tell ends.
     pub(super) fn handlers(&self) -> [Handler; 2] {
         let write = Handler::new(WRITE, async |ended: Ended, job: JobContext| {
             let told = job.queue().get(ended.job).await.map_err(|_| Failure::later(AWAY))?;
             // It began again: this end is of no interest any more.
             let told = told.filter(|told| told.token == ended.token);
-            let body = told.map(|told| to_raw_value(&JobEnded::of(&told, &ended))).transpose()?;
+            let body = match told {
+                None => None,
+                Some(told) if told.step.queue == batches::QUEUE => {
+                    let counts = batches::counts(job.queue(), told.id).await?;
+                    Some(to_raw_value(&BatchEnded::of(&told, (&counts).into()))?)
+                }
+                Some(told) => Some(to_raw_value(&JobEnded::of(&told, &ended))?),
+            };
             Ok::<_, Failure>(Message { ended, body })
         });
         let webhooks = self.clone();
@@ -196,10 +240,9 @@ pub(super) async fn told(queue: &Queue, job: &Job) -> Option<Told> {
 impl JobEnded {
     fn of(job: &Job, ended: &Ended) -> Self {
         let status = ended.state.as_str();
-        let finished = job.finished_at.map_or(0, |moment| moment.as_millis());
         Self {
             r#type: format!("job.{status}"),
-            timestamp: Timestamp::from_millis(finished).to_string(),
+            timestamp: finished_at(job),
             data: EndedJob {
                 job_id: job.id.to_string(),
                 url: url(job.id),
@@ -208,4 +251,25 @@ impl JobEnded {
             },
         }
     }
+}
+
+impl BatchEnded {
+    fn of(batch: &Job, counts: BatchCounts) -> Self {
+        let status = BatchStatus::of(batch.state);
+        Self {
+            r#type: format!("batch.{}", status.as_str()),
+            timestamp: finished_at(batch),
+            data: EndedBatch {
+                batch_id: batch.id.to_string(),
+                url: batches::url(batch.id),
+                status,
+                counts,
+            },
+        }
+    }
+}
+
+fn finished_at(job: &Job) -> String {
+    let finished = job.finished_at.map_or(0, |moment| moment.as_millis());
+    Timestamp::from_millis(finished).to_string()
 }

@@ -37,9 +37,11 @@ CREATE INDEX jobs_waiting ON jobs (queue) WHERE state = 3;
 CREATE INDEX jobs_failed ON jobs (queue) WHERE state = 5;
 CREATE INDEX jobs_ended ON jobs (finished_at) WHERE state >= 4;
 CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key) WHERE unique_key IS NOT NULL AND state < 4;
+-- How many children are in which state, and which they are in the order of their making.
 CREATE INDEX jobs_children ON jobs (parent, state) WHERE parent IS NOT NULL;
-CREATE INDEX jobs_owned ON jobs (owner, id) WHERE parent IS NULL AND owner IS NOT NULL;
-CREATE INDEX jobs_open ON jobs (owner) WHERE parent IS NULL AND owner IS NOT NULL AND state < 4;
+CREATE INDEX jobs_siblings ON jobs (parent, id) WHERE parent IS NOT NULL;
+CREATE INDEX jobs_owned ON jobs (owner, queue, id) WHERE parent IS NULL AND owner IS NOT NULL;
+CREATE INDEX jobs_open ON jobs (owner, queue, state) WHERE owner IS NOT NULL AND state < 4;
 
 -- When the next job of a queue with a rate may begin.
 CREATE TABLE job_rates (
