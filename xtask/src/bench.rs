@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: comparisons with peers.
 
 mod gateway;
+mod jobs;
 
 use std::process::Command;
 
@@ -9,10 +10,11 @@ use anyhow::{Result, bail};
 use crate::{process, python::Environment, workspace::Workspace};
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    const NAMES: &str = "framework, gateway, keys, sse and streams";
+    const NAMES: &str = "framework, gateway, jobs, keys, sse and streams";
     match arguments.split_first() {
         Some((name, options)) if name == "framework" => framework(options),
         Some((name, options)) if name == "gateway" => gateway::run(options),
+        Some((name, options)) if name == "jobs" => jobs::run(options),
         Some((name, options)) if ["keys", "sse", "streams"].contains(&name.as_str()) => {
             alone(name, options)
         }

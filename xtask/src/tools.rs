@@ -101,7 +101,7 @@ fn provide(
         return Ok(());
     }
     if !has_apt() {
-        println!("no apt here: install {name} by hand, or its tests are skipped");
+        println!("no apt here: install {name} by hand; what needs it is skipped");
         return Ok(());
     }
     apt_install(&[package])
@@ -116,6 +116,21 @@ fn postgres() -> Option<PathBuf> {
     let versions = fs::read_dir(POSTGRES).into_iter().flatten().flatten();
     let folders = versions.map(|version| version.path().join("bin"));
     in_path.or_else(|| folders.filter(|folder| folder.join("postgres").is_file()).max())
+}
+
+/// The folder of the programs of a Postgres, which is installed if there is none.
+pub(crate) fn postgres_programs() -> Result<PathBuf> {
+    let mut found = postgres();
+    provide(&mut found, "Postgres", "postgresql", postgres)?;
+    found.context("Postgres is not installed")
+}
+
+/// A Redis, which is installed if there is none.
+pub(crate) fn redis_server() -> Result<PathBuf> {
+    let find = || REDIS.iter().find_map(process::find);
+    let mut found = find();
+    provide(&mut found, "Redis", "redis-server", find)?;
+    found.context("Redis is not installed")
 }
 
 pub(crate) fn has_apt() -> bool {
