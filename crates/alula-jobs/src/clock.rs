@@ -63,6 +63,7 @@ impl Sub for Timestamp {
 /// use alula_jobs::{Clock, Timestamp};
 ///
 /// let clock = Clock::manual(Timestamp::from_millis(0));
+/// assert!(clock.is_manual());
 /// clock.advance(Duration::from_secs(3600));
 /// assert_eq!(clock.now(), Timestamp::from_millis(3_600_000));
 /// ```
@@ -78,6 +79,11 @@ impl Clock {
     /// A clock that stands still until it is told to [`advance`](Self::advance): for tests.
     pub fn manual(start: Timestamp) -> Self {
         Self(Some(Arc::new(AtomicI64::new(start.0))))
+    }
+
+    /// Whether it stands still until it is told to advance.
+    pub fn is_manual(&self) -> bool {
+        self.0.is_some()
     }
 
     /// This moment.

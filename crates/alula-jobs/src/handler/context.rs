@@ -3,10 +3,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::shortened;
-use crate::{Clock, JobId, Progress, Queue, Step, Timestamp, queue::lock, store::Claim};
+use crate::{
+    Clock, JobId, Progress, Queue, Step, Timestamp,
+    queue::lock,
+    store::{Claim, Held},
+};
 
 /// How many bytes the message of a progress may have.
 const MESSAGE_BYTES_MAX: usize = 1024;
@@ -58,6 +63,38 @@ impl Attempt {
 impl JobContext {
     pub(crate) fn new(attempt: Arc<Attempt>, queue: Queue) -> Self {
         Self { attempt, queue }
+    }
+
+    /// The context of no job, the first attempt at a step of no name: to call a handler in a unit
+    /// test. What it says of its progress is not kept.
+    ///
+    /// ```
+    /// use alula_jobs::{JobContext, Queue, Sqlite};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let queue = Queue::new(Sqlite::in_memory().await?);
+    /// let job = JobContext::of_no_job(&queue);
+    /// assert_eq!((job.attempt(), job.is_cancelled()), (1, false));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn of_no_job(queue: &Queue) -> Self {
+        let now = queue.time().now();
+        let claim = Claim {
+            held: Held { id: JobId::new(), token: 1 },
+            step: Step::new(""),
+            rest: Vec::new(),
+            args: RawValue::NULL.to_owned(),
+            number: 0,
+            attempt: 1,
+            owner: None,
+            parent: None,
+            priority: 0,
+            run_at: now,
+            created_at: now,
+        };
+        Self::new(Arc::new(Attempt::new(claim)), queue.clone())
     }
 
     /// The job.
