@@ -4,11 +4,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{
-    Expr, ExprArray, GenericArgument, ItemFn, MetaNameValue, PathArguments, ReturnType, Token, Type,
-};
+use syn::{Expr, ExprArray, ItemFn, MetaNameValue, Token};
 
-use crate::signature::{Errors, arguments, assertions, cfgs, has_impl};
+use crate::signature::{Errors, arguments, assertions, cfgs};
+use crate::value::Value;
 
 /// Keeps the function and puts a type of its name beside it that implements `Dependency`.
 pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
@@ -26,7 +25,8 @@ fn generate(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream>
     let mut errors = Errors::default();
     let options = syn::parse2::<Options>(options).map_err(|error| errors.add(error));
     let arguments = arguments(&function.sig, "a dependency").map_err(|error| errors.add(error));
-    let value = Value::parse(&function.sig.output).map_err(|error| errors.add(error));
+    let value =
+        Value::parse(&function.sig.output, "a dependency").map_err(|error| errors.add(error));
     let (Ok(options), Ok(arguments), Ok(value)) = (options, arguments, value) else {
         return errors.finish(TokenStream::new());
     };
@@ -117,35 +117,5 @@ impl Options {
             }
             false => Ok(()),
         }
-    }
-}
-
-/// What the function makes.
-enum Value {
-    /// It always does.
-    Certain(Type),
-    /// It returns a `Result` of it.
-    Fallible(Type),
-}
-
-impl Value {
-    fn parse(output: &ReturnType) -> syn::Result<Self> {
-        let ReturnType::Type(_, ty) = output else {
-            return Ok(Self::Certain(syn::parse_quote!(())));
-        };
-        if has_impl(ty) {
-            let message = "a dependency needs a type with a name, not `impl Trait`";
-            return Err(syn::Error::new_spanned(ty, message));
-        }
-        let Type::Path(path) = &**ty else { return Ok(Self::Certain((**ty).clone())) };
-        let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else {
-            return Ok(Self::Certain((**ty).clone()));
-        };
-        if let PathArguments::AngleBracketed(arguments) = &last.arguments
-            && let Some(GenericArgument::Type(value)) = arguments.args.first()
-        {
-            return Ok(Self::Fallible(value.clone()));
-        }
-        Err(syn::Error::new_spanned(ty, "write out the value, as in `Result<User>`"))
     }
 }

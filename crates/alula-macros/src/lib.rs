@@ -8,11 +8,13 @@ mod api_error;
 mod dependency;
 mod docs;
 mod endpoint;
+mod job;
 mod options;
 mod signature;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod value;
 
 use proc_macro::TokenStream;
 
@@ -147,6 +149,43 @@ pub fn derive_api_error(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn dependency(options: TokenStream, item: TokenStream) -> TokenStream {
     dependency::expand(options.into(), &item.into()).into()
+}
+
+/// Makes an async function a job, which is enqueued and done later, with the feature `jobs` of
+/// `alula`.
+///
+/// Its first argument is what it is enqueued with, of a type with `#[derive(Serialize, Deserialize,
+/// JsonSchema, Validate)]`. The others are inputs that need no request: `Depends`, `State`, `Scope`,
+/// `RequestId`, `BackgroundTasks`, `Jobs` and `JobContext`. Where the first one is one of these, by
+/// its name, the job is enqueued with `()`. The function returns a value that can be JSON, or a
+/// `Result` of one.
+///
+/// A test may call it: it returns what was written, in a future that also knows which job it is.
+/// Beside it appears a type of the same name that implements `alula::jobs::JobDefinition`.
+///
+/// | option | |
+/// |---|---|
+/// | `queue = "..."` | the queue it waits in, instead of `default` |
+/// | `max_attempts = 3` | how often it is tried, instead of 5 times |
+/// | `timeout_seconds = 60` | how long an attempt may take, instead of 15 minutes |
+/// | `backoff = Backoff::new(…)` | how long to wait between attempts |
+/// | `version = 2` | the version in its name, which is that of the function with `.v1` |
+/// | `name = "..."` | its whole name instead |
+///
+/// What is enqueued is found by the name for as long as it is kept: a job whose arguments change
+/// takes another version, and the old function stays until nothing of it is left.
+///
+/// ```ignore (needs the crate alula, which needs this one)
+/// #[job(queue = "documents", max_attempts = 5)]
+/// async fn embed(args: EmbedArgs, store: Depends<vectors>, job: JobContext) -> Result<Embedded> {
+///     ...
+/// }
+///
+/// jobs.enqueue(embed, EmbedArgs { ... }).await?;
+/// ```
+#[proc_macro_attribute]
+pub fn job(options: TokenStream, item: TokenStream) -> TokenStream {
+    job::expand(options.into(), &item.into()).into()
 }
 
 /// The routes of endpoint functions: `routes![chat, admin::stats]` is a `Vec` of them.

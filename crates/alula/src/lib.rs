@@ -61,6 +61,7 @@
 //! | limit the server | [`Limits`], [`FormLimits`], [`Shutdown`] |
 //! | serve with several processes | [`App::workers`], [`Workers`](serve::Workers) |
 //! | test | [`App::client`], [`testing`] |
+//! | do work later, durably | `jobs`, `#[job]`, `App::jobs`, with the feature `jobs` |
 //! | live beside axum | [`Axum`], [`AxumBody`], [`App::into_service`], [`App::merge_axum`] |
 //! | extend it | [`Input`], [`Output`], [`ApiError`], [`Middleware`] |
 //!
@@ -70,6 +71,7 @@
 //! |---|---|---|
 //! | `compression` | no | the middleware that makes answers smaller |
 //! | `docs` | yes | Swagger UI at `/docs`, from the binary |
+//! | `jobs` | no | durable jobs in SQLite and Postgres: `jobs`, `#[job]` |
 //! | `redoc` | no | Redoc at `/redoc`, from the binary; the binary grows by 330 kB |
 //! | `route-template` | no | `middleware::RouteTemplate`, to count by route |
 //! | `tls` | no | HTTPS: `App::tls`, `serve::Tls` |
@@ -89,6 +91,8 @@ mod files;
 mod handler;
 mod idle;
 mod input;
+#[cfg(feature = "jobs")]
+pub mod jobs;
 pub mod middleware;
 mod openapi;
 #[cfg(feature = "otel")]
@@ -103,6 +107,8 @@ mod validate;
 #[cfg(feature = "ws")]
 pub mod ws;
 
+#[cfg(feature = "jobs")]
+pub use alula_macros::job;
 #[cfg(feature = "ws")]
 pub use alula_macros::ws;
 pub use alula_macros::{
@@ -157,6 +163,11 @@ pub mod prelude {
     };
     #[cfg(feature = "ws")]
     pub use crate::{WebSocket, ws};
+    #[cfg(feature = "jobs")]
+    pub use crate::{
+        job,
+        jobs::{JobContext, Jobs},
+    };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 }

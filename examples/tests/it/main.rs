@@ -11,6 +11,8 @@ mod deployment;
 #[cfg(test)]
 mod error_handling;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod layout;
 #[cfg(test)]
 mod middleware;

@@ -58,6 +58,9 @@ impl From<io::Error> for StartError {
 pub(crate) struct Running {
     pub(crate) service: AppService,
     pub(crate) shutdown: Shutdown,
+    /// Not begun yet.
+    #[cfg(feature = "jobs")]
+    pub(crate) jobs: Option<super::ReadyJobs>,
     closing: Closing,
 }
 
@@ -85,10 +88,15 @@ pub(super) async fn start(
     closing: Closing,
 ) -> Result<Running, StartError> {
     open(&mut app, &closing).await?;
+    #[cfg(feature = "jobs")]
+    app.jobs.prepare(&mut app.states);
     #[cfg(feature = "otel")]
     let telemetry = app.telemetry.clone();
     let access_log = std::mem::take(&mut app.access_log);
-    let Planned { router, errors, mut mistakes, files, .. } = plan_app(app, "", &shutdown);
+    let planned = plan_app(app, "", &shutdown);
+    #[cfg(feature = "jobs")]
+    let jobs = planned.jobs;
+    let Planned { router, errors, mut mistakes, files, .. } = planned;
     let missing = |(title, files): (String, Files)| Some(format!("{title}: {}", files.mistake()?));
     mistakes.extend(files.into_iter().filter_map(missing));
     if !mistakes.is_empty() {
@@ -103,7 +111,13 @@ pub(super) async fn start(
         }
         service.with_telemetry(telemetry)
     };
-    Ok(Running { service, shutdown, closing })
+    Ok(Running {
+        service,
+        shutdown,
+        #[cfg(feature = "jobs")]
+        jobs,
+        closing,
+    })
 }
 
 /// Runs the lifespan of an application, then those of the applications that are mounted in it.
@@ -130,6 +144,8 @@ pub(super) struct Planned {
     pub(super) errors: Option<Arc<ErrorPolicies>>,
     document: Value,
     pub(super) mistakes: Vec<String>,
+    #[cfg(feature = "jobs")]
+    jobs: Option<super::ReadyJobs>,
     /// Directories that have to be there at the start, by their routes.
     pub(super) files: Vec<(String, Files)>,
 }
@@ -185,6 +201,8 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
             table.mount(path, &title, mounted, &mut plan.mistakes);
         }
     }
+    #[cfg(feature = "jobs")]
+    let jobs = app.jobs.plan(prefix, &mut plan, app.body, shutdown);
     if !prefix.is_empty() {
         document.mounted_at(prefix);
     }
@@ -196,5 +214,13 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     let (router, files) = table.finish(app.foreign, app.redirect_slashes);
     let router = app.layers.into_iter().fold(router, |router, layer| layer(router));
     let errors = areas.finish(shutdown);
-    Planned { router, errors, document, mistakes: plan.mistakes, files }
+    Planned {
+        router,
+        errors,
+        document,
+        mistakes: plan.mistakes,
+        #[cfg(feature = "jobs")]
+        jobs,
+        files,
+    }
 }

@@ -32,7 +32,17 @@ impl App {
         self,
         shutdown: Shutdown,
     ) -> Result<(AppService, Ending), StartError> {
-        let running = self.start(shutdown).await?;
+        #[cfg(feature = "jobs")]
+        let within = self.limits.shutdown_max();
+        #[cfg_attr(not(feature = "jobs"), expect(unused_mut, reason = "only jobs are taken out"))]
+        let mut running = self.start(shutdown).await?;
+        #[cfg(feature = "jobs")]
+        if let Some(jobs) = running.jobs.take()
+            && let Err(error) = jobs.start(&running.shutdown, within)
+        {
+            running.stop().await;
+            return Err(error.into());
+        }
         Ok((running.service.clone(), Ending(running)))
     }
 

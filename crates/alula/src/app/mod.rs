@@ -7,6 +7,8 @@ mod build;
 mod docs;
 mod embed;
 mod errors;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod lifespan;
 mod mount;
 mod operations;
@@ -31,6 +33,8 @@ pub use build::StartError;
 #[cfg(feature = "docs")]
 pub use docs::DocsSettings;
 pub use embed::Ending;
+#[cfg(feature = "jobs")]
+pub(crate) use jobs::ReadyJobs;
 pub use lifespan::Startup;
 pub(crate) use request_id::unique_text;
 pub(crate) use rest::redirect;
@@ -85,6 +89,8 @@ pub struct App {
     mistakes: Vec<String>,
     access_log: AccessLog,
     lifespan: Option<lifespan::Lifespan>,
+    #[cfg(feature = "jobs")]
+    jobs: jobs::AppJobs,
     body: BodyLimits,
     limits: Limits,
     workers: Workers,
@@ -117,6 +123,8 @@ impl App {
             mistakes: Vec::new(),
             access_log: AccessLog::default(),
             lifespan: None,
+            #[cfg(feature = "jobs")]
+            jobs: jobs::AppJobs::default(),
             body: BodyLimits::of_server(&limits),
             limits,
             workers: Workers::default(),
@@ -305,7 +313,11 @@ impl App {
     ///
     /// If the application cannot start; the message lists why.
     pub async fn client(self) -> TestClient {
-        match self.start(Shutdown::new()).await {
+        #[cfg(feature = "jobs")]
+        let this = self.with_jobs_by_hand();
+        #[cfg(not(feature = "jobs"))]
+        let this = self;
+        match this.start(Shutdown::new()).await {
             Ok(running) => TestClient::new(running),
             #[expect(clippy::panic, reason = "a test has no one else to tell")]
             Err(error) => panic!("{error}"),

@@ -1,6 +1,6 @@
 //! From an address to a running application.
 
-use std::io;
+use std::{io, time::Duration};
 
 use tracing::Instrument as _;
 
@@ -79,7 +79,7 @@ impl App {
         };
         let span = server.worker_span();
         // Large, and started once.
-        Box::pin(self.run_with(Some(server), shutdown)).instrument(span).await
+        Box::pin(self.run_on(server, shutdown)).instrument(span).await
     }
 
     /// Runs the application where nobody can reach it, until `shutdown`: its lifespan, with what
@@ -115,13 +115,44 @@ impl App {
     ///
     /// If the application has a mistake or its lifespan fails.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), StartError> {
-        Box::pin(self.run_with(None, shutdown)).await
+        let (limits, stop) = (self.limits.clone(), shutdown.clone());
+        let within = limits.shutdown_max();
+        let work = async move |running: Running| {
+            #[cfg(feature = "jobs")]
+            if let Some(jobs) = running.jobs {
+                jobs.start(&stop, within)?;
+            }
+            // What it has lives as long as what the lifespan has begun.
+            let _service = running.service;
+            Ok(without_connections(&limits, &stop).await)
+        };
+        // Large, and started once.
+        Box::pin(self.live(within, shutdown, work)).await
     }
 
-    async fn run_with(self, server: Option<Server>, shutdown: Shutdown) -> Result<(), StartError> {
+    async fn run_on(self, server: Server, shutdown: Shutdown) -> Result<(), StartError> {
+        let within = server.limits().shutdown_max();
+        let stop = shutdown.clone();
+        let serve = async move |running: Running| {
+            #[cfg(feature = "jobs")]
+            if let Some(jobs) = running.jobs {
+                jobs.start(&stop, within)?;
+            }
+            tracing::info!("serving on {}://{}", server.scheme(), server.local_addr());
+            Ok(server.run(running.service, stop).await.took)
+        };
+        self.live(within, shutdown, serve).await
+    }
+
+    /// Starts the application, works until the shutdown and ends it, all of that in the time that
+    /// a shutdown has. The work returns how much of it that took.
+    pub(super) async fn live(
+        self,
+        mut left: Duration,
+        shutdown: Shutdown,
+        work: impl AsyncFnOnce(Running) -> Result<Duration, StartError>,
+    ) -> Result<(), StartError> {
         let closing = Closing::default();
-        let limits = server.as_ref().map_or(&self.limits, Server::limits).clone();
-        let mut left = limits.shutdown_max();
         // An application is large.
         let starting = Box::pin(build::start(self, shutdown.clone(), closing.clone()));
         let started = tokio::select! {
@@ -133,21 +164,11 @@ impl App {
                 return Ok(());
             }
         };
-        let served = match started {
-            Ok(Running { service, .. }) => {
-                let took = match server {
-                    Some(server) => {
-                        tracing::info!("serving on {}://{}", server.scheme(), server.local_addr());
-                        server.run(service, shutdown.clone()).await.took
-                    }
-                    None => without_connections(&limits, &shutdown).await,
-                };
-                left = left.saturating_sub(took);
-                Ok(())
-            }
+        let worked = match started {
+            Ok(running) => work(running).await.map(|took| left = left.saturating_sub(took)),
             Err(error) => Err(error),
         };
         closing.run_within(left, &shutdown).await;
-        served
+        worked
     }
 }

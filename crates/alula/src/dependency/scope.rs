@@ -18,14 +18,14 @@ use crate::{error::Panic, input::RequestId, serve::Shutdown};
 type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Exit = Box<dyn FnOnce(Outcome) -> BoxFuture + Send>;
 
-/// How a request ended, as an exit sees it.
+/// How a request, or an attempt at a job, ended, as an exit sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The whole response went out.
+    /// The whole response went out; the job is done.
     Ok,
-    /// The endpoint answered with an error, or its response broke off (then 500).
+    /// The endpoint answered with an error, or its response broke off, or a job failed (then 500).
     Error(StatusCode),
-    /// The client left before the response was complete.
+    /// The client left before the response was complete. A job was stopped, or took too long.
     Disconnected,
     /// The endpoint panicked.
     Panicked,
@@ -65,7 +65,7 @@ pub struct Scope(Arc<Registered>);
 /// Work to do after the response, in order, in the same process.
 ///
 /// It is not run for an endpoint that failed or whose client left before it answered. What must
-/// survive a crash belongs in a job instead.
+/// survive a crash belongs in a job instead, with the feature `jobs`.
 ///
 /// ```
 /// use alula::{BackgroundTasks, Json};
@@ -258,6 +258,15 @@ impl RequestScope {
     pub(crate) async fn failed(mut self, outcome: Outcome) {
         if let Some(registered) = self.registered.take().filter(|left| !left.is_empty()) {
             self.run_before_the_answer(registered.finish(outcome, false)).await;
+        }
+    }
+
+    /// Runs exits, and tasks if all went well, and waits for them: the end of a job.
+    #[cfg(feature = "jobs")]
+    pub(crate) async fn ended(mut self, outcome: Outcome) {
+        if let Some(registered) = self.registered.take().filter(|left| !left.is_empty()) {
+            let exits = registered.finish(outcome, outcome == Outcome::Ok);
+            self.run_before_the_answer(exits).await;
         }
     }
 

@@ -50,6 +50,22 @@ impl RequestContext {
         }
     }
 
+    /// A job while its inputs are extracted: a request with no head, whose body are the arguments.
+    #[cfg(feature = "jobs")]
+    pub(crate) fn of_job(
+        job: alula_jobs::JobContext,
+        args: Bytes,
+        limits: BodyLimits,
+        scope: RequestScope,
+    ) -> Self {
+        let mut cx = Self::new(Request::new(Body::empty()), limits, scope);
+        // The log names what its dependencies do by it.
+        cx.parts.extensions.insert(super::RequestId::new(&job.id().to_string()));
+        cx.parts.extensions.insert(job);
+        cx.bytes = Some(args);
+        cx
+    }
+
     /// The method of the request.
     pub fn method(&self) -> &Method {
         &self.parts.method

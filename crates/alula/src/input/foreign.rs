@@ -1,6 +1,9 @@
 //! Extractors of axum as inputs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    any::type_name,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request},
@@ -45,7 +48,9 @@ impl<E: FromRequestParts<()> + Send + 'static> Input for Axum<E> {
     type Plan = ();
     const STAGE: Stage = Stage::Dependency;
 
-    fn plan(_: &mut Operation<'_>) -> Self::Plan {}
+    fn plan(operation: &mut Operation<'_>) -> Self::Plan {
+        operation.needs_request(format!("`{}`", type_name::<E>()));
+    }
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
         let refusal = match E::from_request_parts(cx.parts_mut(), &()).await {

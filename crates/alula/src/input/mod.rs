@@ -71,7 +71,8 @@ pub trait Input: Sized + Send + 'static {
     /// When this input is extracted.
     const STAGE: Stage = Stage::Own;
 
-    /// Describes the input and prepares its extraction.
+    /// Describes the input and prepares its extraction. One that reads what only a request has says
+    /// so with [`Operation::needs_request`], as there is none in a job.
     fn plan(operation: &mut Operation<'_>) -> Self::Plan;
 
     /// Takes the value from a request.

@@ -86,7 +86,8 @@ impl<T: ?Sized + Send + Sync + 'static> Input for State<T> {
 
 /// The id of the request: the client's `x-request-id`, or one made here.
 ///
-/// It is in the `x-request-id` header of every answer and in every line of the access log.
+/// It is in the `x-request-id` header of every answer and in every line of the access log. In a job
+/// it is the id of the job.
 #[derive(Clone)]
 pub struct RequestId {
     id: Id,

@@ -64,7 +64,9 @@ impl ClientAddr {
 impl Input for ClientAddr {
     type Plan = ();
 
-    fn plan(_: &mut Operation<'_>) -> Self::Plan {}
+    fn plan(operation: &mut Operation<'_>) -> Self::Plan {
+        operation.needs_request("the address of its client");
+    }
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
         let unknown = || match cx.extensions().get::<Unknown>() {
@@ -78,7 +80,9 @@ impl Input for ClientAddr {
 impl Input for Option<ClientAddr> {
     type Plan = ();
 
-    fn plan(_: &mut Operation<'_>) -> Self::Plan {}
+    fn plan(operation: &mut Operation<'_>) -> Self::Plan {
+        operation.needs_request("the address of its client");
+    }
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
         Ok(ClientAddr::of(cx.extensions()))

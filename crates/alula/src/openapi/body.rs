@@ -146,6 +146,7 @@ impl Operation<'_> {
     }
 
     fn body_reader(&mut self, reader: Reader) {
+        self.needs_request("a body");
         #[cfg(feature = "ws")]
         self.expect_no_socket();
         let again = match reader {

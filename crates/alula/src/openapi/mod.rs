@@ -6,6 +6,7 @@ mod components;
 mod document;
 mod failure;
 mod generated;
+mod job;
 mod names;
 mod operation;
 mod plan;

@@ -72,6 +72,8 @@ pub struct Operation<'a> {
     /// The names in the path template, in order.
     path_names: &'a [String],
     lax: bool,
+    /// Whether it is a job, for which there is no request.
+    pub(super) is_job: bool,
     #[cfg(feature = "ws")]
     pub(super) socket: super::socket::Socket,
     parameters: Vec<Parameter>,
@@ -100,6 +102,7 @@ impl<'a> Operation<'a> {
             title,
             path_names,
             lax,
+            is_job: false,
             #[cfg(feature = "ws")]
             socket: super::socket::Socket::default(),
             parameters: Vec::new(),
@@ -185,6 +188,7 @@ impl<'a> Operation<'a> {
 
     /// Describes the fields of `T` as parameters and prepares their reading.
     pub(crate) fn parameters<T: JsonSchema>(&mut self, place: Place) -> TextShape {
+        self.needs_request(format!("`{}` from {} parameters", type_name::<T>(), place.as_str()));
         let generated = Generated::of::<T>(Contract::Input);
         let path_names: Vec<&str> = self.path_names.iter().map(String::as_str).collect();
         let shape = TextShape::new(&generated.with_definitions(), place.names(&path_names));
@@ -317,12 +321,13 @@ impl<'a> Operation<'a> {
     pub(crate) fn replacement<D: Dependency>(&mut self) -> Option<Arc<dyn Resolver<D::Value>>> {
         let make = self.plan.overrides.get::<D>()?;
         let (title, path_names, lax) = (self.title, self.path_names, self.lax);
+        let is_job = self.is_job;
         // It may read the scopes that the endpoint demands.
         let security = self.security.for_replacement();
         let body = RequestBody::new(self.body.form_limits());
         let make = |plan: &mut Plan| {
             let blank = Operation::new(plan, title, path_names, lax);
-            make(&mut Operation { security, body, ..blank })
+            make(&mut Operation { security, body, is_job, ..blank })
         };
         Some(self.plan.undocumented(make))
     }

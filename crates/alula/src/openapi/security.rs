@@ -34,6 +34,7 @@ impl Operation<'_> {
 
     /// Describes a credential by schemes of which any one is enough.
     pub(crate) fn security(&mut self, schemes: Vec<SecurityScheme>, presence: Presence) {
+        self.needs_request("a credential");
         let names = schemes.iter().map(|scheme| scheme.name.clone()).collect();
         for scheme in schemes {
             if let Err(mistake) = self.plan.security_schemes.add(scheme) {
@@ -49,6 +50,7 @@ impl Operation<'_> {
     /// Demands scopes of the caller.
     pub(crate) fn demand<S: AsRef<str>>(&mut self, scopes: impl IntoIterator<Item = S>) {
         for scope in scopes {
+            self.needs_request("what its caller may do");
             if let Err(mistake) = self.security.demand(scope.as_ref()) {
                 self.mistake(mistake);
             }
@@ -57,6 +59,7 @@ impl Operation<'_> {
 
     /// The scopes that will have been demanded when all of the operation is planned.
     pub(crate) fn demanded_scopes(&mut self) -> DemandedScopes {
+        self.needs_request("what its caller may do");
         self.security.demanded()
     }
 }

@@ -185,7 +185,9 @@ impl fmt::Debug for ResponseHead {
 impl Input for ResponseHead {
     type Plan = ();
 
-    fn plan(_: &mut Operation<'_>) -> Self::Plan {}
+    fn plan(operation: &mut Operation<'_>) -> Self::Plan {
+        operation.needs_request("the head of its answer");
+    }
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
         Ok(cx.head())

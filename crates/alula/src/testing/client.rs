@@ -92,6 +92,11 @@ impl TestClient {
         self.0.stop().await;
     }
 
+    #[cfg(feature = "jobs")]
+    pub(super) fn ready_jobs(&self) -> Option<&crate::app::ReadyJobs> {
+        self.0.jobs.as_ref()
+    }
+
     /// Waits until no task and no exit of a finished request is left.
     #[expect(clippy::panic, reason = "a test fails by a panic")]
     pub(super) async fn settle(&self) {

@@ -36,6 +36,9 @@ mod foreign;
 mod forms;
 #[cfg(test)]
 mod generated;
+#[cfg(feature = "jobs")]
+#[cfg(test)]
+mod jobs;
 #[cfg(test)]
 mod kitchen;
 #[cfg(test)]

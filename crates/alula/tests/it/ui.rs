@@ -14,5 +14,8 @@ fn mistakes_are_named_by_the_compiler() {
         println!("skipped: the expected messages are those of {COMPILER}, not {version}");
         return;
     }
-    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/ui/*.rs");
+    #[cfg(feature = "jobs")]
+    cases.compile_fail("tests/ui/jobs/*.rs");
 }
