@@ -27,6 +27,11 @@ pub(super) trait Operation: Send + Sync + 'static {
     /// What comes of it.
     type Output: Send + 'static;
 
+    /// Whether it writes by one statement at most, and so needs no transaction around it.
+    fn is_one_statement(&self) -> bool {
+        false
+    }
+
     /// Does it.
     fn run(
         &self,

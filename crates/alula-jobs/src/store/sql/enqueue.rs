@@ -58,6 +58,11 @@ impl Enqueue {
 impl Operation for Enqueue {
     type Output = Vec<Enqueued>;
 
+    /// One job is inserted or not, whatever is read of those in its way.
+    fn is_one_statement(&self) -> bool {
+        self.rows.len() == 1
+    }
+
     async fn run(&self, conn: &mut Conn<'_>) -> Result<Vec<Enqueued>, StoreError> {
         let mut enqueued = Vec::with_capacity(self.rows.len());
         for rows in self.rows.chunks(ROWS_MAX) {

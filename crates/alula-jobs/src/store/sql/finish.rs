@@ -32,10 +32,20 @@ static FINISH: Sql = Sql::new(
      RETURNING jobs.id, jobs.token, jobs.state, jobs.parent, jobs.on_end",
 );
 
+/// What most ends are: the last step has succeeded. It needs to know little of the job.
+static SUCCEED: Sql = Sql::new(
+    "UPDATE jobs SET state = 4, step = step + 1, finished_at = $2, \
+     result = r.value->>'result', error = NULL, worker = NULL, lease_until = NULL \
+     FROM {rows} WHERE jobs.id = r.value->>'id' \
+     AND jobs.token = CAST(r.value->>'token' AS BIGINT) AND jobs.state = 2 \
+     RETURNING jobs.id, jobs.token, jobs.state, jobs.parent, jobs.on_end",
+);
+
 /// Notes ends.
 #[derive(Debug)]
 pub(super) struct Finish {
     held: Vec<Held>,
+    successes: Vec<Success>,
     changes: Vec<Change>,
     /// The jobs whose children they are.
     parents: Vec<JobId>,
@@ -43,7 +53,27 @@ pub(super) struct Finish {
     now: Timestamp,
 }
 
-/// What becomes of a row.
+/// The last step of a job has succeeded with this.
+#[derive(Debug, Serialize)]
+struct Success {
+    id: JobId,
+    token: i64,
+    result: Box<str>,
+}
+
+impl Success {
+    fn of(end: &End) -> Option<Self> {
+        let Held { id, token } = end.claim.held;
+        match &end.next {
+            Next::Done(result) if end.claim.rest.is_empty() => {
+                Some(Self { id, token, result: result.get().into() })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What becomes of a row that goes on, or has failed.
 #[derive(Debug, Serialize)]
 struct Change {
     id: JobId,
@@ -185,9 +215,17 @@ impl Finish {
             Next::Children { children, .. } => Some((end.claim.held.id, children.clone())),
             _ => None,
         });
+        let (mut successes, mut changes) = (Vec::with_capacity(ends.len()), Vec::new());
+        for end in ends {
+            match Success::of(end) {
+                Some(success) => successes.push(success),
+                None => changes.push(Change::after(&end.claim, &end.next, now)),
+            }
+        }
         Self {
             held: ends.iter().map(|end| end.claim.held).collect(),
-            changes: ends.iter().map(|end| Change::after(&end.claim, &end.next, now)).collect(),
+            successes,
+            changes,
             parents: ends.iter().filter_map(|end| end.claim.parent).collect(),
             children: children.collect(),
             now,
@@ -210,7 +248,15 @@ impl Operation for Finish {
         end::lock(conn, &self.parents).await?;
         let mut done = Vec::with_capacity(self.held.len());
         let mut over = Vec::new();
-        for row in conn.rows(&FINISH, &[(&array(&self.changes)?).into()]).await? {
+        let mut changed = Vec::new();
+        if !self.successes.is_empty() {
+            let rows = array(&self.successes)?;
+            changed = conn.rows(&SUCCEED, &[(&rows).into(), self.now.as_millis().into()]).await?;
+        }
+        if !self.changes.is_empty() {
+            changed.extend(conn.rows(&FINISH, &[(&array(&self.changes)?).into()]).await?);
+        }
+        for row in changed {
             done.push(rows::held(&row)?);
             over.extend(ended(&row)?);
         }

@@ -30,6 +30,8 @@ const READERS: u32 = 4;
 const WAITING_MAX: usize = 1_024;
 /// How many calls are one transaction.
 const TOGETHER_MAX: usize = 256;
+/// How many rows of an answer may wait for who reads them, before SQLite waits for that.
+const ROWS_WAITING_MAX: usize = 1_024;
 /// How often it is looked whether another process has written.
 const LOOK: Duration = Duration::from_millis(25);
 
@@ -72,6 +74,7 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WAIT)
+            .row_buffer_size(ROWS_WAITING_MAX)
             .disable_statement_logging();
         let mut writer = options.connect().await?;
         sqlx::raw_sql(WAIT_OF_SQLITE).execute(&mut writer).await?;
