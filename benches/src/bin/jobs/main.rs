@@ -47,7 +47,7 @@ struct Options {
     /// How many jobs are enqueued at once, and done.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     jobs: u64,
-    /// A tenth of everything: it takes a minute, and is no comparison.
+    /// A tenth of everything: it takes a few minutes, and is no comparison.
     #[arg(long)]
     quick: bool,
     /// Measure one thing in this process: `STORE TARGET TASK COUNT RATE`.
