@@ -111,7 +111,7 @@ fn rate_of(system: &System, task: &str, count: u64, rate: u64) -> Result<(Rate, 
 fn alone(system: &System, count: u64, rate: u64) -> Result<Waits> {
     let mut agent = Agent::start(system.agent(&new_target(system)?, "alone", count, rate))?;
     agent.go()?;
-    Waits::of(agent.result()?)
+    Waits::of(&agent.result()?)
 }
 
 /// One process works, another one enqueues.
@@ -122,7 +122,7 @@ fn apart(system: &System, count: u64, rate: u64) -> Result<Waits> {
     listens.go()?;
     sends.go()?;
     sends.result()?;
-    Waits::of(listens.result()?)
+    Waits::of(&listens.result()?)
 }
 
 /// An empty place.
@@ -132,7 +132,7 @@ fn new_target(system: &System) -> Result<String> {
 }
 
 impl Waits {
-    fn of(result: Measured) -> Result<Self> {
+    fn of(result: &Measured) -> Result<Self> {
         ensure!(!result.waited_us.is_empty(), "no job has started");
         // The first ones meet what is not warm yet.
         let warm = result.waited_us.iter().skip(result.waited_us.len() / 10);

@@ -3,6 +3,7 @@ use quote::{ToTokens, quote};
 use syn::{File, ImplItem, Item, ItemImpl};
 
 /// The items that are generated.
+#[expect(clippy::needless_pass_by_value, reason = "as the compiler gives them")]
 fn items(options: TokenStream, item: TokenStream) -> Vec<Item> {
     syn::parse2::<File>(super::expand(options, &item)).expect("the expansion is Rust").items
 }

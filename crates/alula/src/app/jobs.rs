@@ -98,6 +98,7 @@ impl App {
     ///
     /// let app = App::new("Cleaner", "1.0.0").job(clean).job_schedule("clean", "0 3 * * *", clean, ());
     /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "as the function itself takes them")]
     pub fn job_schedule<F: JobFn<A>, A>(
         mut self,
         name: impl Into<String>,

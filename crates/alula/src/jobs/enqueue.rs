@@ -53,6 +53,7 @@ impl Jobs {
     ///
     /// 503 if the store cannot be used now, and 500 if it never can, or the arguments are no JSON
     /// or too large: 1 MiB by default.
+    #[expect(clippy::needless_pass_by_value, reason = "as the function itself takes them")]
     pub fn enqueue<F, A>(&self, _: F, args: ArgsOf<F, A>) -> Enqueue<'_, ValueOf<F, A>>
     where
         F: JobFn<A>,
@@ -205,6 +206,7 @@ pub struct Batch<'a> {
 
 impl Batch<'_> {
     /// What is done when all have ended, however they did.
+    #[expect(clippy::needless_pass_by_value, reason = "as the function itself takes them")]
     pub fn then<F, A>(mut self, _: F, args: ArgsOf<F, A>) -> Self
     where
         F: JobFn<A>,

@@ -39,13 +39,13 @@ pub(super) fn ended(row: &Row) -> Result<Option<Over>, StoreError> {
         held: rows::held(row)?,
         state,
         parent: row.maybe_text(3)?.as_deref().map(rows::id).transpose()?,
-        on_end: row.maybe_text(4)?.and_then(readable),
+        on_end: row.maybe_text(4)?.as_deref().and_then(readable),
     }))
 }
 
 /// What follows a job. One that cannot be read must not stand in the way of its end.
-fn readable(on_end: String) -> Option<OnEnd> {
-    let read = rows::json(&on_end, "what follows a job");
+fn readable(on_end: &str) -> Option<OnEnd> {
+    let read = rows::json(on_end, "what follows a job");
     read.inspect_err(|error| tracing::error!(%error, on_end, "nothing follows a job")).ok()
 }
 

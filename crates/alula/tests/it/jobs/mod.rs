@@ -1,5 +1,7 @@
 //! Functions with `#[job]`, in an application.
 
+#![expect(clippy::too_many_arguments, reason = "a test has one input of each kind")]
+
 mod enqueue;
 mod failures;
 mod inputs;

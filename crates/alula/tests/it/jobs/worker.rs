@@ -48,7 +48,7 @@ async fn a_server_does_jobs_until_it_stops() {
         assert_eq!(succeeded(queue.wait(id).await.unwrap()), 8);
         shutdown.trigger();
     };
-    soon(async { tokio::join!(serving, enqueue).0.unwrap() }).await;
+    soon(Box::pin(async { tokio::join!(serving, enqueue).0.unwrap() })).await;
     let id = jobs.enqueue(double, 4).await.unwrap().id;
     assert_eq!(queue.get(id).await.unwrap().unwrap().state, JobState::Queued);
 }
@@ -81,7 +81,7 @@ async fn a_worker_does_what_another_process_only_enqueues() {
         assert_eq!(succeeded(queue.wait(id).await.unwrap()), 8);
         shutdown.trigger();
     };
-    soon(async { tokio::join!(working, watch).0.unwrap() }).await;
+    soon(Box::pin(async { tokio::join!(working, watch).0.unwrap() })).await;
     assert!(closed.load(SeqCst), "the lifespan has ended");
     soon(ending.run()).await;
 }
@@ -115,7 +115,7 @@ async fn a_job_that_is_being_done_is_finished_before_the_end() {
         shutdown.trigger();
         gate.opened.notify_one();
     };
-    soon(async { tokio::join!(working, stop).0.unwrap() }).await;
+    soon(Box::pin(async { tokio::join!(working, stop).0.unwrap() })).await;
     assert_eq!(queue.get(id).await.unwrap().unwrap().state, JobState::Succeeded);
 }
 
@@ -130,7 +130,7 @@ async fn a_job_that_is_not_done_in_time_is_given_back() {
         gate.begun.notified().await;
         shutdown.trigger();
     };
-    soon(async { tokio::join!(working, stop).0.unwrap() }).await;
+    soon(Box::pin(async { tokio::join!(working, stop).0.unwrap() })).await;
     let job = queue.get(id).await.unwrap().unwrap();
     assert_eq!((job.state, job.attempts), (JobState::Queued, 0), "it counts as not tried");
 }
@@ -157,7 +157,7 @@ async fn a_job_that_is_cut_off_has_its_exits_run() {
         gate.opened.notified().await;
         shutdown.trigger();
     };
-    soon(async { tokio::join!(working, stop).0.unwrap() }).await;
+    soon(Box::pin(async { tokio::join!(working, stop).0.unwrap() })).await;
     assert_eq!(queue.get(id).await.unwrap().unwrap().state, JobState::Cancelled);
 }
 
@@ -174,5 +174,5 @@ async fn a_schedule_enqueues_what_is_due() {
         shutdown.trigger();
         gate.opened.notify_one();
     };
-    soon(async { tokio::join!(working, stop).0.unwrap() }).await;
+    soon(Box::pin(async { tokio::join!(working, stop).0.unwrap() })).await;
 }
