@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alula::{App, HttpError, Result, Router, Shutdown, Startup, otel::Telemetry};
 use alula_llm::Llm;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -235,6 +235,8 @@ impl Beside {
             if let Some(stopped) = worker {
                 let _ = stopped.await;
             }
+            // What the watches were at is given up before it is settled.
+            join_all(watches).await;
             // Beside each other: what the one waits for is no time that the other has lost.
             tokio::join!(budgets.close(), ledger.close());
             jobs.close().await;

@@ -24,6 +24,14 @@ const ACQUIRE: Duration = Duration::from_secs(2);
 const SQLITE_READERS: u32 = 4;
 /// Connections to Postgres, of each process.
 const POSTGRES_CONNECTIONS: u32 = 10;
+/// How long Postgres lets a connection work, wait for another one, and say nothing while the others
+/// wait for it: a process that is gone, or its network, keeps nobody waiting for longer. Whoever sets
+/// one in the address means it.
+const POSTGRES_LIMITS: [(&str, &str); 3] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "3s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+];
 
 /// Where the database is.
 #[derive(Debug, Clone)]
@@ -78,7 +86,7 @@ async fn postgres(url: &str) -> Result<Pools, DbError> {
     // What is wrong is said without the address.
     let malformed = |_| DbError::Url("it is no address of Postgres".to_owned());
     let options = PgConnectOptions::from_str(url).map_err(malformed)?;
-    let options = options.application_name("alula").disable_statement_logging();
+    let options = limited(options).application_name("alula").disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE)
@@ -86,6 +94,17 @@ async fn postgres(url: &str) -> Result<Pools, DbError> {
         .await
         .map_err(DbError::Unreachable)?;
     Ok(Pools::Postgres(pool))
+}
+
+/// With those of [`POSTGRES_LIMITS`] that the address does not set.
+fn limited(options: PgConnectOptions) -> PgConnectOptions {
+    // As in `-c lock_timeout=1s` or `--lock_timeout=1s`.
+    let given = options.get_options().unwrap_or_default().to_owned();
+    let is_given = |name| {
+        let mut words = given.split([' ', '-']).filter_map(|word| word.split_once('='));
+        words.any(|(word, _)| word == name || word.strip_prefix('c') == Some(name))
+    };
+    options.options(POSTGRES_LIMITS.into_iter().filter(|(name, _)| !is_given(name)))
 }
 
 async fn file(path: &Path) -> Result<Pools, DbError> {
@@ -131,7 +150,7 @@ async fn sqlite(options: SqliteConnectOptions, connections: u32) -> Result<Sqlit
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::testing::Postgres, *};
 
     #[test]
     fn addresses() {
@@ -150,6 +169,21 @@ mod tests {
         }
         let shown = format!("{:?}", parsed("postgres://a:sk-secret@b/c").unwrap());
         assert!(!shown.contains("sk-secret"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn postgres_keeps_nobody_waiting_for_long() {
+        let Some(server) = Postgres::start() else { return };
+        let url = format!("{}?options=-c%20deadlock_timeout=9s%20-clock_timeout=7s", server.url());
+        let Pools::Postgres(pool) = postgres(&url).await.unwrap() else { panic!() };
+        let mut set = Vec::new();
+        for (name, _) in POSTGRES_LIMITS {
+            let shown = sqlx::query_as("SELECT current_setting($1)").bind(name);
+            let (value,): (String,) = shown.fetch_one(&pool).await.unwrap();
+            set.push(value);
+        }
+        assert_eq!(set, ["30s", "7s", "5s"]);
+        pool.close().await;
     }
 
     #[cfg(unix)]

@@ -55,8 +55,9 @@ fn is_unreachable(error: &sqlx::Error) -> bool {
 fn is_of_the_moment(code: &str) -> bool {
     match code {
         // Of Postgres: what came in each other's way, a lock that was not to be had, a statement
-        // that was stopped, and one that writes to what is read only, as after a failover.
-        "40001" | "40P01" | "55P03" | "57014" | "25006" => true,
+        // or a transaction that was stopped, and one that writes to what is read only, as after a
+        // failover.
+        "40001" | "40P01" | "55P03" | "57014" | "25P03" | "25006" => true,
         // Of SQLite: busy, an error of the disk, and a disk that is full.
         "5" | "10" | "13" | "261" | "266" | "517" | "778" | "1034" | "1290" => true,
         // Of Postgres: connection exceptions, too few resources, shutting down or starting.
@@ -110,6 +111,7 @@ mod tests {
                         "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$",
                         "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '55P03'; END $$",
                         "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '57014'; END $$",
+                        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '25P03'; END $$",
                         "DO $$ BEGIN SET TRANSACTION READ ONLY; CREATE TABLE t (n INT); END $$",
                     ] {
                         raised.push(executed(db, statement).await);

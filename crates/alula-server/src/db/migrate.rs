@@ -32,6 +32,9 @@ const MIGRATIONS: &[Migration] = &[
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.
 const LOCK: i64 = 0x616c_756c_6101;
 
+/// A change of a large table takes its time, and so does waiting for another process that makes it.
+const PATIENCE: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
+
 impl Db {
     /// Makes the changes that are missing, all or none; other processes wait meanwhile.
     pub(super) async fn migrate(&self) -> Result<(), DbError> {
@@ -39,6 +42,7 @@ impl Db {
         let is_postgres = matches!(self.pools(), super::Pools::Postgres(_));
         writing!(self, |tx| {
             if is_postgres {
+                sqlx::raw_sql(PATIENCE).execute(&mut *tx).await?;
                 let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
                 lock.execute(&mut *tx).await?;
             }

@@ -26,7 +26,7 @@ pub(crate) struct Spend {
 pub(crate) struct Lapsed {
     pub(crate) key: String,
     pub(crate) period: String,
-    pub(crate) amount: i64,
+    id: String,
 }
 
 /// Nobody else changes what belongs to a key in a period from here to the end of the transaction.
@@ -98,29 +98,19 @@ impl Db {
         Ok(())
     }
 
-    /// Charges all that is left of slices whose processes have not been heard of, up to so many
-    /// slices.
-    pub(crate) async fn charge_lapsed(&self, now: i64, max: i64) -> Result<Vec<Lapsed>, DbError> {
+    /// Slices whose processes have not been heard of, up to so many.
+    pub(crate) async fn lapsed(&self, now: i64, max: i64) -> Result<Vec<Lapsed>, DbError> {
         let find = "SELECT id, key, period FROM budget_reservations \
                     WHERE is_charged = 0 AND expires_at < $1 ORDER BY key, period, id LIMIT $2";
         let found: Vec<(String, String, String)> = reading!(self, |pool| {
             sqlx::query_as(find).bind(now).bind(max).fetch_all(pool).await?
         });
-        let mut charged = Vec::new();
-        for (id, key, period) in found {
-            if let Some(amount) = self.charge((&id, &key, &period), now).await? {
-                charged.push(Lapsed { key, period, amount });
-            }
-        }
-        Ok(charged)
+        Ok(found.into_iter().map(|(id, key, period)| Lapsed { key, period, id }).collect())
     }
 
-    /// What was charged, if it was this process that did it.
-    async fn charge(
-        &self,
-        (id, key, period): (&str, &str, &str),
-        now: i64,
-    ) -> Result<Option<i64>, DbError> {
+    /// Charges all that is left of such a slice: what that is, if it was this process that did it.
+    pub(crate) async fn charge(&self, lapsed: &Lapsed, now: i64) -> Result<Option<i64>, DbError> {
+        let Lapsed { key, period, id } = lapsed;
         let mark = "UPDATE budget_reservations SET is_charged = 1 \
                     WHERE id = $1 AND is_charged = 0 AND expires_at < $2 RETURNING amount";
         let count = "UPDATE budget_spend SET spent = spent + $1, reserved = reserved - $1 \

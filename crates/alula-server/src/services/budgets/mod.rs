@@ -17,7 +17,10 @@ use std::{
 };
 
 use alula_llm::{CallRecord, CallSize, Llm, MicroUsd, ModelSize, Outcome};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 use uuid::Uuid;
 
 pub(crate) use self::period::Span;
@@ -27,6 +30,9 @@ use crate::{
     db::{Answer, Db, DbError, Spend},
     time::Timestamp,
 };
+
+/// How long the database is waited for. What it is told may be told again.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// How budgets are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +154,7 @@ impl Inner {
     /// Asks the database to set aside what a call needs.
     async fn ask(&self, slice: &Slice, budget: Budget, most: u64) -> Result<Answer, DbError> {
         let report = slice.ask(most, budget, self.reporter(Timestamp::now()));
-        let answers = self.db.report(&[report]).await?;
+        let answers = in_time(self.db.report(&[report])).await?;
         let answer = answers.into_iter().next().unwrap_or(Answer::Gone);
         slice.hear(&report, answer, Some(most));
         Ok(answer)
@@ -270,6 +276,11 @@ impl Drop for Hold {
     fn drop(&mut self) {
         self.end(0);
     }
+}
+
+/// What the database says to this, or that it has said nothing within [`ANSWER_MAX`].
+async fn in_time<T>(asked: impl Future<Output = Result<T, DbError>>) -> Result<T, DbError> {
+    timeout(ANSWER_MAX, asked).await.unwrap_or(Err(DbError::TooSlow(ANSWER_MAX)))
 }
 
 /// As the database has it.

@@ -8,11 +8,11 @@ use std::{
 
 use tokio::{
     sync::MutexGuard,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use super::{
-    Budgets, Inner, Span,
+    Budgets, Inner, Span, in_time,
     slice::{Due, Slice},
 };
 use crate::{
@@ -38,6 +38,8 @@ const PERIODS_KEPT_MILLIS: i64 = 62 * DAY_MILLIS;
 const DAY_MILLIS: i64 = 24 * 3_600 * 1_000;
 /// How long the end of the program waits for the last calls to be settled.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
+/// How long it waits for a call that asks for a slice, before it turns to the others.
+const TURN_MAX: Duration = Duration::from_millis(200);
 
 impl Budgets {
     /// Settles calls and keeps leases, for ever.
@@ -90,7 +92,9 @@ impl Budgets {
     /// Settles what is left, when no call is made any more.
     pub(crate) async fn close(&self) {
         let ends = Instant::now() + CLOSE_MAX;
-        while let Err(error) = self.report(Due::End).await {
+        loop {
+            let reported = timeout_at(ends, self.report(Due::End)).await;
+            let Err(error) = reported.unwrap_or(Err(DbError::TooSlow(CLOSE_MAX))) else { return };
             if Instant::now() + RETRY > ends {
                 tracing::warn!(%error, "the budgets are charged with all that was set aside");
                 return;
@@ -100,22 +104,45 @@ impl Budgets {
     }
 
     pub(super) async fn look_after_leases(&self) -> Result<(), DbError> {
-        self.report(Due::News).await?;
         let inner = &*self.0;
-        let now = Timestamp::now();
-        inner.db.renew(&inner.process, inner.expires_at(now)).await?;
+        let (now, ends) = (Timestamp::now(), self.gives_up_at());
+        // Before all else: what stands in the way of a report is no reason to be taken for gone.
+        in_time(inner.db.renew(&inner.process, inner.expires_at(now))).await?;
+        let reported = self.report(Due::News).await;
         let now = now.as_millis();
-        for lapsed in inner.db.charge_lapsed(now, LAPSED_MAX).await? {
-            let (key, period, micro_usd) = (lapsed.key, lapsed.period, lapsed.amount);
-            tracing::warn!(
-                key,
-                period,
-                micro_usd,
-                "a process is gone: the budget is charged with all that was set aside for its calls"
-            );
-        }
-        inner.db.forget_charged(now.saturating_sub(CHARGED_KEPT_MILLIS)).await?;
+        let charged = self.charge_lapsed(now, ends).await;
+        reported.and(charged)?;
+        in_time(inner.db.forget_charged(now.saturating_sub(CHARGED_KEPT_MILLIS))).await?;
         self.forget_periods(now).await
+    }
+
+    /// Charges what processes have set aside that are gone. One key that cannot be charged now keeps
+    /// no other from it, as long as that costs no lease.
+    async fn charge_lapsed(&self, now: i64, ends: Instant) -> Result<(), DbError> {
+        let db = &self.0.db;
+        let mut done = Ok(());
+        for lapsed in in_time(db.lapsed(now, LAPSED_MAX)).await? {
+            match in_time(db.charge(&lapsed, now)).await {
+                Ok(None) => {}
+                Ok(Some(micro_usd)) => tracing::warn!(
+                    key = lapsed.key,
+                    period = lapsed.period,
+                    micro_usd,
+                    "a process is gone: the budget is charged with all that was set aside for its \
+                     calls"
+                ),
+                Err(error) => done = done.and(Err(error)),
+            }
+            if done.is_err() && Instant::now() >= ends {
+                break;
+            }
+        }
+        done
+    }
+
+    /// Until when others are tried after a failure: the next look comes in time for the lease.
+    fn gives_up_at(&self) -> Instant {
+        Instant::now() + self.0.settings.lease / 6
     }
 
     /// Forgets periods that are long over, once a day.
@@ -124,17 +151,27 @@ impl Budgets {
             return Ok(());
         }
         let oldest = Timestamp::from_millis(now.saturating_sub(PERIODS_KEPT_MILLIS));
-        self.0.db.forget_periods(Span::of(Period::Month, oldest).name()).await?;
+        in_time(self.0.db.forget_periods(Span::of(Period::Month, oldest).name())).await?;
         self.0.forgot_at.store(now, Relaxed);
         Ok(())
     }
 
-    /// Reports the slices that it is time for, but for those that calls ask for just now.
+    /// Reports the slices that it is time for, but for those that calls ask for just now. A batch
+    /// that fails leaves the others their turns, as long as that costs no lease.
+    ///
+    /// # Errors
+    ///
+    /// The first of them all.
     pub(super) async fn report(&self, due: Due) -> Result<(), DbError> {
+        let ends = self.gives_up_at();
+        let mut done = Ok(());
         for batch in self.0.sorted(due).chunks(BATCH_MAX) {
-            self.0.report_batch(batch, due).await?;
+            done = done.and(self.0.report_batch(batch, due).await);
+            if done.is_err() && Instant::now() >= ends {
+                break;
+            }
         }
-        Ok(())
+        done
     }
 }
 
@@ -153,16 +190,23 @@ impl Inner {
         let now = Timestamp::now();
         let mut turns: Vec<(&Arc<Slice>, MutexGuard<'_, _>)> = Vec::new();
         let mut reports: Vec<Report<'_>> = Vec::new();
+        let mut skipped = Ok(());
         for slice in batch {
-            let Ok(turn) = slice.asking.try_lock() else { continue };
+            let Some(turn) = slice.turn(due).await else {
+                // Nobody reports it later.
+                if due == Due::End {
+                    skipped = Err(DbError::TooSlow(TURN_MAX));
+                }
+                continue;
+            };
             let Some(report) = slice.tell(due, now, self.reporter(now)) else { continue };
             turns.push((slice, turn));
             reports.push(report);
         }
         if reports.is_empty() {
-            return Ok(());
+            return skipped;
         }
-        let answers = self.db.report(&reports).await?;
+        let answers = in_time(self.db.report(&reports)).await?;
         for (((slice, turn), report), answer) in turns.into_iter().zip(&reports).zip(answers) {
             slice.hear(report, answer, None);
             if slice.is_over() {
@@ -170,6 +214,16 @@ impl Inner {
             }
             drop(turn);
         }
-        Ok(())
+        skipped
+    }
+}
+
+impl Slice {
+    /// The right to report it; nothing while a call asks for it.
+    async fn turn(&self, due: Due) -> Option<MutexGuard<'_, Option<Instant>>> {
+        match due {
+            Due::Excess | Due::News => self.asking.try_lock().ok(),
+            Due::End => timeout(TURN_MAX, self.asking.lock()).await.ok(),
+        }
     }
 }

@@ -11,7 +11,10 @@ use tokio::time::Instant;
 
 use super::{slice::Due, *};
 use crate::{
-    db::{DatabaseUrl, Report, testing::on_each},
+    db::{
+        DatabaseUrl, Pools, Report,
+        testing::{Postgres, on_each},
+    },
     services::keys::Period,
 };
 
@@ -277,4 +280,65 @@ async fn who_waits_while_another_asks_in_vain_does_not_ask_as_well() {
     }
     // Who comes later asks.
     assert!(pay().await.is_ok());
+}
+
+/// As by a process that is gone, of which Postgres has not heard yet.
+#[tokio::test]
+async fn a_row_that_somebody_keeps_is_not_waited_for_for_ever() {
+    let Some(server) = Postgres::start() else { return };
+    let url = format!("{}?options[lock_timeout]=100ms", server.url());
+    let db = Db::open(&url.parse().unwrap()).await.unwrap();
+    let budgets = Budgets::new(db.clone(), SETTINGS);
+    let (key, now) = ("k".into(), Timestamp::now());
+    let pay = || budgets.0.pay(&key, budget(100), MicroUsd::new(10), now);
+    pay().await.unwrap();
+    let Pools::Postgres(pool) = db.pools() else { panic!() };
+    let mut kept = pool.begin().await.unwrap();
+    sqlx::query("UPDATE budget_spend SET spent = spent").execute(&mut *kept).await.unwrap();
+    let refused = pay().await;
+    assert!(matches!(refused, Err(Refused::Away(DbError::Unreachable(_)))), "{refused:?}");
+    budgets.look_after_leases().await.unwrap_err();
+    kept.rollback().await.unwrap();
+    assert!(pay().await.is_ok());
+    db.close().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_keeps_no_other_from_its_report() {
+    let Tested { budgets, .. } = Tested::new(&FakeModel::new()).await;
+    let (budget, now) = (budget(10), Timestamp::now());
+    let keys: Vec<Arc<str>> = (10..40).map(|number| format!("k{number}").into()).collect();
+    for key in &keys {
+        budgets.0.pay(key, budget, MicroUsd::new(10), now).await.unwrap().end(10, 4);
+    }
+    let db = &budgets.0.db;
+    let Pools::Sqlite { writes, .. } = db.pools() else { panic!() };
+    let fails = "CREATE TRIGGER fails BEFORE UPDATE ON budget_spend WHEN new.key = 'k10' \
+                 BEGIN SELECT RAISE(ABORT, 'no'); END";
+    sqlx::raw_sql(fails).execute(writes).await.unwrap();
+    budgets.report(Due::End).await.unwrap_err();
+    assert_eq!(db.spend("k39", "total").await.unwrap(), Spend { spent: 4, reserved: 0 });
+    assert_eq!(db.spend("k10", "total").await.unwrap(), Spend { spent: 0, reserved: 10 });
+    budgets.look_after_leases().await.unwrap_err();
+    sqlx::raw_sql("DROP TRIGGER fails").execute(writes).await.unwrap();
+    budgets.report(Due::End).await.unwrap();
+    assert_eq!(db.spend("k10", "total").await.unwrap(), Spend { spent: 4, reserved: 0 });
+}
+
+/// As of a report that was given up, or a call whose client has just left.
+#[tokio::test]
+async fn the_end_waits_for_a_slice_that_is_being_asked_for() {
+    let Tested { budgets, key, .. } = Tested::new(&FakeModel::new()).await;
+    let (budget, now) = (budget(100), Timestamp::now());
+    let slice = budgets.0.pay(&key, budget, MicroUsd::new(10), now).await.unwrap();
+    slice.end(10, 4);
+    let turn = slice.asking.lock().await;
+    let mut closing = Box::pin(budgets.close());
+    // Longer than the end waits at a time.
+    let waited = timeout(Duration::from_millis(300), &mut closing).await;
+    assert!(waited.is_err());
+    drop(turn);
+    closing.await;
+    let spend = budgets.0.db.spend("k", "total").await.unwrap();
+    assert_eq!(spend, Spend { spent: 4, reserved: 0 });
 }
