@@ -60,6 +60,8 @@ struct Money {
     is_over: bool,
     /// What the database knows for certain: what calls have cost, and what is set aside.
     told: Option<(i64, i64)>,
+    /// When the database last said how it stands with the budget.
+    heard_at: Instant,
     used_at: Instant,
 }
 
@@ -96,6 +98,7 @@ impl Slice {
             is_known: false,
             is_over: false,
             told: None,
+            heard_at: Instant::now(),
             used_at: Instant::now(),
         };
         let id = Uuid::now_v7().simple().to_string();
@@ -147,7 +150,9 @@ impl Slice {
         }
         (money.claimed, money.room) = (0, room);
         let is_last = is_idle && money.calls == 0;
-        if !is_last && money.told == Some(money.sums()) {
+        // Whoever has something set aside learns in time that others need it more.
+        let is_recent = money.room == 0 || money.heard_at.elapsed() < IDLE;
+        if !is_last && is_recent && money.told == Some(money.sums()) {
             return None;
         }
         // Whoever comes now waits for the answer, and begins another one.
@@ -180,6 +185,7 @@ impl Slice {
     pub(super) fn hear(&self, report: &Report<'_>, answer: Answer, call: Option<u64>) {
         let mut money = self.money();
         let claimed = std::mem::take(&mut money.claimed);
+        money.heard_at = Instant::now();
         match answer {
             Answer::Granted { more, spend } => {
                 money.is_known = true;
@@ -203,12 +209,18 @@ impl Slice {
     }
 
     /// Ends a call. Says whether there is more room than there may be.
+    ///
+    /// One that has cost more than it could is paid by the next ones. If there is not so much, they
+    /// wait for the database to say what is left.
     pub(super) fn end(&self, most: u64, cost: u64) -> bool {
         let mut money = self.money();
         money.calls = money.calls.saturating_sub(1);
         money.held = money.held.saturating_sub(most);
         money.spent = money.spent.saturating_add(cost);
         money.room = money.room.saturating_add(most.saturating_sub(cost));
+        let over = cost.saturating_sub(most);
+        money.is_open &= over <= money.room;
+        money.room = money.room.saturating_sub(over);
         money.used_at = Instant::now();
         money.has_excess()
     }
@@ -227,6 +239,12 @@ impl Slice {
     #[cfg(test)]
     pub(super) fn grow_idle(&self) {
         self.money().used_at -= IDLE;
+    }
+
+    /// As if the database had said nothing for long.
+    #[cfg(test)]
+    pub(super) fn grow_deaf(&self) {
+        self.money().heard_at -= IDLE;
     }
 
     fn money(&self) -> MutexGuard<'_, Money> {

@@ -121,6 +121,57 @@ async fn what_no_call_uses_goes_back_in_seconds() {
     .await;
 }
 
+/// The whole is the same, wherever it was set aside.
+#[tokio::test]
+async fn what_a_call_cost_too_much_is_paid_by_the_next_ones() {
+    on_two(async |db, one, _| {
+        let whole = budget(1_000_000);
+        one.calls(50, 1_000, whole).await;
+        one.report(Due::News).await;
+        let taken = async || {
+            let Spend { spent, reserved } = db.spend("k", "total").await.unwrap();
+            spent + reserved
+        };
+        let before = taken().await;
+        let call = one.begins(1_000, whole).await.unwrap();
+        call.end(1_000, 1_500);
+        one.report(Due::News).await;
+        assert_eq!(taken().await, before);
+        let call = one.begins(1_000, whole).await.unwrap();
+        call.end(1_000, 1_000_000);
+        assert!(!call.pay(1, whole));
+        assert!(one.begins(1, whole).await.is_none());
+        one.report(Due::End).await;
+        let spend = Spend { spent: 5_000 + 1_500 + 1_000_000, reserved: 0 };
+        assert_eq!(db.spend("k", "total").await.unwrap(), spend);
+    })
+    .await;
+}
+
+/// Calls that cost nothing change no sum, and are reason enough to keep what is set aside.
+#[tokio::test]
+async fn who_pays_nothing_learns_that_little_is_left() {
+    on_two(async |db, one, two| {
+        let whole = budget(1_000_000);
+        one.calls(50, 1_000, whole).await;
+        one.report(Due::News).await;
+        let Spend { spent, reserved } = db.spend("k", "total").await.unwrap();
+        let most = u64::try_from(1_000_000 - spent - reserved).unwrap();
+        two.begins(most, whole).await.unwrap().end(most, most);
+        two.report(Due::End).await;
+        let slice = one.begins(100, whole).await.unwrap();
+        slice.end(100, 0);
+        one.report(Due::News).await;
+        assert_eq!(db.spend("k", "total").await.unwrap().reserved, reserved);
+        slice.grow_deaf();
+        one.report(Due::News).await;
+        one.report(Due::Excess).await;
+        let left = db.spend("k", "total").await.unwrap().reserved;
+        assert!(left <= reserved / IDLE_SHARE, "{left} of {reserved}");
+    })
+    .await;
+}
+
 /// What one has set aside for its next calls is no use to it when nobody else has anything.
 #[tokio::test]
 async fn what_is_set_aside_shrinks_as_the_budget_nears_its_end() {
