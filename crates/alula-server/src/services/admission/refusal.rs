@@ -20,6 +20,8 @@ use crate::{
 
 /// When to try again for a stream: one may end at any time.
 const STREAM_RETRY_SECONDS: u64 = 1;
+/// When to try again for money that is only set aside: what no call uses is given back by then.
+const RESERVED_RETRY_SECONDS: u64 = 3;
 
 /// Why a call is not let in.
 #[derive(Debug)]
@@ -117,9 +119,13 @@ fn exhausted(
         Some(protocol) => protocol.error_to_json(&error).0,
         None => error.public_status(),
     };
+    let http = HttpError::new(status, message).code(INSUFFICIENT_QUOTA);
+    let needed = u64::try_from(spend.spent).unwrap_or_default().saturating_add(most.get());
+    if needed <= budget.micro_usd {
+        return http.retry_after(RESERVED_RETRY_SECONDS);
+    }
     // Clients of OpenAI and of Anthropic try such a status again unless they read this.
     let stay_away = (HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
-    let http = HttpError::new(status, message).code(INSUFFICIENT_QUOTA);
     let http = http.header(stay_away.0, stay_away.1);
     let now = Timestamp::now();
     match Span::of(budget.period, now).seconds_left(now) {
@@ -134,4 +140,33 @@ fn unknown_price(target: &str) -> HttpError {
          sets it under [[prices]] in alula.toml, or ALULA_UNKNOWN_PRICES=allow"
     );
     HttpError::new(403, message).code("unknown_price")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::keys::Period;
+
+    /// Money that is only set aside comes back; what is spent does not.
+    #[test]
+    fn who_waits_for_others_is_told_to_come_back() {
+        let told = |period, spent, reserved, protocol| {
+            let budget = Budget { micro_usd: 100, period };
+            let error = exhausted(MicroUsd::new(40), budget, Spend { spent, reserved }, protocol);
+            let header = |name: &str| {
+                let found = error.headers().find(|(header, _)| *header == name);
+                found.map(|(_, value)| value.to_str().unwrap().to_owned())
+            };
+            (header("retry-after"), header("x-should-retry"))
+        };
+        let soon = (Some("3".to_owned()), None);
+        for protocol in [None, Some(Protocol::OpenAiChat), Some(Protocol::AnthropicMessages)] {
+            assert_eq!(told(Period::Total, 60, 1, protocol), soon);
+            assert_eq!(told(Period::Day, 0, 100, protocol), soon);
+            let never = (None, Some("false".to_owned()));
+            assert_eq!(told(Period::Total, 61, 0, protocol), never);
+            let (tomorrow, stay_away) = told(Period::Day, 61, 39, protocol);
+            assert!(tomorrow.is_some() && stay_away == never.1);
+        }
+    }
 }
