@@ -5,7 +5,16 @@ use alula::http::{HeaderMap, HeaderName, HeaderValue};
 const PARENT: HeaderName = HeaderName::from_static("traceparent");
 const STATE: HeaderName = HeaderName::from_static("tracestate");
 
+/// The longest parent, in bytes. All that is known of today has 55.
+const PARENT_MAX: usize = 128;
+/// The most members of a state, as the W3C has it.
+const MEMBERS_MAX: usize = 32;
+/// The longest state, in bytes: the W3C wants as much to go on.
+const STATE_MAX: usize = 512;
+
 /// The headers by which a client says what its request is a part of.
+///
+/// Of a state that is too long, or no text, nothing goes on: who gets it could not tell what is missing.
 ///
 /// Where spans go to a collector, those of the server are told to providers in their place.
 pub(super) fn of_client(headers: &HeaderMap) -> HeaderMap {
@@ -15,11 +24,25 @@ pub(super) fn of_client(headers: &HeaderMap) -> HeaderMap {
         && is_parent(parent)
     {
         trace.insert(PARENT, copy(parent));
-        for state in headers.get_all(&STATE) {
-            trace.append(STATE, copy(state));
+        if is_state(headers) {
+            for state in headers.get_all(&STATE) {
+                trace.append(STATE, copy(state));
+            }
         }
     }
     trace
+}
+
+/// Whether the state of a trace, which may be in several headers, is text and within its limits.
+fn is_state(headers: &HeaderMap) -> bool {
+    let (mut members, mut length) = (0_usize, 0_usize);
+    headers.get_all(&STATE).iter().all(|state| {
+        let Ok(text) = state.to_str() else { return false };
+        members += text.split(',').count();
+        // They are one list, as with a comma between them.
+        length += text.len() + usize::from(length > 0);
+        members <= MEMBERS_MAX && length <= STATE_MAX
+    })
 }
 
 /// What keeps nothing of the buffer that the head of the request came in.
@@ -36,6 +59,9 @@ pub(super) fn current(of_client: &HeaderMap) -> HeaderMap {
 /// Whether it is of the form `VERSION-TRACE-PARENT-FLAGS`. Later versions may say more.
 fn is_parent(value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else { return false };
+    if text.len() > PARENT_MAX {
+        return false;
+    }
     let mut fields = text.split('-');
     let mut next = |length: usize| {
         let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -55,6 +81,8 @@ fn is_parent(value: &HeaderValue) -> bool {
 mod tests {
     use super::*;
 
+    const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
     fn sent(parents: &[&'static str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for parent in parents {
@@ -66,8 +94,32 @@ mod tests {
     }
 
     #[test]
+    fn only_a_state_within_its_limits_goes_on() {
+        let states = |states: &[&[u8]]| {
+            let mut headers = sent(&[GOOD]);
+            headers.remove(STATE);
+            for state in states {
+                headers.append(STATE, HeaderValue::from_bytes(state).unwrap());
+            }
+            let trace = of_client(&headers);
+            assert_eq!(trace[&PARENT], GOOD);
+            trace.get_all(&STATE).iter().count()
+        };
+        let members = |count: usize| vec!["a=1"; count].join(",").into_bytes();
+        assert_eq!(states(&[&members(32)]), 1);
+        assert_eq!(states(&[&members(33)]), 0);
+        assert_eq!(states(&[&members(16), &members(16)]), 2);
+        assert_eq!(states(&[&members(16), &members(17)]), 0);
+        assert_eq!(states(&[&[b'a'; 512]]), 1);
+        assert_eq!(states(&[&[b'a'; 513]]), 0);
+        assert_eq!(states(&[&[b'a'; 255], &[b'a'; 256]]), 2);
+        assert_eq!(states(&[&[b'a'; 256], &[b'a'; 256]]), 0);
+        assert_eq!(states(&["a=\u{e9}".as_bytes()]), 0);
+        assert_eq!(states(&[b"a=1", "b=\u{e9}".as_bytes()]), 0);
+    }
+
+    #[test]
     fn only_what_is_a_trace_goes_on() {
-        const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         for good in [GOOD, "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more"] {
             let trace = sent(&[good]);
             assert_eq!(trace[&PARENT], good);
@@ -75,6 +127,13 @@ mod tests {
         }
         assert!(sent(&[]).is_empty());
         assert!(sent(&[GOOD, GOOD]).is_empty());
+        let later = |rest: usize| {
+            let mut headers = HeaderMap::new();
+            let parent = format!("01{}-{}", &GOOD[2..], "a".repeat(rest));
+            headers.insert(PARENT, parent.parse().unwrap());
+            of_client(&headers).len()
+        };
+        assert_eq!([later(128 - 56), later(128 - 55)], [1, 0]);
         for bad in [
             "",
             "4bf92f3577b34da6a3ce929d0e0e4736",
