@@ -34,20 +34,31 @@ impl Format {
     /// `OpenMetrics` for who names it and likes it no less than text, and else text: whoever
     /// accepts neither may still read that.
     pub(crate) fn accepted(headers: &HeaderMap) -> Self {
-        let (mut open_metrics, mut text) = (0.0_f32, 0.0_f32);
         let lists = headers.get_all(header::ACCEPT).iter().filter_map(|list| list.to_str().ok());
-        for range in lists.flat_map(|list| list.split(',')).map(Range::of) {
-            match &*range.media_type {
-                "application/openmetrics-text" if range.version.is_none_or(|it| it == "1.0.0") => {
-                    open_metrics = open_metrics.max(range.weight);
-                }
-                "text/plain" | "text/*" | "*/*" => text = text.max(range.weight),
-                _ => {}
-            }
-        }
-        match open_metrics > 0.0 && open_metrics >= text {
+        let ranges: Vec<_> = lists.flat_map(|list| list.split(',')).map(Range::of).collect();
+        let (open_metrics, is_named) = Self::OpenMetrics.weight(&ranges);
+        match is_named && open_metrics > 0.0 && open_metrics >= Self::Text.weight(&ranges).0 {
             true => Self::OpenMetrics,
             false => Self::Text,
+        }
+    }
+
+    /// How much it is liked, and whether it is named: the most specific range says so.
+    fn weight(self, ranges: &[Range<'_>]) -> (f32, bool) {
+        let matching = ranges.iter().filter_map(|range| Some((range.precision(self)?, range)));
+        let decides = matching.max_by(|(precision, range), (of_other, other)| {
+            precision.cmp(of_other).then(range.weight.total_cmp(&other.weight))
+        });
+        match decides {
+            Some((precision, range)) => (range.weight, precision >= Precision::Name),
+            None => (0.0, false),
+        }
+    }
+
+    fn version(self) -> &'static str {
+        match self {
+            Self::Text => "0.0.4",
+            Self::OpenMetrics => "1.0.0",
         }
     }
 
@@ -58,6 +69,19 @@ impl Format {
             Self::OpenMetrics => open_metrics(&text),
         }
     }
+}
+
+/// How well a range says what it means (RFC 9110, §12.5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Precision {
+    /// `*/*`
+    Any,
+    /// `text/*`
+    Type,
+    /// `text/plain`
+    Name,
+    /// `text/plain; version=0.0.4`
+    Version,
 }
 
 /// What a client accepts.
@@ -80,6 +104,22 @@ impl<'a> Range<'a> {
             }
         }
         range
+    }
+
+    /// How well it says that it means this format; nothing if it means others.
+    fn precision(&self, format: Format) -> Option<Precision> {
+        let name = format.media_type();
+        match (&*self.media_type, self.version) {
+            ("*/*", _) => Some(Precision::Any),
+            (range, None) if range == name => Some(Precision::Name),
+            (range, Some(version)) if range == name => {
+                (version == format.version()).then_some(Precision::Version)
+            }
+            (range, _) => {
+                let of_type = range.strip_suffix('*').filter(|of_type| of_type.ends_with('/'))?;
+                name.starts_with(of_type).then_some(Precision::Type)
+            }
+        }
     }
 }
 
@@ -138,6 +178,11 @@ mod tests {
             &["application/openmetrics-text"],
             &["Application/OpenMetrics-Text; Version=\"1.0.0\" ; Q=0.5, text/plain; q=0.4"],
             &["text/plain", "application/openmetrics-text"],
+            // The most specific one counts, wherever it is.
+            &["*/*, text/plain;q=0.1, application/openmetrics-text;q=0.5"],
+            &["text/*;q=0.9, application/openmetrics-text;q=0.5, text/plain;q=0.4"],
+            &["text/plain;q=0.9, application/openmetrics-text;q=0.5, text/plain;version=0.0.4;q=0"],
+            &["text/plain;version=1.0.0, application/openmetrics-text;q=0.5"],
         ] {
             assert_eq!(accepted(lists), Format::OpenMetrics, "{lists:?}");
         }
@@ -153,6 +198,9 @@ mod tests {
             &["application/openmetrics-text;q=much"],
             &["application/openmetrics-text;q=0.4, text/*;q=0.5"],
             &["application/openmetrics-text;q=0.4", "*/*"],
+            &[
+                "application/openmetrics-text;version=1.0.0;q=0.1, application/openmetrics-text, text/*;q=0.5",
+            ],
             &["application/json"],
         ] {
             assert_eq!(accepted(lists), Format::Text, "{lists:?}");
