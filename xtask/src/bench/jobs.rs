@@ -29,7 +29,7 @@ fn apalis(workspace: &Workspace) -> Result<PathBuf> {
     // Where what both workspaces need is built once.
     let target = &workspace.target;
     let mut command = process::cargo(&workspace.root.join("benches/peers/apalis"));
-    command.args(["build", "--release", "--locked", "--target-dir"]).arg(target);
+    command.args(["build", "--release", "--target-dir"]).arg(target);
     process::run(&mut command).context("apalis cannot be built")?;
     Ok(target.join("release/bench-apalis"))
 }

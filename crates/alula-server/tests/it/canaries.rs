@@ -209,13 +209,14 @@ async fn no_canary_leaves_its_place_where_answers_come_later_or_are_kept() {
     // What a conversation keeps is in the database, and nowhere else.
     let kept = "what-is-kept".to_owned();
     let (provider_key, password) = (canary("provider-key"), canary("redis"));
+    let signing = webhook_secret();
     redis.protect(&password);
     let alula = Setting::new(&upstream.url(), PLAN)
         .start()
         .env("OPENAI_API_KEY", &provider_key)
         .env("DATABASE_URL", format!("sqlite://{}/alula.db", folder.path().display()))
         .env("REDIS_URL", redis.url_with(&password))
-        .env("ALULA_WEBHOOK_SECRET", webhook_secret())
+        .env("ALULA_WEBHOOK_SECRET", &signing)
         .env("ALULA_WEBHOOK_ALLOW", "127.0.0.0/8")
         .env("ALULA_ATTEMPTS", "1")
         .env("ALULA_JOBS_ATTEMPTS", "1")
@@ -274,8 +275,11 @@ async fn no_canary_leaves_its_place_where_answers_come_later_or_are_kept() {
         assert_clean(path, format!("{answered:?}").as_bytes(), &never_shared);
     }
     assert_clean_log(&alula.end(), &never_shared);
+    // Jobs and conversations are kept, with what is asked and answered, and who is to be told.
+    let signing = signing.trim_start_matches("whsec_").to_owned();
+    let never_kept = [secrets[1].clone(), provider_key, password, signing];
     for (name, bytes) in &files(folder.path()) {
-        assert_clean(name, bytes, &secrets);
+        assert_clean(name, bytes, &never_kept);
     }
 }
 
