@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     Conn, Operation, Sql, end,
-    rows::{self, CLAIMED, array, texts},
+    rows::{self, array, texts},
 };
 use crate::{
     JobId, Progress, Timestamp,
@@ -22,6 +22,12 @@ static NEXT_AT: Sql = Sql::new("SELECT next_at FROM job_rates WHERE queue = $1")
 static SET_NEXT_AT: Sql = Sql::new(
     "INSERT INTO job_rates (queue, next_at) VALUES ($1, $2) \
      ON CONFLICT (queue) DO UPDATE SET next_at = excluded.next_at",
+);
+static CLAIM: Sql = Sql::new(
+    "WITH ready AS MATERIALIZED (SELECT id FROM jobs WHERE state = 1 AND queue = $1 \
+     AND name IN {texts$2} ORDER BY priority DESC, run_at, id LIMIT $3 {skip}) \
+     UPDATE jobs SET state = 2, token = token + 1, attempts = attempts + 1, worker = $4, \
+     lease_until = $5, started_at = $6 WHERE id IN (SELECT id FROM ready) RETURNING {claimed}",
 );
 static GIVE_UP: Sql = Sql::new(
     "UPDATE jobs SET state = 5, finished_at = $2, worker = NULL, lease_until = NULL, \
@@ -51,7 +57,6 @@ pub(super) struct ClaimJobs {
     now: Timestamp,
     queues: Vec<(String, u32, QueueLimits)>,
     names: String,
-    sql: String,
 }
 
 impl ClaimJobs {
@@ -65,13 +70,6 @@ impl ClaimJobs {
                 .map(|queue| (queue.name.to_owned(), queue.count, queue.limits))
                 .collect(),
             names: texts(ask.names),
-            sql: format!(
-                "WITH ready AS MATERIALIZED (SELECT id FROM jobs WHERE state = 1 AND queue = $1 \
-                 AND name IN {{texts$2}} ORDER BY priority DESC, run_at, id LIMIT $3 {{skip}}) \
-                 UPDATE jobs SET state = 2, token = token + 1, attempts = attempts + 1, \
-                 worker = $4, lease_until = $5, started_at = $6 \
-                 WHERE id IN (SELECT id FROM ready) RETURNING {CLAIMED}"
-            ),
         }
     }
 }
@@ -99,7 +97,7 @@ impl Operation for ClaimJobs {
             ];
             let mut taken = Vec::new();
             let mut spoiled = Vec::new();
-            for row in conn.rows_of(&self.sql, &binds).await? {
+            for row in conn.rows(&CLAIM, &binds).await? {
                 match rows::claim(&row) {
                     Ok(claim) => taken.push(claim),
                     // It must not stand in the way of those behind it.

@@ -6,6 +6,7 @@ use sqlx::{
     AssertSqlSafe, PgConnection, Row as _, SqliteConnection, postgres::PgRow, sqlite::SqliteRow,
 };
 
+use super::rows;
 use crate::store::StoreError;
 
 /// A connection within a transaction.
@@ -19,6 +20,7 @@ pub(super) enum Conn<'c> {
 ///
 /// - `{rows}` is the array of objects in `$1`, as rows `r` with a `value`;
 /// - `{texts$2}` is the array of texts in `$2`, as a subquery;
+/// - `{claimed}` and `{job}` are the columns that [`rows::claim`] and [`rows::job`] read;
 /// - `{lock}` and `{skip}` lock the rows of a query in Postgres, the latter those that nobody has
 ///   locked. SQLite has one writer at a time.
 #[derive(Debug)]
@@ -42,14 +44,19 @@ impl Sql {
     }
 }
 
+/// What both understand.
+fn columns(text: &str) -> String {
+    text.replace("{claimed}", rows::CLAIMED).replace("{job}", rows::JOB)
+}
+
 fn for_sqlite(text: &str) -> String {
-    let text = text.replace("{rows}", "json_each($1) AS r");
+    let text = columns(text).replace("{rows}", "json_each($1) AS r");
     let text = text.replace("{lock}", "").replace("{skip}", "");
     texts(&text, |number| format!("(SELECT value FROM json_each(${number}))"))
 }
 
 fn for_postgres(text: &str) -> String {
-    let text = text.replace("{rows}", "json_array_elements($1::json) AS r(value)");
+    let text = columns(text).replace("{rows}", "json_array_elements($1::json) AS r(value)");
     let text = text.replace("{lock}", "FOR UPDATE").replace("{skip}", "FOR UPDATE SKIP LOCKED");
     texts(&text, |number| format!("(SELECT json_array_elements_text(${number}::json))"))
 }

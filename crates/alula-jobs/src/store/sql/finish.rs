@@ -125,24 +125,23 @@ impl Change {
     /// What follows an attempt.
     fn after(claim: &Claim, next: &Next, now: Timestamp) -> Self {
         match next {
-            Next::Done(result) => match claim.rest.split_first() {
-                Some((step, rest)) => {
-                    Self::to_step(claim, JobState::Queued, step, rest, result, now)
+            Next::Done(result) | Next::Children { result, .. } => {
+                let state = match next {
+                    Next::Children { .. } => JobState::Waiting,
+                    _ => JobState::Queued,
+                };
+                match claim.rest.split_first() {
+                    Some((step, rest)) => Self::to_step(claim, state, step, rest, result, now),
+                    // A job without a name has nothing to do but to wait: what was the last step
+                    // and waits for nothing is a `Success`.
+                    None => Self {
+                        name: String::new(),
+                        step: claim.number + 1,
+                        result: Some(result.get().into()),
+                        ..Self::of(claim, JobState::Waiting)
+                    },
                 }
-                None => Self::succeeded(claim, result, now),
-            },
-            Next::Children { result, .. } => match claim.rest.split_first() {
-                Some((step, rest)) => {
-                    Self::to_step(claim, JobState::Waiting, step, rest, result, now)
-                }
-                // A job without a name has nothing to do but to wait.
-                None => Self {
-                    state: JobState::Waiting.code(),
-                    name: String::new(),
-                    finished_at: None,
-                    ..Self::succeeded(claim, result, now)
-                },
-            },
+            }
             Next::Retry { at, error } if claim.attempt < claim.step.max_attempts => Self {
                 run_at: Some(at.as_millis()),
                 error: Some(shortened(error)),
@@ -177,15 +176,6 @@ impl Change {
             attempts: 0,
             run_at: Some(now.as_millis()),
             ..Self::of(claim, state)
-        }
-    }
-
-    fn succeeded(claim: &Claim, result: &RawValue, now: Timestamp) -> Self {
-        Self {
-            step: claim.number + 1,
-            result: Some(result.get().into()),
-            finished_at: Some(now.as_millis()),
-            ..Self::of(claim, JobState::Succeeded)
         }
     }
 

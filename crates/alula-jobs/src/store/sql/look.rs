@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Bind, Conn, Operation, Sql,
-    rows::{self, JOB, texts},
+    rows::{self, texts},
 };
 use crate::{
     Counts, Job, JobId, JobState, Timestamp,
@@ -17,6 +17,7 @@ static LOOK: Sql = Sql::new(
      CAST(CAST(EXISTS (SELECT 1 FROM jobs WHERE state = 0 AND run_at <= $2) AS INTEGER) AS BIGINT), \
      CAST(CAST(EXISTS (SELECT 1 FROM jobs WHERE state = 2 AND lease_until < $2) AS INTEGER) AS BIGINT)",
 );
+static GET: Sql = Sql::new("SELECT {job} FROM jobs WHERE id = $1");
 static STATS: Sql = Sql::new(
     "SELECT queue, CAST(0 AS BIGINT), COUNT(*), CAST(NULL AS BIGINT) FROM jobs WHERE state = 0 GROUP BY queue \
      UNION ALL SELECT queue, 1, COUNT(*), MIN(run_at) FROM jobs WHERE state = 1 GROUP BY queue \
@@ -57,9 +58,8 @@ impl Operation for Get {
     type Output = Option<Job>;
 
     async fn run(&self, conn: &mut Conn<'_>) -> Result<Option<Job>, StoreError> {
-        let sql = format!("SELECT {JOB} FROM jobs WHERE id = $1");
-        let rows = conn.rows_of(&sql, &[(&self.0.to_string()).into()]).await?;
-        rows.first().map(rows::job).transpose()
+        let row = conn.row(&GET, &[(&self.0.to_string()).into()]).await?;
+        row.as_ref().map(rows::job).transpose()
     }
 }
 
@@ -141,7 +141,7 @@ impl Operation for List {
 
     async fn run(&self, conn: &mut Conn<'_>) -> Result<Vec<Job>, StoreError> {
         let Self { condition, tail } = self;
-        let sql = format!("SELECT {JOB} FROM jobs WHERE {} {tail}", condition.sql);
+        let sql = format!("SELECT {{job}} FROM jobs WHERE {} {tail}", condition.sql);
         let found = conn.rows_of(&sql, &condition.binds()).await?;
         found.iter().map(rows::job).collect()
     }

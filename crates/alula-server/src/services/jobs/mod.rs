@@ -239,18 +239,34 @@ impl Jobs {
         after: Option<JobId>,
         limit: u32,
     ) -> Result<(Vec<JobView>, bool)> {
+        let states = status.map_or(&[][..], JobStatus::states);
+        let (found, has_more) = self.page(caller, answer::QUEUE, states, after, limit).await?;
+        let brief = |job: &Job| JobView::brief(job, self.0.is_durable);
+        Ok((found.iter().map(brief).collect(), has_more))
+    }
+
+    /// What a caller has in a queue, the last first: at most so many, of those behind `after`. Also,
+    /// whether there are more.
+    async fn page(
+        &self,
+        caller: &Caller,
+        queue: &str,
+        states: &[JobState],
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<(Vec<Job>, bool)> {
         let filter = Filter {
             owner: Some(caller.owner()),
-            queue: Some(answer::QUEUE),
-            states: status.map_or(&[], JobStatus::states),
+            queue: Some(queue),
+            states,
             after,
             limit: limit.saturating_add(1),
             ..Filter::default()
         };
-        let found = self.0.queue.list(&filter).await.map_err(failed)?;
-        let limit = limit as usize;
-        let brief = |job: &Job| JobView::brief(job, self.0.is_durable);
-        Ok((found.iter().take(limit).map(brief).collect(), found.len() > limit))
+        let mut found = self.0.queue.list(&filter).await.map_err(failed)?;
+        let has_more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        Ok((found, has_more))
     }
 
     /// The changes of a caller's own job that it has not seen, or nothing if it has seen the end.

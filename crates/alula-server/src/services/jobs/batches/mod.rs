@@ -62,21 +62,14 @@ impl Jobs {
         after: Option<JobId>,
         limit: u32,
     ) -> Result<(Vec<BatchView>, bool)> {
-        let filter = Filter {
-            owner: Some(caller.owner()),
-            queue: Some(QUEUE),
-            states: status.map_or(&[], BatchStatus::states),
-            after,
-            limit: limit.saturating_add(1),
-            ..Filter::default()
-        };
-        let found = self.0.queue.list(&filter).await.map_err(failed)?;
-        let mut views = Vec::new();
-        for batch in found.iter().take(limit as usize) {
+        let states = status.map_or(&[][..], BatchStatus::states);
+        let (found, has_more) = self.page(caller, QUEUE, states, after, limit).await?;
+        let mut views = Vec::with_capacity(found.len());
+        for batch in &found {
             let counts = counts(&self.0.queue, batch.id).await.map_err(failed)?;
             views.push(BatchView::new(batch, &counts, self.0.is_durable));
         }
-        Ok((views, found.len() > limit as usize))
+        Ok((views, has_more))
     }
 
     /// How a caller's own batch goes on, or nothing if the caller has seen the end.
