@@ -51,6 +51,8 @@ impl Failure {
         // They and Mistral list what is wrong with a request, some in place of the message.
         let listed = || first_detail(error).or_else(|| first_detail(error.get("message")?));
         let message = message.map(str::to_owned).or_else(listed);
+        // One that says nothing is none, wherever it stood.
+        let message = message.filter(|message| !message.is_empty());
         // Cohere calls it `id`, and has no `error` around its message.
         let bare = value.get("message").is_some_and(Value::is_string);
         let request_id = value.get("request_id").or_else(|| value.get("id").filter(|_| bare));
@@ -160,6 +162,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_message_that_says_nothing_is_none() {
+        for body in [json!(""), json!({"error": ""}), json!({"detail": [{"msg": ""}]})] {
+            let body = body.to_string();
+            let error =
+                Failure::of_answer(400, &HeaderMap::new(), body.as_bytes()).into_error(None);
+            assert_eq!(error.message(), "the provider answered with status 400", "{body}");
+        }
+    }
 
     fn after(name: &'static str, value: &'static str) -> Option<Duration> {
         let headers = HeaderMap::from_iter([(
