@@ -39,6 +39,9 @@ pub struct TokenCount {
     pub extra: Extra,
 }
 
+/// What OpenAI calls a count.
+const OBJECT: &str = "response.input_tokens";
+
 impl TokenCount {
     /// A count by the provider.
     pub fn exact(tokens: u64) -> Self {
@@ -97,6 +100,10 @@ impl Protocol {
         let none = || Error::new(ErrorKind::Decode, format!("the answer has no {name}"));
         let Value::Object(mut extra) = body else { return Err(none()) };
         let tokens = extra.take_u64(name).ok_or_else(none)?;
+        // What every count has says nothing of this one.
+        if self == Self::OpenAiResponses && extra.get("object") == Some(&OBJECT.into()) {
+            extra.shift_remove("object");
+        }
         Ok(TokenCount { tokens, exact: true, origin: Some(self), extra })
     }
 
@@ -107,11 +114,11 @@ impl Protocol {
     /// [`ErrorKind::Unsupported`] when the format has none.
     pub fn count_to_json(self, count: &TokenCount) -> Result<Value> {
         let mut body = object([(self.count_name()?, count.tokens.into())]);
-        if self == Self::OpenAiResponses {
-            body.put("object", Some("response.input_tokens"));
-        }
         if self.accepts(count.origin) {
             body.fill(&count.extra);
+        }
+        if self == Self::OpenAiResponses {
+            body.fill(&object([("object", OBJECT.into())]));
         }
         Ok(Value::Object(body))
     }
@@ -150,6 +157,12 @@ mod tests {
             let count = protocol.count_from_json(body.clone()).unwrap();
             assert_eq!((count.tokens, count.exact), (5, true));
             assert_eq!(&protocol.count_to_json(&count).unwrap(), body);
+        }
+        // What is written is what is read.
+        for odd in [json!({"input_tokens": 7}), json!({"input_tokens": 7, "object": "x"})] {
+            let count = Protocol::OpenAiResponses.count_from_json(odd).unwrap();
+            let written = Protocol::OpenAiResponses.count_to_json(&count).unwrap();
+            assert_eq!(Protocol::OpenAiResponses.count_from_json(written).unwrap(), count);
         }
         let count = Protocol::GeminiGenerate.count_from_json(gemini).unwrap();
         assert_eq!(Protocol::OpenAiResponses.count_to_json(&count).unwrap(), openai);
