@@ -199,6 +199,17 @@ async fn defer(keyed: &Keyed<'_>, said: &Said, receiver: &Upstream) -> String {
     accepted.is(202)["url"].as_str().unwrap().to_owned()
 }
 
+/// A conversation that is kept, all of whose words are `kept`.
+async fn converse(keyed: &Keyed<'_>, upstream: &Upstream, kept: &str) {
+    let wish = json!({"title": kept, "model": "openai/m", "system_prompt": kept});
+    let made = keyed.post("/conversations", &wish).await.is(201);
+    let messages = format!("/conversations/{}/messages", made["id"].as_str().unwrap());
+    let said = Said { prompt: kept.to_owned(), answer: kept.to_owned() };
+    let question = json!({"message": kept});
+    let answering = async { upstream.call().await.answer(&said.whole()).await };
+    tokio::join!(answering, keyed.post(&messages, &question)).1.is(200);
+}
+
 /// Jobs, webhooks, conversations, and what processes share.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_canary_leaves_its_place_where_answers_come_later_or_are_kept() {
@@ -244,13 +255,7 @@ async fn no_canary_leaves_its_place_where_answers_come_later_or_are_kept() {
         assert_clean("a job", text.as_bytes(), &secrets);
     }
 
-    let wish = json!({"title": kept, "model": "openai/m", "system_prompt": kept});
-    let made = keyed.post("/conversations", &wish).await.is(201);
-    let messages = format!("/conversations/{}/messages", made["id"].as_str().unwrap());
-    let of_conversation = Said { prompt: kept.clone(), answer: kept.clone() };
-    let question = json!({"message": kept});
-    let answering = async { upstream.call().await.answer(&of_conversation.whole()).await };
-    tokio::join!(answering, keyed.post(&messages, &question)).1.is(200);
+    converse(&keyed, &upstream, &kept).await;
     let body = json!({"model": "m", "stream": true,
         "messages": [{"role": "user", "content": said.prompt}]});
     let answering = async { upstream.call().await.answer(&said.stream()).await };
