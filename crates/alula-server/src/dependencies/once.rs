@@ -48,9 +48,19 @@ async fn once(
     idempotency: State<Idempotency>,
     jobs: State<Jobs>,
 ) -> Result<()> {
-    let Some(Request { ticket, target, body, headers, is_later }) = presented else {
-        return Ok(());
-    };
+    match presented {
+        // In a box, for which all other requests need no room.
+        Some(request) => Box::pin(claim(request, &caller, &idempotency, &jobs)).await,
+        None => Ok(()),
+    }
+}
+
+async fn claim(
+    Request { ticket, target, body, headers, is_later }: Request,
+    caller: &Caller,
+    idempotency: &Idempotency,
+    jobs: &Jobs,
+) -> Result<()> {
     let key = ticket.key().map(|key| key.as_bytes()).unwrap_or_default();
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         return Err(HttpError::bad_request(format!(
@@ -79,7 +89,7 @@ async fn once(
         )),
         // The client was sent to a job that is forgotten by now: its answer can only be had by
         // another one.
-        Known::Answered(answer) if is_lost(&answer, &caller, &jobs).await => {
+        Known::Answered(answer) if is_lost(&answer, caller, jobs).await => {
             let taken = idempotency.take_over(&claim, &answer).await;
             if !taken.map_err(ApiError::into_http)? {
                 return Err(runs_elsewhere(0));

@@ -212,9 +212,7 @@ impl Entry {
         let hold = match key.budget {
             Some(budget) if !matches!(asking, Asking::Count(..)) => {
                 let call = (asking.model(), asking.size());
-                // In a box, for which calls without a budget need no room.
-                let reserved = Box::pin(budgets.reserve(&key.id, budget, llm, call));
-                reserved.await.map_err(Refusal::Budget)?
+                budgets.reserve(&key.id, budget, llm, call).await.map_err(Refusal::Budget)?
             }
             _ => None,
         };

@@ -115,6 +115,21 @@ impl Inner {
         most: MicroUsd,
         now: Timestamp,
     ) -> Result<Arc<Slice>, Refused> {
+        let slice = self.slice(key, budget, now);
+        if slice.pay(most.get(), budget) {
+            return Ok(slice);
+        }
+        // In a box, for which all other calls need no room: it is larger than what they are.
+        Box::pin(self.pay_by_database(key, budget, most, now)).await
+    }
+
+    async fn pay_by_database(
+        &self,
+        key: &Arc<str>,
+        budget: Budget,
+        most: MicroUsd,
+        now: Timestamp,
+    ) -> Result<Arc<Slice>, Refused> {
         let mut came = None;
         loop {
             let slice = self.slice(key, budget, now);
