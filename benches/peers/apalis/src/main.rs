@@ -54,7 +54,7 @@ fn tasks(moments: &[u64]) -> impl Iterator<Item = Task<Vec<u8>>> {
 #[derive(Clone)]
 struct Sqlite(
     SqlitePool,
-    std::sync::Arc<std::sync::Mutex<Option<apalis_sqlite::HookCallbackListener>>>,
+    std::sync::Arc<std::sync::Mutex<Option<apalis_sqlite::callback::HookCallbackListener>>>,
 );
 
 impl Sqlite {

@@ -42,6 +42,9 @@ impl Database {
     /// Postgres as it comes: a commit waits for the disk.
     pub(crate) fn postgres(programs: &Path, logs: &Path) -> Result<Self> {
         let address = free_address()?;
+        // Where it is linked to, not all of its programs need be.
+        let program = programs.join("postgres").canonicalize().context("there is no postgres")?;
+        let programs = program.parent().unwrap_or(programs);
         // Its user may not enter our folders.
         let files = Files(std::env::temp_dir().join(format!("alula-bench-{}", std::process::id())));
         let mut init = unprivileged(&programs.join("initdb"))?;
@@ -55,7 +58,7 @@ impl Database {
         } else {
             command = Command::new("env");
         }
-        command.arg(programs.join("postgres")).arg("-D").arg(&files.0);
+        command.arg(&program).arg("-D").arg(&files.0);
         command.args(["-p", &address.port().to_string()]);
         for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories="] {
             command.args(["-c", setting]);
