@@ -4,6 +4,7 @@
 
 pub mod answers;
 pub mod app;
+pub mod documents;
 pub mod headers;
 pub mod multipart;
 pub mod query;

@@ -11,6 +11,7 @@
 
 mod bench;
 mod chaos;
+mod corpus;
 mod deny;
 mod differential;
 mod features;
@@ -113,6 +114,13 @@ const TASKS: &[Task] = &[
                 webhooks: N of them (10000), while their workers are killed.\n\
                 contention: how long a claim takes beside four processes that enqueue.",
         run: chaos::run,
+    },
+    Task {
+        name: "corpus",
+        arguments: "DIR",
+        about: "Gather real documents of all kinds below DIR, from packages of Debian and of Python;\n\
+                with apt and pip.",
+        run: corpus::run,
     },
     Task {
         name: "recordings",

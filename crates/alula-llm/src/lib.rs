@@ -21,6 +21,7 @@ pub use cache::{CachePolicy, CacheStats};
 pub use cost::{CallSize, Cost, CostKind, MicroUsd, ModelSize, Prices, Terms};
 pub use deadline::Deadlines;
 pub use error::{BODY_EXCERPT_BYTES_MAX, Error, ErrorKind, Phase, Result};
+pub use estimate::estimate_tokens;
 pub use llm::{
     CostCeiling, Llm, LlmBuilder, ProviderStatus, Route, RouteStatus, RouteTarget, TargetStatus,
 };

@@ -51,6 +51,20 @@ impl ChatRequest {
     }
 }
 
+/// About how many tokens a text has: its words, numbers and signs are counted, by script.
+///
+/// It never takes more than some hundred microseconds: of a text of more than 64 KiB only pieces
+/// are looked at. A text has no more tokens than its pieces together.
+///
+/// ```
+/// use alula_llm::estimate_tokens;
+///
+/// assert_eq!(estimate_tokens("What is an alula?"), 5);
+/// ```
+pub fn estimate_tokens(text: &str) -> u64 {
+    text::tokens(text)
+}
+
 /// About how many tokens a call uses.
 pub(crate) fn tokens(request: &ChatRequest) -> Tokens {
     let answer = request.max_tokens.unwrap_or(ANSWER).saturating_mul(request.n.unwrap_or(1));

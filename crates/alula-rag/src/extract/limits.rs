@@ -1,0 +1,45 @@
+use serde::{Deserialize, Serialize};
+
+const MIB: u64 = 1 << 20;
+
+/// What the extraction of one document may take.
+///
+/// ```
+/// use alula_rag::ExtractLimits;
+///
+/// let limits = ExtractLimits { document_bytes_max: 1 << 20, ..ExtractLimits::default() };
+/// assert_eq!(limits.cpu_seconds_max, 10);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtractLimits {
+    /// How large a document may be. 64 MiB unless said otherwise.
+    pub document_bytes_max: u64,
+    /// How large its text may be, in UTF-8. 16 MiB unless said otherwise.
+    pub text_bytes_max: u64,
+    /// How large what is read of an archive may be when it is unpacked. 128 MiB unless said
+    /// otherwise.
+    pub unpacked_bytes_max: u64,
+    /// How many files an archive may have. 5,000 unless said otherwise.
+    pub entries_max: u64,
+    /// How much memory it may take, beyond what the program has anyway; the document is part of
+    /// it. Only Linux can enforce it. 512 MiB unless said otherwise.
+    pub memory_bytes_max: u64,
+    /// How long it may compute. 10 seconds unless said otherwise.
+    pub cpu_seconds_max: u64,
+    /// How long it may take in all. 30 seconds unless said otherwise.
+    pub wall_seconds_max: u64,
+}
+
+impl Default for ExtractLimits {
+    fn default() -> Self {
+        Self {
+            document_bytes_max: 64 * MIB,
+            text_bytes_max: 16 * MIB,
+            unpacked_bytes_max: 128 * MIB,
+            entries_max: 5_000,
+            memory_bytes_max: 512 * MIB,
+            cpu_seconds_max: 10,
+            wall_seconds_max: 30,
+        }
+    }
+}
