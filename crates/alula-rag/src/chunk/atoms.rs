@@ -45,7 +45,9 @@ pub(super) struct Atoms<'a> {
     cut: Cut,
     /// Where headings begin, in order, counted in characters.
     headings: Headings<'a>,
+    /// How many tokens a piece has at most, and how many characters fit into that hereabouts.
     tokens_max: u64,
+    fitting: usize,
 }
 
 /// Where the headings begin that are still to come.
@@ -69,7 +71,15 @@ impl<'a> Atoms<'a> {
     /// Pieces of at most so many tokens, unless a single character has more.
     pub(super) fn new(text: &'a str, headings: &'a [crate::Heading], tokens_max: u64) -> Self {
         let headings = Headings(headings.iter());
-        Self { rest: text, start: 0, start_char: 0, cut: Cut::Paragraph, headings, tokens_max }
+        Self {
+            rest: text,
+            start: 0,
+            start_char: 0,
+            cut: Cut::Paragraph,
+            headings,
+            tokens_max,
+            fitting: CHARS_MAX,
+        }
     }
 }
 
@@ -83,11 +93,13 @@ impl Iterator for Atoms<'_> {
         let heading = self.headings.next_from(self.start_char);
         let is_heading = heading == Some(self.start_char);
         let heading = self.headings.next_from(self.start_char + 1);
-        let chars_max = heading.map_or(CHARS_MAX, |at| (at - self.start_char).min(CHARS_MAX));
+        let chars_max = heading.map_or(self.fitting, |at| (at - self.start_char).min(self.fitting));
         let mut piece = first_piece(self.rest, chars_max);
         let mut tokens = self.tokens(piece);
+        self.fitting = (self.fitting * 2).min(CHARS_MAX);
         while tokens > self.tokens_max && piece.chars > 1 {
-            piece = first_piece(self.rest, piece.chars.div_ceil(2));
+            self.fitting = piece.chars.div_ceil(2);
+            piece = first_piece(self.rest, self.fitting);
             tokens = self.tokens(piece);
         }
         let atom = Atom {

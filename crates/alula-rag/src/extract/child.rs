@@ -99,12 +99,12 @@ fn said(panic: &(dyn Any + Send)) -> String {
 
 /// Takes from the process what reading a document does not need.
 fn confine(limits: &ExtractLimits) -> io::Result<()> {
-    let memory = mapped()?.map(|mapped| mapped.saturating_add(limits.memory_bytes_max));
+    let memory = memory()?.map(|now| now.saturating_add(limits.memory_bytes_max));
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, 0)?;
     limit(Resource::Cpu, limits.cpu_seconds_max)?;
     if let Some(memory) = memory {
-        limit(Resource::As, memory)?;
+        limit(Resource::Data, memory)?;
     }
     // Root may start processes in spite of this.
     limit(Resource::Nproc, 0)?;
@@ -116,13 +116,14 @@ fn limit(resource: Resource, most: u64) -> io::Result<()> {
     Ok(setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?)
 }
 
-/// How much memory the process has mapped, in bytes, where the limit of memory is of that.
-fn mapped() -> io::Result<Option<u64>> {
+/// How much memory the process may write to, in bytes, where that is what is limited. What it has
+/// only reserved does not count, as allocators reserve much.
+fn memory() -> io::Result<Option<u64>> {
     if !cfg!(target_os = "linux") {
         return Ok(None);
     }
     let sizes = std::fs::read_to_string("/proc/self/statm")?;
-    let pages = sizes.split(' ').next().and_then(|pages| pages.parse::<u64>().ok());
-    let pages = pages.ok_or_else(|| io::Error::other("the kernel does not say what is mapped"))?;
+    let pages = sizes.split_whitespace().nth(5).and_then(|pages| pages.parse::<u64>().ok());
+    let pages = pages.ok_or_else(|| io::Error::other("the kernel does not say what it uses"))?;
     Ok(Some(pages.saturating_mul(rustix::param::page_size() as u64)))
 }

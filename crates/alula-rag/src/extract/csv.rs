@@ -11,7 +11,8 @@ use super::{
 };
 use crate::Extracted;
 
-const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// What may stand between values. What is rarer within them comes first.
+const DELIMITERS: [u8; 4] = [b'\t', b'|', b';', b','];
 
 /// How much of a document is looked at to tell its delimiter.
 const SAMPLE_BYTES: usize = 64 << 10;
@@ -61,7 +62,6 @@ fn delimiter(text: &str) -> u8 {
         if width > 1 { alike * 1_000 / all + width.min(100) } else { 0 }
     };
     let scores = DELIMITERS.map(|delimiter| (score(delimiter), delimiter));
-    // Of equal ones the first is the more usual.
     let best = scores.into_iter().rev().max_by_key(|(score, _)| *score);
     best.map_or(b',', |(_, delimiter)| delimiter)
 }

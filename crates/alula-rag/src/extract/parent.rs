@@ -25,6 +25,9 @@ use crate::{Extracted, Kind};
 /// How much is kept of what the child says of its end.
 const STDERR_BYTES_MAX: u64 = 4 << 10;
 
+/// Tells allocators not to take memory that they do not need yet, as it would not be limited.
+const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+
 /// How much later than its own the child's limit of time is enforced from outside.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -127,7 +130,7 @@ impl Extractor {
 
     async fn ask(&self, request: &str, document: File) -> Result<Extracted, ExtractError> {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).arg(request).env_clear();
+        command.args(&self.arguments).arg(request).env_clear().env(ALLOCATOR.0, ALLOCATOR.1);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(document).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(ExtractError::Machine)?;

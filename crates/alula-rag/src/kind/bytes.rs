@@ -79,7 +79,7 @@ pub(super) enum NoText {
 impl Utf8 {
     pub(super) fn push(&mut self, mut bytes: &[u8]) -> Result<(), NoText> {
         if let Some(zero) = memchr::memchr(0, bytes) {
-            return Err(NoText::Zero(self.seen + zero as u64));
+            return Err(NoText::Zero(self.seen + (self.open_len + zero) as u64));
         }
         while self.open_len > 0 {
             let Some((first, rest)) = bytes.split_first() else { return Ok(()) };

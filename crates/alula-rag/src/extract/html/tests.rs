@@ -12,8 +12,8 @@ fn check(html: &str, expected: &str) {
 #[test]
 fn paragraphs_and_headings_are_blocks() {
     let html = "<!DOCTYPE html><html><head><title>The\n <b>alula</b> &amp; co</title><style>a{}</style>\
-                <body>Intro&nbsp;text<h1>One <i>and</i><br>two</h1><p>A <a href=x>link</a>\n and\
-                 <b>b</b>.<p>New<br>line<div>end</div><h3></h3>";
+                <body>Intro&nbsp;text<h1>One <i>and</i><br>two</h1><p>A <a href=x>link</a>\n and \
+                <b>b</b>.<p>New<br>line<div>end</div><h3></h3>";
     let page = extracted(html);
     assert_eq!(page.text, "Intro text\n\n# One and two\n\nA link and b.\n\nNew\nline\n\nend");
     assert_eq!(page.title.as_deref(), Some("The <b>alula</b> & co"));

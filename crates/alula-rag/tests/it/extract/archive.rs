@@ -37,18 +37,23 @@ impl Entry {
         }
     }
 
-    /// Content that is repeated so often that nobody could unpack it; the archive says nothing of
-    /// that.
+    /// Content that is repeated so often that nobody could unpack it.
     pub(super) fn bomb(name: &str, head: &str, unit: &str, times: usize) -> Self {
-        let mut data = deflated(head.as_bytes());
-        let unit = deflated(unit.as_bytes());
-        for _ in 0..times {
-            data.extend_from_slice(&unit);
-        }
-        // An empty block that is the last.
-        data.extend([3, 0]);
-        Self { data, crc: 0, size: 1_000, ..Self::new(name, "") }
+        let data = repeated(head, unit, times);
+        Self { data, crc: 0, size: u64::from(u32::MAX - 1), ..Self::new(name, "") }
     }
+}
+
+/// What becomes `head` and so many times `unit`.
+pub(super) fn repeated(head: &str, unit: &str, times: usize) -> Vec<u8> {
+    let mut data = deflated(head.as_bytes());
+    let unit = deflated(unit.as_bytes());
+    for _ in 0..times {
+        data.extend_from_slice(&unit);
+    }
+    // An empty block that is the last.
+    data.extend([3, 0]);
+    data
 }
 
 /// A stream without its end, so that another can follow it.
