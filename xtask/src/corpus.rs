@@ -56,7 +56,9 @@ fn debian(package: &str, to: &Path) -> Result<()> {
     let download = to.join(format!("{package}.download"));
     fs::create_dir_all(&download)?;
     process::run(
-        Command::new("apt-get").args(["download", "-qq", package]).current_dir(&download),
+        Command::new("apt-get")
+            .args(["-o", "APT::Sandbox::User=root", "download", "-qq", package])
+            .current_dir(&download),
     )?;
     for archive in entries(&download)? {
         process::run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&folder))?;

@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
     sync::mpsc,
@@ -50,7 +50,11 @@ type Answer = Result<Extracted, Unreadable>;
 pub fn run(request: &str) -> ExitCode {
     match answer(request) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => {
+            // The parent passes it on; without it there is nobody to tell.
+            let _: io::Result<()> = writeln!(io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
