@@ -80,9 +80,8 @@ fn the_process_has_limits_and_no_environment() {
     let error = extract_by(&extractor().limits(limits), Kind::Text, text.as_bytes()).unwrap_err();
     assert_eq!(error.to_string(), "the document needs more than 1 MiB of memory to be read");
 
-    let text = format!(
-        "{{\"unreadable\":{{\"crashed\":\"$(env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^MIMALLOC)\"}}}}"
-    );
+    let ours = "env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^MIMALLOC";
+    let text = format!("{{\"unreadable\":{{\"crashed\":\"$({ours})\"}}}}");
     let error = extract_by(
         &shell(&format!("echo \"{}\"", text.replace('"', "\\\""))).env("A", "b"),
         Kind::Text,

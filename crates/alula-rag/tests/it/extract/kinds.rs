@@ -9,8 +9,7 @@ use super::{
 
 #[test]
 fn a_pdf_has_pages() {
-    let objects = pdf::pages(&["First page", "Second page", "Third page"]);
-    let mut objects = objects.clone();
+    let mut objects = pdf::pages(&["First page", "Second page", "Third page"]);
     objects.push("<< /Title (On wings) >>".to_owned());
     let info = format!("/Info {} 0 R", objects.len());
     let extracted = extract(Kind::Pdf, &pdf::pdf(&objects, &info));
@@ -28,42 +27,18 @@ fn a_pdf_has_pages() {
 
 #[test]
 fn a_word_document_has_headings_lists_tables_and_notes() {
-    let paragraph =
-        |properties: &str, runs: &str| format!("<w:p><w:pPr>{properties}</w:pPr>{runs}</w:p>");
-    let run = |text: &str| format!("<w:r><w:t>{text}</w:t></w:r>");
-    let item = |level: u8, text: &str| {
-        let numbers =
-            format!("<w:numPr><w:ilvl w:val=\"{level}\"/><w:numId w:val=\"7\"/></w:numPr>");
-        paragraph(&numbers, &run(text))
-    };
-    let cell = |text: &str| format!("<w:tc>{}</w:tc>", paragraph("", &run(text)));
-    let body = [
-        paragraph("<w:pStyle w:val=\"Titel\"/>", &run("On wings")),
-        paragraph("<w:pStyle w:val=\"TOC1\"/>", &run("Alula ... 1")),
-        paragraph("<w:pStyle w:val=\"Own\"/>", &run("Alula")),
-        paragraph(
-            "<w:tabs><w:tab w:val=\"left\"/></w:tabs>",
-            "<w:r><w:t>A &amp; b&#x21;</w:t><w:tab/><w:t xml:space=\"preserve\"> c</w:t><w:br/>\
-             <w:t>d</w:t></w:r><w:del><w:r><w:delText>gone</w:delText></w:r></w:del>\
-             <w:r><w:footnoteReference w:id=\"2\"/></w:r>",
-        ),
-        item(0, "one"),
-        item(1, "deeper"),
-        item(0, "two"),
-        paragraph("<w:outlineLvl w:val=\"1\"/>", &run("Outlined")),
-        format!(
-            "<w:tbl><w:tr>{}{}</w:tr><w:tr>{}{}</w:tr></w:tbl>",
-            cell("a"),
-            cell("b"),
-            cell("1"),
-            cell("2|3")
-        ),
-        "<w:p><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:r><w:t>box</w:t></w:r></w:p>\
-         </w:txbxContent></mc:Choice><mc:Fallback><w:p><w:r><w:t>box</w:t></w:r></w:p>\
-         </mc:Fallback></mc:AlternateContent></w:p>"
-            .to_owned(),
-    ];
-    let mut parts = parts(&body.concat());
+    let extracted = extract(Kind::Docx, &word_document());
+    let expected = "# On wings\n\n## Alula\n\nA & b!\t c\nd[^2]\n\n1. one\n  - deeper\n2. two\n\n\
+                    ## Outlined\n\n| a | b |\n| --- | --- |\n| 1 | 2\\|3 |\n\nbox\n\n[^2]: Noted";
+    assert_eq!(extracted.text, expected);
+    assert_eq!(extracted.title.as_deref(), Some("The title"));
+    let headings: Vec<_> =
+        extracted.headings.iter().map(|it| (it.start, it.level, it.text.as_str())).collect();
+    assert_eq!(headings, [(0, 1, "On wings"), (12, 2, "Alula"), (65, 2, "Outlined")]);
+}
+
+fn word_document() -> Vec<u8> {
+    let mut parts = parts(&word_body());
     let style = |id: &str, rest: &str| {
         format!("<w:style w:type=\"paragraph\" w:styleId=\"{id}\">{rest}</w:style>")
     };
@@ -91,14 +66,46 @@ fn a_word_document_has_headings_lists_tables_and_notes() {
         "<cp:coreProperties><dc:title>The title</dc:title><dc:creator>x</dc:creator>\
          </cp:coreProperties>",
     ));
-    let extracted = extract(Kind::Docx, &zip(&parts));
-    let expected = "# On wings\n\n## Alula\n\nA & b!\t c\nd[^2]\n\n1. one\n  - deeper\n2. two\n\n\
-                    ## Outlined\n\n| a | b |\n| --- | --- |\n| 1 | 2\\|3 |\n\nbox\n\n[^2]: Noted";
-    assert_eq!(extracted.text, expected);
-    assert_eq!(extracted.title.as_deref(), Some("The title"));
-    let headings: Vec<_> =
-        extracted.headings.iter().map(|it| (it.start, it.level, it.text.as_str())).collect();
-    assert_eq!(headings, [(0, 1, "On wings"), (12, 2, "Alula"), (65, 2, "Outlined")]);
+    zip(&parts)
+}
+
+fn word_body() -> String {
+    let paragraph =
+        |properties: &str, runs: &str| format!("<w:p><w:pPr>{properties}</w:pPr>{runs}</w:p>");
+    let run = |text: &str| format!("<w:r><w:t>{text}</w:t></w:r>");
+    let item = |level: u8, text: &str| {
+        let numbers =
+            format!("<w:numPr><w:ilvl w:val=\"{level}\"/><w:numId w:val=\"7\"/></w:numPr>");
+        paragraph(&numbers, &run(text))
+    };
+    let cell = |text: &str| format!("<w:tc>{}</w:tc>", paragraph("", &run(text)));
+    [
+        paragraph("<w:pStyle w:val=\"Titel\"/>", &run("On wings")),
+        paragraph("<w:pStyle w:val=\"TOC1\"/>", &run("Alula ... 1")),
+        paragraph("<w:pStyle w:val=\"Own\"/>", &run("Alula")),
+        paragraph(
+            "<w:tabs><w:tab w:val=\"left\"/></w:tabs>",
+            "<w:r><w:t>A &amp; b&#x21;</w:t><w:tab/><w:t xml:space=\"preserve\"> c</w:t><w:br/>\
+             <w:t>d</w:t></w:r><w:del><w:r><w:delText>gone</w:delText></w:r></w:del>\
+             <w:r><w:footnoteReference w:id=\"2\"/></w:r>",
+        ),
+        item(0, "one"),
+        item(1, "deeper"),
+        item(0, "two"),
+        paragraph("<w:outlineLvl w:val=\"1\"/>", &run("Outlined")),
+        format!(
+            "<w:tbl><w:tr>{}{}</w:tr><w:tr>{}{}</w:tr></w:tbl>",
+            cell("a"),
+            cell("b"),
+            cell("1"),
+            cell("2|3")
+        ),
+        "<w:p><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:r><w:t>box</w:t></w:r></w:p>\
+         </w:txbxContent></mc:Choice><mc:Fallback><w:p><w:r><w:t>box</w:t></w:r></w:p>\
+         </mc:Fallback></mc:AlternateContent></w:p>"
+            .to_owned(),
+    ]
+    .concat()
 }
 
 #[test]
