@@ -13,6 +13,10 @@ use std::{
 
 use alula_rag::{Chunker, Extracted, Extractor, Sniffer, child};
 
+/// As the server has it: what a process may take depends on how its allocator takes it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {

@@ -106,7 +106,9 @@ fn confine(limits: &ExtractLimits) -> io::Result<()> {
     let memory = memory()?.map(|now| now.saturating_add(limits.memory_bytes_max));
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, 0)?;
-    limit(Resource::Cpu, limits.cpu_seconds_max)?;
+    // At the first the process is told that it has taken too long, and at the second it is killed.
+    let seconds = limits.cpu_seconds_max;
+    set(Resource::Cpu, seconds, seconds.saturating_add(1))?;
     if let Some(memory) = memory {
         limit(Resource::Data, memory)?;
     }
@@ -117,7 +119,11 @@ fn confine(limits: &ExtractLimits) -> io::Result<()> {
 }
 
 fn limit(resource: Resource, most: u64) -> io::Result<()> {
-    Ok(setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?)
+    set(resource, most, most)
+}
+
+fn set(resource: Resource, most: u64, at_all: u64) -> io::Result<()> {
+    Ok(setrlimit(resource, Rlimit { current: Some(most), maximum: Some(at_all) })?)
 }
 
 /// How much memory the process may write to, in bytes, where that is what is limited. What it has

@@ -8,7 +8,7 @@ const MIB: u64 = 1 << 20;
 /// use alula_rag::ExtractLimits;
 ///
 /// let limits = ExtractLimits { document_bytes_max: 1 << 20, ..ExtractLimits::default() };
-/// assert_eq!(limits.cpu_seconds_max, 10);
+/// assert_eq!(limits.cpu_seconds_max, 30);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtractLimits {
@@ -22,11 +22,11 @@ pub struct ExtractLimits {
     /// How many files an archive may have. 5,000 unless said otherwise.
     pub entries_max: u64,
     /// How much memory it may take, beyond what the program has anyway; the document is part of
-    /// it. Only Linux can enforce it. 512 MiB unless said otherwise.
+    /// it. Only Linux can enforce it. 256 MiB unless said otherwise; a PDF of 2,400 pages needs 190.
     pub memory_bytes_max: u64,
-    /// How long it may compute. 10 seconds unless said otherwise.
+    /// How long it may compute. 30 seconds unless said otherwise; a PDF of 2,400 pages needs 13.
     pub cpu_seconds_max: u64,
-    /// How long it may take in all. 30 seconds unless said otherwise.
+    /// How long it may take in all. 90 seconds unless said otherwise.
     pub wall_seconds_max: u64,
 }
 
@@ -37,9 +37,9 @@ impl Default for ExtractLimits {
             text_bytes_max: 16 * MIB,
             unpacked_bytes_max: 128 * MIB,
             entries_max: 5_000,
-            memory_bytes_max: 512 * MIB,
-            cpu_seconds_max: 10,
-            wall_seconds_max: 30,
+            memory_bytes_max: 256 * MIB,
+            cpu_seconds_max: 30,
+            wall_seconds_max: 90,
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::{Extracted, Kind};
 const STDERR_BYTES_MAX: u64 = 4 << 10;
 
 /// Tells allocators not to take memory that they do not need yet, as it would not be limited.
-const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "0");
 
 /// How much later than its own the child's limit of time is enforced from outside.
 const GRACE: Duration = Duration::from_secs(2);

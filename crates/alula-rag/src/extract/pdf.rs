@@ -1,5 +1,7 @@
 //! PDF, page by page.
 
+use std::panic::{self, AssertUnwindSafe};
+
 use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform, output_doc};
 
 use super::{ExtractLimits, Unreadable, writer::Writer};
@@ -12,19 +14,37 @@ pub(super) fn parse(document: &[u8], limits: &ExtractLimits) -> Result<Extracted
         return Err(Unreadable::Encrypted);
     }
     let mut pages = Pages::new(Writer::new(limits));
-    if let Some(title) = title(&pdf) {
-        pages.writer.title(&title);
-    }
-    let read = output_doc(&pdf, &mut pages);
-    match (pages.failure, read) {
-        (Some(failure), _) => Err(failure),
-        (None, Err(error)) => {
-            let page = pages.page;
-            Err(Unreadable::damaged(format!("page {page} cannot be read: {error}")))
-        }
-        (None, Ok(())) => pages.writer.finish(),
-    }
+    // It fails on fonts that it does not know, often by a panic.
+    let read = panic::catch_unwind(AssertUnwindSafe(|| output_doc(&pdf, &mut pages)));
+    let mut extracted = match (pages.failure, read) {
+        (Some(failure), _) => return Err(failure),
+        (None, Ok(Ok(()))) => pages.writer.finish()?,
+        (None, Ok(Err(_)) | Err(_)) => simply(&pdf, limits)?,
+    };
+    extracted.title = title(&pdf);
+    Ok(extracted)
 }
+
+/// Reads what cannot be read well: words in their order, and only where their font says what its
+/// signs mean.
+fn simply(pdf: &Document, limits: &ExtractLimits) -> Result<Extracted, Unreadable> {
+    let mut writer = Writer::new(limits);
+    for number in pdf.get_pages().into_keys() {
+        let failed =
+            |why: &str| Unreadable::damaged(format!("page {number} cannot be read: {why}"));
+        let text = pdf.extract_text(&[number]).map_err(|error| failed(&error.to_string()))?;
+        if text.contains(UNKNOWN) || text.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(failed("its font does not say what its signs mean"));
+        }
+        writer.paragraph()?;
+        writer.page(number);
+        push(&text, &mut writer)?;
+    }
+    writer.finish()
+}
+
+/// What stands in the text for signs of an encoding that is not known.
+const UNKNOWN: &str = " Unimplemented?";
 
 /// How far two characters are from each other, in sizes of their font, that are not of one word;
 /// or of one line; or of one paragraph.
@@ -104,15 +124,9 @@ impl Pages {
             self.hyphen = Hyphen::Held(hyphen);
             return Ok(());
         }
-        for char in text.chars() {
-            let is_letter = char.is_lowercase();
-            self.hyphen = if is_letter { Hyphen::Letter } else { Hyphen::None };
-            match ligature(char) {
-                Some(letters) => self.writer.push(letters)?,
-                None => self.writer.push(char.encode_utf8(&mut [0; 4]))?,
-            }
-        }
-        Ok(())
+        let is_letter = text.ends_with(char::is_lowercase);
+        self.hyphen = if is_letter { Hyphen::Letter } else { Hyphen::None };
+        push(text, &mut self.writer)
     }
 
     /// Ends the line, with the hyphen that was kept back.
@@ -132,6 +146,20 @@ impl Pages {
             OutputError::from(std::fmt::Error)
         })
     }
+}
+
+/// Writes text with letters in place of ligatures.
+fn push(text: &str, to: &mut Writer) -> Result<(), Unreadable> {
+    let mut rest = text;
+    while let Some((at, letters)) =
+        rest.char_indices().find_map(|(at, it)| Some((at, ligature(it)?)))
+    {
+        let (before, sign) = rest.split_at(at);
+        to.push(before)?;
+        to.push(letters)?;
+        rest = sign.get(sign.ceil_char_boundary(1)..).unwrap_or_default();
+    }
+    to.push(rest)
 }
 
 /// Letters that fonts draw as one, and people search for as several.

@@ -75,10 +75,15 @@ fn the_process_has_limits_and_no_environment() {
     let error = error(&extractor().limits(large));
     assert_eq!(error.to_string(), "the document has more than 1 bytes");
 
+    // Much at once, and very many small pieces.
     let text = "word ".repeat(1 << 20);
-    let limits = ExtractLimits { memory_bytes_max: MIB, text_bytes_max: 64 * MIB, ..limits() };
-    let error = extract_by(&extractor().limits(limits), Kind::Text, text.as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "the document needs more than 1 MiB of memory to be read");
+    let row = format!("<table><tr>{}", "<td>a cell of a row".repeat(200_000));
+    for (kind, document) in [(Kind::Text, text), (Kind::Html, row)] {
+        let limits = ExtractLimits { memory_bytes_max: 4 * MIB, ..limits() };
+        let error = extract_by(&extractor().limits(limits), kind, document.as_bytes());
+        let says = "the document needs more than 4 MiB of memory to be read";
+        assert_eq!(error.unwrap_err().to_string(), says);
+    }
 
     let ours = "env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^MIMALLOC";
     let text = format!("{{\"unreadable\":{{\"crashed\":\"$({ours})\"}}}}");
