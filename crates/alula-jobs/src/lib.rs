@@ -14,8 +14,8 @@ pub use self::{
     handler::{Backoff, Failure, Handler, IntoOutput, JobContext, Output},
     id::{JobId, NoJobId},
     job::{
-        Counts, DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, Ended, Job, JobState, NewBatch, NewJob,
-        Progress, Step,
+        Counts, DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, Ended, Job, JobState, JobSummary, NewBatch,
+        NewJob, Progress, Step,
     },
     queue::{Queue, Watch},
     store::{

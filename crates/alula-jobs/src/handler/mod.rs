@@ -17,7 +17,10 @@ pub use self::{
     failure::Failure,
     output::{IntoOutput, Output},
 };
-pub(crate) use self::{context::Attempt, failure::Kind};
+pub(crate) use self::{
+    context::Attempt,
+    failure::{Kind, shortened},
+};
 use crate::Step;
 
 /// How long an attempt may take by default: 15 minutes.

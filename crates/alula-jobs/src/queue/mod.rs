@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 pub(crate) use self::signals::{Signals, lock};
 pub use self::watch::Watch;
 use crate::{
-    Clock, Counts, Job, JobId, JobState, NewBatch, NewJob, Store, StoreError,
+    Clock, Counts, Job, JobId, JobState, JobSummary, NewBatch, NewJob, Store, StoreError,
     store::{Enqueued, Filter, QueueStats},
 };
 
@@ -126,13 +126,32 @@ impl Queue {
         self.store.get(id).await
     }
 
-    /// Jobs, the last first.
+    /// A job without its contents, which are not read; nothing if there is none of this name.
     ///
     /// # Errors
     ///
     /// If the store cannot be used.
-    pub async fn list(&self, filter: &Filter<'_>) -> Result<Vec<Job>, StoreError> {
+    pub async fn summary(&self, id: JobId) -> Result<Option<JobSummary>, StoreError> {
+        self.store.summary(id).await
+    }
+
+    /// Jobs, the last first, without their contents, which are not read.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be used.
+    pub async fn list(&self, filter: &Filter<'_>) -> Result<Vec<JobSummary>, StoreError> {
         self.store.list(filter).await
+    }
+
+    /// Jobs with their arguments and results, the last first. All of them are in memory at once:
+    /// let the `limit` of the filter be small where they may be large.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be used.
+    pub async fn list_whole(&self, filter: &Filter<'_>) -> Result<Vec<Job>, StoreError> {
+        self.store.list_whole(filter).await
     }
 
     /// How many jobs there are of each state.
@@ -193,15 +212,18 @@ impl Queue {
     ///
     /// If the store cannot be used.
     pub async fn wait(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        let mut watch = self.watch(id);
-        let mut last = None;
-        while let Some(job) = watch.next().await? {
-            last = Some(job);
+        loop {
+            let mut watch = self.watch(id);
+            while watch.next().await?.is_some() {}
+            match self.get(id).await? {
+                // Somebody has had it begin anew.
+                Some(job) if !job.state.is_final() => {}
+                ended => return Ok(ended),
+            }
         }
-        Ok(last)
     }
 
-    /// A job as it changes.
+    /// A job as it changes, without its contents.
     pub fn watch(&self, id: JobId) -> Watch {
         Watch::new(self.clone(), id)
     }

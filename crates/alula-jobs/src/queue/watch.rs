@@ -2,9 +2,9 @@ use futures_util::{Stream, stream};
 use tokio::time::sleep;
 
 use super::{Queue, signals::Subscription};
-use crate::{Job, JobId, JobState, Progress, StoreError, Timestamp};
+use crate::{JobId, JobState, JobSummary, Progress, StoreError, Timestamp};
 
-/// A job as it changes.
+/// A job as it changes, without its contents.
 ///
 /// ```
 /// # use alula_jobs::{NewJob, Queue, Sqlite, Step};
@@ -54,12 +54,12 @@ impl Watch {
     /// # Errors
     ///
     /// If the store cannot be used. It can be asked again.
-    pub async fn next(&mut self) -> Result<Option<Job>, StoreError> {
+    pub async fn next(&mut self) -> Result<Option<JobSummary>, StoreError> {
         if self.shown.as_ref().is_some_and(|shown| shown.state.is_final()) {
             return Ok(None);
         }
         loop {
-            let Some(job) = self.queue.store.get(self.id).await? else { return Ok(None) };
+            let Some(job) = self.queue.store.summary(self.id).await? else { return Ok(None) };
             let shown = Some(Shown::from(&job));
             if self.shown != shown {
                 self.shown = shown;
@@ -73,7 +73,7 @@ impl Watch {
     }
 
     /// The same as a stream. It ends after an error.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Job, StoreError>> + Send {
+    pub fn into_stream(self) -> impl Stream<Item = Result<JobSummary, StoreError>> + Send {
         stream::unfold(Some(self), async |watch| {
             let mut watch = watch?;
             match watch.next().await {
@@ -84,8 +84,8 @@ impl Watch {
     }
 }
 
-impl From<&Job> for Shown {
-    fn from(job: &Job) -> Self {
+impl From<&JobSummary> for Shown {
+    fn from(job: &JobSummary) -> Self {
         Self {
             state: job.state,
             steps: job.steps,

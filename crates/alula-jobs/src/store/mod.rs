@@ -15,7 +15,9 @@ pub use self::{
     error::StoreError,
     sql::{Postgres, Sqlite},
 };
-use crate::{Counts, Job, JobId, JobState, NewBatch, NewJob, Progress, Step, Timestamp};
+use crate::{
+    Counts, Job, JobId, JobState, JobSummary, NewBatch, NewJob, Progress, Step, Timestamp,
+};
 
 /// A database of jobs.
 ///
@@ -73,8 +75,14 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// A job.
     async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError>;
 
-    /// Jobs, the last first.
-    async fn list(&self, filter: &Filter<'_>) -> Result<Vec<Job>, StoreError>;
+    /// A job without its contents, which are not read.
+    async fn summary(&self, id: JobId) -> Result<Option<JobSummary>, StoreError>;
+
+    /// Jobs, the last first, without their contents, which are not read.
+    async fn list(&self, filter: &Filter<'_>) -> Result<Vec<JobSummary>, StoreError>;
+
+    /// Jobs with their contents, the last first.
+    async fn list_whole(&self, filter: &Filter<'_>) -> Result<Vec<Job>, StoreError>;
 
     /// How many jobs there are of each state. The `after` and `limit` of the filter do not matter.
     async fn count(&self, filter: &Filter<'_>) -> Result<Counts, StoreError>;

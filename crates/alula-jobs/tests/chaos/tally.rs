@@ -191,7 +191,7 @@ pub(crate) async fn all(queue: &Queue) -> Result<HashMap<JobId, Job>> {
     let mut jobs = HashMap::new();
     let (mut after, mut parents) = (None, Vec::new());
     loop {
-        let page = queue.list(&Filter { after, limit: PAGE, ..Filter::default() }).await?;
+        let page = queue.list_whole(&Filter { after, limit: PAGE, ..Filter::default() }).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         parents.extend(page.iter().filter(|job| job.step.name == work::JOIN).map(|job| job.id));
@@ -199,7 +199,7 @@ pub(crate) async fn all(queue: &Queue) -> Result<HashMap<JobId, Job>> {
     }
     for parent in parents {
         let children = Filter { parent: Some(parent), limit: PAGE, ..Filter::default() };
-        jobs.extend(queue.list(&children).await?.into_iter().map(|job| (job.id, job)));
+        jobs.extend(queue.list_whole(&children).await?.into_iter().map(|job| (job.id, job)));
     }
     Ok(jobs)
 }

@@ -97,7 +97,7 @@ async fn jobs_are_listed_by_what_they_are() {
         assert_eq!((none.code, &*none.stdout), (Some(0), ""));
         assert_eq!(printed(database, &["list", "--json"]), "[]\n");
         let request = Step::new("request.v1").queue("requests");
-        let request = NewJob::new(request, &json!({"endpoint": "/chat", "calls": 1})).unwrap();
+        let request = NewJob::new(request, &json!({})).unwrap().label("/chat");
         let request = enqueue(&queue, request.owner("k1")).await;
         let two = [enqueue(&queue, job(&1)).await, enqueue(&queue, job(&2)).await];
         let batch = NewBatch::new(vec![job(&3), job(&4)]);
@@ -127,7 +127,7 @@ async fn jobs_are_listed_by_what_they_are() {
         assert!(page.stderr.contains(&format!("--after {}", two[1])), "{page:?}");
         let json: Value = serde_json::from_str(&printed(database, &["list", "--json"])).unwrap();
         assert_eq!(json[3]["id"], request.to_string());
-        assert_eq!((&json[3]["endpoint"], &json[3]["owner"]), (&json!("/chat"), &json!("k1")));
+        assert_eq!((&json[3]["label"], &json[3]["owner"]), (&json!("/chat"), &json!("k1")));
         assert!(json[3]["created_at"].as_str().unwrap().ends_with('Z'), "{json}");
         queue.close().await;
     })

@@ -159,6 +159,11 @@ impl<'a, V> Enqueue<'a, V> {
         self.with(|job| job.unique(key))
     }
 
+    /// What lists say of it, in at most 256 bytes.
+    pub fn label(self, label: impl Into<String>) -> Self {
+        self.with(|job| job.label(label))
+    }
+
     /// Whose it is.
     pub fn owner(self, owner: impl Into<String>) -> Self {
         self.with(|job| job.owner(owner))
@@ -213,6 +218,12 @@ impl Batch<'_> {
     {
         let step = F::Job::step();
         self.batch = self.batch.and_then(|batch| Ok(batch.then(step, &args)?));
+        self
+    }
+
+    /// What lists say of it, in at most 256 bytes.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.batch = self.batch.map(|batch| batch.label(label));
         self
     }
 

@@ -84,8 +84,8 @@ mod input;
 
 pub use alula_jobs::{
     Backoff, Clock, Enqueued, Event, Failure, Filter, Handler, IntoOutput, Job, JobContext, JobId,
-    JobState, NewBatch, NewJob, Output, Postgres, Progress, Queue, QueueLimits, Rate, Retention,
-    Sqlite, Step, Store, StoreError, Timestamp, WorkerBuilder, webhook,
+    JobState, JobSummary, NewBatch, NewJob, Output, Postgres, Progress, Queue, QueueLimits, Rate,
+    Retention, Sqlite, Step, Store, StoreError, Timestamp, WorkerBuilder, webhook,
 };
 pub(crate) use attempt::handler;
 pub use define::{JobArgs, JobDefinition, JobFn, JobFuture};

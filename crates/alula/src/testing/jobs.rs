@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alula_jobs::{Event, Filter, Handler, Job, JobState, StoreError, Timestamp, Worker};
+use alula_jobs::{Event, Filter, Handler, JobState, JobSummary, StoreError, Timestamp, Worker};
 use tokio::{sync::Notify, time::timeout};
 
 use super::TestClient;
@@ -145,7 +145,7 @@ impl TestJobs<'_> {
     }
 
     /// The jobs in these states, those that others wait for among them.
-    async fn list(&self, states: &[JobState]) -> Vec<Job> {
+    async fn list(&self, states: &[JobState]) -> Vec<JobSummary> {
         let states = [states, &[JobState::Waiting]].concat();
         let (mut found, mut parents) = (Vec::new(), vec![None]);
         while let Some(parent) = parents.pop() {

@@ -20,7 +20,8 @@ pub(super) enum Conn<'c> {
 ///
 /// - `{rows}` is the array of objects in `$1`, as rows `r` with a `value`;
 /// - `{texts$2}` is the array of texts in `$2`, as a subquery;
-/// - `{claimed}` and `{job}` are the columns that [`rows::claim`] and [`rows::job`] read;
+/// - `{claimed}`, `{summary}` and `{contents}` are the columns that [`rows::claim`] and
+///   [`rows::summary`] read, and those that [`rows::job`] reads after the latter;
 /// - `{lock}` and `{skip}` lock the rows of a query in Postgres, the latter those that nobody has
 ///   locked. SQLite has one writer at a time.
 #[derive(Debug)]
@@ -46,7 +47,9 @@ impl Sql {
 
 /// What both understand.
 fn columns(text: &str) -> String {
-    text.replace("{claimed}", rows::CLAIMED).replace("{job}", rows::JOB)
+    text.replace("{claimed}", rows::CLAIMED)
+        .replace("{summary}", rows::SUMMARY)
+        .replace("{contents}", rows::CONTENTS)
 }
 
 fn for_sqlite(text: &str) -> String {

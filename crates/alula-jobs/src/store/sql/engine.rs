@@ -10,12 +10,12 @@ use super::{
     claim::{ClaimJobs, Renew},
     enqueue::Enqueue,
     finish::Finish,
-    look::{Count, Get, List, Look, Stats},
+    look::{Count, Get, List, ListWhole, Look, Stats, Summary},
     maintain::{Promote, Reap, Sweep},
     schedule::{Fire, Schedule},
 };
 use crate::{
-    Counts, Job, JobId, JobState, NewBatch, NewJob, Progress, Timestamp,
+    Counts, Job, JobId, JobState, JobSummary, NewBatch, NewJob, Progress, Timestamp,
     store::{
         Ask, Claim, Due, End, Enqueued, Filter, Held, QueueStats, Retention, Store, StoreError,
     },
@@ -130,8 +130,16 @@ impl<E: Engine> Store for E {
         self.read(Get(id)).await
     }
 
-    async fn list(&self, filter: &Filter<'_>) -> Result<Vec<Job>, StoreError> {
+    async fn summary(&self, id: JobId) -> Result<Option<JobSummary>, StoreError> {
+        self.read(Summary(id)).await
+    }
+
+    async fn list(&self, filter: &Filter<'_>) -> Result<Vec<JobSummary>, StoreError> {
         self.read(List::new(filter)).await
+    }
+
+    async fn list_whole(&self, filter: &Filter<'_>) -> Result<Vec<Job>, StoreError> {
+        self.read(ListWhole(List::new(filter))).await
     }
 
     async fn count(&self, filter: &Filter<'_>) -> Result<Counts, StoreError> {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    Bind, Conn, Operation, Sql,
+    Bind, Conn, Operation, Row, Sql,
     rows::{self, texts},
 };
 use crate::{
-    Counts, Job, JobId, JobState, Timestamp,
+    Counts, Job, JobId, JobState, JobSummary, Timestamp,
     store::{Due, Filter, QueueStats, StoreError},
 };
 
@@ -17,7 +17,8 @@ static LOOK: Sql = Sql::new(
      CAST(CAST(EXISTS (SELECT 1 FROM jobs WHERE state = 0 AND run_at <= $2) AS INTEGER) AS BIGINT), \
      CAST(CAST(EXISTS (SELECT 1 FROM jobs WHERE state = 2 AND lease_until < $2) AS INTEGER) AS BIGINT)",
 );
-static GET: Sql = Sql::new("SELECT {job} FROM jobs WHERE id = $1");
+static GET: Sql = Sql::new("SELECT {summary}, {contents} FROM jobs WHERE id = $1");
+static SUMMARY: Sql = Sql::new("SELECT {summary} FROM jobs WHERE id = $1");
 static STATS: Sql = Sql::new(
     "SELECT queue, CAST(0 AS BIGINT), COUNT(*), CAST(NULL AS BIGINT) FROM jobs WHERE state = 0 GROUP BY queue \
      UNION ALL SELECT queue, 1, COUNT(*), MIN(run_at) FROM jobs WHERE state = 1 GROUP BY queue \
@@ -60,6 +61,19 @@ impl Operation for Get {
     async fn run(&self, conn: &mut Conn<'_>) -> Result<Option<Job>, StoreError> {
         let row = conn.row(&GET, &[(&self.0.to_string()).into()]).await?;
         row.as_ref().map(rows::job).transpose()
+    }
+}
+
+/// The same without its contents.
+#[derive(Debug)]
+pub(super) struct Summary(pub(super) JobId);
+
+impl Operation for Summary {
+    type Output = Option<JobSummary>;
+
+    async fn run(&self, conn: &mut Conn<'_>) -> Result<Option<JobSummary>, StoreError> {
+        let row = conn.row(&SUMMARY, &[(&self.0.to_string()).into()]).await?;
+        row.as_ref().map(rows::summary).transpose()
     }
 }
 
@@ -117,7 +131,7 @@ impl Condition {
     }
 }
 
-/// Some jobs.
+/// Some jobs, without their contents.
 #[derive(Debug)]
 pub(super) struct List {
     condition: Condition,
@@ -134,16 +148,31 @@ impl List {
         }
         Self { condition, tail: format!("ORDER BY id {order} LIMIT {}", filter.limit) }
     }
+
+    async fn read(&self, conn: &mut Conn<'_>, columns: &str) -> Result<Vec<Row>, StoreError> {
+        let Self { condition, tail } = self;
+        let sql = format!("SELECT {columns} FROM jobs WHERE {} {tail}", condition.sql);
+        conn.rows_of(&sql, &condition.binds()).await
+    }
 }
 
 impl Operation for List {
+    type Output = Vec<JobSummary>;
+
+    async fn run(&self, conn: &mut Conn<'_>) -> Result<Vec<JobSummary>, StoreError> {
+        self.read(conn, "{summary}").await?.iter().map(rows::summary).collect()
+    }
+}
+
+/// The same with their contents.
+#[derive(Debug)]
+pub(super) struct ListWhole(pub(super) List);
+
+impl Operation for ListWhole {
     type Output = Vec<Job>;
 
     async fn run(&self, conn: &mut Conn<'_>) -> Result<Vec<Job>, StoreError> {
-        let Self { condition, tail } = self;
-        let sql = format!("SELECT {{job}} FROM jobs WHERE {} {tail}", condition.sql);
-        let found = conn.rows_of(&sql, &condition.binds()).await?;
-        found.iter().map(rows::job).collect()
+        self.0.read(conn, "{summary}, {contents}").await?.iter().map(rows::job).collect()
     }
 }
 

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use super::Row;
 use crate::{
-    Job, JobId, JobState, NewJob, Step, Timestamp,
+    Job, JobId, JobState, JobSummary, NewJob, Step, Timestamp,
+    handler::shortened,
     store::{Claim, Held, StoreError},
 };
 
@@ -28,10 +29,15 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text.into() }
 }
 
+/// How many bytes of a label are kept.
+const LABEL_BYTES_MAX: usize = 256;
+
 /// A job to insert.
 #[derive(Debug, Serialize)]
 pub(super) struct NewRow {
     id: JobId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
     queue: String,
@@ -58,6 +64,10 @@ impl NewRow {
         let state = if job.delay.is_zero() { JobState::Queued } else { JobState::Scheduled };
         Self {
             id: job.id,
+            label: job
+                .label
+                .as_deref()
+                .map(|it| shortened(clean(it).into_owned(), LABEL_BYTES_MAX)),
             owner: job.owner.as_deref().map(|owner| clean(owner).into_owned()),
             queue: clean(&job.first.queue).into_owned(),
             name: clean(&job.first.name).into_owned(),
@@ -115,38 +125,47 @@ pub(super) fn claim(row: &Row) -> Result<Claim, StoreError> {
     })
 }
 
-/// What [`job`] reads, in its order.
-pub(super) const JOB: &str = "id, token, queue, name, max_attempts, owner, step, steps, state, \
-                              priority, attempts, args, result, error, progress, parent, worker, \
-                              created_at, run_at, started_at, finished_at, lease_until, \
-                              CAST(CASE WHEN on_end IS NULL THEN 0 ELSE 1 END AS BIGINT)";
+/// What [`summary`] reads, in its order.
+pub(super) const SUMMARY: &str = "id, token, queue, name, max_attempts, label, owner, step, steps, \
+                                  state, priority, attempts, error, progress, parent, worker, \
+                                  created_at, run_at, started_at, finished_at, lease_until, \
+                                  CAST(CASE WHEN on_end IS NULL THEN 0 ELSE 1 END AS BIGINT)";
+/// What [`job`] reads after that.
+pub(super) const CONTENTS: &str = "args, result";
 
-pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
+pub(super) fn summary(row: &Row) -> Result<JobSummary, StoreError> {
     let Held { id: name, token } = held(row)?;
-    let state = state(row.int(8)?)?;
-    let has_follower = state.is_final() && row.int(22)? != 0;
+    let state = state(row.int(9)?)?;
+    let has_follower = state.is_final() && row.int(21)? != 0;
     let moment = |place| Ok::<_, StoreError>(row.maybe_int(place)?.map(Timestamp::from_millis));
-    Ok(Job {
+    Ok(JobSummary {
         id: name,
         token,
         step: Step { queue: row.text(2)?, name: row.text(3)?, max_attempts: number(row.int(4)?) },
-        owner: row.maybe_text(5)?,
-        steps: (number(row.int(6)?), number(row.int(7)?)),
+        label: row.maybe_text(5)?,
+        owner: row.maybe_text(6)?,
+        steps: (number(row.int(7)?), number(row.int(8)?)),
         state,
-        priority: i16::try_from(row.int(9)?).unwrap_or_default(),
-        attempts: number(row.int(10)?),
-        args: raw(row.text(11)?)?,
-        result: row.maybe_text(12)?.map(raw).transpose()?,
-        error: row.maybe_text(13)?,
-        progress: row.maybe_text(14)?.and_then(|progress| serde_json::from_str(&progress).ok()),
-        parent: row.maybe_text(15)?.as_deref().map(id).transpose()?,
+        priority: i16::try_from(row.int(10)?).unwrap_or_default(),
+        attempts: number(row.int(11)?),
+        error: row.maybe_text(12)?,
+        progress: row.maybe_text(13)?.and_then(|progress| serde_json::from_str(&progress).ok()),
+        parent: row.maybe_text(14)?.as_deref().map(id).transpose()?,
         follower: has_follower.then(|| name.follower(token)),
-        worker: row.maybe_text(16)?,
-        created_at: Timestamp::from_millis(row.int(17)?),
-        run_at: Timestamp::from_millis(row.int(18)?),
-        started_at: moment(19)?,
-        finished_at: moment(20)?,
-        lease_until: moment(21)?,
+        worker: row.maybe_text(15)?,
+        created_at: Timestamp::from_millis(row.int(16)?),
+        run_at: Timestamp::from_millis(row.int(17)?),
+        started_at: moment(18)?,
+        finished_at: moment(19)?,
+        lease_until: moment(20)?,
+    })
+}
+
+pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
+    Ok(Job {
+        summary: summary(row)?,
+        args: raw(row.text(22)?)?,
+        result: row.maybe_text(23)?.map(raw).transpose()?,
     })
 }
 

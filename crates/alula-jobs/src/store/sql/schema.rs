@@ -9,10 +9,16 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    sqlite: include_str!("schema/0001_jobs.sqlite.sql"),
-    postgres: include_str!("schema/0001_jobs.postgres.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        sqlite: include_str!("schema/0001_jobs.sqlite.sql"),
+        postgres: include_str!("schema/0001_jobs.postgres.sql"),
+    },
+    Migration {
+        sqlite: include_str!("schema/0002_label.sqlite.sql"),
+        postgres: include_str!("schema/0002_label.postgres.sql"),
+    },
+];
 
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.
 const LOCK_NUMBER: i64 = 0x616c_756c_6102;

@@ -151,7 +151,7 @@ async fn a_lease_is_renewed_as_long_as_it_is_held() {
         assert_eq!(renewed.len(), 2);
         let seen = get(store, claims[0].held.id).await;
         assert_eq!(seen.lease_until, Some(later(60)));
-        assert_eq!(seen.progress.map(|it| (it.done, it.total)), Some((3, Some(9))));
+        assert_eq!(seen.progress.as_ref().map(|it| (it.done, it.total)), Some((3, Some(9))));
 
         assert_eq!(store.reap(later(59)).await.unwrap(), 0);
         store.cancel(claims[1].held.id, NOW).await.unwrap();
@@ -200,7 +200,7 @@ async fn one_whose_workers_die_is_given_up_when_its_attempts_are_spent() {
         assert!(claim(store, "w", 1, later(1_000)).await.is_empty());
         let seen = get(store, poison.id()).await;
         assert_eq!((seen.state, seen.attempts), (JobState::Failed, 3));
-        assert!(seen.error.is_some_and(|error| error.contains("lease")));
+        assert!(seen.error.as_ref().is_some_and(|error| error.contains("lease")));
     })
     .await;
 }

@@ -84,7 +84,7 @@ async fn a_failure_may_be_final_and_have_a_result() {
         let seen = get(store, claim.held.id).await;
         assert_eq!((seen.state, seen.attempts), (JobState::Failed, 1));
         assert_eq!(seen.result::<String>().unwrap().as_deref(), Some("half"));
-        assert!(seen.error.unwrap().len() <= 8 * 1024);
+        assert!(seen.error.as_ref().unwrap().len() <= 8 * 1024);
     })
     .await;
 }

@@ -40,6 +40,25 @@ async fn jobs_are_listed_in_pages_and_by_what_they_are() {
 }
 
 #[tokio::test]
+async fn lists_say_of_a_job_what_its_label_says() {
+    on_each(async |store| {
+        let (plain, long) = (job("a"), job("b").label("é".repeat(200)));
+        let labelled = job("c").label("the report\0 of May");
+        store.enqueue(&[plain, long, labelled.clone()], NOW).await.unwrap();
+        let listed = store.list(&Filter::default()).await.unwrap();
+        let labels: Vec<_> = listed.iter().map(|job| job.label.as_deref()).collect();
+        let shortened = "é".repeat(128);
+        assert_eq!(labels, [Some("the report\u{FFFD} of May"), Some(&*shortened), None]);
+        let whole = store.list_whole(&Filter { limit: 1, ..Filter::default() }).await.unwrap();
+        assert_eq!((whole[0].id, whole[0].args.get()), (labelled.id(), r#""c""#));
+        let summary = store.summary(labelled.id()).await.unwrap().unwrap();
+        assert_eq!(summary.label, whole[0].label);
+        assert!(store.summary(JobId::new()).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn queues_tell_how_they_are_doing() {
     on_each(async |store| {
         assert_eq!(store.stats(NOW).await.unwrap(), []);

@@ -6,6 +6,7 @@ mod ends;
 mod lists;
 mod lock;
 mod maintenance;
+mod schema;
 
 use std::{sync::Arc, time::Duration};
 

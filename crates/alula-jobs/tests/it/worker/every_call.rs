@@ -239,7 +239,8 @@ impl Run {
 
     async fn check(&self, chain: JobId) {
         let Self { name, seen, .. } = self;
-        let jobs = self.queue.list(&Filter { limit: 1000, ..Filter::default() }).await.unwrap();
+        let all = Filter { limit: 1000, ..Filter::default() };
+        let jobs = self.queue.list_whole(&all).await.unwrap();
         let of = |name| jobs.iter().filter(move |job| job.step.name == name);
         let ends: BTreeSet<(String, i64)> = of("told.v1")
             .map(|told| told.result::<Ended>().unwrap().unwrap())

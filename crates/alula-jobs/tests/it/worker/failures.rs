@@ -142,7 +142,7 @@ async fn arguments_that_cannot_be_read_are_tried_once_and_say_where() {
     let id = enqueue(&queue, &sum, serde_json::json!([1, -1])).await;
     let job = ended(&queue, id).await;
     assert_eq!((job.state, job.attempts), (JobState::Failed, 1));
-    let error = job.error.unwrap();
+    let error = job.error.as_ref().unwrap();
     assert!(error.starts_with("the arguments cannot be read at `[1]`: invalid value"), "{error}");
     worker.stop(Duration::ZERO).await;
 }

@@ -101,7 +101,7 @@ async fn refused(first: usize) -> Vec<String> {
     let worker = start(quick(&queue).handler(echo));
     let mut failed = Vec::new();
     for enqueued in ids {
-        failed.extend(ended(&queue, enqueued.id).await.error);
+        failed.extend(ended(&queue, enqueued.id).await.summary.error);
     }
     worker.stop(Duration::ZERO).await;
     failed

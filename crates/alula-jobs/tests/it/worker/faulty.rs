@@ -9,8 +9,8 @@ use std::{
 };
 
 use alula_jobs::{
-    Counts, Enqueued, Filter, Job, JobId, JobState, NewBatch, NewJob, Progress, QueueStats,
-    Retention, Store, StoreError, Timestamp,
+    Counts, Enqueued, Filter, Job, JobId, JobState, JobSummary, NewBatch, NewJob, Progress,
+    QueueStats, Retention, Store, StoreError, Timestamp,
     store::{Ask, Claim, Due, End, Held, Next},
 };
 use async_trait::async_trait;
@@ -204,8 +204,16 @@ impl Store for Faulty {
         self.store.get(id).await
     }
 
-    async fn list(&self, filter: &Filter<'_>) -> Result<Vec<Job>, StoreError> {
+    async fn summary(&self, id: JobId) -> Result<Option<JobSummary>, StoreError> {
+        self.store.summary(id).await
+    }
+
+    async fn list(&self, filter: &Filter<'_>) -> Result<Vec<JobSummary>, StoreError> {
         self.store.list(filter).await
+    }
+
+    async fn list_whole(&self, filter: &Filter<'_>) -> Result<Vec<Job>, StoreError> {
+        self.store.list_whole(filter).await
     }
 
     async fn count(&self, filter: &Filter<'_>) -> Result<Counts, StoreError> {

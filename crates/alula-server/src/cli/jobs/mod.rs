@@ -258,7 +258,7 @@ async fn again(queue: &Queue, id: JobId) -> Result<Result<(), String>, StoreErro
 }
 
 async fn is_under_way(queue: &Queue, id: JobId) -> Result<bool, StoreError> {
-    Ok(queue.get(id).await?.is_some_and(|job| !job.state.is_final()))
+    Ok(queue.summary(id).await?.is_some_and(|job| !job.state.is_final()))
 }
 
 fn taken(id: JobId) -> String {

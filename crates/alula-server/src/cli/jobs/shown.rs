@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use alula_jobs::{Filter, Job, JobId, JobState, Progress, Queue, StoreError};
+use alula_jobs::{Filter, Job, JobId, JobState, JobSummary, Progress, Queue, StoreError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
     cli::table::{self, clean},
-    services::jobs::endpoint,
     time::Timestamp,
 };
 
@@ -21,8 +20,9 @@ pub(super) struct JobInfo {
     pub(super) id: JobId,
     /// The name of its handler; empty for a batch that nothing follows.
     name: String,
+    /// What is said of it in lists: of a request, its endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
-    endpoint: Option<String>,
+    label: Option<String>,
     queue: String,
     status: &'static str,
     attempts: u32,
@@ -52,13 +52,13 @@ pub(super) struct JobInfo {
 
 impl JobInfo {
     /// What lists tell.
-    pub(super) fn brief(job: &Job) -> Self {
+    pub(super) fn brief(job: &JobSummary) -> Self {
         let at = |moment: alula_jobs::Timestamp| Timestamp::from_millis(moment.as_millis());
         let (steps_done, steps) = job.steps;
         Self {
             id: job.id,
             name: job.step.name.clone(),
-            endpoint: endpoint(job),
+            label: job.label.clone(),
             queue: job.step.queue.clone(),
             status: job.state.as_str(),
             attempts: job.attempts,
@@ -103,8 +103,8 @@ impl JobInfo {
 
     /// What people call it.
     fn title(&self) -> &str {
-        match &self.endpoint {
-            Some(endpoint) => endpoint,
+        match &self.label {
+            Some(label) => label,
             None if self.name.is_empty() => "batch",
             None => &self.name,
         }
@@ -142,7 +142,7 @@ pub(super) fn lines_of(info: &JobInfo, job: &Job) -> String {
     let lines = [
         ("id", Some(info.id.to_string())),
         ("name", Some(info.name.clone()).filter(|name| !name.is_empty())),
-        ("endpoint", info.endpoint.clone()),
+        ("label", info.label.clone()),
         ("queue", Some(info.queue.clone())),
         ("status", Some(info.status.to_owned())),
         ("attempts", Some(format!("{} of {}", info.attempts, info.attempts_max))),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use alula_jobs::{Filter, Job, JobId, JobState, Queue, QueueStats, StoreError};
+use alula_jobs::{Filter, JobId, JobState, JobSummary, Queue, QueueStats, StoreError};
 use tokio::time::sleep;
 
 use super::{
@@ -66,7 +66,7 @@ pub(super) async fn job(queue: &Queue, id: JobId) -> Result<(), CliError> {
 
 /// How far a job is.
 struct Standing {
-    job: Job,
+    job: JobSummary,
     done: u64,
     total: Option<u64>,
     failed: u64,
@@ -75,7 +75,7 @@ struct Standing {
 impl Standing {
     /// By its parts if it has some, by what it says of itself, or by its steps.
     async fn of(queue: &Queue, id: JobId) -> Result<Option<Self>, StoreError> {
-        let Some(job) = queue.get(id).await? else { return Ok(None) };
+        let Some(job) = queue.summary(id).await? else { return Ok(None) };
         let parts = queue.count(&Filter { parent: Some(id), ..Filter::default() }).await?;
         let failed = parts.of(JobState::Failed);
         let (done, total) = match (parts.total(), &job.progress, job.steps) {

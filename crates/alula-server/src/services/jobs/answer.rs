@@ -61,14 +61,15 @@ impl Answering {
     }
 
     async fn answer(&self, kept: Kept, job: &JobContext) -> Result<Outcome, Failure> {
-        let Kept { outline, key, request_id, work } = kept;
+        let Kept { key, request_id, work } = kept;
         let caller =
             match Caller::of_job(&self.calls, &self.keys, key.as_deref(), &request_id).await {
                 Ok(caller) => caller,
                 Err(Refusal::Away) => return Err(Failure::later(AWAY)),
                 Err(refusal) => return ended(work.failed(&refusal.into_http(), &request_id), job),
             };
-        let done = |done: usize| job.progress(done as u64, outline.calls, "");
+        let calls = work.calls() as u64;
+        let done = |done: usize| job.progress(done as u64, calls, "");
         let outcome = work.run(&caller, &self.conversations, done).await;
         match limited(&caller, &outcome, job) {
             Some(wait) => Err(Failure::later(wait)),

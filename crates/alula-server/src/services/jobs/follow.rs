@@ -1,7 +1,7 @@
 //! A job as it goes on.
 
 use alula::{Event, Stream};
-use alula_jobs::{Job, JobState, Queue, Watch};
+use alula_jobs::{JobState, JobSummary, Queue, Watch};
 use futures_util::stream;
 
 use super::{JobView, kept::Outline};
@@ -9,7 +9,7 @@ use super::{JobView, kept::Outline};
 /// The changes of a job that a client has not seen yet, or nothing if it has seen the end.
 pub(super) fn follow(
     queue: &Queue,
-    job: &Job,
+    job: &JobSummary,
     durable: bool,
     last_event_id: Option<&str>,
 ) -> Option<impl Stream<Item = Event<JobView>> + Send + use<>> {
@@ -52,7 +52,7 @@ impl Seen {
 }
 
 /// Another one after each change that clients are told of.
-fn version(job: &Job) -> String {
+fn version(job: &JobSummary) -> String {
     let done = Outline::of(job).done(job);
     format!("{}.{}.{}.{done}", job.token, job.state.as_str(), job.attempts)
 }

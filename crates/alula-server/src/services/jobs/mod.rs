@@ -25,7 +25,7 @@ use std::{
 
 use alula::{Event, HttpError, Result, Shutdown, Stream, http::StatusCode};
 use alula_jobs::{
-    Job, JobId, JobState, NewJob, Queue, StoreError,
+    JobId, JobState, JobSummary, NewJob, Queue, StoreError,
     store::{Filter, QueueStats},
     webhook::{ClientError, WebhookUrl},
 };
@@ -34,7 +34,6 @@ pub(crate) use self::{
     answer::Answering,
     batches::{AcceptedBatch, BatchLimits, BatchLine, BatchStatus, BatchView, LargeBatch},
     deferrable::{Accepted, Deferrable, deferrable},
-    kept::endpoint,
     outcome::Outcome,
     prefer::{Prefer, wants_job, wrong_callback},
     store::open_queue,
@@ -160,8 +159,7 @@ impl Jobs {
 
     /// A request as a job.
     fn job(&self, caller: &Caller, work: Work, callback: Option<WebhookUrl>) -> Result<NewJob> {
-        let step = answer::step(self.0.limits.attempts_max);
-        let mut job = NewJob::new(step, &work.kept(caller))?.owner(caller.owner());
+        let mut job = work.into_job(caller, self.0.limits.attempts_max)?;
         if let Some((webhooks, url)) = self.0.webhooks.as_ref().zip(callback) {
             job = webhooks.announce(job, &url)?;
         }
@@ -198,20 +196,16 @@ impl Jobs {
     }
 
     /// A caller's own job.
-    async fn find(&self, caller: &Caller, id: &str) -> Result<Job> {
+    async fn find(&self, caller: &Caller, id: &str) -> Result<JobSummary> {
         let found = self.own(caller, id, answer::QUEUE).await?;
-        found.ok_or_else(|| HttpError::not_found("There is no such job"))
+        found.ok_or_else(no_job)
     }
 
     /// What a caller has of this name in a queue. The requests of a batch are found by it alone.
-    async fn own(&self, caller: &Caller, id: &str, queue: &str) -> Result<Option<Job>> {
+    async fn own(&self, caller: &Caller, id: &str, queue: &str) -> Result<Option<JobSummary>> {
         let Ok(id) = id.parse() else { return Ok(None) };
-        let found = self.0.queue.get(id).await.map_err(failed)?;
-        Ok(found.filter(|job| {
-            job.owner.as_deref() == Some(caller.owner())
-                && job.step.queue == queue
-                && job.parent.is_none()
-        }))
+        let found = self.0.queue.summary(id).await.map_err(failed)?;
+        Ok(found.filter(|job| is_own(job, caller, queue)))
     }
 
     /// Whether a caller has no such job or batch. While the database is away it may.
@@ -225,7 +219,9 @@ impl Jobs {
 
     /// A caller's own job, as clients see it.
     pub(crate) async fn view(&self, caller: &Caller, id: &str) -> Result<JobView> {
-        let job = self.find(caller, id).await?;
+        let id = id.parse().map_err(|_| no_job())?;
+        let found = self.0.queue.get(id).await.map_err(failed)?;
+        let job = found.filter(|job| is_own(job, caller, answer::QUEUE)).ok_or_else(no_job)?;
         let told = webhook::told(&self.0.queue, &job).await;
         Ok(JobView::whole(&job, told, self.0.is_durable))
     }
@@ -241,7 +237,7 @@ impl Jobs {
     ) -> Result<(Vec<JobView>, bool)> {
         let states = status.map_or(&[][..], JobStatus::states);
         let (found, has_more) = self.page(caller, answer::QUEUE, states, after, limit).await?;
-        let brief = |job: &Job| JobView::brief(job, self.0.is_durable);
+        let brief = |job: &JobSummary| JobView::brief(job, self.0.is_durable);
         Ok((found.iter().map(brief).collect(), has_more))
     }
 
@@ -254,7 +250,7 @@ impl Jobs {
         states: &[JobState],
         after: Option<JobId>,
         limit: u32,
-    ) -> Result<(Vec<Job>, bool)> {
+    ) -> Result<(Vec<JobSummary>, bool)> {
         let filter = Filter {
             owner: Some(caller.owner()),
             queue: Some(queue),
@@ -290,7 +286,7 @@ impl Jobs {
 
     /// Where a job is by now; nothing while the database is away.
     async fn status(&self, id: JobId) -> Option<JobStatus> {
-        Some(kept::status(self.0.queue.get(id).await.ok()??.state))
+        Some(kept::status(self.0.queue.summary(id).await.ok()??.state))
     }
 
     /// Waits for what a job answers; nothing if it was cancelled, or the database is away.
@@ -351,6 +347,15 @@ impl Jobs {
             None => Err("this server signs no webhooks: set ALULA_WEBHOOK_SECRET".to_owned()),
         }
     }
+}
+
+/// Whether a caller may know of a job by its name alone.
+fn is_own(job: &JobSummary, caller: &Caller, queue: &str) -> bool {
+    job.owner.as_deref() == Some(caller.owner()) && job.step.queue == queue && job.parent.is_none()
+}
+
+fn no_job() -> HttpError {
+    HttpError::not_found("There is no such job")
 }
 
 impl fmt::Debug for Jobs {

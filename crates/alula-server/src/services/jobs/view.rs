@@ -1,7 +1,7 @@
 //! What clients see of a job.
 
 use alula::Validate;
-use alula_jobs::{Job, JobId, JobState};
+use alula_jobs::{Job, JobId, JobState, JobSummary};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
@@ -116,14 +116,14 @@ pub(crate) struct JobProgress {
 
 impl JobView {
     /// All but its answer, and what became of telling it.
-    pub(crate) fn brief(job: &Job, durable: bool) -> Self {
+    pub(crate) fn brief(job: &JobSummary, durable: bool) -> Self {
         let outline = Outline::of(job);
         let at = |moment: alula_jobs::Timestamp| Timestamp::from_millis(moment.as_millis());
         let progress = JobProgress { done: outline.done(job), total: outline.calls };
         Self {
             job_id: job.id,
             url: url(job.id),
-            endpoint: outline.endpoint,
+            endpoint: outline.endpoint.to_owned(),
             status: status(job.state),
             attempts: job.attempts,
             progress,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alula::Validate;
 use alula_jobs::{
-    Ended, Failure, Handler, Job, JobContext, JobState, NewBatch, NewJob, Queue, Step,
+    Ended, Failure, Handler, Job, JobContext, JobState, JobSummary, NewBatch, NewJob, Queue, Step,
     webhook::{
         ClientError, Delivery, IpNet, Schedule, SigningSecret, Webhook, WebhookClient, WebhookUrl,
     },
@@ -199,7 +199,7 @@ impl Webhooks {
     /// Sends a message once.
     async fn send(&self, message: Message, job: &JobContext) -> Result<(), Failure> {
         let Message { ended, body: Some(body) } = message else { return Ok(()) };
-        let told = job.queue().get(ended.job).await.map_err(|_| Failure::later(AWAY))?;
+        let told = job.queue().summary(ended.job).await.map_err(|_| Failure::later(AWAY))?;
         if told.is_some_and(|told| told.token != ended.token) {
             return Ok(());
         }
@@ -228,8 +228,8 @@ struct Message {
 }
 
 /// What has become of telling the end of a job; nothing if nobody wanted to be told.
-pub(super) async fn told(queue: &Queue, job: &Job) -> Option<Told> {
-    let telling = queue.get(job.follower?).await.ok()??;
+pub(super) async fn told(queue: &Queue, job: &JobSummary) -> Option<Told> {
+    let telling = queue.summary(job.follower?).await.ok()??;
     Some(match telling.state {
         JobState::Succeeded => Told::Delivered,
         JobState::Failed | JobState::Cancelled => Told::Failed,
@@ -254,7 +254,7 @@ impl JobEnded {
 }
 
 impl BatchEnded {
-    fn of(batch: &Job, counts: BatchCounts) -> Self {
+    fn of(batch: &JobSummary, counts: BatchCounts) -> Self {
         let status = BatchStatus::of(batch.state);
         Self {
             r#type: format!("batch.{}", status.as_str()),
@@ -269,7 +269,7 @@ impl BatchEnded {
     }
 }
 
-fn finished_at(job: &Job) -> String {
+fn finished_at(job: &JobSummary) -> String {
     let finished = job.finished_at.map_or(0, |moment| moment.as_millis());
     Timestamp::from_millis(finished).to_string()
 }

@@ -122,7 +122,8 @@ async fn children_that_wait_for_their_next_attempt_are_done_too() {
     assert_eq!(get(&client, id).await.state, JobState::Succeeded);
     let children = Filter { parent: Some(id), ..Filter::default() };
     let children = client.jobs().queue().list(&children).await.unwrap();
-    let ended = |job: &alula::jobs::Job| job.state == JobState::Succeeded && job.attempts == 5;
+    let ended =
+        |job: &alula::jobs::JobSummary| job.state == JobState::Succeeded && job.attempts == 5;
     assert!(children.len() == 3 && children.iter().all(ended), "{children:?}");
 }
 

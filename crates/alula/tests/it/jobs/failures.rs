@@ -38,7 +38,7 @@ async fn arguments_that_break_a_constraint_fail_at_once_and_say_where() {
     client.jobs().run_all().await;
     let job = get(&client, id).await;
     assert_eq!((job.state, job.attempts), (JobState::Failed, 1));
-    let error = job.error.unwrap();
+    let error = job.summary.error.unwrap();
     for expected in [
         "422 Unprocessable Entity: args.number: Input should be greater than or equal to 1",
         "args.words: List should have at most 3 items after validation, not 4",
@@ -66,7 +66,7 @@ async fn what_the_caller_has_done_wrong_is_not_tried_again() {
         client.jobs().run_all().await;
         let job = get(&client, id).await;
         assert_eq!((job.state, calls.0.load(Relaxed)), (JobState::Failed, attempts), "{status}");
-        assert_eq!(job.error.unwrap(), "the disk is on fire", "{status}");
+        assert_eq!(job.summary.error.unwrap(), "the disk is on fire", "{status}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alula::{Event, Stream};
-use alula_jobs::{Counts, Job, JobId, Queue, StoreError};
+use alula_jobs::{Counts, JobId, JobSummary, Queue, StoreError};
 use futures_util::stream;
 use tokio::time::sleep;
 
@@ -15,7 +15,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// The changes of a batch that a client has not seen yet, or nothing if it has seen the end.
 pub(super) async fn follow(
     queue: Queue,
-    batch: &Job,
+    batch: &JobSummary,
     durable: bool,
     last_event_id: Option<&str>,
 ) -> Result<Option<impl Stream<Item = Event<BatchView>> + Send + use<>>, StoreError> {
@@ -51,7 +51,7 @@ impl Seen {
     async fn next(&mut self) -> Option<Event<BatchView>> {
         while !self.is_over {
             // A store that is away ends the stream: its client comes again.
-            let batch = self.queue.get(self.id).await.ok()??;
+            let batch = self.queue.summary(self.id).await.ok()??;
             // They are not older than the batch, and so whole at its end.
             let counts = counts(&self.queue, batch.id).await.ok()?;
             self.is_over = batch.state.is_final();
@@ -72,6 +72,6 @@ impl Seen {
 }
 
 /// Another one whenever more has ended, or the batch begins anew.
-fn version(batch: &Job, counts: &Counts) -> String {
+fn version(batch: &JobSummary, counts: &Counts) -> String {
     format!("{}.{}.{}", batch.token, batch.state.as_str(), counts.ended())
 }

@@ -6,7 +6,7 @@ mod submit;
 mod view;
 
 use alula::{Event, HttpError, Result, Stream};
-use alula_jobs::{Counts, Job, JobId, JobState, Queue, StoreError, store::Filter};
+use alula_jobs::{Counts, JobId, JobState, JobSummary, Queue, StoreError, store::Filter};
 
 pub(crate) use self::{
     results::BatchLine,
@@ -40,7 +40,7 @@ impl Default for BatchLimits {
 
 impl Jobs {
     /// A caller's own batch.
-    pub(super) async fn find_batch(&self, caller: &Caller, id: &str) -> Result<Job> {
+    pub(super) async fn find_batch(&self, caller: &Caller, id: &str) -> Result<JobSummary> {
         let found = self.own(caller, id, QUEUE).await?;
         found.ok_or_else(|| HttpError::not_found("There is no such batch"))
     }

@@ -134,7 +134,7 @@ impl Pages {
             limit: self.limit,
             ..Filter::default()
         };
-        let jobs = self.queue.list(&filter).await?;
+        let jobs = self.queue.list_whole(&filter).await?;
         self.is_over = jobs.len() < self.limit as usize;
         self.last = jobs.last().map(|job| job.id).or(self.last);
         self.limit = next_limit(&jobs);

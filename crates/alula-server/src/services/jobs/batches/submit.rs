@@ -1,7 +1,7 @@
 //! How a batch is taken.
 
 use alula::{Detail, HttpError, Result, Validate};
-use alula_jobs::{NewBatch, NewJob, webhook::WebhookUrl};
+use alula_jobs::{NewBatch, webhook::WebhookUrl};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -10,7 +10,7 @@ use super::AcceptedBatch;
 use crate::services::{
     admission::Caller,
     chat::ChatRequest,
-    jobs::{Jobs, Work, answer, prefer::wrong_callback_at, store::failed, wrong_callback},
+    jobs::{Jobs, Work, prefer::wrong_callback_at, store::failed, wrong_callback},
 };
 
 /// The queue that batches are found in. They only wait there.
@@ -100,11 +100,10 @@ impl Jobs {
         requests: Vec<ChatRequest>,
         callback: Option<WebhookUrl>,
     ) -> Result<NewBatch> {
-        let step = answer::step(self.0.limits.batches.attempts_max);
+        let attempts_max = self.0.limits.batches.attempts_max;
         let children = requests.into_iter().map(|request| {
             let work = Work::Chat(Box::new(request));
-            let job = NewJob::new(step.clone(), &work.kept(caller))?;
-            Ok(job.owner(caller.owner()).priority(PRIORITY))
+            Ok(work.into_job(caller, attempts_max)?.priority(PRIORITY))
         });
         let children = children.collect::<Result<Vec<_>>>()?;
         let batch = NewBatch::new(children).queue(QUEUE).owner(caller.owner());

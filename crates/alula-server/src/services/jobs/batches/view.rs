@@ -1,7 +1,7 @@
 //! What clients see of a batch.
 
 use alula::Validate;
-use alula_jobs::{Counts, Job, JobId, JobState};
+use alula_jobs::{Counts, JobId, JobState, JobSummary};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -104,7 +104,7 @@ pub(crate) struct BatchView {
 
 impl BatchView {
     /// All but what became of telling it.
-    pub(super) fn new(batch: &Job, counts: &Counts, durable: bool) -> Self {
+    pub(super) fn new(batch: &JobSummary, counts: &Counts, durable: bool) -> Self {
         let at = |moment: alula_jobs::Timestamp| Timestamp::from_millis(moment.as_millis());
         Self {
             batch_id: batch.id,

@@ -1,128 +1,12 @@
-//! A job, as it is asked for and as it is kept.
+//! A job, as it is asked for.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{JobId, Timestamp};
-
-/// The queue of a job that names none.
-pub const DEFAULT_QUEUE: &str = "default";
-/// How often a step is tried that does not say how often.
-pub const DEFAULT_MAX_ATTEMPTS: u32 = 5;
-
-/// Where a job is on its way.
-///
-/// ```text
-/// Scheduled → Queued → Running → Succeeded
-///      ↑        ↑        │ ├───→ Failed     (retry) → Queued
-///      └────────┴────────┘ └───→ Waiting    (for its children) → Queued, Succeeded
-///  any of the first four ──────→ Cancelled  (retry) → Queued
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobState {
-    /// It waits for its time: it was delayed, or an attempt has failed.
-    Scheduled,
-    /// It waits for a worker.
-    Queued,
-    /// A worker has it.
-    Running,
-    /// It waits for its children.
-    Waiting,
-    /// It is done.
-    Succeeded,
-    /// It is given up: its attempts are spent, or another one would be in vain. This is the dead
-    /// letter, which can be tried again.
-    Failed,
-    /// Somebody has stopped it.
-    Cancelled,
-}
-
-impl JobState {
-    /// Each of them.
-    pub const ALL: [Self; 7] = [
-        Self::Scheduled,
-        Self::Queued,
-        Self::Running,
-        Self::Waiting,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Cancelled,
-    ];
-
-    /// Whether nothing happens to it any more, unless somebody asks for it.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
-    }
-
-    /// Its name, as in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// As it is kept. The SQL knows the numbers.
-    pub(crate) const fn code(self) -> i64 {
-        self as i64
-    }
-
-    pub(crate) fn from_code(code: i64) -> Option<Self> {
-        usize::try_from(code).ok().and_then(|code| Self::ALL.get(code).copied())
-    }
-}
-
-/// What is done, and where: a handler's name, the queue it waits in, and how often it is tried.
-///
-/// ```
-/// use alula_jobs::Step;
-///
-/// let step = Step::new("embed.v1").queue("documents").max_attempts(3);
-/// assert_eq!((step.name.as_str(), step.queue.as_str()), ("embed.v1", "documents"));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// The name of its handler. What changes its arguments takes another name (`embed.v2`), so that
-    /// jobs of the old one find theirs.
-    pub name: String,
-    /// The queue it waits in.
-    pub queue: String,
-    /// How often it is tried, at least once.
-    pub max_attempts: u32,
-}
-
-impl Step {
-    /// A step in the queue `default`, tried five times.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            queue: DEFAULT_QUEUE.to_owned(),
-            max_attempts: DEFAULT_MAX_ATTEMPTS,
-        }
-    }
-
-    /// Waits in this queue.
-    #[must_use]
-    pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.queue = queue.into();
-        self
-    }
-
-    /// Is tried so often.
-    #[must_use]
-    pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = attempts.max(1);
-        self
-    }
-}
+use super::{JobState, Step};
+use crate::JobId;
 
 /// A job to enqueue.
 ///
@@ -147,6 +31,7 @@ pub struct NewJob {
     pub(crate) first: Step,
     pub(crate) rest: Vec<Step>,
     pub(crate) args: Box<RawValue>,
+    pub(crate) label: Option<String>,
     pub(crate) owner: Option<String>,
     pub(crate) priority: i16,
     pub(crate) delay: Duration,
@@ -194,6 +79,7 @@ impl NewJob {
             first: step,
             rest: Vec::new(),
             args,
+            label: None,
             owner: None,
             priority: 0,
             delay: Duration::ZERO,
@@ -228,6 +114,13 @@ impl NewJob {
     #[must_use]
     pub fn unique(mut self, key: impl Into<String>) -> Self {
         self.unique = Some(key.into());
+        self
+    }
+
+    /// What lists say of it, as they do not read its arguments: the first 256 bytes of this.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
         self
     }
 
@@ -327,6 +220,13 @@ impl NewBatch {
         self
     }
 
+    /// As [`NewJob::label`].
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.job = self.job.label(label);
+        self
+    }
+
     /// Whose it is.
     #[must_use]
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
@@ -363,102 +263,5 @@ impl NewBatch {
     /// The jobs it waits for.
     pub fn children(&self) -> &[NewJob] {
         &self.children
-    }
-}
-
-/// A job, as it is kept.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Job {
-    /// Its name.
-    pub id: JobId,
-    /// Whose it is.
-    pub owner: Option<String>,
-    /// The step that is next, running, or was the last. Empty for a batch that nothing follows.
-    pub step: Step,
-    /// How many steps are done, of how many.
-    pub steps: (u32, u32),
-    /// Where it is on its way.
-    pub state: JobState,
-    /// Those of a higher one go first.
-    pub priority: i16,
-    /// How often the step was tried.
-    pub attempts: u32,
-    /// Changes whenever a worker takes it, or somebody stops or restarts it.
-    pub token: i64,
-    /// What the step is called with.
-    pub args: Box<RawValue>,
-    /// What the last step gave.
-    pub result: Option<Box<RawValue>>,
-    /// Why the last attempt failed.
-    pub error: Option<String>,
-    /// What the step has said of its progress.
-    pub progress: Option<Progress>,
-    /// The job whose child it is.
-    pub parent: Option<JobId>,
-    /// The job that was enqueued when this one ended, if it has ended and one was to be.
-    pub follower: Option<JobId>,
-    /// The incarnation of the worker that has it.
-    pub worker: Option<String>,
-    /// When it was enqueued.
-    pub created_at: Timestamp,
-    /// When it may start.
-    pub run_at: Timestamp,
-    /// When the last attempt began.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// Until when its worker has it.
-    pub lease_until: Option<Timestamp>,
-}
-
-impl Job {
-    /// Reads its result; nothing if there is none.
-    ///
-    /// # Errors
-    ///
-    /// If the result is of another shape.
-    pub fn result<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
-        self.result.as_deref().map(|result| serde_json::from_str(result.get())).transpose()
-    }
-}
-
-/// How far a step is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// How much is done, in a unit of the step's choice.
-    pub done: u64,
-    /// Of how much, if that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total: Option<u64>,
-    /// What it is doing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-}
-
-/// How many jobs there are of each state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts([u64; JobState::ALL.len()]);
-
-impl Counts {
-    /// How many of a state.
-    pub fn of(&self, state: JobState) -> u64 {
-        self.0.get(state as usize).copied().unwrap_or_default()
-    }
-
-    /// How many in all.
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-
-    /// How many have ended.
-    pub fn ended(&self) -> u64 {
-        JobState::ALL.iter().filter(|state| state.is_final()).map(|state| self.of(*state)).sum()
-    }
-
-    pub(crate) fn set(&mut self, state: JobState, count: u64) {
-        if let Some(place) = self.0.get_mut(state as usize) {
-            *place = count;
-        }
     }
 }

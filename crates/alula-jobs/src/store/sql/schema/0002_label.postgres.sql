@@ -1,0 +1,2 @@
+-- What lists say of a job.
+ALTER TABLE jobs ADD COLUMN label TEXT;
