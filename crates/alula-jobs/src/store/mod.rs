@@ -31,11 +31,17 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The answers are in the order of the jobs. A job that is there already is not enqueued again.
     async fn enqueue(&self, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>, StoreError>;
 
-    /// Enqueues a job that waits for children, and its children.
+    /// Enqueues a job that waits for children, and its children. If it has nothing to wait for, it
+    /// goes on at once.
     async fn enqueue_batch(&self, batch: &NewBatch, now: Timestamp) -> Result<(), StoreError>;
 
-    /// What there is to do. It takes no lock.
-    async fn look(&self, queues: &[&str], now: Timestamp) -> Result<Due, StoreError>;
+    /// What there is to do, for who has these queues and handlers. It takes no lock.
+    async fn look(
+        &self,
+        queues: &[&str],
+        names: &[&str],
+        now: Timestamp,
+    ) -> Result<Due, StoreError>;
 
     /// Takes jobs that are queued, those of the highest priority first, and of these the oldest.
     /// Each gets a token that is another one for each time it is taken, and an attempt is counted.
@@ -62,7 +68,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     async fn promote(&self, limit: u32, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Takes from workers what they do not renew: it is queued again, or given up if its attempts
-    /// are spent. Also lets jobs go on whose children have ended. Returns how many.
+    /// are spent. Returns how many.
     async fn reap(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Stops a job and its children. Returns its state before; nothing if there is none.
@@ -110,7 +116,8 @@ pub trait Store: Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Forgets jobs that ended long ago, with their children: at most so many. Returns how many.
+    /// Forgets jobs that ended long ago, and children whose parent is forgotten: at most so many.
+    /// Returns how many; there may be more until it is none.
     async fn sweep(
         &self,
         retention: &Retention,
@@ -262,7 +269,7 @@ pub enum Next {
 /// What there is to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Due {
-    /// Something is queued.
+    /// Something is queued that was asked for.
     pub queued: bool,
     /// Something was scheduled, and its time has come.
     pub scheduled: bool,

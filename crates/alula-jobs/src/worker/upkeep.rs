@@ -64,7 +64,7 @@ async fn until_next_look(shared: &Shared, mut changed: Pin<&mut impl Future<Outp
 async fn look(shared: &Shared, reap_at: &mut Instant) -> Result<(), StoreError> {
     let (store, now) = (shared.queue.store(), shared.queue.time().now());
     let lanes: Vec<&str> = shared.lanes.iter().map(|lane| lane.name.as_str()).collect();
-    let due = store.look(&lanes, now).await?;
+    let due = store.look(&lanes, &shared.names(), now).await?;
     let mut more = due.queued;
     if due.scheduled {
         while store.promote(PIECE, now).await? >= PIECE.into() {}
@@ -93,7 +93,8 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
             match shared.queue.store().sweep(&shared.retention, PIECE, now).await {
                 Ok(swept) => {
                     outage.over();
-                    if swept < PIECE.into() {
+                    // What is behind a piece may be the children of what was in it.
+                    if swept == 0 {
                         break;
                     }
                     sleep(SWEEP_PAUSE).await;

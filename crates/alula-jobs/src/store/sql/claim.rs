@@ -23,11 +23,34 @@ static SET_NEXT_AT: Sql = Sql::new(
     "INSERT INTO job_rates (queue, next_at) VALUES ($1, $2) \
      ON CONFLICT (queue) DO UPDATE SET next_at = excluded.next_at",
 );
-static CLAIM: Sql = Sql::new(
-    "WITH ready AS MATERIALIZED (SELECT id FROM jobs WHERE state = 1 AND queue = $1 \
-     AND name IN {texts$2} ORDER BY priority DESC, run_at, id LIMIT $3 {skip}) \
-     UPDATE jobs SET state = 2, token = token + 1, attempts = attempts + 1, worker = $4, \
-     lease_until = $5, started_at = $6 WHERE id IN (SELECT id FROM ready) RETURNING {claimed}",
+
+/// Takes the first `$3` jobs of a queue, out of the first of each name: what is queued by other
+/// names is not looked at.
+macro_rules! claim {
+    ($first:literal) => {
+        concat!(
+            "WITH ready AS MATERIALIZED (",
+            $first,
+            " ORDER BY job.priority DESC, job.run_at, job.id LIMIT $3) \
+             UPDATE jobs SET state = 2, token = token + 1, attempts = attempts + 1, worker = $4, \
+             lease_until = $5, started_at = $6 WHERE id IN (SELECT id FROM ready) \
+             RETURNING {claimed}"
+        )
+    };
+}
+
+/// In Postgres, those that are not among the first after all are kept from others for this moment.
+pub(super) static CLAIM: Sql = Sql::two(
+    claim!(
+        "SELECT job.id FROM json_each($2) AS known, jobs AS job WHERE job.rowid IN \
+         (SELECT rowid FROM jobs WHERE state = 1 AND queue = $1 AND name = known.value \
+         ORDER BY priority DESC, run_at, id LIMIT $3)"
+    ),
+    claim!(
+        "SELECT job.id FROM {each$2} AS known CROSS JOIN LATERAL \
+         (SELECT id, priority, run_at FROM jobs WHERE state = 1 AND queue = $1 \
+         AND name = known.value ORDER BY priority DESC, run_at, id LIMIT $3 {skip}) AS job"
+    ),
 );
 static GIVE_UP: Sql = Sql::new(
     "UPDATE jobs SET state = 5, finished_at = $2, worker = NULL, lease_until = NULL, \

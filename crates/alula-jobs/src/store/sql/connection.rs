@@ -19,29 +19,34 @@ pub(super) enum Conn<'c> {
 /// A statement, written once.
 ///
 /// - `{rows}` is the array of objects in `$1`, as rows `r` with a `value`;
-/// - `{texts$2}` is the array of texts in `$2`, as a subquery;
+/// - `{texts$2}` is the array of texts in `$2`, as a subquery, and `{each$2}` as a table of `value`s;
 /// - `{claimed}`, `{summary}` and `{contents}` are the columns that [`rows::claim`] and
 ///   [`rows::summary`] read, and those that [`rows::job`] reads after the latter;
 /// - `{lock}` and `{skip}` lock the rows of a query in Postgres, the latter those that nobody has
 ///   locked. SQLite has one writer at a time.
 #[derive(Debug)]
 pub(super) struct Sql {
-    text: &'static str,
+    texts: (&'static str, &'static str),
     sqlite: OnceLock<String>,
     postgres: OnceLock<String>,
 }
 
 impl Sql {
     pub(super) const fn new(text: &'static str) -> Self {
-        Self { text, sqlite: OnceLock::new(), postgres: OnceLock::new() }
+        Self::two(text, text)
     }
 
-    fn sqlite(&self) -> &str {
-        self.sqlite.get_or_init(|| for_sqlite(self.text))
+    /// A statement that is another one in each of them.
+    pub(super) const fn two(sqlite: &'static str, postgres: &'static str) -> Self {
+        Self { texts: (sqlite, postgres), sqlite: OnceLock::new(), postgres: OnceLock::new() }
+    }
+
+    pub(super) fn sqlite(&self) -> &str {
+        self.sqlite.get_or_init(|| for_sqlite(self.texts.0))
     }
 
     fn postgres(&self) -> &str {
-        self.postgres.get_or_init(|| for_postgres(self.text))
+        self.postgres.get_or_init(|| for_postgres(self.texts.1))
     }
 }
 
@@ -55,18 +60,21 @@ fn columns(text: &str) -> String {
 fn for_sqlite(text: &str) -> String {
     let text = columns(text).replace("{rows}", "json_each($1) AS r");
     let text = text.replace("{lock}", "").replace("{skip}", "");
-    texts(&text, |number| format!("(SELECT value FROM json_each(${number}))"))
+    let text = replaced(&text, "{each$", |number| format!("json_each(${number})"));
+    replaced(&text, "{texts$", |number| format!("(SELECT value FROM json_each(${number}))"))
 }
 
 fn for_postgres(text: &str) -> String {
     let text = columns(text).replace("{rows}", "json_array_elements($1::json) AS r(value)");
     let text = text.replace("{lock}", "FOR UPDATE").replace("{skip}", "FOR UPDATE SKIP LOCKED");
-    texts(&text, |number| format!("(SELECT json_array_elements_text(${number}::json))"))
+    let each = |number: &str| format!("json_array_elements_text(${number}::json)");
+    let text = replaced(&text, "{each$", each);
+    replaced(&text, "{texts$", |number| format!("(SELECT {})", each(number)))
 }
 
-/// Replaces each `{texts$N}`.
-fn texts(text: &str, replacement: impl Fn(&str) -> String) -> String {
-    let mut pieces = text.split("{texts$");
+/// Replaces what begins like this, and goes on with a number and `}`.
+fn replaced(text: &str, begin: &str, replacement: impl Fn(&str) -> String) -> String {
+    let mut pieces = text.split(begin);
     let mut replaced = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let (number, rest) = piece.split_once('}').unwrap_or((piece, ""));
@@ -233,13 +241,14 @@ mod tests {
 
     #[test]
     fn a_statement_is_written_once() {
-        let sql = Sql::new("A {rows} B {texts$2} C {texts$13} {skip}{lock}");
+        let sql = Sql::new("A {rows} B {texts$2} C {texts$13} D {each$3} AS d {skip}{lock}");
         let sqlite = "A json_each($1) AS r B (SELECT value FROM json_each($2)) \
-                      C (SELECT value FROM json_each($13)) ";
+                      C (SELECT value FROM json_each($13)) D json_each($3) AS d ";
         assert_eq!(sql.sqlite(), sqlite);
         let postgres = "A json_array_elements($1::json) AS r(value) \
                         B (SELECT json_array_elements_text($2::json)) \
                         C (SELECT json_array_elements_text($13::json)) \
+                        D json_array_elements_text($3::json) AS d \
                         FOR UPDATE SKIP LOCKEDFOR UPDATE";
         assert_eq!(sql.postgres(), postgres);
     }

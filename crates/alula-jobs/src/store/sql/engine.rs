@@ -8,7 +8,7 @@ use super::{
     Conn,
     cancel::{Cancel, Retry},
     claim::{ClaimJobs, Renew},
-    enqueue::Enqueue,
+    enqueue::{Enqueue, EnqueueBatch},
     finish::Finish,
     look::{Count, Get, List, ListWhole, Look, Stats, Summary},
     maintain::{Promote, Reap, Sweep},
@@ -72,13 +72,18 @@ impl<E: Engine> Store for E {
     }
 
     async fn enqueue_batch(&self, batch: &NewBatch, now: Timestamp) -> Result<(), StoreError> {
-        self.write(Enqueue::batch(batch, now)).await?;
+        self.write(EnqueueBatch::new(batch, now)).await?;
         self.tell();
         Ok(())
     }
 
-    async fn look(&self, queues: &[&str], now: Timestamp) -> Result<Due, StoreError> {
-        self.read(Look::new(queues, now)).await
+    async fn look(
+        &self,
+        queues: &[&str],
+        names: &[&str],
+        now: Timestamp,
+    ) -> Result<Due, StoreError> {
+        self.read(Look::new(queues, names, now)).await
     }
 
     async fn claim(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
@@ -103,7 +108,12 @@ impl<E: Engine> Store for E {
     }
 
     async fn promote(&self, limit: u32, now: Timestamp) -> Result<u64, StoreError> {
-        self.write(Promote { limit, now }).await
+        let promoted = self.write(Promote { limit, now }).await?;
+        if promoted > 0 {
+            // Others may be those who have its handler, and have looked a moment too early.
+            self.tell();
+        }
+        Ok(promoted)
     }
 
     async fn reap(&self, now: Timestamp) -> Result<u64, StoreError> {

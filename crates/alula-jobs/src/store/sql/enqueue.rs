@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Conn, Operation, Sql,
+    Conn, Operation, Sql, end,
     rows::{NewRow, array},
 };
 use crate::{
@@ -46,14 +46,6 @@ impl Enqueue {
     pub(super) fn children(parent: JobId, jobs: &[NewJob], now: Timestamp) -> Self {
         Self { rows: jobs.iter().map(|job| NewRow::new(job, Some(parent), now)).collect() }
     }
-
-    pub(super) fn batch(batch: &NewBatch, now: Timestamp) -> Self {
-        let mut enqueue = Self::children(batch.id(), &batch.children, now);
-        let job = NewRow::new(&batch.job, None, now);
-        // One that has nothing to wait for goes on when leases are looked at.
-        enqueue.rows.insert(0, job.waiting());
-        enqueue
-    }
 }
 
 impl Operation for Enqueue {
@@ -80,6 +72,33 @@ impl Operation for Enqueue {
             }
         }
         Ok(enqueued)
+    }
+}
+
+/// Enqueues a job with its children.
+#[derive(Debug)]
+pub(super) struct EnqueueBatch {
+    enqueue: Enqueue,
+    batch: JobId,
+    now: Timestamp,
+}
+
+impl EnqueueBatch {
+    pub(super) fn new(batch: &NewBatch, now: Timestamp) -> Self {
+        let mut enqueue = Enqueue::children(batch.id(), &batch.children, now);
+        enqueue.rows.insert(0, NewRow::new(&batch.job, None, now).waiting());
+        Self { enqueue, batch: batch.id(), now }
+    }
+}
+
+impl Operation for EnqueueBatch {
+    type Output = ();
+
+    async fn run(&self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
+        self.enqueue.run(conn).await?;
+        // There may be nothing to wait for: no child, or none whose key was free.
+        end::follow(conn, Vec::new(), vec![self.batch], self.now).await?;
+        Ok(())
     }
 }
 

@@ -11,9 +11,12 @@ use crate::{
     store::{Due, Filter, QueueStats, StoreError},
 };
 
-static LOOK: Sql = Sql::new(
+/// The `OFFSET` keeps Postgres from making a join of it, which may walk past all that is queued.
+pub(super) static LOOK: Sql = Sql::new(
     "SELECT \
-     CAST(CAST(EXISTS (SELECT 1 FROM jobs WHERE state = 1 AND queue IN {texts$1}) AS INTEGER) AS BIGINT), \
+     CAST(CAST(EXISTS (SELECT 1 FROM {each$1} AS lane, {each$3} AS known WHERE EXISTS \
+     (SELECT 1 FROM jobs WHERE state = 1 AND queue = lane.value AND name = known.value \
+     LIMIT 1 OFFSET 0)) AS INTEGER) AS BIGINT), \
      CAST(CAST(EXISTS (SELECT 1 FROM jobs WHERE state = 0 AND run_at <= $2) AS INTEGER) AS BIGINT), \
      CAST(CAST(EXISTS (SELECT 1 FROM jobs WHERE state = 2 AND lease_until < $2) AS INTEGER) AS BIGINT)",
 );
@@ -31,12 +34,13 @@ static STATS: Sql = Sql::new(
 #[derive(Debug)]
 pub(super) struct Look {
     queues: String,
+    names: String,
     now: Timestamp,
 }
 
 impl Look {
-    pub(super) fn new(queues: &[&str], now: Timestamp) -> Self {
-        Self { queues: texts(queues), now }
+    pub(super) fn new(queues: &[&str], names: &[&str], now: Timestamp) -> Self {
+        Self { queues: texts(queues), names: texts(names), now }
     }
 }
 
@@ -44,7 +48,7 @@ impl Operation for Look {
     type Output = Due;
 
     async fn run(&self, conn: &mut Conn<'_>) -> Result<Due, StoreError> {
-        let binds = [(&self.queues).into(), self.now.as_millis().into()];
+        let binds = [(&self.queues).into(), self.now.as_millis().into(), (&self.names).into()];
         let Some(row) = conn.row(&LOOK, &binds).await? else { return Ok(Due::default()) };
         let is = |place| Ok::<_, StoreError>(row.int(place)? != 0);
         Ok(Due { queued: is(0)?, scheduled: is(1)?, expired: is(2)? })
@@ -109,6 +113,9 @@ impl Condition {
         // They are numbers of ours.
         let codes: Vec<String> = states.iter().map(|state| state.code().to_string()).collect();
         let are_open = JobState::ALL.iter().all(|it| states.contains(it) != it.is_final());
+        if !states.is_empty() && states.iter().all(|it| it.is_final()) {
+            self.sql.push_str(" AND state >= 4");
+        }
         match &codes[..] {
             [] => {}
             [code] => self.sql.push_str(&format!(" AND state = {code}")),
@@ -149,10 +156,12 @@ impl List {
         Self { condition, tail: format!("ORDER BY id {order} LIMIT {}", filter.limit) }
     }
 
+    pub(super) fn sql(&self, columns: &str) -> String {
+        format!("SELECT {columns} FROM jobs WHERE {} {}", self.condition.sql, self.tail)
+    }
+
     async fn read(&self, conn: &mut Conn<'_>, columns: &str) -> Result<Vec<Row>, StoreError> {
-        let Self { condition, tail } = self;
-        let sql = format!("SELECT {columns} FROM jobs WHERE {} {tail}", condition.sql);
-        conn.rows_of(&sql, &condition.binds()).await
+        conn.rows_of(&self.sql(columns), &self.condition.binds()).await
     }
 }
 

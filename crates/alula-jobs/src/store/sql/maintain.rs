@@ -3,7 +3,7 @@
 use super::{
     Conn, Operation, Sql,
     end::{self, ended},
-    rows::{self, texts},
+    rows,
 };
 use crate::{
     JobId, Timestamp,
@@ -31,18 +31,15 @@ static REAP: Sql = Sql::new(
      error = 'the worker that had it is gone: it did not renew its lease' \
      WHERE id IN (SELECT id FROM gone) RETURNING id, token, state, parent, on_end",
 );
-static WAITING: Sql = Sql::new(
-    "SELECT id FROM jobs WHERE state = 3 AND NOT EXISTS \
-     (SELECT 1 FROM jobs AS child WHERE child.parent = jobs.id AND child.state < 4) LIMIT $1",
-);
-static SWEEP: Sql = Sql::new(
+pub(super) static SWEEP: Sql = Sql::new(
     "WITH old AS MATERIALIZED (SELECT id FROM jobs WHERE state >= 4 AND finished_at < $1 \
-     AND finished_at < CASE WHEN state = 5 THEN $3 ELSE $2 END AND parent IS NULL \
-     AND NOT EXISTS (SELECT 1 FROM jobs AS child WHERE child.parent = jobs.id AND child.state < 4) \
+     AND CASE WHEN parent IS NULL \
+     THEN finished_at < CASE WHEN state = 5 THEN $3 ELSE $2 END AND NOT EXISTS \
+     (SELECT 1 FROM jobs AS child WHERE child.parent = jobs.id AND child.state < 4) \
+     ELSE NOT EXISTS (SELECT 1 FROM jobs AS above WHERE above.id = jobs.parent) END \
      ORDER BY finished_at LIMIT $4 {skip}) \
-     DELETE FROM jobs WHERE id IN (SELECT id FROM old) RETURNING id",
+     DELETE FROM jobs WHERE id IN (SELECT id FROM old)",
 );
-static SWEEP_CHILDREN: Sql = Sql::new("DELETE FROM jobs WHERE parent IN {texts$1} RETURNING id");
 
 /// Queues what was scheduled.
 #[derive(Debug)]
@@ -80,16 +77,12 @@ impl Operation for Reap {
         for row in &taken {
             over.extend(ended(row)?);
         }
-        let waiting = conn.rows(&WAITING, &[REAPED_MAX.into()]).await?;
-        let waiting = waiting.iter().map(|row| rows::id(&row.text(0)?));
-        let waiting = waiting.collect::<Result<Vec<JobId>, _>>()?;
-        let count = taken.len() + waiting.len();
-        end::follow(conn, over, waiting, self.now).await?;
-        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+        end::follow(conn, over, Vec::new(), self.now).await?;
+        Ok(u64::try_from(taken.len()).unwrap_or(u64::MAX))
     }
 }
 
-/// Forgets what ended long ago.
+/// Forgets what ended long ago: a job first, then its children, of which there may be many.
 #[derive(Debug)]
 pub(super) struct Sweep {
     pub(super) retention: Retention,
@@ -100,6 +93,10 @@ pub(super) struct Sweep {
 impl Operation for Sweep {
     type Output = u64;
 
+    fn is_one_statement(&self) -> bool {
+        true
+    }
+
     async fn run(&self, conn: &mut Conn<'_>) -> Result<u64, StoreError> {
         let before = |kept: std::time::Duration| {
             let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
@@ -108,13 +105,6 @@ impl Operation for Sweep {
         let (done, failed) = (before(self.retention.done), before(self.retention.failed));
         let binds =
             [done.max(failed).into(), done.into(), failed.into(), i64::from(self.limit).into()];
-        let mut gone = conn.rows(&SWEEP, &binds).await?;
-        let mut count = gone.len();
-        while !gone.is_empty() {
-            let parents = gone.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
-            gone = conn.rows(&SWEEP_CHILDREN, &[(&texts(parents)).into()]).await?;
-            count += gone.len();
-        }
-        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+        conn.execute(&SWEEP, &binds).await
     }
 }

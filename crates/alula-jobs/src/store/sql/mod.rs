@@ -13,6 +13,8 @@ mod enqueue;
 mod finish;
 mod look;
 mod maintain;
+#[cfg(test)]
+mod plans;
 mod postgres;
 mod rows;
 mod schedule;

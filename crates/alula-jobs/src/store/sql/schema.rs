@@ -9,6 +9,12 @@ struct Migration {
     postgres: &'static str,
 }
 
+impl Migration {
+    const fn of_both(text: &'static str) -> Self {
+        Self { sqlite: text, postgres: text }
+    }
+}
+
 const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("schema/0001_jobs.sqlite.sql"),
@@ -18,6 +24,7 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("schema/0002_label.sqlite.sql"),
         postgres: include_str!("schema/0002_label.postgres.sql"),
     },
+    Migration::of_both(include_str!("schema/0003_names.sql")),
 ];
 
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.

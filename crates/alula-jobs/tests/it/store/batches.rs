@@ -89,8 +89,12 @@ async fn nothing_to_wait_for_is_no_wait() {
 
         let batch = NewBatch::new(Vec::new());
         store.enqueue_batch(&batch, NOW).await.unwrap();
-        store.reap(NOW).await.unwrap();
         assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
+        // Nor is one for what is on its way for another one.
+        store.enqueue(&[job("b").unique("b")], NOW).await.unwrap();
+        let batch = NewBatch::new(vec![job("b").unique("b")]).then(Step::new("join"), &1).unwrap();
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        assert_eq!(state(store, batch.id()).await, JobState::Queued);
     })
     .await;
 }

@@ -71,12 +71,12 @@ async fn a_delayed_job_waits_for_its_time() {
         let job = job("a").delay(Duration::from_secs(60));
         store.enqueue(std::slice::from_ref(&job), NOW).await.unwrap();
         assert_eq!(state(store, job.id()).await, JobState::Scheduled);
-        assert_eq!(store.look(&["default"], later(59)).await.unwrap(), Default::default());
+        assert_eq!(look(store, "default", later(59)).await, Due::default());
         assert_eq!(store.promote(10, later(59)).await.unwrap(), 0);
-        assert!(store.look(&["default"], later(60)).await.unwrap().scheduled);
+        assert!(look(store, "default", later(60)).await.scheduled);
         assert_eq!(store.promote(10, later(60)).await.unwrap(), 1);
-        assert!(store.look(&["default"], later(60)).await.unwrap().queued);
-        assert!(!store.look(&["other"], later(60)).await.unwrap().queued);
+        assert!(look(store, "default", later(60)).await.queued);
+        assert!(!look(store, "other", later(60)).await.queued);
         assert_eq!(claim_one(store, later(60)).await.run_at, later(60));
     })
     .await;
@@ -86,8 +86,27 @@ async fn a_delayed_job_waits_for_its_time() {
 async fn jobs_of_unknown_names_and_other_queues_are_left() {
     on_each(async |store| {
         let elsewhere = NewJob::new(Step::new("a").queue("other"), &1).unwrap();
-        store.enqueue(&[job("unknown"), elsewhere, job("a")], NOW).await.unwrap();
+        store.enqueue(&[job("unknown"), elsewhere], NOW).await.unwrap();
+        assert!(!look(store, "default", NOW).await.queued, "nobody is woken for it");
+        store.enqueue(&[job("a")], NOW).await.unwrap();
+        assert!(look(store, "default", NOW).await.queued);
         assert_eq!(claim_one(store, NOW).await.step.name, "a");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_first_are_taken_whatever_their_names() {
+    on_each(async |store| {
+        let names = ["a", "b", "c", "a", "unknown", "b", "c", "a"];
+        let mut jobs: Vec<NewJob> = names.into_iter().map(job).collect();
+        jobs[6] = job("c").priority(1);
+        store.enqueue(&jobs, NOW).await.unwrap();
+        let mut taken = Vec::new();
+        for count in [1, 2, 3, 9] {
+            taken.extend(claim(store, "w", count, NOW).await.iter().map(|claim| claim.held.id));
+        }
+        assert_eq!(taken, [6, 0, 1, 2, 3, 5, 7].map(|place: usize| jobs[place].id()));
     })
     .await;
 }
@@ -169,7 +188,7 @@ async fn what_is_not_renewed_goes_to_another_worker_and_its_end_is_refused() {
     on_each(async |store| {
         store.enqueue(&[job("a")], NOW).await.unwrap();
         let late = claim_one(store, NOW).await;
-        assert!(store.look(&["default"], later(31)).await.unwrap().expired);
+        assert!(look(store, "default", later(31)).await.expired);
         assert_eq!(store.reap(later(31)).await.unwrap(), 1);
         assert!(store.renew(&[late.held], later(99), &[]).await.unwrap().is_empty());
         assert!(!finish(store, done(&late, "before it is taken"), later(31)).await);

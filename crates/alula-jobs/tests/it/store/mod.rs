@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use alula_jobs::{
     Job, JobId, JobState, NewJob, Postgres, Sqlite, Step, Store, Timestamp,
-    store::{Ask, AskQueue, Claim, End, Next, QueueLimits},
+    store::{Ask, AskQueue, Claim, Due, End, Next, QueueLimits},
 };
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -54,6 +54,14 @@ async fn claim(store: &dyn Store, worker: &str, count: u32, now: Timestamp) -> V
     claim_limited(store, worker, count, QueueLimits::default(), now).await
 }
 
+/// The names of these tests.
+const NAMES: [&str; 5] = ["a", "b", "c", "join", "told"];
+
+/// What there is to do in a queue.
+async fn look(store: &dyn Store, queue: &str, now: Timestamp) -> Due {
+    store.look(&[queue], &NAMES, now).await.unwrap()
+}
+
 async fn claim_limited(
     store: &dyn Store,
     worker: &str,
@@ -62,8 +70,7 @@ async fn claim_limited(
     now: Timestamp,
 ) -> Vec<Arc<Claim>> {
     let queues = [AskQueue { name: "default", count, limits }];
-    let names = ["a", "b", "c", "join", "told"];
-    let ask = Ask { worker, until: now + LEASE, queues: &queues, names: &names };
+    let ask = Ask { worker, until: now + LEASE, queues: &queues, names: &NAMES };
     store.claim(&ask, now).await.unwrap().into_iter().map(Arc::new).collect()
 }
 

@@ -154,8 +154,13 @@ impl Store for Faulty {
         self.make(Call::Batch, self.store.enqueue_batch(batch, now)).await
     }
 
-    async fn look(&self, queues: &[&str], now: Timestamp) -> Result<Due, StoreError> {
-        self.make(Call::Look, self.store.look(queues, now)).await
+    async fn look(
+        &self,
+        queues: &[&str],
+        names: &[&str],
+        now: Timestamp,
+    ) -> Result<Due, StoreError> {
+        self.make(Call::Look, self.store.look(queues, names, now)).await
     }
 
     async fn claim(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
