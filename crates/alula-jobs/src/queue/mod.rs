@@ -173,21 +173,24 @@ impl Queue {
     ///
     /// If the store cannot be used.
     pub async fn cancel(&self, id: JobId) -> Result<Option<JobState>, StoreError> {
-        let before = self.store.cancel(id, self.clock.now()).await?;
-        if before.is_some_and(|state| !state.is_final()) {
-            self.signals.cancelled(id);
+        let Some(cancelled) = self.store.cancel(id, self.clock.now()).await? else {
+            return Ok(None);
+        };
+        if !cancelled.stopped.is_empty() {
+            self.signals.cancelled(&cancelled.stopped);
             // Something may follow.
             self.signals.wake();
         }
-        Ok(before)
+        Ok(Some(cancelled.before))
     }
 
-    /// Queues a job again that has failed or was cancelled, at the step where it was. Returns its
-    /// state before; nothing if there is none of this name.
+    /// Queues a job again that has failed or was cancelled, at the step where it was, with those of
+    /// its children and theirs that have; of a batch, these. A child whose unique key another job
+    /// has stays as it is. Returns the state before; nothing if there is none of this name.
     ///
     /// # Errors
     ///
-    /// If the store cannot be used.
+    /// If the store cannot be used, or another job has the unique key of this one.
     pub async fn retry(&self, id: JobId) -> Result<Option<JobState>, StoreError> {
         let before = self.store.retry(id, self.clock.now()).await?;
         if before.is_some() {

@@ -5,7 +5,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{JobId, Timestamp, worker::Registry};
+use crate::{JobId, Timestamp, store::Held, worker::Registry};
 
 /// How many moments are remembered. Those that are farther off are found by looking.
 const ALARMS_MAX: usize = 1024;
@@ -86,12 +86,14 @@ impl Signals {
         registries.push(Arc::downgrade(registry));
     }
 
-    /// A job and its children are stopped.
-    pub(crate) fn cancelled(&self, id: JobId) {
+    /// Jobs are stopped.
+    pub(crate) fn cancelled(&self, stopped: &[Held]) {
         for registry in lock(&self.registries).iter().filter_map(Weak::upgrade) {
-            registry.cancel(id);
+            registry.cancel(stopped);
         }
-        self.changed(id);
+        for held in stopped {
+            self.changed(held.id);
+        }
     }
 }
 

@@ -71,11 +71,12 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// are spent. Returns how many.
     async fn reap(&self, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Stops a job and its children. Returns its state before; nothing if there is none.
-    async fn cancel(&self, id: JobId, now: Timestamp) -> Result<Option<JobState>, StoreError>;
+    /// Stops a job with its children and theirs. Nothing if there is none.
+    async fn cancel(&self, id: JobId, now: Timestamp) -> Result<Option<Cancelled>, StoreError>;
 
     /// Queues a job again that has failed or was cancelled, at the step where it was, with all its
-    /// attempts; of a batch, those of its children. Returns its state before.
+    /// attempts, and with those of its children and theirs that have; of a batch, these. A child
+    /// whose unique key another job has stays as it is. Returns the state of the job before.
     async fn retry(&self, id: JobId, now: Timestamp) -> Result<Option<JobState>, StoreError>;
 
     /// A job.
@@ -195,6 +196,16 @@ pub struct Held {
     pub id: JobId,
     /// The token of the claim: whoever has an older one has lost the job.
     pub token: i64,
+}
+
+/// What was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancelled {
+    /// The state of the job before.
+    pub before: JobState,
+    /// What has been stopped, if it had not ended: the job, its children and theirs. The token is
+    /// greater than that of every claim that was stopped, and less than that of every later one.
+    pub stopped: Vec<Held>,
 }
 
 /// A step to do.

@@ -14,8 +14,8 @@ struct Inner {
     attempts: HashMap<Held, Entry>,
     /// A claim is being made: what it will bring is not here yet.
     claiming: bool,
-    /// What was cancelled while a claim was being made.
-    cancelled: Vec<JobId>,
+    /// What was cancelled while a claim was being made, and by which token.
+    cancelled: HashMap<JobId, i64>,
     /// Nothing is begun any more.
     closed: bool,
 }
@@ -44,9 +44,9 @@ impl Registry {
     /// Takes an attempt in; not if its job was cancelled in the meantime, or the worker ends.
     pub(super) fn insert(&self, attempt: &Arc<Attempt>) -> bool {
         let mut inner = lock(&self.0);
-        let (held, parent) = (attempt.claim.held, attempt.claim.parent);
-        let is_cancelled = |id: &JobId| *id == held.id || Some(*id) == parent;
-        let welcome = !inner.closed && !inner.cancelled.iter().any(is_cancelled);
+        let held = attempt.claim.held;
+        let is_cancelled = inner.cancelled.get(&held.id).is_some_and(|token| held.token < *token);
+        let welcome = !inner.closed && !is_cancelled;
         if welcome {
             let entry = Entry { attempt: Arc::clone(attempt), ending: false };
             inner.attempts.insert(held, entry);
@@ -77,17 +77,17 @@ impl Registry {
         lock(&self.0).lose(held)
     }
 
-    /// A job and its children are cancelled: their handlers are stopped.
-    pub(crate) fn cancel(&self, id: JobId) {
+    /// Jobs are cancelled: their handlers are stopped. One that was claimed after that goes on.
+    pub(crate) fn cancel(&self, stopped: &[Held]) {
+        let tokens: HashMap<JobId, i64> = stopped.iter().map(|it| (it.id, it.token)).collect();
         let mut inner = lock(&self.0);
-        if inner.claiming {
-            inner.cancelled.push(id);
-        }
-        let of_job = inner.attempts.values().map(|entry| &entry.attempt.claim);
-        let of_job = of_job.filter(|claim| claim.held.id == id || claim.parent == Some(id));
-        let held: Vec<Held> = of_job.map(|claim| claim.held).collect();
-        for held in held {
+        let is_older = |it: &&Held| tokens.get(&it.id).is_some_and(|token| it.token < *token);
+        let older: Vec<Held> = inner.attempts.keys().filter(is_older).copied().collect();
+        for held in older {
             inner.lose(held);
+        }
+        if inner.claiming {
+            inner.cancelled.extend(tokens);
         }
     }
 
@@ -142,5 +142,44 @@ impl Inner {
         let attempt = self.attempts.remove(&held)?.attempt;
         attempt.stop.cancel();
         Some(attempt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Clock, Step, store::Claim};
+
+    fn attempt(id: JobId, token: i64) -> Arc<Attempt> {
+        let now = Clock::system().now();
+        Arc::new(Attempt::new(Claim {
+            held: Held { id, token },
+            step: Step::new("a"),
+            rest: Vec::new(),
+            args: serde_json::value::RawValue::NULL.to_owned(),
+            number: 0,
+            attempt: 1,
+            owner: None,
+            parent: None,
+            priority: 0,
+            run_at: now,
+            created_at: now,
+        }))
+    }
+
+    #[test]
+    fn a_cancel_stops_older_attempts_and_no_later_one() {
+        let registry = Registry::default();
+        let [one, two] = [JobId::new(), JobId::new()];
+        let (older, later) = (attempt(one, 3), attempt(two, 7));
+        assert!(registry.insert(&older) && registry.insert(&later));
+        registry.begin_claim();
+        registry.cancel(&[Held { id: one, token: 4 }, Held { id: two, token: 6 }]);
+        assert!(older.stop.is_cancelled() && !later.stop.is_cancelled());
+        // What is on its way from the store may be from before or after it.
+        assert!(!registry.insert(&attempt(one, 3)));
+        assert!(registry.insert(&attempt(one, 5)));
+        registry.end_claim();
+        assert_eq!(registry.len(), 2);
     }
 }

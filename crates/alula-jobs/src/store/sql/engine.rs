@@ -6,18 +6,20 @@ use async_trait::async_trait;
 
 use super::{
     Conn,
-    cancel::{Cancel, Retry},
+    cancel::Cancel,
     claim::{ClaimJobs, Renew},
     enqueue::{Enqueue, EnqueueBatch},
     finish::Finish,
     look::{Count, Get, List, ListWhole, Look, Stats, Summary},
     maintain::{Promote, Reap, Sweep},
+    retry::Retry,
     schedule::{Fire, Schedule},
 };
 use crate::{
     Counts, Job, JobId, JobState, JobSummary, NewBatch, NewJob, Progress, Timestamp,
     store::{
-        Ask, Claim, Due, End, Enqueued, Filter, Held, QueueStats, Retention, Store, StoreError,
+        Ask, Cancelled, Claim, Due, End, Enqueued, Filter, Held, QueueStats, Retention, Store,
+        StoreError,
     },
 };
 
@@ -124,7 +126,7 @@ impl<E: Engine> Store for E {
         Ok(reaped)
     }
 
-    async fn cancel(&self, id: JobId, now: Timestamp) -> Result<Option<JobState>, StoreError> {
+    async fn cancel(&self, id: JobId, now: Timestamp) -> Result<Option<Cancelled>, StoreError> {
         let before = self.write(Cancel { id, now }).await?;
         self.tell();
         Ok(before)

@@ -16,6 +16,7 @@ mod maintain;
 #[cfg(test)]
 mod plans;
 mod postgres;
+mod retry;
 mod rows;
 mod schedule;
 mod schema;

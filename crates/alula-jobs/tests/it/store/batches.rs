@@ -1,4 +1,4 @@
-use alula_jobs::{NewBatch, store::Filter};
+use alula_jobs::{NewBatch, StoreError, store::Filter};
 
 use super::*;
 
@@ -106,7 +106,7 @@ async fn a_batch_is_cancelled_and_tried_again_as_a_whole() {
         store.enqueue_batch(&batch, NOW).await.unwrap();
         let claims = claim(store, "w", 2, NOW).await;
         finish(store, done(&claims[0], "1"), NOW).await;
-        assert_eq!(store.cancel(batch.id(), NOW).await.unwrap(), Some(JobState::Waiting));
+        assert_eq!(cancel(store, batch.id()).await, Some(JobState::Waiting));
         assert!(!finish(store, done(&claims[1], "late"), NOW).await);
         assert_eq!(children_of(store, batch.id()).await, (3, 3));
         assert!(claim(store, "w", 9, NOW).await.is_empty());
@@ -142,6 +142,84 @@ async fn of_a_batch_only_what_failed_is_tried_again() {
         // There is nothing more to try.
         store.retry(batch.id(), NOW).await.unwrap();
         assert_eq!(state(store, batch.id()).await, JobState::Succeeded);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_family_all_that_failed_is_tried_again() {
+    on_each(async |store| {
+        let fails = |claim: &Arc<Claim>| End {
+            claim: claim.clone(),
+            next: Next::Fail { error: "no".to_owned(), result: None },
+        };
+        let has = |children: Vec<NewJob>| Next::Children { result: raw("x"), children };
+        // One child has children and no step after them, the other has one.
+        let batch = NewBatch::new(vec![job("a"), job("b").then(Step::new("join"))]);
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        let [first, second] = &claim(store, "w", 2, NOW).await[..] else { panic!() };
+        for (claim, names) in [(first, ["a", "b"]), (second, ["c", "c"])] {
+            let next = has(names.map(job).into());
+            finish(store, End { claim: claim.clone(), next }, NOW).await;
+        }
+        let claims = claim(store, "w", 4, NOW).await;
+        let ends =
+            [done(&claims[0], "x"), fails(&claims[1]), fails(&claims[2]), done(&claims[3], "x")];
+        assert_eq!(store.finish(&ends, NOW).await.unwrap(), [true; 4]);
+        let join = claim_one(store, NOW).await;
+        finish(store, fails(&join), NOW).await;
+        let states = async || {
+            [batch.id(), first.held.id, second.held.id].map(async |id| state(store, id).await)
+        };
+        let states = async || futures_util::future::join_all(states().await).await;
+        use JobState::{Failed, Queued, Succeeded, Waiting};
+        assert_eq!(states().await, [Succeeded, Succeeded, Failed]);
+
+        assert_eq!(store.retry(batch.id(), NOW).await.unwrap(), Some(Succeeded));
+        assert_eq!(states().await, [Waiting; 3]);
+        let again = claim(store, "w", 9, NOW).await;
+        let ids = |claims: &[Arc<Claim>]| claims.iter().map(|it| it.held.id).collect::<Vec<_>>();
+        assert_eq!(ids(&again), ids(&claims[1..3]), "only those that failed");
+        let ends: Vec<End> = again.iter().map(|claim| done(claim, "x")).collect();
+        store.finish(&ends, NOW).await.unwrap();
+        assert_eq!(states().await, [Waiting, Succeeded, Queued]);
+        let join = claim_one(store, NOW).await;
+        assert_eq!((join.held.id, &*join.step.name), (second.held.id, "join"));
+        finish(store, done(&join, "x"), NOW).await;
+        assert_eq!(states().await, [Succeeded; 3]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_child_whose_key_is_taken_is_not_tried_again() {
+    on_each(async |store| {
+        let children = ["a", "b", "b", "c"].map(|name| job(name).unique(name));
+        let children = [&children[..2], &[job("b")], &children[3..]].concat();
+        let batch = NewBatch::new(children.clone());
+        store.enqueue_batch(&batch, NOW).await.unwrap();
+        cancel(store, batch.id()).await;
+        let other = job("a").unique("a");
+        store.enqueue(std::slice::from_ref(&other), NOW).await.unwrap();
+        assert_eq!(store.retry(batch.id(), NOW).await.unwrap(), Some(Cancelled));
+        let states = async || {
+            let states = children.iter().map(|child| state(store, child.id()));
+            futures_util::future::join_all(states).await
+        };
+        use JobState::{Cancelled, Queued, Succeeded};
+        assert_eq!(states().await, [Cancelled, Queued, Queued, Queued]);
+        for claim in claim(store, "w", 9, NOW).await {
+            if claim.held.id != other.id() {
+                finish(store, done(&claim, "x"), NOW).await;
+            }
+        }
+        assert_eq!(state(store, batch.id()).await, Succeeded);
+        // Nothing of it can begin now, and then it can.
+        let taken = store.retry(batch.id(), NOW).await;
+        assert!(matches!(taken, Err(StoreError::Taken)), "{taken:?}");
+        cancel(store, other.id()).await;
+        store.retry(batch.id(), NOW).await.unwrap();
+        assert_eq!(states().await, [Queued, Succeeded, Succeeded, Succeeded]);
     })
     .await;
 }

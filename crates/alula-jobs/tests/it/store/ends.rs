@@ -95,13 +95,13 @@ async fn a_cancelled_job_is_its_workers_no_more() {
         let (running, waiting) = (job("a"), job("b").delay(Duration::from_secs(9)));
         store.enqueue(&[running.clone(), waiting.clone()], NOW).await.unwrap();
         let claim = claim_one(store, NOW).await;
-        assert_eq!(store.cancel(running.id(), NOW).await.unwrap(), Some(JobState::Running));
-        assert_eq!(store.cancel(waiting.id(), NOW).await.unwrap(), Some(JobState::Scheduled));
-        assert_eq!(store.cancel(JobId::new(), NOW).await.unwrap(), None);
+        assert_eq!(cancel(store, running.id()).await, Some(JobState::Running));
+        assert_eq!(cancel(store, waiting.id()).await, Some(JobState::Scheduled));
+        assert_eq!(cancel(store, JobId::new()).await, None);
         assert!(!finish(store, done(&claim, "late"), NOW).await);
         assert_eq!(store.promote(9, later(9)).await.unwrap(), 0);
         // Once more, it changes nothing.
-        assert_eq!(store.cancel(running.id(), NOW).await.unwrap(), Some(JobState::Cancelled));
+        assert_eq!(cancel(store, running.id()).await, Some(JobState::Cancelled));
 
         assert_eq!(store.retry(running.id(), NOW).await.unwrap(), Some(JobState::Cancelled));
         let again = claim_one(store, NOW).await;

@@ -93,6 +93,11 @@ async fn finish(store: &dyn Store, end: End, now: Timestamp) -> bool {
     store.finish(&[end], now).await.unwrap()[0]
 }
 
+/// The state of a job before it was stopped.
+async fn cancel(store: &dyn Store, id: JobId) -> Option<JobState> {
+    store.cancel(id, NOW).await.unwrap().map(|cancelled| cancelled.before)
+}
+
 async fn get(store: &dyn Store, id: JobId) -> Job {
     store.get(id).await.unwrap().unwrap()
 }

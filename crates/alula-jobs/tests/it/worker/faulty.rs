@@ -11,7 +11,7 @@ use std::{
 use alula_jobs::{
     Counts, Enqueued, Filter, Job, JobId, JobState, JobSummary, NewBatch, NewJob, Progress,
     QueueStats, Retention, Store, StoreError, Timestamp,
-    store::{Ask, Claim, Due, End, Held, Next},
+    store::{Ask, Cancelled, Claim, Due, End, Held, Next},
 };
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -197,7 +197,7 @@ impl Store for Faulty {
         self.make(Call::Reap, self.store.reap(now)).await
     }
 
-    async fn cancel(&self, id: JobId, now: Timestamp) -> Result<Option<JobState>, StoreError> {
+    async fn cancel(&self, id: JobId, now: Timestamp) -> Result<Option<Cancelled>, StoreError> {
         self.make(Call::Cancel, self.store.cancel(id, now)).await
     }
 
