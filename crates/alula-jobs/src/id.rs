@@ -4,6 +4,8 @@ use ring::digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::{Builder, Uuid, Variant, Version};
 
+use crate::Timestamp;
+
 const PREFIX: &str = "job_";
 
 /// The name of a job: `job_` and 32 hexadecimal digits. Later ones are greater.
@@ -29,15 +31,34 @@ impl JobId {
         Self(Uuid::now_v7())
     }
 
+    /// The one of this time and these bytes: always the same. So a request that is made again, and
+    /// has a name and a time, is the same job; the time is its place in lists.
+    ///
+    /// ```
+    /// use alula_jobs::{JobId, Timestamp};
+    ///
+    /// let at = Timestamp::from_millis(1_700_000_000_000);
+    /// assert_eq!(JobId::derived(at, b"order 7"), JobId::derived(at, b"order 7"));
+    /// assert_ne!(JobId::derived(at, b"order 7"), JobId::derived(at, b"order 8"));
+    /// ```
+    pub fn derived(at: Timestamp, from: &[u8]) -> Self {
+        let [_, _, time @ ..] = at.as_millis().max(0).to_be_bytes();
+        Self::hashed(time, &[from])
+    }
+
     /// The name of what follows the end of this job, as it ended by this token: always the same.
     pub(crate) fn follower(self, token: i64) -> Self {
-        let mut bytes = *self.0.as_bytes();
-        let mut from = bytes.to_vec();
-        from.extend(token.to_be_bytes());
-        let hash = digest::digest(&digest::SHA256, &from);
+        let [a, b, c, d, e, f, ..] = *self.0.as_bytes();
         // The time stays, so that it is near this one in lists.
-        for (byte, hash) in bytes.iter_mut().skip(6).zip(hash.as_ref()) {
-            *byte = *hash;
+        Self::hashed([a, b, c, d, e, f], &[self.0.as_bytes(), &token.to_be_bytes()])
+    }
+
+    fn hashed(time: [u8; 6], from: &[&[u8]]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        from.iter().for_each(|part| context.update(part));
+        let mut bytes = [0; 16];
+        for (byte, from) in bytes.iter_mut().zip(time.iter().chain(context.finish().as_ref())) {
+            *byte = *from;
         }
         let uuid = Builder::from_bytes(bytes).with_version(Version::SortRand);
         Self(uuid.with_variant(Variant::RFC4122).into_uuid())
@@ -102,6 +123,11 @@ mod tests {
         assert_eq!(follower, ids[0].follower(7));
         assert!(follower != ids[0].follower(8) && follower != ids[1].follower(7));
         assert_eq!(follower.to_string().parse(), Ok(follower));
+        let at = |millis| JobId::derived(Timestamp::from_millis(millis), b"a");
+        assert!(
+            at(-1) < at(1) && at(1) < at(2) && at(2) < at(1 << 40) && at(1 << 47) < at(i64::MAX)
+        );
+        assert!(at(1) < follower && follower < at(1 << 47));
         let dashed = format!("{PREFIX}{}", ids[0].0.hyphenated());
         for wrong in [&text[1..], &text[..20], &text.to_uppercase(), &dashed, "", "job_"] {
             assert_eq!(wrong.parse::<JobId>(), Err(NoJobId), "{wrong}");

@@ -117,6 +117,13 @@ impl NewJob {
         self
     }
 
+    /// Has this name, so that the same job can be made again elsewhere: it is enqueued once.
+    #[must_use]
+    pub fn with_id(mut self, id: JobId) -> Self {
+        self.id = id;
+        self
+    }
+
     /// What lists say of it, as they do not read its arguments: the first 256 bytes of this.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
@@ -217,6 +224,13 @@ impl NewBatch {
     #[must_use]
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.job.first.queue = queue.into();
+        self
+    }
+
+    /// Has this name. It is enqueued once, whatever its children are called.
+    #[must_use]
+    pub fn with_id(mut self, id: JobId) -> Self {
+        self.job = self.job.with_id(id);
         self
     }
 

@@ -31,8 +31,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The answers are in the order of the jobs. A job that is there already is not enqueued again.
     async fn enqueue(&self, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>, StoreError>;
 
-    /// Enqueues a job that waits for children, and its children. If it has nothing to wait for, it
-    /// goes on at once.
+    /// Enqueues a job that waits for children, and its children, unless it is there already. If it
+    /// has nothing to wait for, it goes on at once.
     async fn enqueue_batch(&self, batch: &NewBatch, now: Timestamp) -> Result<(), StoreError>;
 
     /// What there is to do, for who has these queues and handlers. It takes no lock.

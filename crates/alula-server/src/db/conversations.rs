@@ -26,11 +26,15 @@ pub(crate) struct MessageRow {
     pub(crate) model: Option<String>,
     pub(crate) is_partial: bool,
     pub(crate) created_at: Timestamp,
+    /// That of its turn.
+    pub(crate) origin: Option<String>,
 }
 
 /// What is added to a conversation at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Turn {
+    /// What has asked for it, if that may ask again: the turn takes the place of its earlier one.
+    pub(crate) origin: Option<String>,
     pub(crate) question: String,
     pub(crate) answer: String,
     /// Nothing if it is not known.
@@ -129,37 +133,39 @@ impl Db {
         limit: i64,
         chars_max: i64,
     ) -> Result<Vec<MessageRow>, DbError> {
-        let sql = "SELECT position, role, content, model, partial, created_at FROM ( \
+        let sql = "SELECT position, role, content, model, partial, created_at, origin FROM ( \
                      SELECT conversation_messages.*, \
                        SUM(LENGTH(content)) OVER (ORDER BY position DESC) - LENGTH(content) AS later \
                      FROM conversation_messages WHERE conversation = $1 AND position < $2 \
                    ) AS counted WHERE later < $4 ORDER BY position DESC LIMIT $3";
-        type Message = (i64, String, String, Option<String>, i64, i64);
+        type Message = (i64, String, String, Option<String>, i64, i64, Option<String>);
         let rows: Vec<Message> = reading!(self, |pool| {
             let query = sqlx::query_as(sql).bind(conversation).bind(before).bind(limit);
             query.bind(chars_max).fetch_all(pool).await?
         });
-        let message = |(position, role, content, model, partial, created): Message| MessageRow {
-            position,
-            role,
-            content,
-            model,
-            is_partial: partial != 0,
-            created_at: Timestamp::from_millis(created),
+        let message = |(position, role, content, model, partial, created, origin): Message| {
+            let (is_partial, created_at) = (partial != 0, Timestamp::from_millis(created));
+            MessageRow { position, role, content, model, is_partial, created_at, origin }
         };
         Ok(rows.into_iter().rev().map(message).collect())
     }
 
-    /// Adds a question and its answer, both or neither. Whether the conversation is still there.
+    /// Adds a question and its answer, both or neither; in the place of those of the same origin, if
+    /// there are some. Whether the conversation is still there.
     pub(crate) async fn add_turn(&self, conversation: &str, turn: &Turn) -> Result<bool, DbError> {
         let now = Timestamp::now().as_millis();
         // Whoever adds to a conversation holds its row, so positions are given out one by one.
         let touch = "UPDATE conversations SET updated_at = $2 WHERE id = $1";
         let last = "SELECT COALESCE(MAX(position), 0) FROM conversation_messages \
                     WHERE conversation = $1";
+        let earlier = "SELECT MIN(position) - 1 FROM conversation_messages \
+                       WHERE conversation = $1 AND origin = $2";
         let add = "INSERT INTO conversation_messages \
-                   (conversation, position, role, content, model, partial, created_at) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+                   (conversation, position, role, content, model, partial, created_at, origin) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+                   ON CONFLICT (conversation, position) DO UPDATE SET content = excluded.content, \
+                   model = excluded.model, partial = excluded.partial, \
+                   created_at = excluded.created_at";
         let messages = [
             ("user", &turn.question, None, false),
             ("assistant", &turn.answer, turn.model.as_ref(), turn.is_partial),
@@ -168,12 +174,16 @@ impl Db {
             let touched = sqlx::query(touch).bind(conversation).bind(now).execute(&mut *tx).await?;
             let is_there = touched.rows_affected() > 0;
             if is_there {
-                let (last,): (i64,) =
-                    sqlx::query_as(last).bind(conversation).fetch_one(&mut *tx).await?;
+                let earlier = sqlx::query_as(earlier).bind(conversation).bind(&turn.origin);
+                let (last,) = match earlier.fetch_one(&mut *tx).await? {
+                    (Some(before),) => (before,),
+                    (None,) => sqlx::query_as(last).bind(conversation).fetch_one(&mut *tx).await?,
+                };
+                let last: i64 = last;
                 for (position, (role, content, model, is_partial)) in (last + 1..).zip(messages) {
                     let query = sqlx::query(add).bind(conversation).bind(position).bind(role);
                     let query = query.bind(content).bind(model).bind(i64::from(is_partial));
-                    query.bind(now).execute(&mut *tx).await?;
+                    query.bind(now).bind(&turn.origin).execute(&mut *tx).await?;
                 }
             }
             is_there
@@ -203,7 +213,8 @@ mod tests {
 
     fn turn(question: &str) -> Turn {
         let model = Some("m".to_owned());
-        Turn { question: question.to_owned(), answer: "a".to_owned(), model, is_partial: true }
+        let (question, answer) = (question.to_owned(), "a".to_owned());
+        Turn { origin: None, question, answer, model, is_partial: true }
     }
 
     #[tokio::test]
@@ -233,6 +244,29 @@ mod tests {
             };
             assert_eq!(ids(None).await?, ["c3", "c2"]);
             assert_eq!(ids(Some("c2")).await?, ["c1"]);
+            Ok(())
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_turn_takes_the_place_of_an_earlier_one_of_its_origin() {
+        on_each(async |db| {
+            let of = |origin: &str, answer: &str| Turn {
+                origin: Some(origin.to_owned()),
+                answer: answer.to_owned(),
+                ..turn("q")
+            };
+            for id in ["c1", "c2"] {
+                db.add_conversation("", &row(id)).await?;
+                for turn in [turn("q"), of("j1", "first"), of("j2", "other"), of("j1", "second")] {
+                    assert!(db.add_turn(id, &turn).await?);
+                }
+            }
+            let messages = db.messages("c1", i64::MAX, 100, 1_000).await?;
+            let texts: Vec<_> = messages.iter().map(|message| &*message.content).collect();
+            assert_eq!(texts, ["q", "a", "q", "second", "q", "other"]);
+            assert_eq!(messages.last().and_then(|it| it.origin.as_deref()), Some("j2"));
             Ok(())
         })
         .await;

@@ -18,6 +18,10 @@ pub(crate) struct Claim {
     pub(crate) request: Vec<u8>,
     /// Who executes it: another one for each attempt.
     pub(crate) holder: String,
+    /// When it was first made.
+    pub(crate) since: Timestamp,
+    /// A job has its name of it, and may be there already.
+    pub(crate) names_job: bool,
 }
 
 /// An answer that is given again.
@@ -41,8 +45,9 @@ impl KeptAnswer {
 /// What was known of a request before.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// Nothing that counts: whoever asked executes it now.
-    Nothing,
+    /// Nothing that counts: whoever asked executes it now. The same request may have been tried
+    /// before, at first at this time.
+    Nothing { since: Timestamp },
     /// It is executed, and that counts for so many milliseconds without news.
     Running { left: i64 },
     /// The key was used for something else.
@@ -54,7 +59,8 @@ pub(crate) enum Known {
 type Row = (Vec<u8>, i64, Option<i64>, Option<String>, Option<Vec<u8>>);
 
 impl Db {
-    /// Takes a request on for `lease` milliseconds, unless somebody has done so.
+    /// Takes a request on for `lease` milliseconds, unless somebody has done so. One that was tried
+    /// before, and was not answered, keeps its time.
     pub(crate) async fn claim(
         &self,
         claim: &Claim,
@@ -62,37 +68,42 @@ impl Db {
         kept_for: i64,
     ) -> Result<Known, DbError> {
         let now = Timestamp::now().as_millis();
-        let known: Option<Row> = writing!(self, |tx| {
+        let (since, known): (i64, Option<Row>) = writing!(self, |tx| {
             // What is too old or whose holder is gone is as good as nothing.
-            let taken = sqlx::query(
+            let taken = sqlx::query_as(
                 "INSERT INTO idempotency (id, request, holder, lease_until, expires_at) \
                  VALUES ($1, $2, $3, $4, $5) \
                  ON CONFLICT (id) DO UPDATE SET request = excluded.request, \
                  holder = excluded.holder, lease_until = excluded.lease_until, \
-                 expires_at = excluded.expires_at, status = NULL, headers = NULL, body = NULL \
+                 expires_at = CASE WHEN idempotency.expires_at > $6 \
+                 AND idempotency.request = excluded.request \
+                 THEN idempotency.expires_at ELSE excluded.expires_at END, \
+                 status = NULL, headers = NULL, body = NULL \
                  WHERE idempotency.expires_at <= $6 OR (idempotency.status IS NULL \
-                 AND idempotency.lease_until <= $6 AND idempotency.request = excluded.request) \
-                 RETURNING holder",
+                 AND idempotency.lease_until <= $6 AND (idempotency.lease_until = 0 \
+                 OR idempotency.request = excluded.request)) \
+                 RETURNING expires_at",
             );
             let taken = taken
                 .bind(&claim.id)
                 .bind(&claim.request)
                 .bind(&claim.holder)
                 .bind(now.saturating_add(lease))
-                .bind(now.saturating_add(kept_for))
+                .bind(claim.since.as_millis().saturating_add(kept_for))
                 .bind(now);
             match taken.fetch_optional(&mut *tx).await? {
-                Some(_) => None,
+                Some((expires_at,)) => (expires_at, None),
                 None => {
                     let found = sqlx::query_as(
                         "SELECT request, lease_until, status, headers, body FROM idempotency \
                          WHERE id = $1",
                     );
-                    Some(found.bind(&claim.id).fetch_one(&mut *tx).await?)
+                    (0, Some(found.bind(&claim.id).fetch_one(&mut *tx).await?))
                 }
             }
         });
-        Ok(known.map_or(Known::Nothing, |row| known_of(row, claim, now)))
+        let nothing = || Known::Nothing { since: Timestamp::from_millis(since - kept_for) };
+        Ok(known.map_or_else(nothing, |row| known_of(row, claim, now)))
     }
 
     /// Lets a claim count longer. Whether it is still that of its holder.
@@ -127,7 +138,7 @@ impl Db {
             let take = take
                 .bind(&claim.holder)
                 .bind(now.saturating_add(lease))
-                .bind(now.saturating_add(kept_for))
+                .bind(claim.since.as_millis().saturating_add(kept_for))
                 .bind(&claim.id)
                 .bind(&claim.request)
                 .bind(i64::from(answer.status))
@@ -159,13 +170,18 @@ impl Db {
         Ok(changed == 1)
     }
 
-    /// Gives a request back to whoever asks next.
+    /// Gives a request back to whoever asks next. If a job has its name of it, its time is kept, so
+    /// that the same request is the same job.
     pub(crate) async fn give_back(&self, claim: &Claim) -> Result<(), DbError> {
+        let sql = match claim.names_job {
+            true => {
+                "UPDATE idempotency SET lease_until = 0 \
+                 WHERE id = $1 AND holder = $2 AND status IS NULL"
+            }
+            false => "DELETE FROM idempotency WHERE id = $1 AND holder = $2 AND status IS NULL",
+        };
         writing!(self, |tx| {
-            let delete = sqlx::query(
-                "DELETE FROM idempotency WHERE id = $1 AND holder = $2 AND status IS NULL",
-            );
-            delete.bind(&claim.id).bind(&claim.holder).execute(&mut *tx).await?;
+            sqlx::query(sql).bind(&claim.id).bind(&claim.holder).execute(&mut *tx).await?;
         });
         Ok(())
     }
@@ -211,9 +227,19 @@ mod tests {
     use super::{super::testing::on_each, *};
 
     const MINUTE: i64 = 60_000;
+    /// What was kept for so long is to be forgotten.
+    const OLD: i64 = -4_000_000_000_000;
+
+    const NOW: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
     fn claim(id: u8, request: u8, holder: &str) -> Claim {
-        Claim { id: vec![id], request: vec![request], holder: holder.to_owned() }
+        let (id, request, holder) = (vec![id], vec![request], holder.to_owned());
+        Claim { id, request, holder, since: NOW, names_job: false }
+    }
+
+    /// A claim that is made so much later.
+    fn later(claim: Claim, millis: i64) -> Claim {
+        Claim { since: Timestamp::from_millis(NOW.as_millis() + millis), ..claim }
     }
 
     fn answer(body: Option<&[u8]>) -> KeptAnswer {
@@ -229,7 +255,7 @@ mod tests {
             let mut winners = Vec::new();
             for (claim, known) in claims.iter().zip(all) {
                 match known? {
-                    Known::Nothing => winners.push(claim),
+                    Known::Nothing { .. } => winners.push(claim),
                     Known::Running { left } => assert!(left > 0),
                     other => panic!("{other:?}"),
                 }
@@ -240,7 +266,10 @@ mod tests {
             let again = db.claim(&claim(1, 1, "later"), MINUTE, MINUTE).await?;
             assert_eq!(again, Known::Answered(answer(Some(b"\0yes"))));
             assert_eq!(db.claim(&claim(1, 2, "later"), MINUTE, MINUTE).await?, Known::Other);
-            assert_eq!(db.claim(&claim(2, 2, "other"), MINUTE, MINUTE).await?, Known::Nothing);
+            assert_eq!(
+                db.claim(&claim(2, 2, "other"), MINUTE, MINUTE).await?,
+                Known::Nothing { since: NOW }
+            );
             Ok(())
         })
         .await;
@@ -250,9 +279,9 @@ mod tests {
     async fn who_does_not_renew_loses_its_claim_and_changes_nothing_more() {
         on_each(async |db| {
             let (lost, next) = (claim(1, 1, "lost"), claim(1, 1, "next"));
-            assert_eq!(db.claim(&lost, -1, MINUTE).await?, Known::Nothing);
+            assert_eq!(db.claim(&lost, -1, MINUTE).await?, Known::Nothing { since: NOW });
             assert_eq!(db.claim(&claim(1, 2, "x"), MINUTE, MINUTE).await?, Known::Other);
-            assert_eq!(db.claim(&next, MINUTE, MINUTE).await?, Known::Nothing);
+            assert_eq!(db.claim(&next, MINUTE, MINUTE).await?, Known::Nothing { since: NOW });
             assert!(!db.renew_claim(&lost, MINUTE).await?);
             assert!(!db.keep_answer(&lost, &answer(Some(b"late"))).await?);
             db.give_back(&lost).await?;
@@ -266,15 +295,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_goes_on_with_a_request_goes_on_from_its_time() {
+        on_each(async |db| {
+            let time = async |claim: &Claim, lease| match db.claim(claim, lease, MINUTE).await? {
+                Known::Nothing { since } => Ok::<_, DbError>(since.as_millis() - NOW.as_millis()),
+                known => panic!("{known:?}"),
+            };
+            assert_eq!(time(&claim(1, 1, "lost"), -1).await?, 0);
+            // A job has its name of it, so that it is given back with its time, for this request.
+            let names_job = |claim| Claim { names_job: true, ..claim };
+            let second = names_job(later(claim(1, 1, "second"), 5));
+            assert_eq!(time(&second, MINUTE).await?, 0);
+            db.give_back(&second).await?;
+            assert_eq!(time(&later(claim(1, 1, "third"), 6), MINUTE).await?, 0);
+            db.give_back(&names_job(claim(1, 1, "third"))).await?;
+            assert_eq!(time(&later(claim(1, 2, "fourth"), 7), MINUTE).await?, 7);
+            db.give_back(&claim(1, 2, "fourth")).await?;
+            assert_eq!(time(&later(claim(1, 2, "fifth"), 8), MINUTE).await?, 8);
+            Ok(())
+        })
+        .await;
+    }
+
+    #[tokio::test]
     async fn what_is_given_back_or_old_counts_no_more() {
         on_each(async |db| {
             let one = claim(1, 1, "one");
             db.claim(&one, MINUTE, MINUTE).await?;
             db.give_back(&one).await?;
-            assert_eq!(db.claim(&claim(1, 2, "two"), MINUTE, -1).await?, Known::Nothing);
-            assert_eq!(db.claim(&claim(1, 3, "three"), MINUTE, MINUTE).await?, Known::Nothing);
+            assert_eq!(
+                db.claim(&claim(1, 2, "two"), MINUTE, OLD).await?,
+                Known::Nothing { since: NOW }
+            );
+            assert_eq!(
+                db.claim(&claim(1, 3, "three"), MINUTE, MINUTE).await?,
+                Known::Nothing { since: NOW }
+            );
             for id in 2..5 {
-                db.claim(&claim(id, 1, "old"), MINUTE, -1).await?;
+                db.claim(&claim(id, 1, "old"), MINUTE, OLD).await?;
             }
             assert!(!db.forget_answers().await?);
             let running = db.claim(&claim(1, 3, "four"), MINUTE, MINUTE).await?;

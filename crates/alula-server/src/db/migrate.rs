@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0004_conversations"),
     migration!("0005_idempotency"),
     migration!("0006_slices"),
+    migration!("0007_turns"),
 ];
 
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.

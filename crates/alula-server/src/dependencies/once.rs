@@ -76,7 +76,7 @@ async fn claim(
     let claimed = idempotency.claim(id, request).await;
     let (claim, known) = claimed.map_err(ApiError::into_http)?;
     match known {
-        Known::Nothing => {
+        Known::Nothing { .. } => {
             ticket.is_claimed(claim);
             caller.note_in(ticket);
             Ok(())

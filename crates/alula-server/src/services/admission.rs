@@ -8,6 +8,7 @@ use std::sync::{
 };
 
 use alula::{HttpError, ResponseHead};
+use alula_jobs::JobId;
 use alula_llm::{
     CallRecord, CallSize, ChatRequest, EmbedRequest, Llm, RelayRequest, model::Protocol,
 };
@@ -40,6 +41,8 @@ pub(crate) struct Caller {
     ticket: OnceLock<Ticket>,
     /// That of a job: whether its key had to wait.
     limited: Option<Arc<AtomicBool>>,
+    /// What it is called, if the same may be asked again: the id of a job.
+    origin: Option<String>,
 }
 
 /// Who has a key.
@@ -89,7 +92,15 @@ impl Caller {
         if let Some(Holder { key, .. }) = &holder {
             exchange.set_key(key.id.clone());
         }
-        Self { models, ledger, holder, exchange, ticket: OnceLock::new(), limited: None }
+        Self {
+            models,
+            ledger,
+            holder,
+            exchange,
+            ticket: OnceLock::new(),
+            limited: None,
+            origin: None,
+        }
     }
 
     /// Who has asked for a job, with what the key entitles to by now.
@@ -102,6 +113,7 @@ impl Caller {
         keys: &Keys,
         key: Option<&str>,
         request_id: &str,
+        job: JobId,
     ) -> Result<Self, keys::Refusal> {
         let Calls { models, ledger, entry } = calls.clone();
         let holder = match key {
@@ -115,7 +127,23 @@ impl Caller {
             }
         };
         let caller = Self::new(models, ledger, holder, Exchange::of_job(request_id));
-        Ok(Self { limited: Some(Arc::default()), ..caller })
+        Ok(Self { limited: Some(Arc::default()), origin: Some(job.to_string()), ..caller })
+    }
+
+    /// What it is called, if the same may be asked again.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// Who asks one of several questions at once.
+    pub(crate) fn of_question(&self, number: usize) -> Self {
+        let origin = self.origin.as_ref().map(|origin| format!("{origin}.{number}"));
+        Self { origin, ..self.clone() }
+    }
+
+    /// The name for a job of its request: always the same for one that is executed once.
+    pub(crate) fn new_job_id(&self) -> JobId {
+        self.ticket.get().and_then(Ticket::job_id).unwrap_or_else(JobId::new)
     }
 
     /// Whether a limit of the key of a job has stood in its way.

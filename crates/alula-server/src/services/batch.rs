@@ -53,15 +53,16 @@ pub(crate) async fn ask_all(
     answered: impl Fn(),
 ) -> Vec<BatchItem> {
     let answered = &answered;
-    let answer = async |request| {
-        let item = match ask(caller, conversations, request).await {
+    let answer = async |(number, request)| {
+        let caller = caller.of_question(number);
+        let item = match ask(&caller, conversations, request).await {
             Ok(answer) => BatchItem::Answer(Box::new(answer)),
             Err(error) => failed(error),
         };
         answered();
         item
     };
-    stream::iter(requests).map(answer).buffered(BATCH_CONCURRENCY).collect().await
+    stream::iter(requests).enumerate().map(answer).buffered(BATCH_CONCURRENCY).collect().await
 }
 
 fn failed(error: CallError) -> BatchItem {

@@ -281,7 +281,7 @@ async fn prepared(
     let Some(id) = request.conversation_id.take() else {
         return Ok((request.into_llm(&caller.models())?, None));
     };
-    let resumed = conversations.resume(caller.owner(), &id).await?;
+    let resumed = conversations.resume(caller.owner(), &id, caller.origin()).await?;
     let conversation = &resumed.conversation;
     request.model = request.model.or_else(|| conversation.model.clone());
     request.system_prompt = request.system_prompt.or_else(|| conversation.system_prompt.clone());

@@ -111,18 +111,35 @@ impl Conversations {
         }
     }
 
-    /// Takes a conversation up where it stands.
+    /// Takes a conversation up where it stands, but for what was said by the same origin before.
     ///
     /// # Errors
     ///
     /// 404 if it is not the owner's.
-    pub(crate) async fn resume(&self, owner: &str, id: &str) -> Result<Resumed, HttpError> {
-        let conversation = self.get(owner, id).await?;
+    pub(crate) async fn resume(
+        &self,
+        owner: &str,
+        id: &str,
+        origin: Option<&str>,
+    ) -> Result<Resumed, HttpError> {
+        let mut conversation = self.get(owner, id).await?;
         let tokens_max = i64::try_from(self.tokens_max).unwrap_or(i64::MAX);
         let chars_max = tokens_max.saturating_mul(CHARS_PER_TOKEN);
         let history = self.db.messages(id, i64::MAX, HISTORY_MESSAGES_MAX, chars_max).await;
-        let history = history.map_err(ApiError::into_http)?;
-        Ok(Resumed { db: self.db.clone(), tokens_max: self.tokens_max, conversation, history })
+        let mut history = history.map_err(ApiError::into_http)?;
+        if origin.is_some() {
+            let read = history.len();
+            history.retain(|message| message.origin.as_deref() != origin);
+            let own = i64::try_from(read - history.len()).unwrap_or_default();
+            conversation.messages -= own;
+        }
+        Ok(Resumed {
+            db: self.db.clone(),
+            tokens_max: self.tokens_max,
+            conversation,
+            history,
+            origin: origin.map(str::to_owned),
+        })
     }
 }
 
@@ -151,6 +168,7 @@ pub(crate) struct Resumed {
     tokens_max: u64,
     pub(crate) conversation: ConversationRow,
     history: Vec<MessageRow>,
+    origin: Option<String>,
 }
 
 impl Resumed {
@@ -186,6 +204,7 @@ impl Resumed {
             id: self.conversation.id,
             left_out: unread.saturating_add(kept),
             turn: Mutex::new(Some(Turn {
+                origin: self.origin,
                 question: storable(question),
                 answer: String::new(),
                 model: None,
@@ -294,6 +313,7 @@ mod tests {
         let id = conversations.create("ada", NewConversation::default()).await.unwrap().id;
         for number in 0..turns {
             let turn = Turn {
+                origin: None,
                 question: format!("question {number}"),
                 answer: "feather ".repeat(100),
                 model: Some("m".to_owned()),
@@ -302,7 +322,7 @@ mod tests {
             assert!(conversations.db.add_turn(&id, &turn).await.unwrap());
         }
         let mut request = ChatRequest::new("m").system("be brief").user("and now?");
-        let resumed = conversations.resume("ada", &id).await.unwrap();
+        let resumed = conversations.resume("ada", &id, None).await.unwrap();
         let recording = resumed.recall(&mut request, "and now?".to_owned(), None);
         (request, recording)
     }
@@ -317,6 +337,22 @@ mod tests {
         let texts = texts(&request);
         assert_eq!((texts.len(), recording.left_out()), (6, 0));
         assert_eq!([&*texts[0], &*texts[1], &*texts[5]], ["be brief", "question 0", "and now?"]);
+    }
+
+    #[tokio::test]
+    async fn who_asks_again_does_not_hear_of_the_first_time() {
+        let (_, recording) = recalled(2, 100_000).await;
+        let conversations = Conversations::new(recording.0.db.clone(), 100_000);
+        for answer in ["once", "twice"] {
+            let resumed = conversations.resume("ada", recording.id(), Some("job_1")).await.unwrap();
+            let mut request = ChatRequest::new("m").user("and now?");
+            let recording = resumed.recall(&mut request, "and now?".to_owned(), None);
+            assert_eq!((texts(&request).len(), recording.left_out()), (5, 0));
+            recording.push(answer);
+            assert!(recording.keep().await);
+        }
+        let kept = recording.0.db.messages(recording.id(), i64::MAX, 99, 100_000).await.unwrap();
+        assert_eq!((kept.len(), &*kept[5].content), (6, "twice"));
     }
 
     #[tokio::test]

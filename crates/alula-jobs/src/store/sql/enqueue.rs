@@ -78,16 +78,15 @@ impl Operation for Enqueue {
 /// Enqueues a job with its children.
 #[derive(Debug)]
 pub(super) struct EnqueueBatch {
-    enqueue: Enqueue,
-    batch: JobId,
+    batch: NewRow,
+    children: Enqueue,
     now: Timestamp,
 }
 
 impl EnqueueBatch {
     pub(super) fn new(batch: &NewBatch, now: Timestamp) -> Self {
-        let mut enqueue = Enqueue::children(batch.id(), &batch.children, now);
-        enqueue.rows.insert(0, NewRow::new(&batch.job, None, now).waiting());
-        Self { enqueue, batch: batch.id(), now }
+        let children = Enqueue::children(batch.id(), &batch.children, now);
+        Self { batch: NewRow::new(&batch.job, None, now).waiting(), children, now }
     }
 }
 
@@ -95,9 +94,13 @@ impl Operation for EnqueueBatch {
     type Output = ();
 
     async fn run(&self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
-        self.enqueue.run(conn).await?;
+        if insert(conn, std::slice::from_ref(&self.batch)).await?.is_empty() {
+            // And so are its children, whose names may be others this time.
+            return Ok(());
+        }
+        self.children.run(conn).await?;
         // There may be nothing to wait for: no child, or none whose key was free.
-        end::follow(conn, Vec::new(), vec![self.batch], self.now).await?;
+        end::follow(conn, Vec::new(), vec![self.batch.id()], self.now).await?;
         Ok(())
     }
 }

@@ -15,6 +15,8 @@ async fn what_follows_a_batch_waits_for_all_of_it() {
         let batch = NewBatch::new(children).then(Step::new("join"), &"all").unwrap();
         store.enqueue_batch(&batch, NOW).await.unwrap();
         store.enqueue_batch(&batch, NOW).await.unwrap();
+        let same = NewBatch::new(vec![job("a")]).with_id(batch.id());
+        store.enqueue_batch(&same, NOW).await.unwrap();
         assert_eq!(state(store, batch.id()).await, JobState::Waiting);
         let claims = claim(store, "w", 9, NOW).await;
         assert_eq!(claims.len(), 3);

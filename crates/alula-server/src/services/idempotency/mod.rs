@@ -15,7 +15,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 pub(crate) use self::{layer::Idempotent, ticket::Ticket};
-use crate::db::{Claim, Db, DbError, KeptAnswer, Known};
+use crate::{
+    db::{Claim, Db, DbError, KeptAnswer, Known},
+    time::Timestamp,
+};
 
 /// How often what is too old is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
@@ -66,9 +69,13 @@ impl Idempotency {
         id: Vec<u8>,
         request: Vec<u8>,
     ) -> Result<(Claim, Known), DbError> {
-        let claim = Claim { id, request, holder: Uuid::now_v7().to_string() };
+        let (holder, since) = (Uuid::now_v7().to_string(), Timestamp::now());
+        let mut claim = Claim { id, request, holder, since, names_job: false };
         let IdempotencySettings { lease, kept, .. } = self.0.settings;
         let known = self.0.db.claim(&claim, millis(lease), millis(kept)).await?;
+        if let Known::Nothing { since } = known {
+            claim.since = since;
+        }
         Ok((claim, known))
     }
 

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use alula::http::{HeaderName, HeaderValue, Request};
+use alula_jobs::{JobId, Timestamp};
 
 use crate::db::{Claim, KeptAnswer};
 
@@ -75,6 +76,14 @@ impl Ticket {
 
     pub(super) fn has_begun(&self) -> bool {
         self.0.has_begun.load(Relaxed)
+    }
+
+    /// The name of a job that the request is kept as: always the same.
+    pub(crate) fn job_id(&self) -> Option<JobId> {
+        let Step::Claimed(claim) = &mut *self.step() else { return None };
+        claim.names_job = true;
+        let at = Timestamp::from_millis(claim.since.as_millis());
+        Some(JobId::derived(at, &[&claim.id[..], &claim.request].concat()))
     }
 
     pub(super) fn claim(&self) -> Option<Claim> {

@@ -63,7 +63,9 @@ impl Answering {
     async fn answer(&self, kept: Kept, job: &JobContext) -> Result<Outcome, Failure> {
         let Kept { key, request_id, work } = kept;
         let caller =
-            match Caller::of_job(&self.calls, &self.keys, key.as_deref(), &request_id).await {
+            match Caller::of_job(&self.calls, &self.keys, key.as_deref(), &request_id, job.id())
+                .await
+            {
                 Ok(caller) => caller,
                 Err(Refusal::Away) => return Err(Failure::later(AWAY)),
                 Err(refusal) => return ended(work.failed(&refusal.into_http(), &request_id), job),

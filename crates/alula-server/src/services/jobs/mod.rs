@@ -154,12 +154,15 @@ impl Jobs {
         self.check_room(caller, 1).await?;
         let job = self.job(caller, work, callback)?;
         let enqueued = self.0.queue.enqueue(job).await.map_err(failed)?;
-        Ok(Accepted { id: enqueued.id, status: JobStatus::Queued, durable: self.0.is_durable })
+        let known = if enqueued.is_new { None } else { self.status(enqueued.id).await };
+        let status = known.unwrap_or(JobStatus::Queued);
+        Ok(Accepted { id: enqueued.id, status, durable: self.0.is_durable })
     }
 
     /// A request as a job.
     fn job(&self, caller: &Caller, work: Work, callback: Option<WebhookUrl>) -> Result<NewJob> {
-        let mut job = work.into_job(caller, self.0.limits.attempts_max)?;
+        let job = work.into_job(caller, self.0.limits.attempts_max)?;
+        let mut job = job.with_id(caller.new_job_id());
         if let Some((webhooks, url)) = self.0.webhooks.as_ref().zip(callback) {
             job = webhooks.announce(job, &url)?;
         }

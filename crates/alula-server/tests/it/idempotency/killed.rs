@@ -65,6 +65,19 @@ impl Database {
         sqlx::query_as(count).fetch_one(&mut postgres).await.unwrap()
     }
 
+    /// As if the process had been killed before the answers were written.
+    async fn forget_answers(&self) {
+        let forget = "UPDATE idempotency SET status = NULL, headers = NULL, body = NULL, \
+                      lease_until = 1";
+        if self.url.starts_with("sqlite:") {
+            let mut file = SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::raw_sql(forget).execute(&mut file).await.unwrap();
+            return;
+        }
+        let mut postgres = PgConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(forget).execute(&mut postgres).await.unwrap();
+    }
+
     async fn until_known(&self, expected: (i64, i64)) {
         until("it is written", async || self.known().await == expected).await;
     }
@@ -199,5 +212,31 @@ async fn an_answer_that_was_written_is_given_again() {
         assert!(is_replayed(&again));
         assert!(seen.is_none_or(|seen| seen == again.text));
         assert!(upstream.is_left_alone());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn between_a_job_and_its_answer_nothing_is_enqueued_twice() {
+    for database in Database::each() {
+        let provider = FakeProvider::start().await;
+        provider.always().says("Hello");
+        let serve = || serve_openai(&provider.url()).env("DATABASE_URL", &database.url).listen();
+        let batch = json!({"requests": [question(), question()]});
+        let one = serve();
+        let job = ask_later(&one, "job").await.is(202)["job_id"].clone();
+        let many = ask(&one, "/batches", "batch", &batch).await.is(202)["batch_id"].clone();
+        one.signal("KILL");
+        database.forget_answers().await;
+        let two = serve();
+        let again = ask_later(&two, "job").await;
+        assert_eq!((is_replayed(&again), &again.is(202)["job_id"]), (false, &job));
+        let again = ask(&two, "/batches", "batch", &batch).await;
+        assert_eq!((is_replayed(&again), &again.is(202)["batch_id"]), (false, &many));
+        let view = format!("/batches/{}", many.as_str().unwrap());
+        let ended = async || two.get(&view).await.is(200)["status"] == "completed";
+        until("the batch has ended", ended).await;
+        assert_eq!(two.get(&view).await.is(200)["progress"]["total"], 2);
+        let jobs = two.get("/jobs").await;
+        assert_eq!(jobs.is(200)["jobs"].as_array().unwrap().len(), 1, "{jobs:?}");
     }
 }

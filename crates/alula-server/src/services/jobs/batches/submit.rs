@@ -106,7 +106,8 @@ impl Jobs {
             Ok(work.into_job(caller, attempts_max)?.priority(PRIORITY))
         });
         let children = children.collect::<Result<Vec<_>>>()?;
-        let batch = NewBatch::new(children).queue(QUEUE).owner(caller.owner());
+        let batch = NewBatch::new(children).with_id(caller.new_job_id());
+        let batch = batch.queue(QUEUE).owner(caller.owner());
         Ok(match self.0.webhooks.as_ref().zip(callback) {
             Some((webhooks, url)) => webhooks.announce_batch(batch, &url)?,
             None => batch,
