@@ -93,6 +93,7 @@ impl JobContext {
             priority: 0,
             run_at: now,
             created_at: now,
+            trace: None,
         };
         Self::new(Arc::new(Attempt::new(claim)), queue.clone())
     }
@@ -131,6 +132,12 @@ impl JobContext {
     /// The job whose child it is.
     pub fn parent(&self) -> Option<JobId> {
         self.attempt.claim.parent
+    }
+
+    /// What enqueued the job, as a `traceparent` of the W3C's Trace Context, if that
+    /// [was said](crate::NewJob::trace).
+    pub fn trace(&self) -> Option<&str> {
+        self.attempt.claim.trace.as_deref()
     }
 
     /// When the job was enqueued.

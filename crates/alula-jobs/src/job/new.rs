@@ -32,6 +32,7 @@ pub struct NewJob {
     pub(crate) rest: Vec<Step>,
     pub(crate) args: Box<RawValue>,
     pub(crate) label: Option<String>,
+    pub(crate) trace: Option<String>,
     pub(crate) owner: Option<String>,
     pub(crate) priority: i16,
     pub(crate) delay: Duration,
@@ -80,6 +81,7 @@ impl NewJob {
             rest: Vec::new(),
             args,
             label: None,
+            trace: None,
             owner: None,
             priority: 0,
             delay: Duration::ZERO,
@@ -128,6 +130,14 @@ impl NewJob {
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
+        self
+    }
+
+    /// What enqueues it, as a `traceparent` of the W3C's Trace Context, so that the spans of its
+    /// attempts can tell of it. One of more than 256 bytes is not kept.
+    #[must_use]
+    pub fn trace(mut self, parent: impl Into<String>) -> Self {
+        self.trace = Some(parent.into());
         self
     }
 

@@ -233,6 +233,8 @@ pub struct Claim {
     pub run_at: Timestamp,
     /// When the job was enqueued.
     pub created_at: Timestamp,
+    /// What enqueued it, as a `traceparent`.
+    pub trace: Option<String>,
 }
 
 /// How an attempt has ended.

@@ -144,6 +144,7 @@ impl Dispatcher {
         shared.queue.signals().changed(claim.held.id);
         let span = tracing::info_span!(
             "job",
+            otel.kind = "consumer",
             job_id = %claim.held.id,
             name = claim.step.name,
             attempt = claim.attempt,

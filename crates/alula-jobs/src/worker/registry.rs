@@ -164,6 +164,7 @@ mod tests {
             priority: 0,
             run_at: now,
             created_at: now,
+            trace: None,
         }))
     }
 

@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use alula::{HttpError, ResponseHead};
-use alula_jobs::JobId;
+use alula_jobs::{JobContext, JobId};
 use alula_llm::{
     CallRecord, CallSize, ChatRequest, EmbedRequest, Llm, RelayRequest, model::Protocol,
 };
@@ -113,7 +113,7 @@ impl Caller {
         keys: &Keys,
         key: Option<&str>,
         request_id: &str,
-        job: JobId,
+        job: &JobContext,
     ) -> Result<Self, keys::Refusal> {
         let Calls { models, ledger, entry } = calls.clone();
         let holder = match key {
@@ -126,8 +126,8 @@ impl Caller {
                 Some(Holder { key, entry, head: None })
             }
         };
-        let caller = Self::new(models, ledger, holder, Exchange::of_job(request_id));
-        Ok(Self { limited: Some(Arc::default()), origin: Some(job.to_string()), ..caller })
+        let caller = Self::new(models, ledger, holder, Exchange::of_job(request_id, job.trace()));
+        Ok(Self { limited: Some(Arc::default()), origin: Some(job.id().to_string()), ..caller })
     }
 
     /// What it is called, if the same may be asked again.
@@ -154,6 +154,11 @@ impl Caller {
     /// The id of the request that it makes.
     pub(crate) fn request_id(&self) -> &str {
         self.exchange.id()
+    }
+
+    /// The trace of its request, as a `traceparent`.
+    pub(crate) fn trace(&self) -> Option<String> {
+        self.exchange.trace()
     }
 
     /// Has it note in the ticket of its request when it asks a provider.

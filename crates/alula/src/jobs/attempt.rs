@@ -33,7 +33,12 @@ pub(crate) fn handler<J: JobDefinition>(
     let planned = Arc::new(Planned::<J> { input, limits, shutdown: shutdown.clone() });
     let run = move |args: Box<RawValue>, job: JobContext| {
         let planned = Arc::clone(&planned);
-        async move { planned.attempt(args, job).await }
+        async move {
+            #[cfg(feature = "otel")]
+            return crate::otel::traced_attempt(&job.clone(), planned.attempt(args, job)).await;
+            #[cfg(not(feature = "otel"))]
+            planned.attempt(args, job).await
+        }
     };
     let handler = Handler::new(step.name, run)
         .queue(step.queue)

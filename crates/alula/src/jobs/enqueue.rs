@@ -58,7 +58,7 @@ impl Jobs {
     where
         F: JobFn<A>,
     {
-        let job = NewJob::new(F::Job::step(), &args).map_err(HttpError::from);
+        let job = NewJob::new(F::Job::step(), &args).map(traced).map_err(HttpError::from);
         Enqueue { queue: &self.0, job, value: PhantomData }
     }
 
@@ -94,7 +94,7 @@ impl Jobs {
     where
         F: JobFn<A>,
     {
-        let children = args.into_iter().map(|args| NewJob::new(F::Job::step(), &args));
+        let children = args.into_iter().map(|args| NewJob::new(F::Job::step(), &args).map(traced));
         let children = children.collect::<Result<Vec<_>, _>>();
         Batch { queue: &self.0, batch: children.map(NewBatch::new).map_err(HttpError::from) }
     }
@@ -241,6 +241,15 @@ impl<'a> IntoFuture for Batch<'a> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.queue.batch(self.batch?).await.map_err(refused) })
     }
+}
+
+/// The job with the trace that it is enqueued in.
+fn traced(job: NewJob) -> NewJob {
+    #[cfg(feature = "otel")]
+    if let Some(parent) = crate::otel::traceparent() {
+        return job.trace(parent);
+    }
+    job
 }
 
 fn refused(error: StoreError) -> HttpError {

@@ -10,6 +10,8 @@
 //! - What an endpoint logs, and the spans it makes with [`tracing`](https://docs.rs/tracing),
 //!   belong to it. So do dependencies, which have spans of their own at level `debug`; background
 //!   tasks and exits have one that follows it.
+//! - An attempt at a [job](crate::jobs) has a span of its own, `process {job}`, which is linked to
+//!   the span that has enqueued the job, however long ago. An attempt that fails is an error.
 //! - The metrics are `http.server.request.duration`, `http.server.active_requests`,
 //!   `http.server.request.body.size` and `http.server.response.body.size`.
 //!
@@ -51,13 +53,19 @@
 
 mod body;
 mod client;
+#[cfg(feature = "jobs")]
+mod job;
 mod metrics;
 mod propagation;
 mod request;
 mod telemetry;
 
 pub(crate) use body::TracedBody;
+#[cfg(feature = "jobs")]
+pub use job::traced_attempt;
 pub use propagation::trace_headers;
+#[cfg(feature = "jobs")]
+pub(crate) use propagation::traceparent;
 pub(crate) use propagation::{after_response, dependency};
 pub(crate) use request::{RequestTrace, note_route};
 pub use telemetry::{Builder, Error, Telemetry};

@@ -6,6 +6,10 @@ use opentelemetry_http::HeaderInjector;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+/// The header that names a span.
+#[cfg(feature = "jobs")]
+pub(super) const PARENT: http::HeaderName = http::HeaderName::from_static("traceparent");
+
 /// The headers `traceparent` and `tracestate` of the current span, for a call to another service.
 ///
 /// Empty without a span that is recorded.
@@ -24,6 +28,12 @@ pub fn trace_headers() -> HeaderMap {
         known.inject_context(&context, &mut HeaderInjector(&mut headers));
     });
     headers
+}
+
+/// The `traceparent` of the current span, if there is one that is recorded.
+#[cfg(feature = "jobs")]
+pub(crate) fn traceparent() -> Option<String> {
+    trace_headers().get(PARENT)?.to_str().ok().map(str::to_owned)
 }
 
 /// A span for what happens after the response: in the same trace, but the request's span does not

@@ -396,3 +396,54 @@ async fn without_a_layer_or_a_sampled_trace_nothing_is_sent() {
     client.shutdown().await;
     assert_eq!(collector.received.spans(), []);
 }
+
+#[cfg(feature = "jobs")]
+mod jobs {
+    use alula::jobs::{Failure, Queue, Sqlite};
+    use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+
+    use super::*;
+
+    #[job]
+    async fn greet(name: String, job: JobContext) -> Result<String, Failure> {
+        match job.attempt() {
+            1 => Err(Failure::new("not yet")),
+            _ => Ok(name),
+        }
+    }
+
+    #[post("/greetings")]
+    async fn later(jobs: Jobs) -> Result<()> {
+        jobs.enqueue(greet, "Ada".to_owned()).await?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn each_attempt_is_a_span_that_is_linked_to_what_has_enqueued_its_job() {
+        let collector = collector().await;
+        let (telemetry, _log) = collector.telemetry(Level::INFO);
+        let app = App::new("Shop", "1.0.0").telemetry(telemetry).routes(routes![later]);
+        let queue = Queue::new(Sqlite::in_memory().await.unwrap());
+        let client = app.jobs(queue).job(greet).client().await;
+        client.post("/greetings").await;
+        client.jobs().run_all().await;
+        client.shutdown().await;
+
+        let request = collector.received.span("POST /greetings");
+        let spans = collector.received.spans();
+        let attempts = spans.iter().filter(|span| span.name == "process greet.v1");
+        let attempts: Vec<&Span> = attempts.collect();
+        assert_eq!(attempts.len(), 2, "{spans:?}");
+        for (attempt, number) in attempts.iter().zip(["1", "2"]) {
+            assert_eq!(attempt.kind, SpanKind::Consumer as i32);
+            assert_ne!(attempt.trace_id, request.trace_id, "it has a trace of its own");
+            let [link] = &attempt.links[..] else { panic!("{attempt:?}") };
+            assert_eq!((&link.trace_id, &link.span_id), (&request.trace_id, &request.span_id));
+            let of = |key| attribute(&attempt.attributes, key);
+            assert_eq!(of("alula.job.attempt").as_deref(), Some(number));
+            assert_eq!(of("messaging.destination.name").as_deref(), Some("default"));
+            let failed = attempt.status.as_ref().is_some_and(|it| it.code() == StatusCode::Error);
+            assert_eq!(failed, number == "1");
+        }
+    }
+}

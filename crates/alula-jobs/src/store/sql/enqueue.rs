@@ -17,9 +17,9 @@ const ROWS_MAX: usize = 1_000;
 const TRIES_MAX: usize = 5;
 
 static INSERT: Sql = Sql::new(
-    "INSERT INTO jobs (id, label, owner, queue, name, max_attempts, rest, steps, state, priority, \
+    "INSERT INTO jobs (id, label, trace, owner, queue, name, max_attempts, rest, steps, state, priority, \
      created_at, run_at, unique_key, parent, on_end, args) \
-     SELECT r.value->>'id', r.value->>'label', r.value->>'owner', r.value->>'queue', \
+     SELECT r.value->>'id', r.value->>'label', r.value->>'trace', r.value->>'owner', r.value->>'queue', \
      r.value->>'name', \
      CAST(r.value->>'max_attempts' AS BIGINT), r.value->>'rest', \
      CAST(r.value->>'steps' AS BIGINT), CAST(r.value->>'state' AS BIGINT), \

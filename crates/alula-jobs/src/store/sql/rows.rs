@@ -32,12 +32,17 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 /// How many bytes of a label are kept.
 const LABEL_BYTES_MAX: usize = 256;
 
+/// The longest trace that is kept, in bytes.
+const TRACE_BYTES_MAX: usize = 256;
+
 /// A job to insert.
 #[derive(Debug, Serialize)]
 pub(super) struct NewRow {
     id: JobId,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
     queue: String,
@@ -68,6 +73,7 @@ impl NewRow {
                 .label
                 .as_deref()
                 .map(|it| shortened(clean(it).into_owned(), LABEL_BYTES_MAX)),
+            trace: job.trace.clone().filter(|it| it.len() <= TRACE_BYTES_MAX && !it.contains('\0')),
             owner: job.owner.as_deref().map(|owner| clean(owner).into_owned()),
             queue: clean(&job.first.queue).into_owned(),
             name: clean(&job.first.name).into_owned(),
@@ -107,7 +113,7 @@ pub(super) fn rest(steps: &[Step]) -> Option<String> {
 
 /// What [`claim`] reads, in its order.
 pub(super) const CLAIMED: &str = "id, token, queue, name, max_attempts, rest, args, step, attempts, \
-                                  owner, parent, priority, run_at, created_at";
+                                  owner, parent, priority, run_at, created_at, trace";
 
 pub(super) fn claim(row: &Row) -> Result<Claim, StoreError> {
     Ok(Claim {
@@ -122,6 +128,7 @@ pub(super) fn claim(row: &Row) -> Result<Claim, StoreError> {
         priority: i16::try_from(row.int(11)?).unwrap_or_default(),
         run_at: Timestamp::from_millis(row.int(12)?),
         created_at: Timestamp::from_millis(row.int(13)?),
+        trace: row.maybe_text(14)?,
     })
 }
 

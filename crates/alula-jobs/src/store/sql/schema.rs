@@ -21,8 +21,8 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("schema/0001_jobs.postgres.sql"),
     },
     Migration {
-        sqlite: include_str!("schema/0002_label.sqlite.sql"),
-        postgres: include_str!("schema/0002_label.postgres.sql"),
+        sqlite: include_str!("schema/0002_summary.sqlite.sql"),
+        postgres: include_str!("schema/0002_summary.postgres.sql"),
     },
     Migration::of_both(include_str!("schema/0003_names.sql")),
 ];

@@ -96,6 +96,19 @@ async fn jobs_of_unknown_names_and_other_queues_are_left() {
 }
 
 #[tokio::test]
+async fn a_claim_knows_what_has_enqueued_its_job() {
+    on_each(async |store| {
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let jobs = [job("a").trace(trace), job("b").trace("x".repeat(257)), job("c")];
+        store.enqueue(&jobs, NOW).await.unwrap();
+        let claims = claim(store, "w", 3, NOW).await;
+        let traces: Vec<_> = claims.iter().map(|claim| claim.trace.as_deref()).collect();
+        assert_eq!(traces, [Some(trace), None, None]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_first_are_taken_whatever_their_names() {
     on_each(async |store| {
         let names = ["a", "b", "c", "a", "unknown", "b", "c", "a"];

@@ -36,8 +36,13 @@ impl Exchange {
     }
 
     /// That of a job, which goes on after its request.
-    pub(crate) fn of_job(request_id: &str) -> Self {
-        Self::new(Some(RequestId::new(request_id)), HeaderMap::new())
+    pub(crate) fn of_job(request_id: &str, trace: Option<&str>) -> Self {
+        Self::new(Some(RequestId::new(request_id)), trace::of_parent(trace))
+    }
+
+    /// The trace that it is in, as a `traceparent`.
+    pub(crate) fn trace(&self) -> Option<String> {
+        trace::parent(&trace::current(&self.0.trace))
     }
 
     /// The id of the request.

@@ -33,6 +33,17 @@ pub(super) fn of_client(headers: &HeaderMap) -> HeaderMap {
     trace
 }
 
+/// The same of a job, whose client has said so to the server.
+pub(super) fn of_parent(parent: Option<&str>) -> HeaderMap {
+    let parent = parent.and_then(|parent| HeaderValue::from_str(parent).ok());
+    parent.into_iter().filter(is_parent).map(|parent| (PARENT, parent)).collect()
+}
+
+/// What is a part of the trace.
+pub(super) fn parent(trace: &HeaderMap) -> Option<String> {
+    trace.get(&PARENT)?.to_str().ok().map(str::to_owned)
+}
+
 /// Whether the state of a trace, which may be in several headers, is text and within its limits.
 fn is_state(headers: &HeaderMap) -> bool {
     let (mut members, mut length) = (0_usize, 0_usize);
@@ -126,6 +137,8 @@ mod tests {
             assert_eq!(trace.get_all(&STATE).iter().count(), 2);
         }
         assert!(sent(&[]).is_empty());
+        assert_eq!(parent(&of_parent(Some(GOOD))).as_deref(), Some(GOOD));
+        assert!(of_parent(None).is_empty() && of_parent(Some("none")).is_empty());
         assert!(sent(&[GOOD, GOOD]).is_empty());
         let later = |rest: usize| {
             let mut headers = HeaderMap::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alula::ApiError as _;
+use alula::{ApiError as _, otel::traced_attempt};
 use alula_jobs::{Backoff, Failure, Handler, JobContext, Step};
 use tracing::Instrument as _;
 
@@ -52,7 +52,7 @@ impl Answering {
                 let (request_id, job_id) = (kept.request_id.clone(), job.id());
                 // What is logged of it has the id of the request that asked for it.
                 let span = tracing::info_span!(target: REQUEST, "job", request_id, %job_id);
-                answering.answer(kept, &job).instrument(span).await
+                traced_attempt(&job, answering.answer(kept, &job).instrument(span)).await
             }
         })
         .queue(QUEUE)
@@ -62,14 +62,12 @@ impl Answering {
 
     async fn answer(&self, kept: Kept, job: &JobContext) -> Result<Outcome, Failure> {
         let Kept { key, request_id, work } = kept;
-        let caller =
-            match Caller::of_job(&self.calls, &self.keys, key.as_deref(), &request_id, job.id())
-                .await
-            {
-                Ok(caller) => caller,
-                Err(Refusal::Away) => return Err(Failure::later(AWAY)),
-                Err(refusal) => return ended(work.failed(&refusal.into_http(), &request_id), job),
-            };
+        let caller = Caller::of_job(&self.calls, &self.keys, key.as_deref(), &request_id, job);
+        let caller = match caller.await {
+            Ok(caller) => caller,
+            Err(Refusal::Away) => return Err(Failure::later(AWAY)),
+            Err(refusal) => return ended(work.failed(&refusal.into_http(), &request_id), job),
+        };
         let calls = work.calls() as u64;
         let done = |done: usize| job.progress(done as u64, calls, "");
         let outcome = work.run(&caller, &self.conversations, done).await;

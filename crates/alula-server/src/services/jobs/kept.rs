@@ -27,7 +27,11 @@ impl Work {
             work: Box::new(self),
         };
         let job = NewJob::new(answer::step(attempts_max), &kept)?;
-        Ok(job.label(label).owner(caller.owner()))
+        let job = job.label(label).owner(caller.owner());
+        Ok(match caller.trace() {
+            Some(parent) => job.trace(parent),
+            None => job,
+        })
     }
 }
 

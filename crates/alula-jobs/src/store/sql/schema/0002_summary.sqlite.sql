@@ -1,9 +1,11 @@
--- What lists say of a job is new. And what may be large is behind all else: SQLite reads through
+-- What lists say of a job and its trace are new. And what may be large is behind all else: SQLite reads through
 -- what is before a column of a row.
 CREATE TABLE jobs_new (
     id TEXT PRIMARY KEY,
     -- What lists say of it.
     label TEXT,
+    -- The `traceparent` of what has enqueued it.
+    trace TEXT,
     owner TEXT,
     queue TEXT NOT NULL,
     name TEXT NOT NULL,
