@@ -98,7 +98,9 @@ Environment:
   ALULA_JOBS_SECONDS                     for each time (3600)
   ALULA_JOBS_LEASE_SECONDS               a worker that is not heard of is gone, and its jobs go to
                                          another one (30)
-  ALULA_JOBS_KEPT_SECONDS                jobs that have ended are kept so long (86400)
+  ALULA_JOBS_KEPT_SECONDS                jobs that have succeeded or were stopped are kept so long
+                                         (86400)
+  ALULA_JOBS_FAILED_KEPT_SECONDS         jobs that have failed are kept so long (604800)
   ALULA_JOBS_BYTES_MAX                   the largest answer that is kept (16777216)
   ALULA_BATCH_REQUESTS_MAX               requests of a batch (POST /batches), each of them a job
                                          (10000)

@@ -17,6 +17,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             timeout: self.seconds("ALULA_JOBS_SECONDS", defaults.timeout),
             lease: self.seconds("ALULA_JOBS_LEASE_SECONDS", defaults.lease),
             kept: self.seconds("ALULA_JOBS_KEPT_SECONDS", defaults.kept),
+            failed_kept: self.seconds("ALULA_JOBS_FAILED_KEPT_SECONDS", defaults.failed_kept),
             bytes_max: self.count("ALULA_JOBS_BYTES_MAX", defaults.bytes_max),
             batches: self.batches(),
         }

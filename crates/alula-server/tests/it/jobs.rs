@@ -311,6 +311,22 @@ async fn they_are_kept_for_so_long() {
 }
 
 #[tokio::test]
+async fn those_that_failed_are_kept_for_longer() {
+    let upstream = Upstream::start();
+    let alula = serve_openai(&upstream.url()).env("ALULA_JOBS_KEPT_SECONDS", "0.2").listen();
+    let ask = async |status: &str| {
+        let url = alula.accepted("/chat", &question()).await;
+        upstream.call().await.answer(&answer(status, COMPLETION)).await;
+        url
+    };
+    let failed = ask("400 Bad Request").await;
+    let url = ask("200 OK").await;
+    let gone = async { while alula.get(&url).await.status != 404 {} };
+    timeout(PATIENCE, gone).await.expect("it is forgotten");
+    assert_eq!(alula.get(&failed).await.is(200)["status"], "failed");
+}
+
+#[tokio::test]
 async fn a_running_job_is_finished_before_the_end() {
     let upstream = Upstream::start();
     let mut alula = serve_openai(&upstream.url()).env("ALULA_DRAIN_SECONDS", "600").listen();

@@ -34,10 +34,10 @@ pub(crate) fn handler<J: JobDefinition>(
     let run = move |args: Box<RawValue>, job: JobContext| {
         let planned = Arc::clone(&planned);
         async move {
+            let attempt = planned.attempt(args, job.clone());
             #[cfg(feature = "otel")]
-            return crate::otel::traced_attempt(&job.clone(), planned.attempt(args, job)).await;
-            #[cfg(not(feature = "otel"))]
-            planned.attempt(args, job).await
+            let attempt = crate::otel::traced_attempt(&job, attempt);
+            attempt.await
         }
     };
     let handler = Handler::new(step.name, run)

@@ -63,8 +63,10 @@ pub(crate) struct JobLimits {
     pub(crate) timeout: Duration,
     /// After which time without a sign of its worker a job is another worker's.
     pub(crate) lease: Duration,
-    /// For how long jobs are kept that have ended.
+    /// For how long jobs are kept that have succeeded or were cancelled.
     pub(crate) kept: Duration,
+    /// For how long jobs are kept that have failed.
+    pub(crate) failed_kept: Duration,
     /// The largest answer that is kept, in bytes.
     pub(crate) bytes_max: usize,
     pub(crate) batches: BatchLimits,
@@ -79,6 +81,7 @@ impl Default for JobLimits {
             timeout: Duration::from_secs(3600),
             lease: Duration::from_secs(30),
             kept: Duration::from_secs(24 * 3600),
+            failed_kept: Duration::from_secs(7 * 24 * 3600),
             bytes_max: 16 << 20,
             batches: BatchLimits::default(),
         }

@@ -54,7 +54,7 @@ impl Jobs {
         if !self.0.is_durable {
             tracing::info!("jobs are kept in memory: they do not survive a restart");
         }
-        let retention = Retention { done: limits.kept, failed: limits.kept };
+        let retention = Retention { done: limits.kept, failed: limits.failed_kept };
         let mut worker = Worker::builder(&self.0.queue)
             .handler(answering.handler(limits.timeout))
             .concurrency(answer::QUEUE, running_max)
