@@ -32,8 +32,8 @@ pub(crate) enum Role {
     Enqueuer { address: String, log: PathBuf, seed: u64 },
     /// It enqueues as fast as it can.
     Hot { address: String, log: PathBuf },
-    /// It is `alula serve`.
-    Server { program: PathBuf, port: u16, address: String, provider: String, lease_ms: u64 },
+    /// It is `alula serve`, or `alula worker` where it has no port.
+    Server { program: PathBuf, port: Option<u16>, address: String, provider: String, lease_ms: u64 },
 }
 
 impl Role {
@@ -46,7 +46,11 @@ impl Role {
         };
         let lease = Duration::from_millis(*lease_ms).as_secs_f64().to_string();
         let mut command = Command::new(program);
-        command.args(["serve", "--port", &port.to_string()]).env_clear().envs([
+        match port {
+            Some(port) => command.args(["serve", "--port", &port.to_string()]),
+            None => command.arg("worker"),
+        };
+        command.env_clear().envs([
             ("DATABASE_URL", address.as_str()),
             ("OPENAI_API_KEY", "sk-chaos"),
             ("OPENAI_BASE_URL", provider),

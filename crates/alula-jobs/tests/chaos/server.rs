@@ -1,4 +1,4 @@
-//! `chaos server`: whole servers are killed, and clients count on what was accepted.
+//! `chaos server`: whole servers and workers are killed, and clients count on what was accepted.
 
 use std::{
     collections::HashMap,
@@ -28,7 +28,9 @@ use crate::{
 };
 
 /// How many servers there are over one database. Each takes requests and does jobs.
-const SERVERS: u16 = 4;
+const SERVERS: u16 = 3;
+/// How many processes beside them only do jobs.
+const WORKERS: usize = 2;
 /// How many clients ask at the same time.
 const CLIENTS: u64 = 4;
 /// How long it is from one kill to the next, in milliseconds: a server takes a while to start.
@@ -48,7 +50,7 @@ const TOLD_MAX: usize = 5;
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let Options { store, kills, seed, lease, .. } = *options;
-    println!("{kills} kills of servers, {store:?}, lease {lease:?}, seed {seed}");
+    println!("{kills} kills of servers and workers, {store:?}, lease {lease:?}, seed {seed}");
     let program = options.alula.clone().context("say with --alula where the server is")?;
     let place = Place::new(store)?;
     let (provider, receiver) =
@@ -67,7 +69,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         })
     };
     let ports = free_ports()?;
-    let roles = ports.iter().map(|port| server(*port)).collect::<Result<Vec<_>>>()?;
+    let members = ports.iter().copied().map(Some).chain([None; WORKERS]);
+    let roles = members.map(server).collect::<Result<Vec<_>>>()?;
     let mut fleet = Fleet::start(roles, seed)?.pause_millis(PAUSE_MILLIS);
     let clients = Clients::new(&ports, receiver.url()?)?;
     let chaos = async {
