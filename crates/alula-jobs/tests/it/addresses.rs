@@ -1,7 +1,7 @@
 //! No address of a user's leads into our network.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use alula_jobs::webhook::{Delivery, Webhook, WebhookClient, WebhookClientBuilder};
+use fastrand::Rng;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::receiver::Receiver;
@@ -331,6 +332,82 @@ async fn a_name_that_changes_its_address_gains_nothing() {
     assert_eq!(names.asked.load(Ordering::Relaxed), 1000, "each attempt looks the name up once");
     assert_eq!(refused, 333);
     assert!(canary.is_left_alone());
+}
+
+/// An address of this machine or of a private network, written in some way or other.
+fn spelled(rng: &mut Rng, ip: Ipv4Addr) -> String {
+    let number = u32::from(ip);
+    let (high, low) = (number >> 16, number & 0xffff);
+    let any = rng.u16(..);
+    match rng.u8(..11) {
+        0 => format!("[::ffff:{ip}]"),
+        1 => format!("[::{high:x}:{low:x}]"),
+        2 => format!("[64:ff9b::{ip}]"),
+        3 => format!("[2002:{high:x}:{low:x}::{any:x}]"),
+        4 => format!("[2001:0:808:808:{any:x}:0:{:x}:{:x}]", high ^ 0xffff, low ^ 0xffff),
+        5 => format!("[2a00:{any:x}::5efe:{ip}]"),
+        6 => format!("[::ffff:0:{ip}]"),
+        _ => in_parts(rng, number),
+    }
+}
+
+/// One to four numbers, each decimal, octal or hexadecimal, in digits of several kinds.
+fn in_parts(rng: &mut Rng, number: u32) -> String {
+    let [a, b, c, d] = number.to_be_bytes().map(u32::from);
+    let parts = match rng.u8(..4) {
+        0 => vec![number],
+        1 => vec![a, number & 0xff_ffff],
+        2 => vec![a, b, number & 0xffff],
+        _ => vec![a, b, c, d],
+    };
+    let parts = parts.iter().map(|part| match rng.u8(..4) {
+        0 => format!("0{part:o}"),
+        1 => format!("0x{part:x}"),
+        2 => format!("0X{part:0width$X}", width = rng.usize(1..9)),
+        _ => part.to_string(),
+    });
+    let text = parts.collect::<Vec<_>>().join(".");
+    let odd = rng.u8(..4);
+    let digits = text.chars().map(|char| match (odd, char) {
+        (0, '0'..='9') => char::from_u32(u32::from(char) - 0x30 + 0xff10).unwrap().to_string(),
+        (1, '0'..='9') => format!("%{:02x}", u32::from(char)),
+        (2, '.') => "。".to_owned(),
+        _ => char.to_string(),
+    });
+    digits.collect::<String>() + if rng.bool() { "." } else { "" }
+}
+
+/// With the thousand names above that change their addresses, these are ten thousand tries.
+#[tokio::test]
+async fn nine_thousand_tries_send_nothing_to_this_machine() {
+    let seed = fastrand::u64(..1_000_000);
+    let (mut rng, canary) = (Rng::with_seed(seed), Receiver::start());
+    let port = canary.port();
+    let private = [[127, 0, 0, 1], [10, 1, 2, 3], [169, 254, 169, 254], [192, 168, 0, 1], [0; 4]];
+    let any = |rng: &mut Rng| Ipv4Addr::from(private[rng.usize(..private.len())]);
+    let client = builder().build().unwrap();
+    for _ in 0..8_000 {
+        let ip = any(&mut rng);
+        let url = format!("http://{}:{port}/hooks", spelled(&mut rng, ip));
+        assert!(client.parse_url(&url).is_err(), "{url}, seed {seed}");
+    }
+    // Names that lead there, by themselves or beside others.
+    let answers = (0..1_000).map(|_| {
+        let ip = any(&mut rng);
+        let ip = if rng.bool() { IpAddr::V4(ip) } else { IpAddr::V6(ip.to_ipv6_mapped()) };
+        let all = [ip, Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        all[..rng.usize(1..=all.len())].to_vec()
+    });
+    let names = Turns { answers: Arc::new(answers.collect()), asked: Arc::default() };
+    let client = builder().resolver(names.clone()).build().unwrap();
+    let url = client.parse_url(&format!("http://shop.example:{port}/hooks")).unwrap();
+    let webhook = Webhook::new("msg_1", url, "{}").unwrap();
+    for answer in names.answers.iter() {
+        let delivery = webhook.deliver(&client).await;
+        assert!(matches!(delivery, Delivery::Refused { .. }), "{answer:?}: {delivery:?}");
+    }
+    assert_eq!(names.asked.load(Ordering::Relaxed), 1_000);
+    assert!(canary.is_left_alone(), "seed {seed}");
 }
 
 /// The same canary is reached once its network is allowed, so the others are not blind.
