@@ -8,6 +8,7 @@ mod faults;
 mod faulty;
 mod leases;
 mod limits;
+mod peers;
 mod postgres;
 mod steps;
 mod stop;
