@@ -92,11 +92,14 @@ const TASKS: &[Task] = &[
         name: "bench",
         arguments: "framework [--rounds N] [--seconds S] [--connections N]\n\
                     \x20     | gateway [--only NAME,...] [--quick] [--rounds N] [--seconds S]\n\
-                    \x20     | streams [--streams N] | sse | keys [--pairs N]",
+                    \x20     | jobs [--only NAME,...] [--quick] [--rounds N] [--jobs N]\n\
+                    \x20     | streams [--streams N] | sse [--rounds N] | keys [--pairs N]",
         about: "Compare with peers, in one run on this machine; figures go to target/bench/.\n\
                 framework: a JSON echo in Alula, in plain axum and in FastAPI.\n\
                 gateway: Alula and six others between the same load and a mock of a provider.\n\
+                jobs: durable jobs on SQLite and Postgres, next to Celery and apalis.\n\
                 streams: the memory of the server for each idle stream.\n\
+                sse: how fast events are decoded, next to the crate that most clients use.\n\
                 keys: whether the time that a wrong key takes tells how much of it is right.",
         run: bench::run,
     },
@@ -109,7 +112,7 @@ const TASKS: &[Task] = &[
                     \x20     | contention [--store ...] [--seconds N]",
         about: "Kill or stop what works on jobs, and count what was lost; exit 1 on any loss.\n\
                 jobs: enqueuers and workers are killed N times (1000) at random.\n\
-                server: the same of four times `alula serve`, with clients and webhooks.\n\
+                server: the same of `alula serve` and `alula worker`, with clients and webhooks.\n\
                 stops: a worker stands still past its leases, and goes on.\n\
                 webhooks: N of them (10000), while their workers are killed.\n\
                 contention: how long a claim takes beside four processes that enqueue.",
