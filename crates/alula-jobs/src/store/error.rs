@@ -76,7 +76,16 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-fn is_temporary(error: &sqlx::Error) -> bool {
+/// Whether a database may do a moment later what it did not do now: it could not be reached, had no
+/// room, or others were in the way.
+///
+/// ```
+/// use alula_jobs::store::is_temporary;
+///
+/// assert!(is_temporary(&sqlx::Error::PoolTimedOut));
+/// assert!(!is_temporary(&sqlx::Error::RowNotFound));
+/// ```
+pub fn is_temporary(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

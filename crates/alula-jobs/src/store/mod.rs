@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 
 pub use self::{
-    error::StoreError,
+    error::{StoreError, is_temporary},
     sql::{Postgres, Sqlite},
 };
 use crate::{

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use alula::{ApiError, HttpError};
+use alula_jobs::store::is_temporary;
 
 /// Seconds after which a database that is away is asked again by a client.
 const RETRY_AFTER_SECONDS: u64 = 1;
@@ -31,37 +32,11 @@ pub(crate) enum DbError {
 
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
-        match is_unreachable(&error) {
+        // Another try may help, as nothing was said of the statement.
+        match matches!(error, sqlx::Error::PoolClosed) || is_temporary(&error) {
             true => Self::Unreachable(error),
             false => Self::Statement(error),
         }
-    }
-}
-
-/// Whether another try may help, as nothing was said of the statement.
-fn is_unreachable(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| is_of_the_moment(&code)),
-        _ => false,
-    }
-}
-
-/// Whether a code of a database says that it could not work just now.
-fn is_of_the_moment(code: &str) -> bool {
-    match code {
-        // Of Postgres: what came in each other's way, a lock that was not to be had, a statement
-        // or a transaction that was stopped, and one that writes to what is read only, as after a
-        // failover.
-        "40001" | "40P01" | "55P03" | "57014" | "25P03" | "25006" => true,
-        // Of SQLite: busy, an error of the disk, and a disk that is full.
-        "5" | "10" | "13" | "261" | "266" | "517" | "778" | "1034" | "1290" => true,
-        // Of Postgres: connection exceptions, too few resources, shutting down or starting.
-        _ => ["08", "53", "57P"].iter().any(|class| code.starts_with(class) && code.len() == 5),
     }
 }
 
