@@ -134,8 +134,9 @@ impl TestJobs<'_> {
         let is_due = |state| counts.iter().any(|queue| queue.counts.of(state) > 0);
         is_due(JobState::Queued)
             || is_due(JobState::Running)
+            // One that waits for its time no more when it is looked for has just been queued.
             || (is_due(JobState::Scheduled)
-                && self.next_due().await.is_some_and(|at| at <= self.now()))
+                && self.next_due().await.is_none_or(|at| at <= self.now()))
     }
 
     /// When the first of those that wait for their time may begin.
@@ -146,19 +147,9 @@ impl TestJobs<'_> {
 
     /// The jobs in these states, those that others wait for among them.
     async fn list(&self, states: &[JobState]) -> Vec<JobSummary> {
-        let states = [states, &[JobState::Waiting]].concat();
-        let (mut found, mut parents) = (Vec::new(), vec![None]);
-        while let Some(parent) = parents.pop() {
-            let filter =
-                Filter { parent, states: &states, limit: LOOKED_AT_MAX, ..Filter::default() };
-            for job in fine(self.queue().list(&filter).await) {
-                match job.state {
-                    JobState::Waiting => parents.push(Some(job.id)),
-                    _ => found.push(job),
-                }
-            }
-        }
-        found
+        let filter =
+            Filter { states, with_children: true, limit: LOOKED_AT_MAX, ..Filter::default() };
+        fine(self.queue().list(&filter).await)
     }
 
     /// The jobs that have not ended, and why.
