@@ -58,18 +58,18 @@ static GIVE_UP: Sql = Sql::new(
 );
 static RENEW: Sql = Sql::new(
     "WITH mine AS MATERIALIZED (SELECT id FROM jobs WHERE state = 2 AND (id, token) IN \
-     (SELECT r.value->>'id', CAST(r.value->>'token' AS BIGINT) FROM {rows}) {skip}) \
+     (SELECT r.id, r.token FROM {rows: id TEXT, token BIGINT}) {skip}) \
      UPDATE jobs SET lease_until = $2 WHERE id IN (SELECT id FROM mine)",
 );
 static HELD: Sql = Sql::new(
     "SELECT id, token FROM jobs WHERE state = 2 AND (id, token) IN \
-     (SELECT r.value->>'id', CAST(r.value->>'token' AS BIGINT) FROM {rows})",
+     (SELECT r.id, r.token FROM {rows: id TEXT, token BIGINT})",
 );
 static PROGRESS: Sql = Sql::new(
     "WITH mine AS MATERIALIZED (SELECT id FROM jobs WHERE state = 2 AND (id, token) IN \
-     (SELECT r.value->>'id', CAST(r.value->>'token' AS BIGINT) FROM {rows}) {skip}) \
-     UPDATE jobs SET progress = r.value->>'progress' FROM {rows} \
-     WHERE jobs.id = r.value->>'id' AND jobs.id IN (SELECT id FROM mine)",
+     (SELECT r.id, r.token FROM {rows: id TEXT, token BIGINT}) {skip}) \
+     UPDATE jobs SET progress = r.progress FROM {rows: id TEXT, progress TEXT} \
+     WHERE jobs.id = r.id AND jobs.id IN (SELECT id FROM mine)",
 );
 
 /// Takes jobs.

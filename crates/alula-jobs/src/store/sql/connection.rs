@@ -18,7 +18,7 @@ pub(super) enum Conn<'c> {
 
 /// A statement, written once.
 ///
-/// - `{rows}` is the array of objects in `$1`, as rows `r` with a `value`;
+/// - `{rows: id TEXT, token BIGINT}` is the array of objects in `$1`, as rows `r` of these columns;
 /// - `{texts$2}` is the array of texts in `$2`, as a subquery, and `{each$2}` as a table of `value`s;
 /// - `{claimed}`, `{summary}` and `{contents}` are the columns that [`rows::claim`] and
 ///   [`rows::summary`] read, and those that [`rows::job`] reads after the latter;
@@ -58,27 +58,34 @@ fn columns(text: &str) -> String {
 }
 
 fn for_sqlite(text: &str) -> String {
-    let text = columns(text).replace("{rows}", "json_each($1) AS r");
-    let text = text.replace("{lock}", "").replace("{skip}", "");
+    let text = columns(text).replace("{lock}", "").replace("{skip}", "");
+    let text = replaced(&text, "{rows: ", |columns| {
+        let names = columns.split(", ").filter_map(|column| column.split(' ').next());
+        let fields: Vec<_> = names.map(|name| format!("value->>'{name}' AS {name}")).collect();
+        format!("(SELECT {} FROM json_each($1)) AS r", fields.join(", "))
+    });
     let text = replaced(&text, "{each$", |number| format!("json_each(${number})"));
     replaced(&text, "{texts$", |number| format!("(SELECT value FROM json_each(${number}))"))
 }
 
 fn for_postgres(text: &str) -> String {
-    let text = columns(text).replace("{rows}", "json_array_elements($1::json) AS r(value)");
-    let text = text.replace("{lock}", "FOR UPDATE").replace("{skip}", "FOR UPDATE SKIP LOCKED");
+    let text = columns(text).replace("{lock}", "FOR UPDATE");
+    let text = text.replace("{skip}", "FOR UPDATE SKIP LOCKED");
+    // An object is parsed once, and not once for each of its fields.
+    let rows = |columns: &str| format!("json_to_recordset($1::json) AS r({columns})");
+    let text = replaced(&text, "{rows: ", rows);
     let each = |number: &str| format!("json_array_elements_text(${number}::json)");
     let text = replaced(&text, "{each$", each);
     replaced(&text, "{texts$", |number| format!("(SELECT {})", each(number)))
 }
 
-/// Replaces what begins like this, and goes on with a number and `}`.
+/// Replaces what begins like this, and goes on to the next `}`.
 fn replaced(text: &str, begin: &str, replacement: impl Fn(&str) -> String) -> String {
     let mut pieces = text.split(begin);
     let mut replaced = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        let (number, rest) = piece.split_once('}').unwrap_or((piece, ""));
-        replaced.push_str(&replacement(number));
+        let (inside, rest) = piece.split_once('}').unwrap_or((piece, ""));
+        replaced.push_str(&replacement(inside));
         replaced.push_str(rest);
     }
     replaced
@@ -241,11 +248,14 @@ mod tests {
 
     #[test]
     fn a_statement_is_written_once() {
-        let sql = Sql::new("A {rows} B {texts$2} C {texts$13} D {each$3} AS d {skip}{lock}");
-        let sqlite = "A json_each($1) AS r B (SELECT value FROM json_each($2)) \
+        let sql = Sql::new(
+            "A {rows: id TEXT, token BIGINT} B {texts$2} C {texts$13} D {each$3} AS d {skip}{lock}",
+        );
+        let sqlite = "A (SELECT value->>'id' AS id, value->>'token' AS token FROM json_each($1)) \
+                      AS r B (SELECT value FROM json_each($2)) \
                       C (SELECT value FROM json_each($13)) D json_each($3) AS d ";
         assert_eq!(sql.sqlite(), sqlite);
-        let postgres = "A json_array_elements($1::json) AS r(value) \
+        let postgres = "A json_to_recordset($1::json) AS r(id TEXT, token BIGINT) \
                         B (SELECT json_array_elements_text($2::json)) \
                         C (SELECT json_array_elements_text($13::json)) \
                         D json_array_elements_text($3::json) AS d \

@@ -17,16 +17,12 @@ const ROWS_MAX: usize = 1_000;
 const TRIES_MAX: usize = 5;
 
 static INSERT: Sql = Sql::new(
-    "INSERT INTO jobs (id, label, trace, owner, queue, name, max_attempts, rest, steps, state, priority, \
-     created_at, run_at, unique_key, parent, on_end, args) \
-     SELECT r.value->>'id', r.value->>'label', r.value->>'trace', r.value->>'owner', r.value->>'queue', \
-     r.value->>'name', \
-     CAST(r.value->>'max_attempts' AS BIGINT), r.value->>'rest', \
-     CAST(r.value->>'steps' AS BIGINT), CAST(r.value->>'state' AS BIGINT), \
-     CAST(r.value->>'priority' AS BIGINT), CAST(r.value->>'created_at' AS BIGINT), \
-     CAST(r.value->>'run_at' AS BIGINT), r.value->>'unique_key', r.value->>'parent', \
-     r.value->>'on_end', r.value->>'args' \
-     FROM {rows} WHERE true ON CONFLICT DO NOTHING RETURNING id",
+    "INSERT INTO jobs (id, label, trace, owner, queue, name, max_attempts, rest, steps, state, \
+     priority, created_at, run_at, unique_key, parent, on_end, args) \
+     SELECT * FROM {rows: id TEXT, label TEXT, trace TEXT, owner TEXT, queue TEXT, name TEXT, \
+     max_attempts BIGINT, rest TEXT, steps BIGINT, state BIGINT, priority BIGINT, \
+     created_at BIGINT, run_at BIGINT, unique_key TEXT, parent TEXT, on_end TEXT, args TEXT} \
+     WHERE true ON CONFLICT DO NOTHING RETURNING id",
 );
 static IS_THERE: Sql = Sql::new("SELECT id FROM jobs WHERE id = $1");
 static OF_KEY: Sql = Sql::new("SELECT id FROM jobs WHERE unique_key = $1 AND state < 4");

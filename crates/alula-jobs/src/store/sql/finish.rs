@@ -18,26 +18,25 @@ use crate::{
 const ERROR_MAX: usize = 8 * 1024;
 
 static FINISH: Sql = Sql::new(
-    "UPDATE jobs SET state = CAST(r.value->>'state' AS BIGINT), queue = r.value->>'queue', \
-     name = r.value->>'name', max_attempts = CAST(r.value->>'max_attempts' AS BIGINT), \
-     rest = r.value->>'rest', args = COALESCE(r.value->>'args', args), \
-     progress = CASE WHEN CAST(r.value->>'clears_progress' AS BIGINT) = 1 THEN NULL \
-     ELSE progress END, \
-     step = CAST(r.value->>'step' AS BIGINT), attempts = CAST(r.value->>'attempts' AS BIGINT), \
-     run_at = COALESCE(CAST(r.value->>'run_at' AS BIGINT), run_at), \
-     finished_at = CAST(r.value->>'finished_at' AS BIGINT), result = r.value->>'result', \
-     error = r.value->>'error', worker = NULL, lease_until = NULL \
-     FROM {rows} WHERE jobs.id = r.value->>'id' \
-     AND jobs.token = CAST(r.value->>'token' AS BIGINT) AND jobs.state = 2 \
+    "UPDATE jobs SET state = r.state, queue = r.queue, name = r.name, \
+     max_attempts = r.max_attempts, rest = r.rest, args = COALESCE(r.args, jobs.args), \
+     progress = CASE WHEN r.clears_progress = 1 THEN NULL ELSE jobs.progress END, \
+     step = r.step, attempts = r.attempts, run_at = COALESCE(r.run_at, jobs.run_at), \
+     finished_at = r.finished_at, result = r.result, error = r.error, \
+     worker = NULL, lease_until = NULL \
+     FROM {rows: id TEXT, token BIGINT, state BIGINT, queue TEXT, name TEXT, \
+     max_attempts BIGINT, rest TEXT, args TEXT, clears_progress BIGINT, step BIGINT, \
+     attempts BIGINT, run_at BIGINT, finished_at BIGINT, result TEXT, error TEXT} \
+     WHERE jobs.id = r.id AND jobs.token = r.token AND jobs.state = 2 \
      RETURNING jobs.id, jobs.token, jobs.state, jobs.parent, jobs.on_end",
 );
 
 /// What most ends are: the last step has succeeded. It needs to know little of the job.
 static SUCCEED: Sql = Sql::new(
-    "UPDATE jobs SET state = 4, step = step + 1, finished_at = $2, \
-     result = r.value->>'result', error = NULL, worker = NULL, lease_until = NULL \
-     FROM {rows} WHERE jobs.id = r.value->>'id' \
-     AND jobs.token = CAST(r.value->>'token' AS BIGINT) AND jobs.state = 2 \
+    "UPDATE jobs SET state = 4, step = step + 1, finished_at = $2, result = r.result, \
+     error = NULL, worker = NULL, lease_until = NULL \
+     FROM {rows: id TEXT, token BIGINT, result TEXT} \
+     WHERE jobs.id = r.id AND jobs.token = r.token AND jobs.state = 2 \
      RETURNING jobs.id, jobs.token, jobs.state, jobs.parent, jobs.on_end",
 );
 

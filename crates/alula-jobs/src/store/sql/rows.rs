@@ -12,7 +12,7 @@ use crate::{
     store::{Claim, Held, StoreError},
 };
 
-/// An array of rows, as the `{rows}` of a statement. What is JSON itself goes in as a text, so that
+/// An array of rows, as the `{rows: …}` of a statement. What is JSON itself goes in as a text, so that
 /// it is kept as it came.
 pub(super) fn array<T: Serialize>(rows: &[T]) -> Result<String, StoreError> {
     serde_json::to_string(rows).map_err(|_| StoreError::Malformed("a row"))
