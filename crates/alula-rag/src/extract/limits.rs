@@ -16,7 +16,7 @@ pub struct ExtractLimits {
     pub document_bytes_max: u64,
     /// How large its text may be, in UTF-8. 16 MiB unless said otherwise.
     pub text_bytes_max: u64,
-    /// How large what is read of an archive may be when it is unpacked. 128 MiB unless said
+    /// How large what is read of an archive may be when it is unpacked. 64 MiB unless said
     /// otherwise.
     pub unpacked_bytes_max: u64,
     /// How many files an archive may have. 5,000 unless said otherwise.
@@ -35,7 +35,7 @@ impl Default for ExtractLimits {
         Self {
             document_bytes_max: 64 * MIB,
             text_bytes_max: 16 * MIB,
-            unpacked_bytes_max: 128 * MIB,
+            unpacked_bytes_max: 64 * MIB,
             entries_max: 5_000,
             memory_bytes_max: 256 * MIB,
             cpu_seconds_max: 30,

@@ -13,6 +13,9 @@ pub(super) fn parse(document: &[u8], limits: &ExtractLimits) -> Result<Extracted
     if pdf.trailer.has(b"Encrypt") {
         return Err(Unreadable::Encrypted);
     }
+    if pdf.get_pages().is_empty() {
+        return Err(Unreadable::damaged("it has no pages"));
+    }
     let mut pages = Pages::new(Writer::new(limits));
     // It fails on fonts that it does not know, often by a panic.
     let read = panic::catch_unwind(AssertUnwindSafe(|| output_doc(&pdf, &mut pages)));

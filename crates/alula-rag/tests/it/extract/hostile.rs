@@ -197,6 +197,7 @@ fn pdfs_that_cannot_be_read_say_why() {
     check(Kind::Pdf, &pdf::pdf(&objects, encrypt), "encrypted", "remove its password");
     check(Kind::Pdf, &pdf::pdf(&pages(&[""]), ""), "encrypted_or_no_text", "may be scanned");
     let good = pdf::pdf(&objects, "");
+    check(Kind::Pdf, &pdf::pdf(&[objects[0].clone()], ""), "damaged", "it has no pages");
     for length in [0, 8, 100] {
         check(Kind::Pdf, &good[..length], "damaged", "");
     }
