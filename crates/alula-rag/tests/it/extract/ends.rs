@@ -1,14 +1,10 @@
 //! How the process may end.
 
-use std::{
-    io::Write as _,
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use alula_rag::{ExtractError, ExtractLimits, Extractor, Kind, Unreadable};
 
-use super::{MIB, extract_by, extractor, file, limits, program};
+use super::{extract_by, extractor, file, limits};
 
 /// A shell that stands in for the process. The request is its last argument, `$0`.
 fn shell(script: &str) -> Extractor {
@@ -79,16 +75,6 @@ fn the_process_has_limits_and_no_environment() {
     let error = error(&extractor().limits(large));
     assert_eq!(error.to_string(), "the document has more than 1 bytes");
 
-    // Much at once, and very many small pieces.
-    let text = "word ".repeat(1 << 20);
-    let row = format!("<table><tr>{}", "<td>a cell of a row".repeat(200_000));
-    for (kind, document) in [(Kind::Text, text), (Kind::Html, row)] {
-        let limits = ExtractLimits { memory_bytes_max: 4 * MIB, ..limits() };
-        let error = extract_by(&extractor().limits(limits), kind, document.as_bytes());
-        let says = "the document needs more than 4 MiB of memory to be read";
-        assert_eq!(error.unwrap_err().to_string(), says);
-    }
-
     let ours = "env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^MIMALLOC";
     let text = format!("{{\"unreadable\":{{\"crashed\":\"$({ours})\"}}}}");
     let error = extract_by(
@@ -100,41 +86,6 @@ fn the_process_has_limits_and_no_environment() {
         panic!("{error:?}")
     };
     assert_eq!(environment.replace("OLDPWD=", "").trim(), "A=b");
-}
-
-#[test]
-fn the_process_has_given_up_its_rights_before_it_reads() {
-    // Its document does not come.
-    let limits = serde_json::to_string(&limits()).unwrap();
-    let request = format!("{{\"kind\":\"text\",\"bytes\":9,\"limits\":{limits}}}");
-    let mut command = Command::new(program());
-    command.arg("extract-document").arg(request);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let path = format!("/proc/{}/limits", child.id());
-    let expected = [
-        "Max cpu time 6 7 seconds",
-        "Max file size 0 0 bytes",
-        "Max core file size 0 0 bytes",
-        "Max processes 0 0 processes",
-        "Max open files 0 0 files",
-    ];
-    let started = Instant::now();
-    loop {
-        let limits = std::fs::read_to_string(&path).unwrap();
-        let limits: Vec<String> = limits
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect();
-        if expected.iter().all(|line| limits.iter().any(|limit| limit == line)) {
-            break;
-        }
-        assert!(started.elapsed() < Duration::from_secs(10), "{limits:#?}");
-        std::thread::yield_now();
-    }
-    child.stdin.take().unwrap().write_all(b"too few").unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
 }
 
 #[tokio::test]

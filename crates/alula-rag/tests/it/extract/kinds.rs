@@ -26,6 +26,28 @@ fn a_pdf_has_pages() {
 }
 
 #[test]
+fn the_outline_of_a_pdf_is_its_headings() {
+    let mut objects = pdf::pages(&["1 Wings", "Second page"]);
+    objects[0] = "<< /Type /Catalog /Pages 2 0 R /Outlines 8 0 R /Names << /Dests << /Names \
+                  [(two) << /D [6 0 R /Fit] >>] >> >> >>"
+        .to_owned();
+    objects.extend(
+        [
+            "<< /First 9 0 R >>",
+            "<< /Title (Wings) /Dest [4 0 R /Fit] /First 10 0 R /Next 11 0 R >>",
+            // It leads back to where it is.
+            "<< /Title <FEFF004100E9> /A << /S /GoTo /D (two) >> /Next 10 0 R /First 9 0 R >>",
+            "<< /Title (Nowhere) /Dest [99 0 R /Fit] /Next 9 0 R >>",
+        ]
+        .map(str::to_owned),
+    );
+    let extracted = extract(Kind::Pdf, &pdf::pdf(&objects, ""));
+    let found: Vec<_> =
+        extracted.headings.iter().map(|it| (it.start, it.level, it.text.as_str())).collect();
+    assert_eq!(found, [(0, 1, "Wings"), (extracted.pages[1].start, 2, "Aé")]);
+}
+
+#[test]
 fn a_word_document_has_headings_lists_tables_and_notes() {
     let extracted = extract(Kind::Docx, &word_document());
     let expected = "# On wings\n\n## Alula\n\nA & b!\t c\nd[^2]\n\n1. one\n  - deeper\n2. two\n\n\

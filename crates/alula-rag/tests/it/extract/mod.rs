@@ -4,6 +4,8 @@ mod archive;
 mod ends;
 mod hostile;
 mod kinds;
+#[cfg(target_os = "linux")]
+mod linux;
 mod pdf;
 
 use std::{

@@ -1,5 +1,7 @@
 //! PDF, page by page.
 
+mod outline;
+
 use std::panic::{self, AssertUnwindSafe};
 
 use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform, output_doc};
@@ -25,6 +27,7 @@ pub(super) fn parse(document: &[u8], limits: &ExtractLimits) -> Result<Extracted
         (None, Ok(Err(_)) | Err(_)) => simply(&pdf, limits)?,
     };
     extracted.title = title(&pdf);
+    extracted.headings = outline::headings(outline::entries(&pdf), &extracted);
     Ok(extracted)
 }
 
