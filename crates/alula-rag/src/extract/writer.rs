@@ -76,7 +76,8 @@ impl Writer {
 
     /// Writes a heading as Markdown has it; one without words is none.
     pub(super) fn heading(&mut self, level: u8, text: &str) -> Result<(), Unreadable> {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = text.split(is_gap).filter(|word| !word.is_empty());
+        let text = words.collect::<Vec<_>>().join(" ");
         if text.is_empty() {
             return Ok(());
         }
@@ -93,7 +94,7 @@ impl Writer {
     /// Remembers a heading that is written at a place.
     pub(super) fn mark_heading(&mut self, start: usize, level: u8, text: &str) {
         if self.extracted.headings.len() < MARKS_MAX {
-            let text = short(text);
+            let text = one_line(text);
             self.extracted.headings.push(Heading { start, level: level.max(1), text });
         }
     }
@@ -107,7 +108,7 @@ impl Writer {
 
     /// Says what the document is called, if nothing has said so before.
     pub(super) fn title(&mut self, title: &str) {
-        let title = short(&title.split_whitespace().collect::<Vec<_>>().join(" "));
+        let title = one_line(title);
         if self.extracted.title.is_none() && !title.is_empty() {
             self.extracted.title = Some(title);
         }
@@ -134,10 +135,26 @@ impl Writer {
     }
 }
 
-/// The beginning of a text, without control characters.
-fn short(text: &str) -> String {
-    let kept = text.chars().filter(|char| !char.is_control() && *char != '\u{feff}');
-    kept.take(HEADING_CHARS_MAX).collect()
+/// Whether a character is not seen, and so only keeps words apart.
+fn is_gap(char: char) -> bool {
+    char.is_whitespace() || char.is_control() || char == '\u{feff}'
+}
+
+/// The beginning of a text in one line, as it may stand by itself.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    let words = text.split(is_gap).filter(|word| !word.is_empty());
+    // A word has a character at least.
+    for word in words.take(HEADING_CHARS_MAX) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(word.chars().take(HEADING_CHARS_MAX));
+    }
+    match line.char_indices().nth(HEADING_CHARS_MAX) {
+        Some((end, _)) => line.get(..end).unwrap_or_default().trim_end().to_owned(),
+        None => line,
+    }
 }
 
 /// A document that is text, without the mark in front of it.

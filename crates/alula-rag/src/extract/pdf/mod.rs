@@ -18,7 +18,7 @@ pub(super) fn parse(document: &[u8], limits: &ExtractLimits) -> Result<Extracted
     if pdf.get_pages().is_empty() {
         return Err(Unreadable::damaged("it has no pages"));
     }
-    let mut pages = Pages::new(Writer::new(limits));
+    let mut pages = Pages::new(writer(&pdf, limits));
     // It fails on fonts that it does not know, often by a panic.
     let read = panic::catch_unwind(AssertUnwindSafe(|| output_doc(&pdf, &mut pages)));
     let mut extracted = match (pages.failure, read) {
@@ -26,15 +26,23 @@ pub(super) fn parse(document: &[u8], limits: &ExtractLimits) -> Result<Extracted
         (None, Ok(Ok(()))) => pages.writer.finish()?,
         (None, Ok(Err(_)) | Err(_)) => simply(&pdf, limits)?,
     };
-    extracted.title = title(&pdf);
     extracted.headings = outline::headings(outline::entries(&pdf), &extracted);
     Ok(extracted)
+}
+
+/// Begins with what the document says that it is called.
+fn writer(pdf: &Document, limits: &ExtractLimits) -> Writer {
+    let mut writer = Writer::new(limits);
+    if let Some(title) = title(pdf) {
+        writer.title(&title);
+    }
+    writer
 }
 
 /// Reads what cannot be read well: words in their order, and only where their font says what its
 /// signs mean.
 fn simply(pdf: &Document, limits: &ExtractLimits) -> Result<Extracted, Unreadable> {
-    let mut writer = Writer::new(limits);
+    let mut writer = writer(pdf, limits);
     for number in pdf.get_pages().into_keys() {
         let failed =
             |why: &str| Unreadable::damaged(format!("page {number} cannot be read: {why}"));
@@ -62,7 +70,6 @@ const PARAGRAPH: f64 = 1.5;
 struct Pages {
     writer: Writer,
     failure: Option<Unreadable>,
-    page: u32,
     /// Whether the next character begins what is written at once.
     is_first: bool,
     /// Where the last character ended, on the page.
@@ -92,7 +99,7 @@ enum Gap {
 
 impl Pages {
     fn new(writer: Writer) -> Self {
-        Self { writer, failure: None, page: 0, is_first: true, end: None, hyphen: Hyphen::None }
+        Self { writer, failure: None, is_first: true, end: None, hyphen: Hyphen::None }
     }
 
     fn gap(&self, x: f64, y: f64, size: f64) -> Gap {
@@ -189,7 +196,6 @@ impl OutputDev for Pages {
         _art: Option<(f64, f64, f64, f64)>,
     ) -> Result<(), OutputError> {
         let begun = self.writer.paragraph();
-        self.page = number;
         self.writer.page(number);
         self.note(begun)
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use pdf_extract::{Dictionary, Document, Object, ObjectId, decode_text_string};
 
-use crate::{Extracted, Heading};
+use crate::{Extracted, Heading, extract::writer::one_line};
 
 /// How many entries of an outline are looked at, and how many names of places.
 const ENTRIES_MAX: usize = 10_000;
@@ -58,7 +58,7 @@ fn first(pdf: &Document) -> Option<ObjectId> {
 
 fn title(pdf: &Document, node: &Dictionary) -> Option<String> {
     let title = decode_text_string(resolved(pdf, node.get(b"Title").ok()?)?).ok()?;
-    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let title = one_line(&title);
     (!title.is_empty()).then_some(title)
 }
 

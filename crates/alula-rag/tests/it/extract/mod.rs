@@ -12,6 +12,8 @@ use std::{
     fs::File,
     io::{Seek as _, Write as _},
     path::PathBuf,
+    process::Command,
+    sync::Once,
     time::{Duration, Instant},
 };
 
@@ -19,12 +21,20 @@ use alula_rag::{ExtractError, ExtractLimits, Extracted, Extractor, Kind, Unreada
 
 const MIB: u64 = 1 << 20;
 
-/// The example that prints documents, which cargo builds beside the tests.
+/// The example that prints documents. Cargo builds it with the tests, unless it was asked for the
+/// tests alone.
 fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(|deps| deps.parent()).unwrap();
     let program = folder.join("examples/extract");
-    assert!(program.is_file(), "cargo build -p alula-rag --example extract");
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        if !program.is_file() {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--package", "alula-rag", "--example", "extract"]);
+            assert!(cargo.status().unwrap().success());
+        }
+    });
     program
 }
 
