@@ -8,6 +8,7 @@ mod html;
 mod limits;
 mod markdown;
 mod parent;
+#[cfg(feature = "pdf")]
 mod pdf;
 mod plain;
 mod table;
@@ -24,7 +25,13 @@ use crate::{Extracted, Kind};
 /// Takes the text out of a document, here and now. Only a process that may die does that.
 fn parse(kind: Kind, document: &[u8], limits: &ExtractLimits) -> Result<Extracted, Unreadable> {
     match kind {
+        #[cfg(feature = "pdf")]
         Kind::Pdf => pdf::parse(document, limits),
+        #[cfg(not(feature = "pdf"))]
+        Kind::Pdf => {
+            let found = "PDF, and this program was built without the feature `pdf`";
+            Err(Unreadable::WrongKind(found.to_owned()))
+        }
         Kind::Docx => docx::parse(document, limits),
         Kind::Html => html::parse(document, limits),
         Kind::Markdown => markdown::parse(document, limits),
