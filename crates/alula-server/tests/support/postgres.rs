@@ -32,10 +32,15 @@ impl Postgres {
     /// A server that answers. Without the programs the test says that it is skipped, unless
     /// `ALULA_TEST_REQUIRE=1`.
     pub(crate) fn start() -> Option<Self> {
-        let Some(programs) = programs() else {
+        Self::start_in(programs(), "ALULA_TEST_POSTGRES")
+    }
+
+    /// One with the programs of this folder, which a variable of this name has said.
+    pub(crate) fn start_in(programs: Option<PathBuf>, name: &str) -> Option<Self> {
+        let Some(programs) = programs else {
             let is_required = setting("ALULA_TEST_REQUIRE").is_some_and(|value| value == "1");
-            assert!(!is_required, "no Postgres; see ALULA_TEST_POSTGRES");
-            println!("skipped: no Postgres; see ALULA_TEST_POSTGRES");
+            assert!(!is_required, "no Postgres; see {name}");
+            println!("skipped: no Postgres; see {name}");
             return None;
         };
         let template = template(&programs);

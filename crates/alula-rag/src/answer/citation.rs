@@ -1,0 +1,260 @@
+//! What an answer cites.
+
+use std::sync::Arc;
+
+use super::{NOT_IN_DOCUMENTS, Passage};
+
+/// The longest mark that may be one of a citation, in bytes.
+const MARK_BYTES_MAX: usize = 48;
+/// How many passages `[1-9]` may mean.
+const RANGE_MAX: u32 = 16;
+
+/// A passage that an answer cites, at a place of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Citation {
+    /// What is cited.
+    pub passage: Arc<Passage>,
+    /// The character of the answer at which the mark of it, such as `[1]`, begins.
+    pub at: usize,
+}
+
+/// A piece of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Text, with the marks of citations as the model has written them. All of it is the answer.
+    Text(String),
+    /// What the mark means that is at the end of the text before.
+    Citation(Citation),
+}
+
+/// What is known of an answer at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answered {
+    /// The last piece of text, if something was held back.
+    pub rest: Option<String>,
+    /// All that was cited, in the order of the answer.
+    pub citations: Vec<Citation>,
+    /// Whether the model found an answer in the passages.
+    pub is_in_documents: bool,
+}
+
+/// Reads citations out of an answer while it comes.
+///
+/// ```
+/// # use alula_rag::answer::{CitationReader, Piece};
+/// let mut reader = CitationReader::new(&[]);
+/// let mut pieces = reader.push("No such passage [");
+/// pieces.extend(reader.push("7]."));
+/// let text: String = pieces.iter().map(|piece| match piece {
+///     Piece::Text(text) => text.as_str(),
+///     Piece::Citation(_) => "",
+/// }).collect();
+/// assert_eq!(text, "No such passage [7].");
+/// ```
+#[derive(Debug, Clone)]
+pub struct CitationReader {
+    passages: Vec<Arc<Passage>>,
+    /// What may be the beginning of a mark.
+    held: String,
+    /// How many characters there were, without those that are held.
+    chars: usize,
+    /// The answer, as long as it may be that there is none.
+    beginning: Option<String>,
+    citations: Vec<Citation>,
+}
+
+impl CitationReader {
+    /// Reads an answer from these passages.
+    pub fn new(passages: &[Passage]) -> Self {
+        Self {
+            passages: passages.iter().cloned().map(Arc::new).collect(),
+            held: String::new(),
+            chars: 0,
+            beginning: Some(String::new()),
+            citations: Vec::new(),
+        }
+    }
+
+    /// Reads the next part of the answer, wherever it is split. What may be the beginning of a mark
+    /// is held back until it is known what it is.
+    pub fn push(&mut self, text: &str) -> Vec<Piece> {
+        let (mut pieces, mut plain) = (Vec::new(), String::new());
+        for char in text.chars() {
+            self.watch(char);
+            let is_held = !self.held.is_empty();
+            match char {
+                '[' => {
+                    plain.push_str(&std::mem::take(&mut self.held));
+                    self.held.push(char);
+                }
+                ']' if is_held => {
+                    self.held.push(char);
+                    let mark = std::mem::take(&mut self.held);
+                    self.read(&mark, &mut plain, &mut pieces);
+                }
+                _ if is_held && is_of_mark(char) && self.held.len() < MARK_BYTES_MAX => {
+                    self.held.push(char);
+                }
+                _ => {
+                    plain.push_str(&std::mem::take(&mut self.held));
+                    plain.push(char);
+                }
+            }
+        }
+        self.flush(&mut plain, &mut pieces);
+        pieces
+    }
+
+    /// Ends the answer.
+    pub fn finish(self) -> Answered {
+        let says_no = self.beginning.is_some_and(|answer| is_no(&answer));
+        Answered {
+            rest: (!self.held.is_empty()).then_some(self.held),
+            is_in_documents: !(says_no && self.citations.is_empty()),
+            citations: self.citations,
+        }
+    }
+
+    /// A whole mark, or what looks like one.
+    fn read(&mut self, mark: &str, plain: &mut String, pieces: &mut Vec<Piece>) {
+        let at = self.chars + plain.chars().count();
+        plain.push_str(mark);
+        let numbers = numbers(mark);
+        let found: Vec<_> = numbers.iter().filter_map(|number| self.passage(*number)).collect();
+        if found.is_empty() {
+            return;
+        }
+        self.flush(plain, pieces);
+        for passage in found {
+            let citation = Citation { passage, at };
+            self.citations.push(citation.clone());
+            pieces.push(Piece::Citation(citation));
+        }
+    }
+
+    fn passage(&self, number: u32) -> Option<Arc<Passage>> {
+        self.passages.iter().find(|it| it.number == number).cloned()
+    }
+
+    fn flush(&mut self, plain: &mut String, pieces: &mut Vec<Piece>) {
+        if !plain.is_empty() {
+            self.chars += plain.chars().count();
+            pieces.push(Piece::Text(std::mem::take(plain)));
+        }
+    }
+
+    /// Keeps the beginning as long as it may be all.
+    fn watch(&mut self, char: char) {
+        if let Some(beginning) = &mut self.beginning {
+            beginning.push(char);
+            if beginning.len() > NOT_IN_DOCUMENTS.len() + 16 {
+                self.beginning = None;
+            }
+        }
+    }
+}
+
+fn is_no(answer: &str) -> bool {
+    let plain = |text: &str| text.trim_matches(|char: char| !char.is_alphanumeric()).to_lowercase();
+    plain(answer) == plain(NOT_IN_DOCUMENTS)
+}
+
+fn is_of_mark(char: char) -> bool {
+    char.is_ascii_digit() || matches!(char, ' ' | ',' | ';' | '-' | '–')
+}
+
+/// The numbers in a mark such as `[1, 3-5]`; none if it is not one.
+fn numbers(mark: &str) -> Vec<u32> {
+    let inner = mark.trim_start_matches('[').trim_end_matches(']');
+    let mut numbers = Vec::new();
+    for part in inner.split([',', ';']) {
+        let (first, last) = part.split_once(['-', '–']).unwrap_or((part, part));
+        let (Ok(first), Ok(last)) = (first.trim().parse::<u32>(), last.trim().parse::<u32>())
+        else {
+            return Vec::new();
+        };
+        if last < first || last - first >= RANGE_MAX {
+            return Vec::new();
+        }
+        numbers
+            .extend((first..=last).filter(|number| !numbers.contains(number)).collect::<Vec<_>>());
+    }
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::passage::tests::hit, *};
+    use crate::answer::{PassageLimits, passages};
+
+    fn reader(count: u32) -> CitationReader {
+        let hits: Vec<_> = (0..count).map(|n| hit(&format!("d{n}"), 0, 0, "text")).collect();
+        CitationReader::new(&passages(&hits, &PassageLimits::default()))
+    }
+
+    /// The text and the cited numbers of an answer that comes in these parts.
+    fn read(parts: &[&str]) -> (String, Vec<(u32, usize)>) {
+        let mut reader = reader(9);
+        let (mut text, mut cited) = (String::new(), Vec::new());
+        for piece in parts.iter().flat_map(|part| reader.push(part)) {
+            match piece {
+                Piece::Text(more) => text += &more,
+                Piece::Citation(it) => cited.push((it.passage.number, it.at)),
+            }
+        }
+        let answered = reader.finish();
+        text += answered.rest.as_deref().unwrap_or_default();
+        assert_eq!(answered.citations.len(), cited.len());
+        (text, cited)
+    }
+
+    #[test]
+    fn marks_of_all_kinds() {
+        for (answer, cited) in [
+            ("A [1].", vec![(1, 2)]),
+            ("[1][2]", vec![(1, 0), (2, 3)]),
+            ("é [2, 3; 3]", vec![(2, 2), (3, 2)]),
+            ("[1-3] and [ 4 – 5 ]", vec![(1, 0), (2, 0), (3, 0), (4, 10), (5, 10)]),
+            ("[[1]]", vec![(1, 1)]),
+            ("[10] [0] [x] [1 [] [,] [1-999999] [3-1] [99999999999]", vec![]),
+            ("[2", vec![]),
+        ] {
+            assert_eq!(read(&[answer]), (answer.to_owned(), cited), "{answer}");
+        }
+    }
+
+    #[test]
+    fn the_plain_no_is_told_from_an_answer() {
+        let is_in = |answer: &str| {
+            let mut reader = reader(1);
+            reader.push(answer);
+            reader.finish().is_in_documents
+        };
+        assert!(!is_in("The documents do not say.") && !is_in(" **the documents do not say**\n"));
+        assert!(is_in("The documents do not say. [1]"));
+        assert!(is_in("The documents do not say when, but they say where."));
+        assert!(is_in(""));
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_where_it_is_split(
+            answer in "([a\\[\\]é ,]|\\[[1-9]\\]|[0-9-]){0,30}",
+            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..6),
+        ) {
+            let chars: Vec<char> = answer.chars().collect();
+            let mut places: Vec<usize> = cuts.iter().map(|it| it.index(chars.len() + 1)).collect();
+            places.extend([0, chars.len()]);
+            places.sort_unstable();
+            let parts: Vec<String> =
+                places.windows(2).map(|it| chars[it[0]..it[1]].iter().collect()).collect();
+            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            prop_assert_eq!(read(&parts), read(&[&answer]));
+            prop_assert_eq!(read(&parts).0, answer);
+        }
+    }
+}

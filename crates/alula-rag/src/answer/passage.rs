@@ -1,0 +1,183 @@
+//! What of the hits of a search a model gets to read.
+
+use crate::{ChunkId, Span, search::Hit};
+
+/// A part of a document that a model reads, and can cite by its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Passage {
+    /// Its number; the first is 1.
+    pub number: u32,
+    /// Which document it is of.
+    pub document: String,
+    /// What the file of that is called.
+    pub filename: String,
+    /// The chunks it is made of, in their order.
+    pub chunks: Vec<ChunkId>,
+    /// On which page it begins, of a document that has pages.
+    pub page: Option<u32>,
+    /// Where it stands in the extracted text.
+    pub span: Span,
+    /// Under which headings it begins.
+    pub headings: Vec<String>,
+    /// What it says.
+    pub text: String,
+    /// About how many tokens it has.
+    pub tokens: u32,
+}
+
+/// What of the hits becomes passages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PassageLimits {
+    /// How many tokens all passages have together, at most.
+    pub tokens_max: u32,
+    /// How many chunks they are made of, at most.
+    pub chunks_max: usize,
+    /// A hit fits if its words tell so much of those of the question...
+    pub coverage_min: f32,
+    /// ...or if it is as near as this by its vector. Models differ in that.
+    pub similarity_min: f32,
+}
+
+impl Default for PassageLimits {
+    fn default() -> Self {
+        Self { tokens_max: 4_000, chunks_max: 12, coverage_min: 0.25, similarity_min: 0.3 }
+    }
+}
+
+/// Passages of hits that fit, the best first. Chunks that follow each other are one passage.
+///
+/// A hit that has no room any more is left out, and so are those behind it.
+pub fn passages(hits: &[Hit], limits: &PassageLimits) -> Vec<Passage> {
+    let mut tokens = 0_u32;
+    let fitting = hits.iter().filter(|hit| fits(hit, limits)).take(limits.chunks_max);
+    let read: Vec<&Hit> = fitting
+        .take_while(|hit| {
+            tokens = tokens.saturating_add(hit.chunk.tokens);
+            tokens <= limits.tokens_max
+        })
+        .collect();
+    let mut groups: Vec<Vec<&Hit>> = Vec::new();
+    for hit in read {
+        // One chunk may join two groups that were not next to each other before.
+        let (near, mut rest): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|group| group.iter().any(|it| is_next(it, hit)));
+        let place = near.first().and_then(|first| rest_place(&rest, first, hits));
+        let mut group: Vec<&Hit> = near.into_iter().flatten().chain([hit]).collect();
+        group.sort_unstable_by_key(|it| it.chunk.ordinal);
+        rest.insert(place.unwrap_or(rest.len()), group);
+        groups = rest;
+    }
+    (1..).zip(&groups).map(|(number, group)| joined(number, group)).collect()
+}
+
+fn fits(hit: &Hit, limits: &PassageLimits) -> bool {
+    hit.coverage.is_some_and(|it| it >= limits.coverage_min)
+        || hit.similarity.is_some_and(|it| it >= limits.similarity_min)
+}
+
+fn is_next(a: &Hit, b: &Hit) -> bool {
+    a.document == b.document && a.chunk.ordinal.abs_diff(b.chunk.ordinal) <= 1
+}
+
+/// Where a group was before it was taken out: behind those with a better hit.
+fn rest_place(rest: &[Vec<&Hit>], group: &[&Hit], hits: &[Hit]) -> Option<usize> {
+    let best =
+        |group: &[&Hit]| hits.iter().position(|hit| group.iter().any(|it| it.key == hit.key));
+    let place = best(group);
+    Some(rest.iter().filter(|it| best(it) < place).count())
+}
+
+/// One passage of chunks that follow each other. What two have in common is there once.
+fn joined(number: u32, group: &[&Hit]) -> Passage {
+    let mut passage = Passage {
+        number,
+        document: String::new(),
+        filename: String::new(),
+        chunks: Vec::new(),
+        page: None,
+        span: Span { start: 0, end: 0 },
+        headings: Vec::new(),
+        text: String::new(),
+        tokens: 0,
+    };
+    for hit in group {
+        let chunk = &hit.chunk;
+        if passage.chunks.is_empty() {
+            passage.document.clone_from(&hit.document);
+            passage.filename.clone_from(&hit.filename);
+            passage.page = chunk.page;
+            passage.span = chunk.span;
+            passage.headings.clone_from(&chunk.headings);
+            passage.text.clone_from(&chunk.text);
+        } else {
+            if chunk.span.start > passage.span.end {
+                passage.text.push('\n');
+            }
+            let common = passage.span.end.saturating_sub(chunk.span.start);
+            passage.text.extend(chunk.text.chars().skip(common));
+            passage.span.end = passage.span.end.max(chunk.span.end);
+        }
+        passage.chunks.push(hit.id.clone());
+        passage.tokens = passage.tokens.saturating_add(chunk.tokens);
+    }
+    passage
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::{Attributes, Chunk, ChunkKey, Scope};
+
+    /// A hit with this text at this place of a document, that fits.
+    pub(in crate::answer) fn hit(document: &str, ordinal: u32, start: usize, text: &str) -> Hit {
+        let span = Span { start, end: start + text.chars().count() };
+        let (text, headings) = (text.to_owned(), Vec::new());
+        Hit {
+            id: ChunkId::of(Scope::new("t", "c").entry(document), "v", ordinal),
+            key: ChunkKey(i64::from(ordinal)),
+            document: document.to_owned(),
+            filename: format!("{document}.md"),
+            attributes: Attributes::default(),
+            chunk: Chunk { ordinal, text, span, page: Some(1 + ordinal), headings, tokens: 10 },
+            score: 1.0,
+            similarity: None,
+            coverage: Some(1.0),
+            highlights: Vec::new(),
+        }
+    }
+
+    fn texts(hits: &[Hit], limits: &PassageLimits) -> Vec<String> {
+        passages(hits, limits).into_iter().map(|it| it.text).collect()
+    }
+
+    #[test]
+    fn neighbours_are_one_passage_without_what_they_share() {
+        let hits = [
+            hit("a", 2, 8, "two three"),
+            hit("b", 0, 0, "other"),
+            hit("a", 4, 30, "five"),
+            hit("a", 1, 4, "one two"),
+            hit("a", 3, 18, "four"),
+        ];
+        let all = passages(&hits, &PassageLimits::default());
+        let texts: Vec<_> = all.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(texts, ["one two three\nfour\nfive", "other"]);
+        assert_eq!((all[0].number, all[0].page, all[0].chunks.len()), (1, Some(2), 4));
+        assert_eq!(all[0].span, Span { start: 4, end: 34 });
+    }
+
+    #[test]
+    fn what_does_not_fit_or_has_no_room_is_left_out() {
+        let mut far = hit("a", 0, 0, "far");
+        far.coverage = Some(0.1);
+        far.similarity = Some(0.1);
+        let mut near = far.clone();
+        near.chunk.ordinal = 5;
+        near.similarity = Some(0.9);
+        let limits = PassageLimits { tokens_max: 20, ..PassageLimits::default() };
+        let hits = [far, near, hit("b", 0, 0, "second"), hit("c", 0, 0, "third")];
+        assert_eq!(texts(&hits, &limits), ["far", "second"]);
+        assert_eq!(texts(&hits, &PassageLimits { chunks_max: 0, ..limits }), [""; 0]);
+    }
+}

@@ -1,0 +1,18 @@
+//! Finding chunks by their words and by what they mean.
+
+mod filter;
+mod found;
+mod fuse;
+mod query;
+mod rank;
+mod words;
+
+pub use self::{
+    filter::{
+        Comparison, FILTER_COMPARISONS_MAX, FILTER_DEPTH_MAX, FILTER_VALUES_MAX, Filter,
+        FilterError,
+    },
+    found::{Found, Hit, SearchError, SearchMode},
+    query::{Mode, QUERY_BYTES_MAX, Query, Searcher, Selection, TEXTS_MAX, WINDOW, Weights},
+    words::{Word, query_words, words},
+};

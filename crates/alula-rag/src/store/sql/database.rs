@@ -1,0 +1,163 @@
+//! Connections to either database, and transactions over them.
+
+use std::{path::Path, str::FromStr as _, time::Duration};
+
+use sqlx::{
+    ConnectOptions as _, Executor as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::time::{Instant, sleep};
+
+use super::Conn;
+use crate::store::StoreError;
+
+/// How long is waited for a connection, and for another process that writes to SQLite.
+const WAIT: Duration = Duration::from_secs(30);
+/// How long SQLite itself waits for it. It would look ever more seldom, while those that have just
+/// written take the lock again and again.
+const BUSY: Duration = Duration::from_millis(2);
+/// Connections that read from SQLite.
+const READERS: u32 = 4;
+/// How long a call waits for a connection to Postgres.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a transaction may stand still, in the words of Postgres: one of a process that was cut
+/// off would keep its locks for as long as it is away.
+const STILL: &str = "SET idle_in_transaction_session_timeout = '10s'";
+
+/// Clones share connections.
+#[derive(Debug, Clone)]
+pub(super) enum Database {
+    /// SQLite has one writer at a time and waits for it unfairly, so writers queue here instead.
+    Sqlite {
+        reads: SqlitePool,
+        writes: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+impl Database {
+    pub(super) async fn file(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // What a crash of the machine loses is indexed again: the job of it is not done then.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(WAIT)
+            .disable_statement_logging();
+        // The first connection may have to change the mode of the journal, which waits.
+        let writes = sqlite(options.clone(), 1).await?;
+        writes.execute(sqlx::query("PRAGMA busy_timeout = 2")).await?;
+        let reads = sqlite(options.pragma("query_only", "ON"), READERS).await?;
+        Ok(Self::Sqlite { reads, writes })
+    }
+
+    pub(super) async fn memory() -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().in_memory(true).busy_timeout(BUSY);
+        let pool = sqlite(options.disable_statement_logging(), 1).await?;
+        Ok(Self::Sqlite { reads: pool.clone(), writes: pool })
+    }
+
+    pub(super) async fn postgres(url: &str, connections: u32) -> Result<Self, StoreError> {
+        // What is wrong is said without the address.
+        let malformed = |_| StoreError::Address("it is no address of Postgres".to_owned());
+        let options = PgConnectOptions::from_str(url).map_err(malformed)?;
+        let options = options.application_name("alula documents").disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(connections.max(1))
+            .acquire_timeout(ACQUIRE)
+            .after_connect(|conn, _| Box::pin(async { conn.execute(STILL).await.map(drop) }))
+            .connect_with(options)
+            .await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// A connection to read from.
+    pub(super) async fn read(&self) -> Result<Session, StoreError> {
+        Ok(match self {
+            Self::Sqlite { reads, .. } => Session::Sqlite(reads.acquire().await?),
+            Self::Postgres(pool) => Session::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// A transaction. What is not committed is undone when it is dropped.
+    pub(super) async fn begin(&self) -> Result<Session, StoreError> {
+        let writes = match self {
+            Self::Sqlite { writes, .. } => writes,
+            Self::Postgres(pool) => return Ok(Session::PostgresTransaction(pool.begin().await?)),
+        };
+        let since = Instant::now();
+        loop {
+            // The lock is taken at once: one that is taken later does not wait.
+            match writes.begin_with("BEGIN IMMEDIATE").await {
+                Ok(transaction) => return Ok(Session::SqliteTransaction(transaction)),
+                // For the lock nobody queues: whoever looks when it is free has it.
+                Err(error) if is_busy(&error) && since.elapsed() < WAIT => {
+                    sleep(Duration::from_micros(fastrand::u64(..2_000))).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { reads, writes } => {
+                reads.close().await;
+                writes.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Connections that stay: a database in memory goes with its last one.
+async fn sqlite(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, StoreError> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(WAIT);
+    Ok(pool.connect_with(options).await?)
+}
+
+/// Whether another process has the lock. The code says more than that in its upper bits.
+fn is_busy(error: &sqlx::Error) -> bool {
+    const BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == BUSY)
+}
+
+/// A connection that somebody has, perhaps with a transaction on it.
+#[derive(Debug)]
+pub(super) enum Session {
+    Sqlite(PoolConnection<Sqlite>),
+    SqliteTransaction(Transaction<'static, Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+    PostgresTransaction(Transaction<'static, Postgres>),
+}
+
+impl Session {
+    pub(super) fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(conn) => Conn::Sqlite(conn),
+            Self::SqliteTransaction(transaction) => Conn::Sqlite(transaction),
+            Self::Postgres(conn) => Conn::Postgres(conn),
+            Self::PostgresTransaction(transaction) => Conn::Postgres(transaction),
+        }
+    }
+
+    /// Makes what was done in the transaction stay.
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::SqliteTransaction(transaction) => transaction.commit().await?,
+            Self::PostgresTransaction(transaction) => transaction.commit().await?,
+            Self::Sqlite(_) | Self::Postgres(_) => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! Documents in SQLite and in Postgres.
+//!
+//! A statement is written once, in SQL that both understand, and run on whichever there is. The two
+//! differ in how words are found ([`words`]), and may in how vectors are ([`segments`],
+//! [`pgvector`]). Rows go in as one JSON array, so that a statement does with any number of them
+//! what it does with one.
+
+mod cache;
+mod chunks;
+mod connection;
+mod database;
+mod entries;
+mod pgvector;
+mod publish;
+mod rows;
+mod scanner;
+mod schema;
+mod segments;
+mod select;
+mod store;
+mod sweep;
+mod words;
+
+pub use self::store::{SqlStore, StoreSettings};
+use self::{
+    connection::{Bind, Conn, Row},
+    database::Database,
+};

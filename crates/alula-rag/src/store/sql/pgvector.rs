@@ -1,0 +1,212 @@
+//! Vectors in a column of the extension pgvector.
+
+use super::{
+    Bind, Conn, Database,
+    rows::{EDITION_SHIFT, key_of, to_json},
+    scanner::{Search, sort},
+    segments::Batch,
+    select::Condition,
+};
+use crate::{
+    ChunkKey, Scope, StoreError,
+    store::{Near, VectorIndex},
+};
+
+/// From this version on a search goes on until it has found enough that it may find.
+const VERSION_MIN: (u32, u32) = (0, 8);
+/// How many numbers a vector in an index may have, and one of numbers of half the size.
+const DIMENSIONS_MAX: usize = 2_000;
+const HALF_DIMENSIONS_MAX: usize = 4_000;
+/// Up to how many chunks of a collection all are looked at. The index is one of all collections: it
+/// might give up before it has come across those of a small one.
+const ALL_MAX: i64 = 20_000;
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS rag_embeddings ( \
+                     space BIGINT NOT NULL, key BIGINT NOT NULL, collection BIGINT NOT NULL, \
+                     vector vector NOT NULL, PRIMARY KEY (space, key)); \
+                     CREATE INDEX IF NOT EXISTS rag_embeddings_of \
+                     ON rag_embeddings (collection, space)";
+
+/// Makes use of the extension where it is there, as long as no vectors are kept in another way. What
+/// was decided once stays, as vectors are not moved.
+pub(super) async fn set_up(conn: &mut Conn<'_>) -> Result<VectorIndex, StoreError> {
+    let known = conn.row("SELECT name FROM rag_vector_index LIMIT 1", &[]).await?;
+    let known = known.map(|row| row.text(0)).transpose()?;
+    if known.as_deref() == Some("scan") {
+        return Ok(VectorIndex::ScanForLackOfPgvector);
+    }
+    match (version(conn).await?, known) {
+        (Ok(version), known) => {
+            conn.script(TABLE).await?;
+            if known.is_none() {
+                decide(conn, "pgvector").await?;
+            }
+            Ok(VectorIndex::Pgvector(version))
+        }
+        (Err(reason), Some(_)) => Err(StoreError::NoExtension(reason)),
+        (Err(_), None) => {
+            decide(conn, "scan").await?;
+            Ok(VectorIndex::ScanForLackOfPgvector)
+        }
+    }
+}
+
+async fn decide(conn: &mut Conn<'_>, name: &str) -> Result<(), StoreError> {
+    conn.execute("INSERT INTO rag_vector_index (name) VALUES ($1)", &[name.into()]).await?;
+    Ok(())
+}
+
+/// The version of the extension, which is made if that is allowed, or why there is none.
+async fn version(conn: &mut Conn<'_>) -> Result<Result<String, String>, StoreError> {
+    let installed = "SELECT extversion FROM pg_extension WHERE extname = 'vector'";
+    let mut found = conn.row(installed, &[]).await?;
+    if found.is_none() {
+        let available = "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'";
+        if conn.row(available, &[]).await?.is_none() {
+            return Ok(Err("it is not installed".to_owned()));
+        }
+        // It may not be allowed, which must not end the transaction.
+        conn.script("SAVEPOINT extension").await?;
+        if let Err(error) = conn.script("CREATE EXTENSION IF NOT EXISTS vector").await {
+            conn.script("ROLLBACK TO SAVEPOINT extension").await?;
+            return Ok(Err(error.to_string()));
+        }
+        found = conn.row(installed, &[]).await?;
+    }
+    let version = found.map_or_else(|| Ok(String::new()), |row| row.text(0))?;
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    let is_new = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= VERSION_MIN;
+    let (major, minor) = VERSION_MIN;
+    Ok(if is_new {
+        Ok(version)
+    } else {
+        Err(format!("its version is {version:?}, and {major}.{minor} is needed"))
+    })
+}
+
+/// A column of vectors of this length, as the index of such vectors has it; nothing where there is
+/// no index.
+fn typed(dimensions: usize) -> Option<(String, &'static str)> {
+    if dimensions <= DIMENSIONS_MAX {
+        Some((format!("vector({dimensions})"), "vector_cosine_ops"))
+    } else if dimensions <= HALF_DIMENSIONS_MAX {
+        Some((format!("halfvec({dimensions})"), "halfvec_cosine_ops"))
+    } else {
+        None
+    }
+}
+
+/// Makes the index of vectors of this length, if there is none. It takes no time as long as there
+/// are no such vectors.
+pub(super) async fn make_index(conn: &mut Conn<'_>, dimensions: usize) -> Result<(), StoreError> {
+    let Some((kind, operators)) = typed(dimensions) else { return Ok(()) };
+    conn.script(&format!(
+        "CREATE INDEX IF NOT EXISTS rag_embeddings_{dimensions} ON rag_embeddings \
+         USING hnsw ((vector::{kind}) {operators}) WHERE vector_dims(vector) = {dimensions}"
+    ))
+    .await
+}
+
+/// Adds vectors, in place of those of the same chunks.
+pub(super) async fn put(conn: &mut Conn<'_>, batch: &Batch<'_>) -> Result<(), StoreError> {
+    let rows: Vec<_> = (batch.first..)
+        .zip(batch.vectors)
+        .map(|(ordinal, vector)| (key_of(batch.edition, ordinal), literal(vector)))
+        .collect();
+    let put = "INSERT INTO rag_embeddings (space, key, collection, vector) \
+               SELECT $1, CAST(r.value->>0 AS BIGINT), $2, CAST(r.value->>1 AS vector) \
+               FROM {rows$3} \
+               ON CONFLICT (space, key) DO UPDATE SET vector = excluded.vector";
+    let binds = [batch.space.into(), batch.collection.into(), to_json(&rows)?.into()];
+    conn.execute(put, &binds).await?;
+    Ok(())
+}
+
+fn literal(vector: &[f32]) -> String {
+    let numbers: Vec<_> = vector.iter().map(f32::to_string).collect();
+    format!("[{}]", numbers.join(","))
+}
+
+/// How many chunks of an edition have vectors, from the first one on without a gap.
+pub(super) async fn count(
+    conn: &mut Conn<'_>,
+    edition: i64,
+    space: i64,
+) -> Result<u64, StoreError> {
+    let (from, to) = (edition << EDITION_SHIFT, (edition + 1) << EDITION_SHIFT);
+    let count = "SELECT COUNT(*) FROM \
+                 (SELECT key, ROW_NUMBER() OVER (ORDER BY key) AS place FROM rag_embeddings \
+                 WHERE space = $1 AND key >= $2 AND key < $3) AS v WHERE v.key - $2 + 1 = v.place";
+    let row = conn.row(count, &[space.into(), from.into(), to.into()]).await?;
+    row.map_or(Ok(0), |row| row.count(0))
+}
+
+/// Removes vectors of an edition, at most so many; of every space where that is 0. Returns whether
+/// there were any.
+pub(super) async fn remove(
+    conn: &mut Conn<'_>,
+    edition: i64,
+    space: i64,
+    limit: u32,
+) -> Result<bool, StoreError> {
+    let (from, to) = (edition << EDITION_SHIFT, (edition + 1) << EDITION_SHIFT);
+    let remove = "DELETE FROM rag_embeddings WHERE (space, key) IN \
+                  (SELECT space, key FROM rag_embeddings \
+                  WHERE space IN (SELECT key FROM rag_spaces WHERE $3 = 0 OR key = $3) \
+                  AND key >= $1 AND key < $2 LIMIT $4)";
+    let binds = [from.into(), to.into(), space.into(), limit.into()];
+    Ok(conn.execute(remove, &binds).await? > 0)
+}
+
+pub(super) async fn find(
+    database: &Database,
+    search: &Search<'_>,
+    ef_search: u32,
+) -> Result<Vec<Near>, StoreError> {
+    // A transaction, as the settings are those of one.
+    let mut session = database.begin().await?;
+    let mut conn = session.conn();
+    let size = "SELECT k.key, CAST(COALESCE(SUM(e.chunks), 0) AS BIGINT) \
+                FROM rag_collections AS k JOIN rag_entries AS e ON e.collection = k.key \
+                WHERE k.tenant = $1 AND k.id = $2 AND e.space = $3 GROUP BY k.key";
+    let Scope { tenant, collection } = search.scope;
+    let binds = [tenant.into(), collection.into(), search.space.into()];
+    let Some(row) = conn.row(size, &binds).await? else { return Ok(Vec::new()) };
+    let (collection, chunks) = (row.int(0)?, row.int(1)?);
+    let is_small = chunks <= ALL_MAX;
+    if !is_small {
+        conn.script(&format!(
+            "SET LOCAL hnsw.iterative_scan = relaxed_order; \
+             SET LOCAL hnsw.ef_search = {ef_search}"
+        ))
+        .await?;
+    }
+    let limit = i64::try_from(search.limit).unwrap_or(i64::MAX);
+    let mut binds: Vec<Bind<'_>> =
+        vec![literal(search.vector).into(), search.space.into(), collection.into(), limit.into()];
+    let condition = Condition::of(search.selection, &mut binds);
+    let dimensions = search.vector.len();
+    let typed = typed(dimensions).filter(|_| !is_small);
+    // Without its type a vector is not that of the index, and so all are looked at.
+    let kind = typed.map_or_else(|| "vector".to_owned(), |(kind, _)| kind);
+    let distance = format!("v.vector::{kind} <=> CAST($1 AS TEXT)::{kind}");
+    let find = format!(
+        "SELECT v.key, CAST({distance} AS DOUBLE PRECISION) FROM rag_embeddings AS v \
+         JOIN rag_entries AS e ON e.live = v.key >> {EDITION_SHIFT} AND e.space = v.space \
+         WHERE vector_dims(v.vector) = {dimensions} AND v.space = $2 AND v.collection = $3 \
+         AND e.collection = $3{condition} ORDER BY {distance} LIMIT $4"
+    );
+    let rows = conn.rows(&find, &binds).await?;
+    let mut near = Vec::with_capacity(rows.len());
+    for row in rows {
+        near.push(Near { key: ChunkKey(row.int(0)?), similarity: narrow(1.0 - row.real(1)?) });
+    }
+    sort(&mut near);
+    Ok(near)
+}
+
+/// A similarity, of which more digits say nothing.
+#[expect(clippy::cast_possible_truncation, reason = "it is rounded")]
+fn narrow(number: f64) -> f32 {
+    number as f32
+}

@@ -1,0 +1,354 @@
+//! Finding what is near to a vector by looking at all of a collection.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+
+use super::{
+    Bind, Conn, Database,
+    rows::{from_json, key_of, to_json},
+    segments::SEGMENT_SHIFT,
+    select::Condition,
+};
+use crate::{
+    ChunkKey, Scope, StoreError,
+    search::Selection,
+    store::{
+        Near,
+        scan::{Codes, Index, Memory, Nearest, Place, Probe, Segment, decode},
+    },
+};
+
+/// How many bytes of vectors are read at once that are not kept in memory.
+const READ: usize = 8 << 20;
+/// How many more are looked at again by their exact vectors than are wanted, as bytes may be wrong
+/// about the order of those that are as near: a part of them, and a few.
+const MORE_PART: usize = 4;
+const MORE: usize = 16;
+
+/// Scans vectors.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    memory: Memory,
+    /// How many scans run at once: each takes a core.
+    turns: Arc<Semaphore>,
+}
+
+/// What is searched, and for what.
+pub(super) struct Search<'a> {
+    pub(super) scope: Scope<'a>,
+    pub(super) space: i64,
+    /// Of length one.
+    pub(super) vector: &'a [f32],
+    pub(super) selection: &'a Selection,
+    pub(super) limit: usize,
+}
+
+/// What a scan needs to know, on whichever thread it runs.
+#[derive(Debug)]
+struct Task {
+    index: Arc<Index>,
+    probe: Probe,
+    include_archived: bool,
+    /// The entries that are searched; all where this is nothing.
+    entries: Option<HashSet<i64>>,
+    /// Nobody waits for it any more.
+    is_over: AtomicBool,
+}
+
+/// Ends a scan when nobody waits for it any more.
+struct Waiting(Arc<Task>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Relaxed);
+    }
+}
+
+impl Scanner {
+    pub(super) fn new(bytes_max: usize, scans_max: usize) -> Self {
+        Self { memory: Memory::new(bytes_max), turns: Arc::new(Semaphore::new(scans_max.max(1))) }
+    }
+
+    pub(super) async fn find(
+        &self,
+        database: &Database,
+        search: &Search<'_>,
+    ) -> Result<Vec<Near>, StoreError> {
+        let Some((index, entries)) = self.prepare(database, search).await? else {
+            return Ok(Vec::new());
+        };
+        let task = Arc::new(Task {
+            index,
+            probe: Probe::new(search.vector),
+            include_archived: search.selection.include_archived,
+            entries,
+            is_over: AtomicBool::new(false),
+        });
+        let _waiting = Waiting(task.clone());
+        let looked_at = search.limit + search.limit / MORE_PART + MORE;
+        let mut nearest = Nearest::new(looked_at);
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let scan = task.clone();
+        nearest = blocking(move || scan.kept(nearest)).await?;
+        for keys in task.unkept(search.vector.len()) {
+            let mut session = database.read().await?;
+            let codes = codes_of(&mut session.conn(), &keys, search.vector.len()).await?;
+            drop(session);
+            let scan = task.clone();
+            nearest = blocking(move || scan.read(nearest, &codes)).await?;
+        }
+        drop(turn);
+        exact(database, search, &task.index, &nearest.into_places()).await
+    }
+
+    /// The index of the collection, and the entries of it that are searched, if these are not all.
+    async fn prepare(
+        &self,
+        database: &Database,
+        search: &Search<'_>,
+    ) -> Result<Option<(Arc<Index>, Option<HashSet<i64>>)>, StoreError> {
+        let mut session = database.read().await?;
+        let mut conn = session.conn();
+        let find = "SELECT key, change FROM rag_collections WHERE tenant = $1 AND id = $2";
+        let Scope { tenant, collection } = search.scope;
+        let Some(row) = conn.row(find, &[tenant.into(), collection.into()]).await? else {
+            return Ok(None);
+        };
+        let (collection, change) = (row.int(0)?, row.int(1)?);
+        let of = (collection, search.space);
+        let kept = self.memory.get(of);
+        let index = match kept {
+            Some(index) if index.change == change => index,
+            old => {
+                let index = self.refresh(&mut conn, of, change, search.vector.len(), old).await?;
+                self.memory.put(of, index.clone());
+                index
+            }
+        };
+        let selection = search.selection;
+        let entries = if selection.filter.is_some() || selection.documents.is_some() {
+            Some(entries(&mut conn, collection, selection).await?)
+        } else {
+            None
+        };
+        Ok(Some((index, entries)))
+    }
+
+    /// The index as it is at a change, with what the old one has of it.
+    async fn refresh(
+        &self,
+        conn: &mut Conn<'_>,
+        of: (i64, i64),
+        change: i64,
+        dimensions: usize,
+        old: Option<Arc<Index>>,
+    ) -> Result<Arc<Index>, StoreError> {
+        let mut segments = list(conn, of).await?;
+        let old: HashMap<i64, &Arc<Codes>> = old
+            .iter()
+            .flat_map(|old| &old.segments)
+            .filter_map(|it| Some((it.key, it.codes.as_ref()?)))
+            .collect();
+        let mut room =
+            self.memory.bytes_max().saturating_sub(segments.len() * size_of::<Segment>());
+        let mut missing = Vec::new();
+        for (place, segment) in segments.iter_mut().enumerate() {
+            let size = bytes_of(segment.count, dimensions);
+            if room < size {
+                continue;
+            }
+            room -= size;
+            match old.get(&segment.key) {
+                Some(codes) => segment.codes = Some(Arc::clone(codes)),
+                None => missing.push(((place, segment.key), size)),
+            }
+        }
+        for piece in pieces(missing) {
+            let keys: Vec<i64> = piece.iter().map(|(_, key)| *key).collect();
+            let codes = codes_of(conn, &keys, dimensions).await?;
+            let mut codes: HashMap<i64, Codes> = codes.into_iter().collect();
+            for (place, key) in piece {
+                if let Some(segment) = segments.get_mut(place) {
+                    segment.codes = codes.remove(&key).map(Arc::new);
+                }
+            }
+        }
+        Ok(Arc::new(Index { change, segments }))
+    }
+}
+
+impl Task {
+    fn is_searched(&self, segment: &Segment) -> bool {
+        (self.include_archived || !segment.archived)
+            && self.entries.as_ref().is_none_or(|entries| entries.contains(&segment.entry))
+    }
+
+    /// Looks at what is kept in memory.
+    fn kept(&self, mut nearest: Nearest) -> Nearest {
+        for segment in &self.index.segments {
+            if self.is_over.load(Relaxed) {
+                break;
+            }
+            if let Some(codes) = segment.codes.as_ref().filter(|_| self.is_searched(segment)) {
+                offer(&mut nearest, segment.key, codes, &self.probe);
+            }
+        }
+        nearest
+    }
+
+    /// Looks at what has just been read.
+    fn read(&self, mut nearest: Nearest, codes: &[(i64, Codes)]) -> Nearest {
+        for (segment, codes) in codes {
+            offer(&mut nearest, *segment, codes, &self.probe);
+        }
+        nearest
+    }
+
+    /// The segments that are searched and not kept in memory, in pieces that can be.
+    fn unkept(&self, dimensions: usize) -> Vec<Vec<i64>> {
+        let unkept = self.index.segments.iter().filter(|it| it.codes.is_none());
+        let searched = unkept.filter(|it| self.is_searched(it));
+        pieces(searched.map(|it| (it.key, bytes_of(it.count, dimensions))))
+    }
+}
+
+fn offer(nearest: &mut Nearest, segment: i64, codes: &Codes, probe: &Probe) {
+    for (offset, near) in (0..).zip(codes.near(probe)) {
+        nearest.offer(near, Place { segment, offset });
+    }
+}
+
+/// About how much memory a segment takes.
+fn bytes_of(count: u32, dimensions: usize) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(dimensions.saturating_add(4))
+}
+
+/// Divides what has a size, so that no piece is much larger than is read at once.
+fn pieces<T>(sized: impl IntoIterator<Item = (T, usize)>) -> Vec<Vec<T>> {
+    let mut pieces = Vec::new();
+    let mut bytes = usize::MAX;
+    for (it, size) in sized {
+        bytes = bytes.saturating_add(size);
+        if bytes > READ {
+            pieces.push(Vec::new());
+            bytes = size;
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(it);
+        }
+    }
+    pieces
+}
+
+/// All segments of a collection and a space that are found, in the order of their keys, without
+/// their vectors.
+async fn list(conn: &mut Conn<'_>, of: (i64, i64)) -> Result<Vec<Segment>, StoreError> {
+    const COLUMNS: &str = "s.key, e.key, s.edition, e.archived, s.first, s.count";
+    let from = "FROM rag_segments AS s \
+                JOIN rag_entries AS e ON e.live = s.edition AND e.space = s.space \
+                WHERE s.collection = $1 AND s.space = $2";
+    let rows: Vec<[i64; 6]> = gathered(conn, COLUMNS, from, &[of.0.into(), of.1.into()]).await?;
+    let small = |it: i64| u32::try_from(it).map_err(|_| StoreError::Malformed("a segment"));
+    let segments = rows.into_iter().map(|[key, entry, edition, archived, first, count]| {
+        let (first, count) = (small(first)?, small(count)?);
+        Ok(Segment { key, entry, edition, archived: archived != 0, first, count, codes: None })
+    });
+    let mut segments = segments.collect::<Result<Vec<_>, StoreError>>()?;
+    segments.sort_unstable_by_key(|segment| segment.key);
+    Ok(segments)
+}
+
+/// The entries of a collection that are selected.
+async fn entries(
+    conn: &mut Conn<'_>,
+    collection: i64,
+    selection: &Selection,
+) -> Result<HashSet<i64>, StoreError> {
+    let mut binds = vec![collection.into()];
+    let condition = Condition::of(selection, &mut binds);
+    let from = format!("FROM rag_entries AS e WHERE e.collection = $1{condition}");
+    let rows: Vec<[i64; 1]> = gathered(conn, "e.key", &from, &binds).await?;
+    Ok(rows.into_iter().map(|[key]| key).collect())
+}
+
+/// Rows of whole numbers as one text, as that is many times faster than as rows.
+async fn gathered<T: DeserializeOwned>(
+    conn: &mut Conn<'_>,
+    columns: &str,
+    from: &str,
+    binds: &[Bind<'_>],
+) -> Result<Vec<T>, StoreError> {
+    let gather = if conn.is_postgres() {
+        format!("SELECT CAST(COALESCE(json_agg(json_build_array({columns})), '[]') AS TEXT) {from}")
+    } else {
+        format!("SELECT json_group_array(json_array({columns})) {from}")
+    };
+    let row = conn.row(&gather, binds).await?;
+    from_json(&row.map_or_else(|| Ok("[]".to_owned()), |row| row.text(0))?, "keys")
+}
+
+/// The vectors of these segments that are still there.
+async fn codes_of(
+    conn: &mut Conn<'_>,
+    keys: &[i64],
+    dimensions: usize,
+) -> Result<Vec<(i64, Codes)>, StoreError> {
+    let find = "SELECT key, count, codes FROM rag_segments WHERE key IN {ints$1}";
+    let rows = conn.rows(find, &[to_json(keys)?.into()]).await?;
+    let read = rows.iter().map(|row| {
+        let count = usize::try_from(row.int(1)?).unwrap_or_default();
+        Ok((row.int(0)?, Codes::new(row.bytes(2)?, dimensions, count)?))
+    });
+    read.collect()
+}
+
+/// How near the vectors at these places are, by themselves, the nearest first.
+async fn exact(
+    database: &Database,
+    search: &Search<'_>,
+    index: &Index,
+    places: &[Place],
+) -> Result<Vec<Near>, StoreError> {
+    let keys: Vec<i64> =
+        places.iter().map(|it| it.segment << SEGMENT_SHIFT | i64::from(it.offset)).collect();
+    let mut session = database.read().await?;
+    let find = "SELECT key, vector FROM rag_vectors WHERE key IN {ints$1}";
+    let rows = session.conn().rows(find, &[to_json(&keys)?.into()]).await?;
+    drop(session);
+    let mut near = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (key, vector) = (row.int(0)?, decode(&row.bytes(1)?));
+        let segments = &index.segments;
+        let place = segments.binary_search_by_key(&(key >> SEGMENT_SHIFT), |it| it.key);
+        let Some(segment) = place.ok().and_then(|place| segments.get(place)) else { continue };
+        let offset = u32::try_from(key & ((1 << SEGMENT_SHIFT) - 1)).unwrap_or_default();
+        near.push(Near {
+            key: ChunkKey(key_of(segment.edition, segment.first.saturating_add(offset))),
+            similarity: vector.iter().zip(search.vector).map(|(a, b)| a * b).sum(),
+        });
+    }
+    sort(&mut near);
+    near.truncate(search.limit);
+    Ok(near)
+}
+
+/// The nearest first, and what is as near in the order of the keys.
+pub(super) fn sort(near: &mut [Near]) {
+    near.sort_unstable_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.key.cmp(&b.key)));
+}
+
+/// Runs what takes a core on a thread that may be kept busy.
+async fn blocking<T: Send + 'static>(
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    // It fails where the runtime ends, or with a bug in the scan.
+    tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)
+}

@@ -1,0 +1,390 @@
+//! The store itself: which connection or transaction each call has.
+
+use std::{path::Path, sync::Arc, thread::available_parallelism};
+
+use alula_llm::model::Vectors;
+use async_trait::async_trait;
+
+use super::{
+    Database, cache, chunks, entries, pgvector, publish,
+    scanner::{Scanner, Search},
+    schema, sweep, words,
+};
+use crate::{
+    Attributes, Chunk, ChunkId, ChunkKey, Entry, EntryRef, NewEntry, Scope, StoredChunk,
+    search::Selection,
+    store::{
+        Built, Counts, Near, Store, StoreError, Unembedded, VectorIndex, WordMatches, scan::unit,
+    },
+};
+
+/// How many entries of a collection that is deleted are unlinked in one transaction.
+const UNLINKED: u32 = 64;
+
+/// Documents in SQLite or Postgres. Clones share its connections.
+///
+/// Its tables begin with `rag_`, and can be in the database of another program.
+#[derive(Debug, Clone)]
+pub struct SqlStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    index: VectorIndex,
+    scanner: Scanner,
+    settings: StoreSettings,
+}
+
+/// The limits of a store.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StoreSettings {
+    /// How many bytes of vectors are kept in memory, where they are scanned; 256 MiB by default,
+    /// which is 690,000 vectors of 384 numbers. What has no room is read for each search.
+    pub scan_bytes_max: usize,
+    /// How many scans run at once, of which each takes a core; as many as there are by default.
+    pub scans_max: usize,
+    /// How many vectors of texts are kept for texts that come again; 100,000 by default.
+    pub cached_vectors_max: u64,
+    /// How many candidates pgvector looks at, from 1 to 1,000; 200 by default.
+    pub ef_search: u32,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            scan_bytes_max: 256 << 20,
+            scans_max: available_parallelism().map_or(1, usize::from),
+            cached_vectors_max: 100_000,
+            ef_search: 200,
+        }
+    }
+}
+
+impl SqlStore {
+    /// Opens a file of SQLite, which is made if it is not there, and makes the tables that are
+    /// missing. The folder must be there.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened or is newer than this library.
+    pub async fn open(
+        path: impl AsRef<Path>,
+        settings: &StoreSettings,
+    ) -> Result<Self, StoreError> {
+        Self::of(Database::file(path.as_ref()).await?, settings).await
+    }
+
+    /// Documents in memory, which are gone with the store.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    pub async fn in_memory(settings: &StoreSettings) -> Result<Self, StoreError> {
+        Self::of(Database::memory().await?, settings).await
+    }
+
+    /// Connects to `postgres://USER:PASSWORD@HOST/DATABASE` with at most so many connections, and
+    /// makes the tables that are missing. Vectors are kept by the extension pgvector if it is there,
+    /// or can be made, when this database is used for the first time.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be reached or is newer than this library, and
+    /// [`StoreError::NoExtension`] if the extension was there before and is not any more.
+    pub async fn connect(
+        url: &str,
+        connections: u32,
+        settings: &StoreSettings,
+    ) -> Result<Self, StoreError> {
+        Self::of(Database::postgres(url, connections).await?, settings).await
+    }
+
+    async fn of(database: Database, settings: &StoreSettings) -> Result<Self, StoreError> {
+        let index = schema::migrate(&database).await?;
+        let scanner = Scanner::new(settings.scan_bytes_max, settings.scans_max);
+        let settings =
+            StoreSettings { ef_search: settings.ef_search.clamp(1, 1_000), ..settings.clone() };
+        Ok(Self(Arc::new(Inner { database, index, scanner, settings })))
+    }
+
+    /// Removes what is left of these editions.
+    async fn swept(&self, editions: &[i64]) -> Result<(), StoreError> {
+        for edition in editions {
+            sweep::edition(&self.0.database, &self.0.index, *edition).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Evaluates an expression with a connection to read from.
+macro_rules! reading {
+    ($store:expr, |$conn:ident| $body:expr) => {{
+        let mut session = $store.0.database.read().await?;
+        let $conn = &mut session.conn();
+        $body
+    }};
+}
+
+/// Evaluates an expression within a transaction, which is committed if it is well.
+macro_rules! writing {
+    ($store:expr, |$conn:ident| $body:expr) => {{
+        let mut session = $store.0.database.begin().await?;
+        let done = {
+            let $conn = &mut session.conn();
+            $body?
+        };
+        session.commit().await?;
+        done
+    }};
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    fn vector_index(&self) -> VectorIndex {
+        self.0.index.clone()
+    }
+
+    async fn put_entry(&self, entry: &NewEntry<'_>) -> Result<(), StoreError> {
+        writing!(self, |conn| entries::put(conn, entry).await);
+        Ok(())
+    }
+
+    async fn entry(&self, at: EntryRef<'_>) -> Result<Option<Entry>, StoreError> {
+        reading!(self, |conn| entries::get(conn, at).await)
+    }
+
+    async fn entries(
+        &self,
+        scope: Scope<'_>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        reading!(self, |conn| entries::list(conn, scope, after, limit).await)
+    }
+
+    async fn set_attributes(
+        &self,
+        at: EntryRef<'_>,
+        attributes: &Attributes,
+    ) -> Result<bool, StoreError> {
+        Ok(writing!(self, |conn| entries::set_attributes(conn, at, attributes).await))
+    }
+
+    async fn set_archived(&self, at: EntryRef<'_>, archived: bool) -> Result<bool, StoreError> {
+        Ok(writing!(self, |conn| entries::set_archived(conn, at, archived).await))
+    }
+
+    async fn put_chunks(
+        &self,
+        at: EntryRef<'_>,
+        version: &str,
+        chunks: &[Chunk],
+    ) -> Result<(), StoreError> {
+        chunks::check(chunks)?;
+        for batch in chunks.chunks(chunks::BATCH) {
+            writing!(self, |conn| chunks::put(conn, at, version, batch).await);
+        }
+        Ok(())
+    }
+
+    async fn put_vectors(
+        &self,
+        at: EntryRef<'_>,
+        version: &str,
+        model: &str,
+        first: u32,
+        vectors: &Vectors,
+    ) -> Result<(), StoreError> {
+        let Inner { database, index, .. } = &*self.0;
+        publish::put_vectors(database, index, (at, version), model, first, vectors).await
+    }
+
+    async fn built(
+        &self,
+        at: EntryRef<'_>,
+        version: &str,
+        model: Option<&str>,
+    ) -> Result<Built, StoreError> {
+        reading!(self, |conn| publish::built(conn, &self.0.index, at, version, model).await)
+    }
+
+    async fn publish(
+        &self,
+        at: EntryRef<'_>,
+        version: &str,
+        chunks: u32,
+        model: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let index = &self.0.index;
+        let removed = writing!(self, |conn| {
+            publish::publish(conn, index, (at, version), chunks, model).await
+        });
+        self.swept(&removed).await
+    }
+
+    async fn delete_entry(&self, at: EntryRef<'_>) -> Result<bool, StoreError> {
+        let removed = writing!(self, |conn| {
+            match entries::locked(conn, at).await {
+                Ok(key) => {
+                    let collection = entries::collection_of(conn, key).await?;
+                    entries::unlink(conn, collection, &[key]).await.map(Some)
+                }
+                Err(StoreError::NoEntry(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        self.swept(removed.as_deref().unwrap_or_default()).await?;
+        Ok(removed.is_some())
+    }
+
+    async fn delete_collection(&self, scope: Scope<'_>) -> Result<u64, StoreError> {
+        let Some(collection) = reading!(self, |conn| entries::collection(conn, scope).await)?
+        else {
+            return Ok(0);
+        };
+        let mut count = 0;
+        loop {
+            let (found, removed) = writing!(self, |conn| {
+                let found = entries::first_keys(conn, collection, UNLINKED).await?;
+                let removed = entries::unlink(conn, collection, &found).await?;
+                if found.is_empty() {
+                    entries::forget_collection(conn, collection).await?;
+                }
+                Ok::<_, StoreError>((found.len(), removed))
+            });
+            self.swept(&removed).await?;
+            if found == 0 {
+                return Ok(count);
+            }
+            count += u64::try_from(found).unwrap_or(u64::MAX);
+        }
+    }
+
+    async fn delete_tenant(&self, tenant: &str) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for collection in reading!(self, |conn| entries::collections(conn, tenant).await)? {
+            count += self.delete_collection(Scope::new(tenant, &collection)).await?;
+        }
+        Ok(count)
+    }
+
+    async fn sweep(&self, pieces_max: u32) -> Result<u32, StoreError> {
+        let Inner { database, index, .. } = &*self.0;
+        let mut pieces = 0;
+        while pieces < pieces_max && sweep::piece(database, index, None).await? {
+            pieces += 1;
+        }
+        Ok(pieces)
+    }
+
+    async fn chunks(
+        &self,
+        at: EntryRef<'_>,
+        version: Option<&str>,
+        from: u32,
+        limit: u32,
+    ) -> Result<Vec<StoredChunk>, StoreError> {
+        reading!(self, |conn| chunks::list(conn, at, version, from, limit).await)
+    }
+
+    async fn chunk(
+        &self,
+        scope: Scope<'_>,
+        id: &ChunkId,
+    ) -> Result<Option<StoredChunk>, StoreError> {
+        reading!(self, |conn| chunks::get(conn, scope, id).await)
+    }
+
+    async fn load(
+        &self,
+        scope: Scope<'_>,
+        keys: &[ChunkKey],
+    ) -> Result<Vec<StoredChunk>, StoreError> {
+        reading!(self, |conn| chunks::load(conn, scope, keys).await)
+    }
+
+    async fn neighbours(
+        &self,
+        scope: Scope<'_>,
+        of: ChunkKey,
+        before: u32,
+        behind: u32,
+    ) -> Result<Vec<StoredChunk>, StoreError> {
+        reading!(self, |conn| chunks::neighbours(conn, scope, of, before, behind).await)
+    }
+
+    async fn counts(&self, scope: Scope<'_>) -> Result<Counts, StoreError> {
+        reading!(self, |conn| entries::counts(conn, scope).await)
+    }
+
+    async fn needs_embedding(
+        &self,
+        model: &str,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Unembedded>, StoreError> {
+        reading!(self, |conn| entries::unembedded(conn, model, after, limit).await)
+    }
+
+    async fn has_vectors(&self, scope: Scope<'_>, model: &str) -> Result<bool, StoreError> {
+        reading!(self, |conn| entries::has_vectors(conn, scope, model).await)
+    }
+
+    async fn find_words(
+        &self,
+        scope: Scope<'_>,
+        words: &[String],
+        selection: &Selection,
+        limit: u32,
+    ) -> Result<WordMatches, StoreError> {
+        reading!(self, |conn| words::find(conn, scope, words, selection, limit).await)
+    }
+
+    async fn find_near(
+        &self,
+        scope: Scope<'_>,
+        model: &str,
+        vector: &[f32],
+        selection: &Selection,
+        limit: u32,
+    ) -> Result<Vec<Near>, StoreError> {
+        let no_direction = || StoreError::Invalid("a vector has no direction".to_owned());
+        let vector = unit(vector).ok_or_else(no_direction)?;
+        let space = reading!(self, |conn| publish::space(conn, model, vector.len()).await)?;
+        let Some(space) = space else { return Ok(Vec::new()) };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let search = Search { scope, space, vector: &vector, selection, limit };
+        let Inner { database, index, scanner, settings } = &*self.0;
+        match index {
+            VectorIndex::Pgvector(_) => pgvector::find(database, &search, settings.ef_search).await,
+            _ => scanner.find(database, &search).await,
+        }
+    }
+
+    async fn cached_vectors(
+        &self,
+        model: &str,
+        hashes: &[String],
+    ) -> Result<Vec<Option<Vec<f32>>>, StoreError> {
+        reading!(self, |conn| cache::get(conn, model, hashes).await)
+    }
+
+    async fn cache_vectors(
+        &self,
+        model: &str,
+        hashes: &[String],
+        vectors: &Vectors,
+    ) -> Result<(), StoreError> {
+        let vectors: Vec<&[f32]> = vectors.iter().collect();
+        let max = self.0.settings.cached_vectors_max;
+        for (hashes, vectors) in hashes.chunks(cache::BATCH).zip(vectors.chunks(cache::BATCH)) {
+            writing!(self, |conn| cache::put(conn, model, hashes, vectors, max).await);
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.0.database.close().await;
+    }
+}
