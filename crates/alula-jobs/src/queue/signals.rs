@@ -18,6 +18,9 @@ const ALARM_MILLIS: i64 = 50;
 pub(crate) struct Signals {
     /// Counts up, so that who was busy sees later that there was something.
     queued: watch::Sender<u64>,
+    /// Counts up when the store has said that something may have changed. It says so to one worker,
+    /// and another one may be what knows the job.
+    news: watch::Sender<u64>,
     /// When something that was scheduled here is due.
     alarms: watch::Sender<BTreeSet<Timestamp>>,
     /// Who wants to know of changes of a job. There is an entry only while somebody does.
@@ -35,6 +38,16 @@ impl Signals {
     /// Ready whenever something may have been queued since it was last asked.
     pub(crate) fn queued(&self) -> watch::Receiver<u64> {
         self.queued.subscribe()
+    }
+
+    /// The store has said that something may have changed.
+    pub(crate) fn tell_news(&self) {
+        self.news.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Ready whenever the store has said so to a worker of this process since it was last asked.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
     }
 
     /// Something is due at this time.

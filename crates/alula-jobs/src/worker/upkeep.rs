@@ -4,7 +4,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use super::{PAUSE_MAX, Shared, outage::Outage};
 use crate::StoreError;
@@ -26,11 +29,14 @@ pub(super) async fn watch(shared: Arc<Shared>) {
     let mut reap_at = Instant::now();
     // It is kept until it is ready: to begin to listen may take longer than a pause.
     let mut changed = pin!(shared.queue.store().changed());
+    let mut news = shared.queue.signals().news();
     loop {
+        // What is told from here on is looked for.
+        news.mark_unchanged();
         match look(&shared, &mut reap_at).await {
             Ok(()) => {
                 outage.over();
-                if until_next_look(&shared, changed.as_mut()).await {
+                if until_next_look(&shared, changed.as_mut(), &mut news).await {
                     changed.set(shared.queue.store().changed());
                 }
             }
@@ -40,7 +46,11 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 }
 
 /// Returns whether the store has said that something may have changed.
-async fn until_next_look(shared: &Shared, mut changed: Pin<&mut impl Future<Output = ()>>) -> bool {
+async fn until_next_look(
+    shared: &Shared,
+    mut changed: Pin<&mut impl Future<Output = ()>>,
+    news: &mut watch::Receiver<u64>,
+) -> bool {
     sleep(LOOK_INTERVAL_MIN).await;
     let signals = shared.queue.signals();
     let mut poll = pin!(sleep(shared.poll));
@@ -51,7 +61,12 @@ async fn until_next_look(shared: &Shared, mut changed: Pin<&mut impl Future<Outp
         tokio::select! {
             () = &mut poll => break false,
             () = sleep(alarm.unwrap_or(Duration::MAX)) => break false,
-            () = &mut changed => break true,
+            () = &mut changed => {
+                signals.tell_news();
+                break true;
+            }
+            // Another worker of this process was told. Its sender is there as long as the queue.
+            _ = news.changed() => break false,
             // There may be an earlier one. Its sender is there as long as the queue.
             _ = alarms.changed() => {}
         }
