@@ -8,7 +8,9 @@ mod api_error;
 mod dependency;
 mod docs;
 mod endpoint;
+mod front;
 mod job;
+mod mcp;
 mod options;
 mod signature;
 #[cfg(test)]
@@ -188,6 +190,104 @@ pub fn job(options: TokenStream, item: TokenStream) -> TokenStream {
     job::expand(options.into(), &item.into()).into()
 }
 
+/// Makes an async function a tool that models call, with the feature `mcp` of `alula`.
+///
+/// Its arguments are what the model fills in: each of a type with `#[derive(Deserialize, JsonSchema,
+/// Validate)]`, such as a number, a text, a list, or a struct. The doc comment of an argument tells
+/// the model what it is; an `Option` may be left out, and so may what has `#[default(10)]`. Attributes
+/// of schemars, serde and `Validate` stand on arguments as on fields of a struct.
+///
+/// Inputs may stand beside them, and are known by their names: `Depends`, `State`, `Scope`,
+/// `RequestId`, `BackgroundTasks`, `Jobs`, `Mcp`, `McpContext`, `Arguments`, and those that read who
+/// calls (`Bearer`, `ApiKey`, `Header`, …). Any other one is marked by `#[input]`.
+///
+/// The doc comment of the function is the description by which models choose. A test may call the
+/// function: it returns what was written, in a future that also knows which tool it is. Beside it
+/// appears a type of the same name that implements `alula::mcp::ToolDefinition`.
+///
+/// | option | |
+/// |---|---|
+/// | `name = "..."` | instead of the name of the function |
+/// | `title = "..."`, `description = "..."` | what people read, and models |
+/// | `read_only`, `idempotent` | it changes nothing, or nothing more when repeated |
+/// | `destructive`, `destructive = false` | it may destroy something, or only adds |
+/// | `open_world = false` | it does not deal with the world outside |
+/// | `tag = "..."`, `tags = ["...", "..."]` | by which callers see it |
+/// | `scope = "..."`, `scopes = ["...", "..."]` | what callers need to see it |
+/// | `icon = Icon::new("https://…")` | an icon |
+///
+/// ```ignore (needs the crate alula, which needs this one)
+/// /// Search the documents.
+/// #[tool(read_only)]
+/// async fn search(
+///     /// What to look for.
+///     #[schemars(length(min = 1))]
+///     query: String,
+///     #[default(10)]
+///     limit: u32,
+///     store: Depends<documents>,
+/// ) -> Result<Vec<Hit>> {
+///     ...
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
+    mcp::expand(mcp::Kind::Tool, options.into(), &item.into()).into()
+}
+
+/// Makes an async function a resource that models and their users read, with the feature `mcp` of
+/// `alula`.
+///
+/// The URI comes first. `{id}` in it is a part of a path, `{path*}` the rest of one, and `{?page}` a
+/// parameter of a query; each is an argument of that name, of a type that can be read from text.
+/// Inputs may stand beside them, as with `#[tool]`. The function returns text, bytes, `Json<T>`,
+/// `Contents`, or a `Result` of one; an error of status 404 says that there is no such resource.
+///
+/// | option | |
+/// |---|---|
+/// | `mime_type = "..."` | the media type |
+/// | `name`, `title`, `description`, `tag`, `tags`, `scope`, `scopes`, `icon` | as of `#[tool]` |
+/// | `complete(id = function)` | completes `id` for whoever types it |
+///
+/// ```ignore (needs the crate alula, which needs this one)
+/// /// A document.
+/// #[resource("docs://{id}", mime_type = "text/markdown")]
+/// async fn document(id: u64, store: Depends<documents>) -> Result<String> {
+///     ...
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
+    mcp::expand(mcp::Kind::Resource, options.into(), &item.into()).into()
+}
+
+/// Makes an async function a prompt that users choose, with the feature `mcp` of `alula`.
+///
+/// Its arguments are what the user fills in, as text, and are read as their types. Inputs may stand
+/// beside them, as with `#[tool]`. The function returns what the user says, a `Message`, several of
+/// them, or a `Result` of one of these.
+///
+/// | option | |
+/// |---|---|
+/// | `name`, `title`, `description`, `tag`, `tags`, `scope`, `scopes`, `icon` | as of `#[tool]` |
+/// | `complete(language = function)` | completes `language` for whoever types it; the values of an enum are completed by themselves |
+///
+/// ```ignore (needs the crate alula, which needs this one)
+/// /// Review code.
+/// #[prompt(title = "Code review")]
+/// async fn review(
+///     /// The code.
+///     code: String,
+///     language: Option<Language>,
+/// ) -> Vec<Message> {
+///     ...
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn prompt(options: TokenStream, item: TokenStream) -> TokenStream {
+    mcp::expand(mcp::Kind::Prompt, options.into(), &item.into()).into()
+}
+
 /// The routes of endpoint functions: `routes![chat, admin::stats]` is a `Vec` of them.
 ///
 /// ```ignore (needs the crate alula, which needs this one)
@@ -221,6 +321,7 @@ macro_rules! endpoints {
         /// | `form_limits = FormLimits::default()…` | what a form may hold |
         /// | `scopes = ["...", "..."]` | what the caller must be allowed to do |
         /// | `timeout_seconds = 30` | the longest wait for an answer, as `.timeout(Duration::from_secs(30))` |
+        /// | `tool` | is offered to models, too, with the feature `mcp` of `alula` |
         /// | `run_to_completion` | goes on when the client leaves |
         /// | `lax` | reads `"4"` as 4, as FastAPI does |
         ///

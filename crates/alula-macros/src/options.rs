@@ -21,7 +21,7 @@ const VALUES: &[&str] = &[
     "timeout_seconds",
 ];
 /// Options that take no value.
-const FLAGS: &[&str] = &["deprecated", "hidden", "lax", "run_to_completion"];
+const FLAGS: &[&str] = &["deprecated", "hidden", "lax", "run_to_completion", "tool"];
 
 /// Options of `#[ws]` that take a value and may be given once.
 const SOCKET_VALUES: &[&str] =

@@ -62,6 +62,7 @@
 //! | serve with several processes | [`App::workers`], [`Workers`](serve::Workers) |
 //! | test | [`App::client`], [`testing`] |
 //! | do work later, durably | `jobs`, `#[job]`, `App::jobs`, with the feature `jobs` |
+//! | offer it to models | `mcp`, `#[tool]`, `#[resource]`, `#[prompt]`, `App::mcp`, with the feature `mcp` |
 //! | live beside axum | [`Axum`], [`AxumBody`], [`App::into_service`], [`App::merge_axum`] |
 //! | extend it | [`Input`], [`Output`], [`ApiError`], [`Middleware`] |
 //!
@@ -72,6 +73,7 @@
 //! | `compression` | no | the middleware that makes answers smaller |
 //! | `docs` | yes | Swagger UI at `/docs`, from the binary |
 //! | `jobs` | no | durable jobs in SQLite and Postgres: `jobs`, `#[job]` |
+//! | `mcp` | no | an MCP server: `mcp`, `#[tool]`, `#[resource]`, `#[prompt]` |
 //! | `redoc` | no | Redoc at `/redoc`, from the binary; the binary grows by 330 kB |
 //! | `route-template` | no | `middleware::RouteTemplate`, to count by route |
 //! | `tls` | no | HTTPS: `App::tls`, `serve::Tls` |
@@ -93,6 +95,8 @@ mod idle;
 mod input;
 #[cfg(feature = "jobs")]
 pub mod jobs;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod middleware;
 mod openapi;
 #[cfg(feature = "otel")]
@@ -111,6 +115,8 @@ pub mod ws;
 pub use alula_macros::job;
 #[cfg(feature = "ws")]
 pub use alula_macros::ws;
+#[cfg(feature = "mcp")]
+pub use alula_macros::{prompt, resource, tool};
 pub use alula_macros::{
     ApiError, Validate, delete, dependency, get, head, options, patch, post, put, routes,
 };
@@ -167,6 +173,11 @@ pub mod prelude {
     pub use crate::{
         job,
         jobs::{JobContext, Jobs},
+    };
+    #[cfg(feature = "mcp")]
+    pub use crate::{
+        mcp::{McpContext, ToolResult},
+        prompt, resource, tool,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

@@ -6,6 +6,8 @@ use axum::routing::MethodFilter;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
+#[cfg(feature = "mcp")]
+use super::mcp::Surroundings;
 use super::{
     App,
     lifespan::{Closing, Startup},
@@ -13,6 +15,8 @@ use super::{
     service::AppService,
     table::Table,
 };
+#[cfg(feature = "mcp")]
+use crate::mcp::{EndpointRoute, EndpointTool};
 use crate::{
     error::{Areas, ErrorPolicies, HttpError, Result},
     files::Files,
@@ -61,6 +65,8 @@ pub(crate) struct Running {
     /// Not begun yet.
     #[cfg(feature = "jobs")]
     pub(crate) jobs: Option<super::ReadyJobs>,
+    #[cfg(feature = "mcp")]
+    pub(crate) mcp: Option<Arc<crate::mcp::Engine>>,
     closing: Closing,
 }
 
@@ -96,6 +102,8 @@ pub(super) async fn start(
     let planned = plan_app(app, "", &shutdown);
     #[cfg(feature = "jobs")]
     let jobs = planned.jobs;
+    #[cfg(feature = "mcp")]
+    let mcp = planned.mcp;
     let Planned { router, errors, mut mistakes, files, .. } = planned;
     let missing = |(title, files): (String, Files)| Some(format!("{title}: {}", files.mistake()?));
     mistakes.extend(files.into_iter().filter_map(missing));
@@ -116,6 +124,8 @@ pub(super) async fn start(
         shutdown,
         #[cfg(feature = "jobs")]
         jobs,
+        #[cfg(feature = "mcp")]
+        mcp,
         closing,
     })
 }
@@ -146,12 +156,19 @@ pub(super) struct Planned {
     pub(super) mistakes: Vec<String>,
     #[cfg(feature = "jobs")]
     jobs: Option<super::ReadyJobs>,
+    #[cfg(feature = "mcp")]
+    mcp: Option<Arc<crate::mcp::Engine>>,
+    /// What it offers over MCP, if it is for the application around to serve.
+    #[cfg(feature = "mcp")]
+    draft: crate::mcp::Draft,
     /// Directories that have to be there at the start, by their routes.
     pub(super) files: Vec<(String, Files)>,
 }
 
 /// Plans an application that is mounted at a prefix, empty for the outermost.
-fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
+fn plan_app(mut app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
+    #[cfg(feature = "mcp")]
+    app.prepare_mcp();
     // A lifespan that has not run may still bring any state.
     let may_lack_states = app.lifespan.is_some();
     let mut plan = Plan::new(app.states, app.overrides, may_lack_states);
@@ -164,6 +181,8 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     let mut areas = Areas::new(errors, areas, prefix);
     let named = routes.iter().chain(app.webhooks.iter().map(|(_, route)| route));
     let mut ids = OperationIds::new(named, app.operation_ids);
+    #[cfg(feature = "mcp")]
+    let mut draft = crate::mcp::Draft::default();
     for mut route in routes {
         let title = format!("{} {}", route.method, route.path);
         let mut layers = std::mem::take(&mut route.layers);
@@ -177,9 +196,23 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
         areas.add_route(&format!("{prefix}{path}"), &route.errors);
         let (is_hidden, filter) = (route.meta.hidden, place.filter());
         let method = route.method.clone();
+        #[cfg(feature = "mcp")]
+        let tool = route.tool.take().map(|options| (options, route.meta.name.clone()));
         let planning = |plan: &mut Plan| {
             let endpoint = Planning { filter, body: app.body, shutdown };
-            endpoint.route(route, &title, &mut ids, plan)
+            let planned = endpoint.route(route, &title, &mut ids, plan);
+            #[cfg(feature = "mcp")]
+            if let Some((options, name)) = tool {
+                let (handler, operation) = &planned;
+                let path = format!("{prefix}{path}");
+                let router = axum::Router::new().route(&path, layers.apply(handler.clone()));
+                let (name, method) = (name.as_str(), method.clone());
+                let about = EndpointRoute { name, method, path, operation, router };
+                if let Some(endpoint) = EndpointTool::new(options, about, plan) {
+                    draft.add_endpoint(endpoint, plan);
+                }
+            }
+            planned
         };
         let (handler, operation) =
             if is_hidden { plan.undocumented(planning) } else { planning(&mut plan) };
@@ -197,12 +230,34 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
         let path = format!("{prefix}{path}");
         let title = format!("mounted at `{path}`");
         if table.below.admit_mount(&path, &title, &mut plan.mistakes) {
+            #[cfg(feature = "mcp")]
+            let (mut mounted, offered) = (plan_app(mounted, &path, shutdown), path.clone());
+            #[cfg(not(feature = "mcp"))]
             let mounted = plan_app(mounted, &path, shutdown);
+            #[cfg(feature = "mcp")]
+            draft.absorb(&offered, std::mem::take(&mut mounted.draft));
             table.mount(path, &title, mounted, &mut plan.mistakes);
         }
     }
     #[cfg(feature = "jobs")]
     let jobs = app.jobs.plan(prefix, &mut plan, app.body, shutdown);
+    #[cfg(feature = "mcp")]
+    let (mcp, draft) = {
+        app.mcp.draft(&mut draft, &mut plan);
+        app.mcp.add_to(prefix, &mut table.paths, &mut plan.mistakes);
+        match prefix.is_empty() || app.mcp.is_served() {
+            true => {
+                let around = Surroundings {
+                    document: &document,
+                    limits: app.body,
+                    has_workers: app.workers.are_several(),
+                    shutdown,
+                };
+                (app.mcp.finish(draft, &mut plan, &around), crate::mcp::Draft::default())
+            }
+            false => (None, draft),
+        }
+    };
     if !prefix.is_empty() {
         document.mounted_at(prefix);
     }
@@ -221,6 +276,10 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
         mistakes: plan.mistakes,
         #[cfg(feature = "jobs")]
         jobs,
+        #[cfg(feature = "mcp")]
+        mcp,
+        #[cfg(feature = "mcp")]
+        draft,
         files,
     }
 }

@@ -10,6 +10,8 @@ mod errors;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod lifespan;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod mount;
 mod operations;
 mod paths;
@@ -91,6 +93,8 @@ pub struct App {
     lifespan: Option<lifespan::Lifespan>,
     #[cfg(feature = "jobs")]
     jobs: jobs::AppJobs,
+    #[cfg(feature = "mcp")]
+    mcp: mcp::AppMcp,
     body: BodyLimits,
     limits: Limits,
     workers: Workers,
@@ -125,6 +129,8 @@ impl App {
             lifespan: None,
             #[cfg(feature = "jobs")]
             jobs: jobs::AppJobs::default(),
+            #[cfg(feature = "mcp")]
+            mcp: mcp::AppMcp::default(),
             body: BodyLimits::of_server(&limits),
             limits,
             workers: Workers::default(),

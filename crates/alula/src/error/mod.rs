@@ -184,6 +184,12 @@ impl HttpError {
         self.with(|inner| inner.headers.push((name, value)))
     }
 
+    /// Takes a header out of the answer.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn without_header(self, name: &HeaderName) -> Self {
+        self.with(|inner| inner.headers.retain(|(known, _)| known != name))
+    }
+
     /// Adds `Retry-After`, in seconds.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {

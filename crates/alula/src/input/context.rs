@@ -66,6 +66,12 @@ impl RequestContext {
         cx
     }
 
+    /// Takes the place of the body, which was read.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn set_bytes(&mut self, bytes: Bytes) {
+        self.bytes = Some(bytes);
+    }
+
     /// The method of the request.
     pub fn method(&self) -> &Method {
         &self.parts.method

@@ -147,6 +147,10 @@ impl Operation<'_> {
 
     fn body_reader(&mut self, reader: Reader) {
         self.needs_request("a body");
+        #[cfg(feature = "mcp")]
+        if self.mcp.is_some() {
+            self.mistake("it reads a body, but is called over MCP with arguments");
+        }
         #[cfg(feature = "ws")]
         self.expect_no_socket();
         let again = match reader {

@@ -96,6 +96,37 @@ impl Components {
         Ok(())
     }
 
+    /// A schema of the document by itself, with what it refers to below `$defs`.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn expand(&self, schema: &Value) -> Value {
+        let contract = match schema.to_string().contains(Contract::Output.prefix()) {
+            true => Contract::Output,
+            false => Contract::Input,
+        };
+        let form = |name: &str| {
+            let named = self.named.get(name)?;
+            match contract {
+                Contract::Input => named.input.as_ref(),
+                Contract::Output => named.output.as_ref(),
+            }
+        };
+        let mut found = references(schema);
+        let mut definitions = Map::new();
+        while let Some(name) = found.pop() {
+            let Some(form) = form(&name).filter(|_| !definitions.contains_key(&name)) else {
+                continue;
+            };
+            found.extend(references(&form.schema));
+            definitions.insert(name, form.schema.clone());
+        }
+        let mut schema = schema.clone();
+        if let (Some(map), false) = (schema.as_object_mut(), definitions.is_empty()) {
+            map.insert("$defs".to_owned(), definitions.into());
+        }
+        redirect(&mut schema, &|name| format!("#/$defs/{name}"));
+        schema
+    }
+
     /// The names that are read in one form and written in another, directly or by what they hold.
     fn split_names(&self) -> BTreeSet<String> {
         fn used(form: Option<&Form>) -> Option<&Value> {

@@ -40,6 +40,12 @@ impl Document {
         self.info.insert(what.to_owned(), value.into());
     }
 
+    /// What is said about the API.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn info(&self, what: &str) -> Option<&str> {
+        self.info.get(what)?.as_str()
+    }
+
     /// Says where an application is that is mounted in another one, unless it knows better.
     pub(crate) fn mounted_at(&mut self, prefix: &str) {
         if self.servers.is_empty() {

@@ -7,6 +7,8 @@ mod document;
 mod failure;
 mod generated;
 mod job;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod names;
 mod operation;
 mod plan;
@@ -19,6 +21,8 @@ pub(crate) use about::{link, merge};
 pub(crate) use document::{Document, Tag, insert};
 #[cfg(feature = "ws")]
 pub(crate) use generated::schema_of;
+#[cfg(feature = "mcp")]
+pub(crate) use generated::{Contract, Generated};
 pub use names::OperationName;
 pub(crate) use names::{NameOperation, OperationIds};
 pub(crate) use operation::DEFAULT;

@@ -74,6 +74,9 @@ pub struct Operation<'a> {
     lax: bool,
     /// Whether it is a job, for which there is no request.
     pub(super) is_job: bool,
+    /// What a function that is called over MCP says of its arguments.
+    #[cfg(feature = "mcp")]
+    pub(super) mcp: Option<super::mcp::McpParts>,
     #[cfg(feature = "ws")]
     pub(super) socket: super::socket::Socket,
     parameters: Vec<Parameter>,
@@ -103,6 +106,8 @@ impl<'a> Operation<'a> {
             path_names,
             lax,
             is_job: false,
+            #[cfg(feature = "mcp")]
+            mcp: None,
             #[cfg(feature = "ws")]
             socket: super::socket::Socket::default(),
             parameters: Vec::new(),
@@ -322,12 +327,21 @@ impl<'a> Operation<'a> {
         let make = self.plan.overrides.get::<D>()?;
         let (title, path_names, lax) = (self.title, self.path_names, self.lax);
         let is_job = self.is_job;
+        #[cfg(feature = "mcp")]
+        let mcp = self.mcp.as_ref().map(|_| super::mcp::McpParts::default());
         // It may read the scopes that the endpoint demands.
         let security = self.security.for_replacement();
         let body = RequestBody::new(self.body.form_limits());
         let make = |plan: &mut Plan| {
             let blank = Operation::new(plan, title, path_names, lax);
-            make(&mut Operation { security, body, is_job, ..blank })
+            make(&mut Operation {
+                security,
+                body,
+                is_job,
+                #[cfg(feature = "mcp")]
+                mcp,
+                ..blank
+            })
         };
         Some(self.plan.undocumented(make))
     }

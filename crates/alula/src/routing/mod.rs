@@ -14,11 +14,11 @@ pub(crate) use about::{Callback, Meta};
 #[cfg(feature = "ws")]
 pub(crate) use deadline::Deadline;
 pub(crate) use endpoint::Settings;
-#[cfg(feature = "ws")]
+#[cfg(any(feature = "mcp", feature = "ws"))]
 pub(crate) use endpoint::{PlanEndpoint, fail};
 pub(crate) use layers::Layers;
 pub use middleware::Middleware;
-#[cfg(feature = "ws")]
+#[cfg(any(feature = "mcp", feature = "ws"))]
 pub(crate) use route::route;
 pub use route::{Endpoint, Route, delete, get, head, options, patch, post, put};
 pub use router::Router;

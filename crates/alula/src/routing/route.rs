@@ -57,6 +57,9 @@ pub struct Route {
     pub(crate) to_completion: bool,
     pub(crate) guards: Vec<PlanGuard>,
     pub(crate) layers: Layers,
+    /// How models call it, if they may.
+    #[cfg(feature = "mcp")]
+    pub(crate) tool: Option<crate::mcp::ToolOptions>,
     /// What it serves if it answers for all paths below its own.
     pub(crate) below: Option<Files>,
     #[cfg(feature = "ws")]
@@ -99,6 +102,8 @@ pub(crate) fn route(
         layers: Layers::default(),
         errors: Errors::default(),
         describes: Vec::new(),
+        #[cfg(feature = "mcp")]
+        tool: None,
         below: None,
         #[cfg(feature = "ws")]
         socket: crate::ws::SocketOptions::default(),
@@ -265,6 +270,53 @@ impl Route {
     /// [`SecurityScopes`](crate::SecurityScopes).
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Offers the endpoint to models as a tool, too: by its name, with its parameters and the
+    /// fields of its JSON body as arguments, and with the schema of its answer.
+    ///
+    /// A call is a request in process, through the dependencies, the layers and the checks of the
+    /// route, and with the headers of the call: who may call the endpoint may call the tool. What
+    /// the method means is told to models, too: `GET` changes nothing, `DELETE` destroys. An answer
+    /// that is no success is an error that the model reads.
+    ///
+    /// ```
+    /// use alula::prelude::*;
+    /// use serde_json::json;
+    ///
+    /// /// Double a number.
+    /// #[get("/double/{number}", tool)]
+    /// async fn double(Path(number): Path<u32>) -> Json<u32> {
+    ///     Json(2 * number)
+    /// }
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let client = App::new("Double", "1.0.0").mcp("/mcp").routes(routes![double]).client().await;
+    /// assert_eq!(client.mcp().call("double", json!({ "number": 4 })).await.text(), "8");
+    /// # });
+    /// ```
+    #[cfg(feature = "mcp")]
+    pub fn tool(mut self) -> Self {
+        self.tool.get_or_insert_default();
+        self
+    }
+
+    /// Offers the endpoint as a [`tool`](Self::tool), of which other things are told than of the
+    /// endpoint.
+    ///
+    /// ```
+    /// # use alula::{Json, get};
+    /// # async fn report() -> Json<u8> { Json(1) }
+    /// let route = get("/reports/latest", report)
+    ///     .tool_as(|tool| tool.name("latest_report").description("The newest report."));
+    /// ```
+    #[cfg(feature = "mcp")]
+    pub fn tool_as(
+        mut self,
+        change: impl FnOnce(crate::mcp::Tool) -> crate::mcp::Tool + Send + 'static,
+    ) -> Self {
+        self.tool = Some(crate::mcp::ToolOptions { change: Some(Box::new(change)) });
         self
     }
 

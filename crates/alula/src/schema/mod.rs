@@ -14,6 +14,8 @@ mod detail;
 mod finding;
 mod format;
 pub mod json;
+#[cfg(feature = "mcp")]
+pub(crate) mod lenient;
 mod node;
 mod number;
 mod python_json;

@@ -97,6 +97,11 @@ impl TestClient {
         self.0.jobs.as_ref()
     }
 
+    #[cfg(feature = "mcp")]
+    pub(super) fn ready_mcp(&self) -> Option<&std::sync::Arc<crate::mcp::Engine>> {
+        self.0.mcp.as_ref()
+    }
+
     /// Waits until no task and no exit of a finished request is left.
     #[expect(clippy::panic, reason = "a test fails by a panic")]
     pub(super) async fn settle(&self) {

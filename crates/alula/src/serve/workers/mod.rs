@@ -90,6 +90,12 @@ impl Workers {
         Self { count: count.max(1), start_max: START_MAX }
     }
 
+    /// Whether there is more than one process.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn are_several(self) -> bool {
+        self.count > 1
+    }
+
     /// How long a worker may take until it listens, its lifespan included; then it is killed and
     /// started again. Default: 60 s.
     #[must_use]

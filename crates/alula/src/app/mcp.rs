@@ -1,0 +1,298 @@
+//! The MCP server of an application: what it offers, and how it is served.
+
+use std::{fmt, future::Future, io, sync::Arc, time::Duration};
+
+use http::Uri;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{App, Running, StartError};
+use crate::{
+    dependency::Dependency,
+    error::Result,
+    input::BodyLimits,
+    mcp::{
+        Access, Around, Draft, Engine, Mcp, McpFn, McpNext, McpReply, McpRequest, McpSettings,
+        Parts, PlanAccess, PlanItem, PromptDefinition, ProtectedResource, ResourceDefinition, Slot,
+        ToolDefinition, boxed, metadata_mistake, metadata_routes, plan_access, plan_prompt,
+        plan_resource, plan_tool, routes, serve_stdio,
+    },
+    openapi::{Document, Operation, Plan},
+    serve::Shutdown,
+};
+
+use super::paths::Paths;
+
+/// What an application was told of its MCP server.
+#[derive(Default)]
+pub(super) struct AppMcp {
+    slot: Slot,
+    /// Where it is served over HTTP.
+    path: Option<String>,
+    items: Vec<PlanItem>,
+    settings: McpSettings,
+    access: Option<PlanAccess>,
+    around: Vec<Around>,
+    auth: Option<ProtectedResource>,
+}
+
+/// What the application knows beside.
+pub(super) struct Surroundings<'a> {
+    pub(super) document: &'a Document,
+    pub(super) limits: BodyLimits,
+    pub(super) has_workers: bool,
+    pub(super) shutdown: &'a Shutdown,
+}
+
+impl App {
+    /// Gives the application the handle of its MCP server, unless it has one.
+    pub(super) fn prepare_mcp(&mut self) {
+        let mcp = self.states.get::<Mcp>().unwrap_or_else(|| Arc::new(Mcp::new()));
+        for (_, mounted) in self.mounted.iter_mut().filter(|(_, app)| !app.mcp.is_served()) {
+            mounted.states.insert(mcp.clone());
+        }
+        self.states.insert(mcp);
+    }
+
+    /// Serves the tools, resources and prompts of the application to models at a path, such as
+    /// `/mcp`: the Model Context Protocol over HTTP. See [`mcp`](crate::mcp).
+    ///
+    /// What an application offers that is mounted at a path without an MCP server of its own is
+    /// offered, too, by names that begin with the path: `billing_refund` for `refund` at `/billing`.
+    ///
+    /// A request that a page of another origin may have sent is answered 403, see
+    /// [`McpSettings::allowed_origins`] and [`McpSettings::allowed_hosts`]; the log names what would
+    /// let it in.
+    pub fn mcp(mut self, path: &str) -> Self {
+        if self.mcp.path.replace(path.to_owned()).is_some() {
+            self.mistakes.push("the app has its MCP server at two paths".to_owned());
+        }
+        let routes = routes(path, &self.mcp.slot);
+        self.routes(routes)
+    }
+
+    /// Offers a function with `#[tool]` to models.
+    ///
+    /// ```
+    /// use alula::prelude::*;
+    ///
+    /// /// Roll a die.
+    /// #[tool]
+    /// async fn roll() -> u8 {
+    ///     4
+    /// }
+    ///
+    /// let app = App::new("Dice", "1.0.0").mcp("/mcp").tool(roll);
+    /// ```
+    pub fn tool<F, A>(mut self, _: F) -> Self
+    where
+        F: McpFn<A>,
+        F::Definition: ToolDefinition,
+    {
+        self.mcp.items.push(plan_tool::<F::Definition>);
+        self
+    }
+
+    /// Offers a function with `#[resource(…)]` to models.
+    pub fn resource<F, A>(mut self, _: F) -> Self
+    where
+        F: McpFn<A>,
+        F::Definition: ResourceDefinition,
+    {
+        self.mcp.items.push(plan_resource::<F::Definition>);
+        self
+    }
+
+    /// Offers a function with `#[prompt]` to models and their users.
+    pub fn prompt<F, A>(mut self, _: F) -> Self
+    where
+        F: McpFn<A>,
+        F::Definition: PromptDefinition,
+    {
+        self.mcp.items.push(plan_prompt::<F::Definition>);
+        self
+    }
+
+    /// Changes how the MCP server behaves.
+    pub fn mcp_settings(mut self, settings: McpSettings) -> Self {
+        self.mcp.settings = settings;
+        self
+    }
+
+    /// Resolves a dependency before each request over MCP: it says what its caller sees, or refuses
+    /// it. See [`Access`].
+    pub fn mcp_access<D: Dependency<Value = Access>>(mut self) -> Self {
+        self.mcp.access = Some(plan_access::<D>);
+        self
+    }
+
+    /// Puts a function around each request over MCP, whether it comes over HTTP or stdio; the last
+    /// one added is the outermost.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use alula::{App, mcp::{McpNext, McpRequest}};
+    ///
+    /// let app = App::new("Documents", "1.0.0").mcp_around(|request: McpRequest, next: McpNext| async {
+    ///     let (start, name) = (Instant::now(), request.name().unwrap_or_default().to_owned());
+    ///     let reply = next.run(request).await;
+    ///     tracing::info!(name, failed = reply.is_error(), elapsed = ?start.elapsed());
+    ///     reply
+    /// });
+    /// ```
+    pub fn mcp_around<F, Fut>(mut self, around: F) -> Self
+    where
+        F: Fn(McpRequest, McpNext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = McpReply> + Send + 'static,
+    {
+        self.mcp.around.push(boxed(around));
+        self
+    }
+
+    /// Tells clients without a token where their user logs in (RFC 9728): at
+    /// `/.well-known/oauth-protected-resource`, and in the `WWW-Authenticate` of a 401.
+    pub fn mcp_auth(mut self, resource: ProtectedResource) -> Self {
+        self.mistakes.extend(metadata_mistake(&resource));
+        self.mcp.auth = Some(resource);
+        self
+    }
+
+    /// Serves the tools, resources and prompts of the application over the input and the output of
+    /// this process, until its input ends: as programs on the same machine start it.
+    ///
+    /// From then on, what anything else in the process prints goes to the standard error, where
+    /// the log belongs, too: the output is the protocol's.
+    ///
+    /// # Errors
+    ///
+    /// If the application has a mistake, its lifespan fails, or the output cannot be written.
+    ///
+    /// ```no_run
+    /// # use alula::prelude::*;
+    /// # fn app() -> App { App::new("Documents", "1.0.0") }
+    /// # async fn example() -> Result<()> {
+    /// match std::env::args().nth(1).as_deref() {
+    ///     Some("stdio") => app().serve_stdio().await,
+    ///     _ => app().mcp("/mcp").serve("127.0.0.1:8000").await,
+    /// }
+    /// # }
+    /// ```
+    pub async fn serve_stdio(self) -> Result<()> {
+        let output = own_output()?;
+        self.serve_stdio_on(tokio::io::stdin(), output, Shutdown::on_signals()?).await?;
+        Ok(())
+    }
+
+    /// Serves over any input and output, until the input ends or `shutdown`.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve_stdio`](Self::serve_stdio), with a type.
+    pub async fn serve_stdio_on(
+        self,
+        input: impl AsyncRead + Unpin,
+        output: impl AsyncWrite + Send + Unpin + 'static,
+        shutdown: Shutdown,
+    ) -> Result<(), StartError> {
+        let within = self.limits.shutdown_max();
+        let stop = shutdown.clone();
+        let work = async move |running: Running| {
+            let nothing = "the app has nothing to offer over MCP; add `.tool(…)`".to_owned();
+            let engine = running.mcp.ok_or_else(|| StartError::Mistakes(vec![nothing]))?;
+            #[cfg(feature = "jobs")]
+            if let Some(jobs) = running.jobs {
+                jobs.start(&stop, within)?;
+            }
+            serve_stdio(engine, input, output, &stop, within).await?;
+            stop.trigger();
+            Ok(Duration::ZERO)
+        };
+        // Large, and started once.
+        Box::pin(self.live(within, shutdown, work)).await
+    }
+}
+
+/// The output of the process, which nobody else writes to any more.
+#[cfg(unix)]
+fn own_output() -> io::Result<tokio::fs::File> {
+    let output = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+    Ok(tokio::fs::File::from_std(output.into()))
+}
+
+/// The output of the process.
+#[cfg(not(unix))]
+fn own_output() -> io::Result<tokio::io::Stdout> {
+    Ok(tokio::io::stdout())
+}
+
+impl AppMcp {
+    /// Whether it is served by itself, rather than with what is around the application.
+    pub(super) fn is_served(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// Plans the functions, beside what was found already.
+    pub(super) fn draft(&mut self, draft: &mut Draft, plan: &mut Plan) {
+        for item in std::mem::take(&mut self.items) {
+            item(plan, draft);
+        }
+    }
+
+    /// Adds the routes of the metadata.
+    pub(super) fn add_to(&self, prefix: &str, paths: &mut Paths, mistakes: &mut Vec<String>) {
+        if let (Some(auth), Some(path)) = (&self.auth, &self.path) {
+            let routes = metadata_routes(auth, &format!("{prefix}{path}"));
+            paths.add_own("mcp_auth", routes, mistakes);
+        }
+    }
+
+    /// The server, if there is anything to serve.
+    pub(super) fn finish(
+        self,
+        draft: Draft,
+        plan: &mut Plan,
+        around: &Surroundings<'_>,
+    ) -> Option<Arc<Engine>> {
+        if draft.is_empty() && self.path.is_none() {
+            return None;
+        }
+        plan.mistakes.extend(self.settings.mistakes().iter().map(|text| format!("MCP: {text}")));
+        let access = self.access.map(|access| {
+            plan.undocumented(|plan| access(&mut Operation::of_mcp(plan, "the access to MCP")))
+        });
+        let info = |what: &str| around.document.info(what).unwrap_or_default().to_owned();
+        let urls = around.document.servers.iter().filter_map(|server| server["url"].as_str());
+        let own = self.auth.as_ref().map(ProtectedResource::url);
+        let engine = Engine::new(Parts {
+            registry: draft.finish(&mut plan.mistakes),
+            mcp: plan.states.get::<Mcp>().map_or_else(Mcp::new, |mcp| Mcp::clone(&mcp)),
+            settings: self.settings,
+            access,
+            around: self.around,
+            hosts: urls.chain(own).filter_map(host).collect(),
+            auth: self.auth,
+            name: info("title"),
+            version: info("version"),
+            has_workers: around.has_workers,
+            shutdown: around.shutdown.clone(),
+            limits: around.limits,
+        });
+        let engine = Arc::new(engine);
+        // It is filled once, as an application is built once.
+        let _ = self.slot.set(engine.clone());
+        Some(engine)
+    }
+}
+
+/// The host of a URL, if it has one.
+fn host(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    uri.host().map(str::to_owned)
+}
+
+impl fmt::Debug for AppMcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppMcp").field("path", &self.path).finish_non_exhaustive()
+    }
+}

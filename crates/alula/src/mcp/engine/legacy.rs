@@ -1,0 +1,106 @@
+//! Requests of clients that begin with a handshake.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+
+use super::{Answer, Caller, Engine, Failure};
+use crate::{
+    input::RequestContext,
+    mcp::{
+        context::Era,
+        message::{LEGACY, Params, Request, RpcError},
+        session::Session,
+    },
+};
+
+impl Engine {
+    pub(super) async fn legacy(
+        &self,
+        request: &Request,
+        params: &Params<'_>,
+        cx: RequestContext,
+        caller: Caller,
+    ) -> Result<Answer, Failure> {
+        let era = Era::Legacy;
+        match request.method.as_str() {
+            "tools/call" => self.call_tool(request, params, cx, caller, era).await,
+            "resources/read" => self.read_resource(request, params, cx, caller, era).await,
+            "prompts/get" => self.get_prompt(request, params, cx, caller, era).await,
+            "completion/complete" => self.complete(request, params, cx, &caller, era).await,
+            "initialize" => self.initialize(request, params, &caller),
+            "ping" => self.respond(&request.id, era, &Map::new()),
+            "logging/setLevel" => self.set_level(request, params, &caller),
+            "resources/subscribe" | "resources/unsubscribe" => {
+                self.subscribe(request, params, &caller)
+            }
+            _ => self.list(request, params, &caller, era),
+        }
+    }
+
+    /// The handshake, which begins a session.
+    fn initialize(
+        &self,
+        request: &Request,
+        params: &Params<'_>,
+        caller: &Caller,
+    ) -> Result<Answer, Failure> {
+        let wanted = params.protocol_version.as_deref();
+        let wanted = wanted.ok_or_else(|| RpcError::invalid("`protocolVersion` is missing"))?;
+        let known = LEGACY.into_iter().find(|version| *version == wanted);
+        let [newest, ..] = LEGACY;
+        let version = known.unwrap_or(newest);
+        let mut result = Map::new();
+        result.insert("protocolVersion".to_owned(), version.into());
+        result.insert("capabilities".to_owned(), self.capabilities.clone());
+        result.insert("serverInfo".to_owned(), self.info.clone());
+        if let Some(instructions) = &self.settings.instructions {
+            result.insert("instructions".to_owned(), instructions.clone().into());
+        }
+        let session = Session::new(
+            version,
+            params.capabilities.unwrap_or_default(),
+            params.client_info.clone(),
+            caller.access.owner_name().map(str::to_owned),
+        );
+        let answer = self.respond(&request.id, Era::Legacy, &result)?;
+        Ok(Answer { session: Some(Arc::new(session)), ..answer })
+    }
+
+    fn set_level(
+        &self,
+        request: &Request,
+        params: &Params<'_>,
+        caller: &Caller,
+    ) -> Result<Answer, Failure> {
+        let level = params.level.ok_or_else(|| RpcError::invalid("`level` is missing"))?;
+        // Without a session there is nothing that would remember it.
+        if let Some(session) = &caller.session {
+            session.set_level(level);
+        }
+        self.respond(&request.id, Era::Legacy, &json!({}))
+    }
+
+    fn subscribe(
+        &self,
+        request: &Request,
+        params: &Params<'_>,
+        caller: &Caller,
+    ) -> Result<Answer, Failure> {
+        if !self.registry.has_resources() {
+            return Err(RpcError::method_not_found(&request.method).into());
+        }
+        let uri = params.uri.as_deref().ok_or_else(|| RpcError::invalid("`uri` is missing"))?;
+        let session = caller.session.as_ref();
+        let session = session.ok_or_else(|| {
+            RpcError::invalid_request("who watches resources needs a session; call `initialize`")
+        })?;
+        let max = self.settings.subscriptions_max;
+        if request.method == "resources/unsubscribe" {
+            session.unsubscribe(uri);
+        } else if !session.subscribe(uri.to_owned(), max) {
+            return Err(RpcError::invalid(format!("At most {max} resources can be watched")).into());
+        }
+        self.respond(&request.id, Era::Legacy, &json!({}))
+    }
+}

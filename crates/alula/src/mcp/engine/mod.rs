@@ -1,0 +1,307 @@
+//! What answers requests, over whichever transport they come.
+
+mod around;
+mod calls;
+pub(super) mod changes;
+mod legacy;
+mod lists;
+mod modern;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+pub use around::{McpNext, McpReply, McpRequest};
+pub(crate) use around::{Around, boxed};
+pub(super) use calls::is_challenge;
+
+use super::{
+    about::{Common, icons},
+    access::{Access, FindAccess},
+    context::{Era, Outbox},
+    http::headers,
+    hub::{Kind, Mcp},
+    message::{Id, Params, Request, RpcError, response},
+    registry::Registry,
+    seal::Seal,
+    session::{Session, Sessions},
+    settings::{McpSettings, ProtectedResource},
+};
+use crate::{
+    error::HttpError,
+    input::{BodyLimits, Rejection, RequestContext},
+    serve::Shutdown,
+};
+
+/// The MCP server of an application.
+pub(crate) struct Engine {
+    pub(super) registry: Registry,
+    pub(super) mcp: Mcp,
+    pub(super) settings: McpSettings,
+    access: Option<Box<dyn FindAccess>>,
+    around: Vec<Around>,
+    pub(super) auth: Option<ProtectedResource>,
+    pub(super) hosts: Vec<String>,
+    seal: Seal,
+    pub(super) sessions: Sessions,
+    pub(super) has_sessions: bool,
+    pub(super) shutdown: Shutdown,
+    pub(super) limits: BodyLimits,
+    info: Value,
+    capabilities: Value,
+    tails: Tails,
+}
+
+/// What an engine is made of.
+pub(crate) struct Parts {
+    pub(crate) registry: Registry,
+    pub(crate) mcp: Mcp,
+    pub(crate) settings: McpSettings,
+    pub(crate) access: Option<Box<dyn FindAccess>>,
+    pub(crate) around: Vec<Around>,
+    pub(crate) auth: Option<ProtectedResource>,
+    /// By which the application says that it can be reached.
+    pub(crate) hosts: Vec<String>,
+    /// What the application is called, and its version.
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) has_workers: bool,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) limits: BodyLimits,
+}
+
+/// What stands at the end of each result of the newest revision.
+struct Tails {
+    complete: Vec<u8>,
+    /// Without the kind of the result.
+    bare: Vec<u8>,
+}
+
+/// Who makes a request, and how.
+pub(super) struct Caller {
+    pub(super) access: Arc<Access>,
+    pub(super) session: Option<Arc<Session>>,
+    pub(super) out: Outbox,
+    /// Whether the request has headers that repeat what it says.
+    pub(super) is_http: bool,
+    /// Says that the client wants the answer no more.
+    pub(super) cancelled: Option<CancellationToken>,
+}
+
+/// The answer to a request.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) json: Bytes,
+    pub(super) status: StatusCode,
+    /// A session that was begun.
+    pub(super) session: Option<Arc<Session>>,
+    /// What HTTP answers instead: the client has to say who it is.
+    pub(super) refused: Option<HttpError>,
+    /// Whether it is an error, of the protocol or of a tool.
+    pub(super) is_error: bool,
+}
+
+/// Why there is no result.
+pub(super) enum Failure {
+    Rpc(RpcError),
+    /// The client has to say who it is.
+    Refused(HttpError),
+    /// The client wants no answer any more.
+    Cancelled,
+}
+
+impl From<RpcError> for Failure {
+    fn from(error: RpcError) -> Self {
+        Self::Rpc(error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        tracing::error!(%error, "a result is no JSON");
+        Self::Rpc(RpcError::new(RpcError::INTERNAL, "Internal error"))
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { registry, mcp, settings, access, around, auth, hosts, .. } = parts;
+        let mut info = Map::new();
+        let name = settings.name.clone().unwrap_or(parts.name);
+        info.insert("name".to_owned(), name.into());
+        info.insert("version".to_owned(), parts.version.into());
+        if let Some(website) = &settings.website {
+            info.insert("websiteUrl".to_owned(), website.clone().into());
+        }
+        if !settings.icons.is_empty() {
+            info.insert("icons".to_owned(), icons(&settings.icons));
+        }
+        let info = Value::Object(info);
+        let has_sessions = settings.sessions.unwrap_or(!parts.has_workers);
+        Self {
+            capabilities: capabilities(&registry),
+            tails: Tails::new(&info),
+            seal: Seal::new(settings.state_key.as_deref(), settings.state_lifetime),
+            sessions: Sessions::new(settings.sessions_max, settings.session_idle),
+            limits: BodyLimits {
+                body_bytes_max: Some(settings.message_bytes_max),
+                ..parts.limits
+            },
+            shutdown: parts.shutdown,
+            registry,
+            mcp,
+            settings,
+            access,
+            around,
+            auth,
+            hosts,
+            has_sessions,
+            info,
+        }
+    }
+
+    /// What the caller of a request sees, or why nobody may make it.
+    pub(super) async fn enter(&self, cx: &mut RequestContext) -> Result<Arc<Access>, HttpError> {
+        let Some(access) = &self.access else { return Ok(Arc::default()) };
+        access.find(cx).await.map_err(|rejection| match rejection {
+            Rejection::Error(error) => error,
+            Rejection::Invalid => HttpError::validation(cx.take_details()),
+        })
+    }
+
+    /// Answers a request, with all that stands around.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: Request,
+        cx: RequestContext,
+        caller: Caller,
+    ) -> Answer {
+        if self.around.is_empty() {
+            return self.answer_plainly(request, cx, caller).await;
+        }
+        McpNext::first(self).run(McpRequest::new(request, cx, caller)).await.into_answer()
+    }
+
+    async fn answer_plainly(&self, request: Request, cx: RequestContext, caller: Caller) -> Answer {
+        let cancelled = caller.cancelled.clone();
+        let answered = self.result(&request, cx, caller);
+        let answered = match cancelled {
+            None => answered.await,
+            Some(token) => {
+                let answered = std::pin::pin!(answered);
+                tokio::select! {
+                    biased;
+                    () = token.cancelled() => Err(Failure::Cancelled),
+                    answered = answered => answered,
+                }
+            }
+        };
+        match answered {
+            Ok(answer) => answer,
+            Err(failure) => failure.answer(&request.id),
+        }
+    }
+
+    async fn result(
+        &self,
+        request: &Request,
+        cx: RequestContext,
+        caller: Caller,
+    ) -> Result<Answer, Failure> {
+        let params = Params::parse(&request.params)?;
+        let era = match caller.is_http {
+            true => headers::era(cx.headers(), &params)?,
+            false if params.modern().is_some() || request.method == "server/discover" => Era::Modern,
+            false => Era::Legacy,
+        };
+        match era {
+            Era::Modern => {
+                modern::check(&params)?;
+                if caller.is_http {
+                    headers::check(cx.headers(), request, &params, &self.registry)?;
+                }
+                self.modern(request, &params, cx, caller).await
+            }
+            Era::Legacy => match self.legacy(request, &params, cx, caller).await {
+                // Statuses say something else to these clients: 404 that their session is lost.
+                Err(Failure::Rpc(error)) => {
+                    let json = error.response(Some(&request.id));
+                    Ok(Answer { is_error: true, ..Answer::of(json) })
+                }
+                answered => answered,
+            },
+        }
+    }
+
+    /// A result as it is sent.
+    fn respond(&self, id: &Id, era: Era, result: &impl Serialize) -> Result<Answer, Failure> {
+        let tail = (era == Era::Modern).then_some(&*self.tails.complete);
+        Ok(Answer::of(response(id, result, tail)?))
+    }
+
+    /// Whether a caller may see a thing, which nobody has turned off.
+    fn shows(&self, kind: Kind, access: &Access, item: &Common) -> bool {
+        access.sees(item) && !self.mcp.is_disabled(kind, &item.name)
+    }
+
+    /// How far a result may be shared, and for how long.
+    fn cache(&self, era: Era) -> Option<(u64, &'static str)> {
+        let ttl = u64::try_from(self.settings.ttl.as_millis()).unwrap_or(u64::MAX);
+        let scope = if self.access.is_some() { "private" } else { "public" };
+        (era == Era::Modern).then_some((ttl, scope))
+    }
+}
+
+impl Tails {
+    fn new(info: &Value) -> Self {
+        let meta = json!({ "io.modelcontextprotocol/serverInfo": info });
+        let bare = format!("\"_meta\":{meta}");
+        let complete = format!("\"resultType\":\"complete\",{bare}");
+        Self { complete: complete.into(), bare: bare.into() }
+    }
+}
+
+impl Answer {
+    fn of(json: Bytes) -> Self {
+        Self { json, ..Self::default() }
+    }
+}
+
+impl Failure {
+    fn answer(self, id: &Id) -> Answer {
+        let (error, refused) = match self {
+            Self::Rpc(error) => (error, None),
+            Self::Refused(error) => {
+                (RpcError::new(RpcError::REFUSED, error.message()), Some(error))
+            }
+            // Nobody reads it.
+            Self::Cancelled => return Answer { is_error: true, ..Answer::default() },
+        };
+        let json = error.response(Some(id));
+        Answer { json, status: error.status(), refused, is_error: true, ..Answer::default() }
+    }
+}
+
+/// What the server has, as it is told to clients.
+fn capabilities(registry: &Registry) -> Value {
+    let mut capabilities = Map::new();
+    if !registry.tools.is_empty() {
+        capabilities.insert("tools".to_owned(), json!({ "listChanged": true }));
+    }
+    if !registry.prompts.is_empty() {
+        capabilities.insert("prompts".to_owned(), json!({ "listChanged": true }));
+    }
+    if registry.has_resources() {
+        let resources = json!({ "subscribe": true, "listChanged": true });
+        capabilities.insert("resources".to_owned(), resources);
+    }
+    if registry.has_completions() {
+        capabilities.insert("completions".to_owned(), json!({}));
+    }
+    capabilities.insert("logging".to_owned(), json!({}));
+    capabilities.into()
+}
