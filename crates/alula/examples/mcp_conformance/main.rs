@@ -82,12 +82,12 @@ async fn test_prompt_with_arguments(
 
 /// A prompt with a resource in it.
 #[prompt]
-#[expect(non_snake_case, reason = "the suite calls it so")]
 async fn test_prompt_with_embedded_resource(
     /// URI of the resource to embed
-    resourceUri: String,
+    #[serde(rename = "resourceUri")]
+    resource_uri: String,
 ) -> [Message; 2] {
-    let contents = Contents::text(resourceUri, "Embedded resource content for testing.");
+    let contents = Contents::text(resource_uri, "Embedded resource content for testing.");
     [
         Message::user(Content::resource(contents)),
         Message::user("Please process the embedded resource above."),

@@ -8,7 +8,7 @@ use crate::{
     error::{HttpError, Result},
     input::{Input, Rejection, RequestContext},
     openapi::Operation,
-    schema::{Detail, Loc, Names, Shape, TextShape, lenient},
+    schema::{Detail, Loc, Names, Parameter, Shape, TextShape, lenient},
     validate::Validate,
 };
 
@@ -99,8 +99,14 @@ impl<T: DeserializeOwned + JsonSchema + Validate + Send + 'static> Input for Var
     fn plan(operation: &mut Operation<'_>) -> VariablesPlan {
         operation.needs_mcp("`Variables<T>`");
         let root = operation.input_schema::<T>();
-        let shape = TextShape::new(&root.with_definitions(), Names::AsIs);
-        operation.set_variables(shape.parameters().to_vec());
+        let schema = root.with_definitions();
+        let shape = TextShape::new(&schema, Names::AsIs);
+        let tidy = schema::tidy(schema);
+        let variables = shape.parameters().iter().map(|variable| {
+            let schema = tidy["properties"][&variable.name].clone();
+            Parameter { schema, ..variable.clone() }
+        });
+        operation.set_variables(variables.collect());
         VariablesPlan(shape)
     }
 

@@ -86,7 +86,7 @@ pub(crate) mod test;
 
 pub use about::{Icon, Prompt, Resource, Tool};
 pub use access::Access;
-pub(crate) use access::{FindAccess, PlanAccess, plan as plan_access};
+pub(crate) use access::{PlanAccess, plan as plan_access};
 pub use arguments::{Arguments, ArgumentsPlan, Variables, VariablesPlan};
 pub use ask::{Ask, Elicit, Elicited};
 pub use complete::{Completer, Completing, IntoCompletions};

@@ -41,7 +41,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What is known of a client between its requests.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) version: &'static str,
     pub(super) capabilities: Capabilities,
     pub(super) client: Option<ClientInfo>,
     /// Whose it is: nobody else's requests belong to it.
@@ -64,13 +63,11 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(
-        version: &'static str,
         capabilities: Capabilities,
         client: Option<ClientInfo>,
         owner: Option<String>,
     ) -> Self {
         Self {
-            version,
             capabilities,
             client,
             owner,
@@ -317,7 +314,7 @@ mod tests {
 
     fn session(owner: Option<&str>) -> Arc<Session> {
         let owner = owner.map(str::to_owned);
-        Arc::new(Session::new("2025-11-25", Capabilities::default(), None, owner))
+        Arc::new(Session::new(Capabilities::default(), None, owner))
     }
 
     #[test]

@@ -85,7 +85,7 @@ struct Connection {
 impl Connection {
     fn new(engine: Arc<Engine>, out: mpsc::Sender<Bytes>) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(engine.settings.concurrency_max));
-        let calls = Session::new(super::message::MODERN, Capabilities::default(), None, None);
+        let calls = Session::new(Capabilities::default(), None, None);
         Arc::new(Self {
             engine,
             out,

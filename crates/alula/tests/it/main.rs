@@ -45,6 +45,9 @@ mod kitchen;
 mod layers;
 #[cfg(test)]
 mod lifespan;
+#[cfg(feature = "mcp")]
+#[cfg(test)]
+mod mcp;
 #[cfg(test)]
 mod middleware;
 #[cfg(test)]

@@ -58,7 +58,6 @@ impl Engine {
             result.insert("instructions".to_owned(), instructions.clone().into());
         }
         let session = Session::new(
-            version,
             params.capabilities.unwrap_or_default(),
             params.client_info.clone(),
             caller.access.owner_name().map(str::to_owned),

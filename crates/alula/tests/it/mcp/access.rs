@@ -1,0 +1,134 @@
+//! Who sees what, and who is asked to log in.
+
+use alula::{
+    mcp::{Access, McpNext, McpRequest, ProtectedResource},
+    prelude::*,
+};
+use serde_json::{Value, json};
+
+use super::modern;
+
+/// What a caller sees, by a token.
+#[dependency]
+async fn access(token: Bearer) -> Result<Access> {
+    match token.as_str() {
+        "root" => Ok(Access::all().owner("root")),
+        "reader" => Ok(Access::scopes(["read"]).owner("reader").hide_tag("internal")),
+        _ => Err(HttpError::unauthorized("Bearer")),
+    }
+}
+
+/// For everyone.
+#[tool(scope = "read")]
+async fn read() -> u8 {
+    1
+}
+
+/// For writers.
+#[tool(scopes = ["read", "write"])]
+async fn write() -> u8 {
+    2
+}
+
+/// For ourselves.
+#[tool(tag = "internal")]
+async fn inspect() -> u8 {
+    3
+}
+
+/// Says who calls.
+#[tool]
+async fn whoami(token: Bearer) -> String {
+    token.into_inner()
+}
+
+fn app() -> App {
+    App::new("Access", "1.0.0")
+        .mcp("/mcp")
+        .mcp_access::<access>()
+        .tool(read)
+        .tool(write)
+        .tool(inspect)
+        .tool(whoami)
+}
+
+fn names(tools: &[Value]) -> Vec<&str> {
+    tools.iter().filter_map(|tool| tool["name"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn callers_see_what_they_may_use() {
+    let client = app().client().await;
+    let root = client.mcp().bearer("root").tools().await;
+    assert_eq!(names(&root), ["read", "write", "inspect", "whoami"]);
+    let reader = client.mcp().bearer("reader");
+    assert_eq!(names(&reader.tools().await), ["read", "whoami"]);
+    assert_eq!(reader.call("read", json!({})).await.text(), "1");
+    for name in ["write", "inspect"] {
+        let error = reader.try_request("tools/call", json!({ "name": name })).await.unwrap_err();
+        assert_eq!(error["message"], format!("Unknown tool: {name}"));
+    }
+    assert_eq!(reader.call("whoami", json!({})).await.text(), "reader");
+    let list = reader.request("tools/list", json!({})).await;
+    assert_eq!(list.result()["cacheScope"], "private");
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_reads_where_to_log_in() {
+    let resource = ProtectedResource::new("https://api.example.com/mcp")
+        .authorization_server("https://login.example.com")
+        .scopes(["read", "write"]);
+    let client = app().mcp_auth(resource).client().await;
+    for request in [modern(&client, "tools/list", &json!({})), client.get("/mcp")] {
+        let response = request.await;
+        assert_eq!(response.status(), 401);
+        assert_eq!(
+            response.header("www-authenticate"),
+            "Bearer resource_metadata=\"https://api.example.com/.well-known/\
+             oauth-protected-resource/mcp\", scope=\"read write\""
+        );
+    }
+    for path in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"]
+    {
+        let metadata: Value = client.get(path).await.json();
+        let expected = json!({
+            "resource": "https://api.example.com/mcp",
+            "authorization_servers": ["https://login.example.com"],
+            "bearer_methods_supported": ["header"],
+            "scopes_supported": ["read", "write"],
+        });
+        assert_eq!(metadata, expected);
+    }
+    let response = modern(&client, "tools/list", &json!({})).bearer("root").await;
+    assert_eq!(response.status(), 200);
+}
+
+/// Needs a token of its own.
+#[tool]
+async fn guarded(_token: Bearer) -> u8 {
+    1
+}
+
+#[tokio::test]
+async fn a_tool_that_needs_a_token_has_the_client_log_in() {
+    let client = App::new("x", "1").mcp("/mcp").tool(guarded).client().await;
+    let call = json!({ "name": "guarded", "arguments": {} });
+    let response = modern(&client, "tools/call", &call).await;
+    assert_eq!((response.status().as_u16(), response.header("www-authenticate")), (401, "Bearer"));
+    assert_eq!(modern(&client, "tools/call", &call).bearer("x").await.status(), 200);
+}
+
+#[tokio::test]
+async fn functions_stand_around_requests() {
+    let refusing = |request: McpRequest, next: McpNext| async move {
+        match request.name() {
+            Some("write") => request.refuse(HttpError::forbidden("Not today")),
+            _ => next.run(request).await,
+        }
+    };
+    let client = app().mcp_around(refusing).client().await;
+    let mcp = client.mcp().bearer("root");
+    assert_eq!(mcp.call("read", json!({})).await.text(), "1");
+    let error = mcp.try_request("tools/call", json!({ "name": "write" })).await.unwrap_err();
+    assert_eq!(error, json!({ "code": -32001, "message": "Not today" }));
+}

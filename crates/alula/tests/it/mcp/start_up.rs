@@ -1,0 +1,121 @@
+//! What stops an application with tools from starting, and what it says then.
+
+use alula::{
+    mcp::{Arguments, Completing, McpSettings, ProtectedResource},
+    prelude::*,
+};
+
+/// Fine.
+#[tool]
+async fn fine() {}
+
+/// Named as another one.
+#[tool(name = "fine")]
+async fn again() {}
+
+/// Named oddly.
+#[tool(name = "not a name!")]
+async fn odd() {}
+
+struct Missing;
+
+/// Needs what is not there.
+#[tool]
+async fn needy(_state: State<Missing>) {}
+
+/// Has no object for arguments.
+#[tool]
+async fn listed(Arguments(_list): Arguments<Vec<u8>>) {}
+
+/// Has two types for arguments.
+#[tool]
+async fn twice(_one: Arguments<Thing>, _two: Arguments<Thing>) {}
+
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Thing {
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    size: u8,
+}
+
+/// Repeats a number in a header.
+#[tool]
+async fn header(#[schemars(extend("x-mcp-header" = "Size"))] _size: f64) {}
+
+/// Has no scheme.
+#[resource("readme")]
+async fn unschemed() -> String {
+    String::new()
+}
+
+/// Cannot do without a parameter of its query.
+#[resource("docs://list{?page}")]
+async fn demanding(page: u32) -> String {
+    page.to_string()
+}
+
+async fn nothing(_: Completing) -> Vec<String> {
+    vec![]
+}
+
+/// Completes what it does not take.
+#[prompt(complete(other = nothing))]
+async fn completed(text: String) -> String {
+    text
+}
+
+/// An endpoint that knows of the call.
+#[get("/context")]
+async fn context(_: McpContext) {}
+
+/// An endpoint with a form.
+#[post("/form", tool)]
+async fn form(_: Form<Fields>) {}
+
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Fields {
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    name: String,
+}
+
+#[tokio::test]
+async fn every_mistake_is_told() {
+    let settings = McpSettings::new()
+        .allowed_origins(["example.com"])
+        .state_key(*b"short")
+        .stdio_header("a b", "c");
+    let app = App::new("x", "1")
+        .mcp("/mcp")
+        .mcp_settings(settings)
+        .mcp_auth(ProtectedResource::new("/mcp"))
+        .tool(fine)
+        .tool(again)
+        .tool(odd)
+        .tool(needy)
+        .tool(listed)
+        .tool(twice)
+        .tool(header)
+        .resource(unschemed)
+        .resource(demanding)
+        .prompt(completed)
+        .routes(routes![context, form]);
+    let error = app.openapi().unwrap_err().to_string();
+    for what in [
+        "two tools are called `fine`",
+        "tool `not a name!`: a name has 1 to 64 letters",
+        "tool `needy`: it uses `State<it::mcp::start_up::Missing>`",
+        "tool `listed`: its arguments are an object",
+        "tool `twice`: two inputs are its arguments",
+        "tool `header`: `_size` cannot be a header",
+        "resource `readme`: a URI begins with a scheme",
+        "the argument `page` may be missing in its URI: make it an `Option`",
+        "prompt `completed`: `other` is completed, but is no argument",
+        "GET /context: an `McpContext` is for functions with `#[tool]`",
+        "POST /form: as a tool it can have a body in JSON only",
+        "`/mcp` is no absolute URL of the MCP endpoint",
+        "MCP: `example.com` is not an origin",
+        "MCP: the `state_key` has less than 32 bytes",
+        "MCP: `a b` is no header",
+    ] {
+        assert!(error.contains(what), "`{what}` is not in {error}");
+    }
+}
