@@ -17,6 +17,7 @@ mod differential;
 mod features;
 mod fuzz;
 mod generated;
+mod mcp;
 mod node;
 mod process;
 mod python;
@@ -124,6 +125,13 @@ const TASKS: &[Task] = &[
         about: "Gather real documents of all kinds below DIR, from packages of Debian and of Python;\n\
                 with apt and pip.",
         run: corpus::run,
+    },
+    Task {
+        name: "mcp",
+        arguments: "",
+        about: "Test the MCP server from outside: the official conformance suite for both eras of the\n\
+                protocol, the Inspector, and the clients of FastMCP and of the Python SDK.",
+        run: mcp::run,
     },
     Task {
         name: "recordings",

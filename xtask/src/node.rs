@@ -17,7 +17,7 @@ const MAJOR_MIN: u32 = 20;
 const FILES: [&str; 3] = ["package.json", LOCK, ".npmrc"];
 const LOCK: &str = "package-lock.json";
 
-/// The packages of `xtask/node`, installed in `target/node/test`.
+/// Packages that a lock file names, installed below `target/node`.
 #[derive(Debug)]
 pub(crate) struct Packages {
     wanted: PathBuf,
@@ -25,8 +25,18 @@ pub(crate) struct Packages {
 }
 
 impl Packages {
+    /// Those of `xtask/node`, installed in `target/node/test`.
     pub(crate) fn new(workspace: &Workspace) -> Self {
-        Self { wanted: workspace.root.join("xtask/node"), dir: workspace.target.join("node/test") }
+        Self::of(workspace, "xtask/node", "node/test")
+    }
+
+    /// Those of `xtask/node-mcp`, installed in `target/node/mcp`.
+    pub(crate) fn of_mcp(workspace: &Workspace) -> Self {
+        Self::of(workspace, "xtask/node-mcp", "node/mcp")
+    }
+
+    fn of(workspace: &Workspace, wanted: &str, dir: &str) -> Self {
+        Self { wanted: workspace.root.join(wanted), dir: workspace.target.join(dir) }
     }
 
     /// Their folder, if it holds exactly what the lock file names and there is a Node for them.

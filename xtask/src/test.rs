@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    chaos, deny, differential, features, fuzz, process, schemathesis, tally::Tally, tidy,
+    chaos, deny, differential, features, fuzz, mcp, process, schemathesis, tally::Tally, tidy,
     tools::Tools, workspace::Workspace,
 };
 
@@ -66,6 +66,7 @@ fn check_thoroughly(
 ) -> Result<()> {
     steps.run("chaos", || chaos::check(workspace, tools.has_postgres()))?;
     steps.run("differential", || differential::check(workspace, install))?;
+    steps.run("MCP", || mcp::check(workspace, install))?;
     steps.run("schemathesis", || schemathesis::check(workspace, install))?;
     steps.run("fuzz", || fuzz::check(workspace, install, FUZZ_SECONDS))?;
     steps.run("features", || features::check(workspace))?;

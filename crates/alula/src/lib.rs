@@ -115,11 +115,11 @@ pub mod ws;
 pub use alula_macros::job;
 #[cfg(feature = "ws")]
 pub use alula_macros::ws;
-#[cfg(feature = "mcp")]
-pub use alula_macros::{prompt, resource, tool};
 pub use alula_macros::{
     ApiError, Validate, delete, dependency, get, head, options, patch, post, put, routes,
 };
+#[cfg(feature = "mcp")]
+pub use alula_macros::{prompt, resource, tool};
 #[cfg(feature = "docs")]
 pub use app::DocsSettings;
 pub use app::{App, AppService, Ending, StartError, Startup};

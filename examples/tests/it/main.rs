@@ -15,6 +15,10 @@ mod jobs;
 #[cfg(test)]
 mod layout;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
+mod mcp_notes;
+#[cfg(test)]
 mod middleware;
 #[cfg(test)]
 mod models;

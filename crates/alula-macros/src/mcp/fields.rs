@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::ext::IdentExt as _;
-use syn::{Attribute, Expr, FnArg, Pat, PatType, Signature, Type};
+use syn::{Attribute, Expr, ExprLit, FnArg, Lit, Pat, PatType, Signature, Type};
 
 use super::Kind;
 use crate::front::last_name;
@@ -126,7 +126,8 @@ impl Field {
             return Err(syn::Error::new_spanned(&typed.pat, message));
         };
         if let Type::Reference(reference) = &*typed.ty {
-            let message = "an argument owns its value: write `String` for `&str`, `Vec<T>` for `&[T]`";
+            let message =
+                "an argument owns its value: write `String` for `&str`, `Vec<T>` for `&[T]`";
             return Err(syn::Error::new_spanned(reference, message));
         }
         if let Some(name) = last_name(&typed.ty).filter(|name| OF_REQUESTS.contains(&&**name)) {
@@ -148,9 +149,16 @@ impl Field {
 
     fn default_function(&self) -> Option<TokenStream> {
         let (name, ty, value) = (self.default_name(), &self.ty, self.default.as_ref()?);
+        // A text in quotes stands for a `String`.
+        let value = match value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+                quote!(::core::convert::Into::into(#text))
+            }
+            value => value.to_token_stream(),
+        };
         Some(quote! {
             fn #name() -> #ty {
-                ::core::convert::Into::into(#value)
+                #value
             }
         })
     }

@@ -113,7 +113,9 @@ fn generate(kind: Kind, options: TokenStream, item: TokenStream) -> syn::Result<
 fn strip(function: &mut ItemFn) {
     for argument in &mut function.sig.inputs {
         if let FnArg::Typed(typed) = argument {
-            typed.attrs.retain(|attr| attr.path().is_ident("allow") || attr.path().is_ident("expect"));
+            typed
+                .attrs
+                .retain(|attr| attr.path().is_ident("allow") || attr.path().is_ident("expect"));
         }
     }
 }

@@ -61,13 +61,28 @@ fn the_arguments_of_a_resource_are_those_of_its_uri() {
     let resource = |uri: TokenStream, item| expanded(Kind::Resource, uri, item);
     let good = resource(
         quote!("docs://{id}/{path*}{?page,size}", complete(id = ids)),
-        quote!(async fn doc(id: u64, path: String, page: Option<u32>, size: Option<u32>) -> String {}),
+        quote!(
+            async fn doc(id: u64, path: String, page: Option<u32>, size: Option<u32>) -> String {}
+        ),
     );
     assert!(!good.contains("compile_error"), "{good}");
-    assert!(good.contains("complete (\"id\" , :: alula :: mcp :: Completer :: new (ids))"), "{good}");
-    let bad = resource(quote!("docs://{id}"), quote!(async fn doc(other: u64) -> String {}));
+    assert!(
+        good.contains("complete (\"id\" , :: alula :: mcp :: Completer :: new (ids))"),
+        "{good}"
+    );
+    let bad = resource(
+        quote!("docs://{id}"),
+        quote!(
+            async fn doc(other: u64) -> String {}
+        ),
+    );
     assert!(bad.contains("no argument is called `id`"), "{bad}");
     assert!(bad.contains("the URI has no `{other}`"), "{bad}");
-    let none = resource(quote!(), quote!(async fn doc() -> String {}));
+    let none = resource(
+        quote!(),
+        quote!(
+            async fn doc() -> String {}
+        ),
+    );
     assert!(none.contains("expected the URI first"), "{none}");
 }

@@ -189,7 +189,8 @@ async fn test_input_required_result_multiple_inputs(context: McpContext) -> Resu
 #[tool]
 async fn test_input_required_result_multi_round(context: McpContext) -> Result<ToolResult> {
     let name = context.elicit::<Name>("Step 1: What is your name?").key("step1").await?;
-    let color = context.elicit::<Color>("Step 2: What is your favorite color?").key("step2").await?;
+    let color =
+        context.elicit::<Color>("Step 2: What is your favorite color?").key("step2").await?;
     let (name, color) = (name.accepted().map(|it| it.name), color.accepted().map(|it| it.color));
     Ok(ToolResult::text(format!("{name:?} likes {color:?}")))
 }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 #[cfg(feature = "mcp")]
-use super::mcp::Surroundings;
+use super::mcp::{Offer, Surroundings};
 use super::{
     App,
     lifespan::{Closing, Startup},
@@ -15,8 +15,6 @@ use super::{
     service::AppService,
     table::Table,
 };
-#[cfg(feature = "mcp")]
-use crate::mcp::{EndpointRoute, EndpointTool};
 use crate::{
     error::{Areas, ErrorPolicies, HttpError, Result},
     files::Files,
@@ -160,15 +158,15 @@ pub(super) struct Planned {
     mcp: Option<Arc<crate::mcp::Engine>>,
     /// What it offers over MCP, if it is for the application around to serve.
     #[cfg(feature = "mcp")]
-    draft: crate::mcp::Draft,
+    pub(super) draft: crate::mcp::Draft,
     /// Directories that have to be there at the start, by their routes.
     pub(super) files: Vec<(String, Files)>,
 }
 
 /// Plans an application that is mounted at a prefix, empty for the outermost.
-fn plan_app(mut app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
+fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     #[cfg(feature = "mcp")]
-    app.prepare_mcp();
+    let app = app.with_mcp();
     // A lifespan that has not run may still bring any state.
     let may_lack_states = app.lifespan.is_some();
     let mut plan = Plan::new(app.states, app.overrides, may_lack_states);
@@ -197,20 +195,13 @@ fn plan_app(mut app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
         let (is_hidden, filter) = (route.meta.hidden, place.filter());
         let method = route.method.clone();
         #[cfg(feature = "mcp")]
-        let tool = route.tool.take().map(|options| (options, route.meta.name.clone()));
+        let offer = Offer::take(&mut route, prefix);
         let planning = |plan: &mut Plan| {
             let endpoint = Planning { filter, body: app.body, shutdown };
             let planned = endpoint.route(route, &title, &mut ids, plan);
             #[cfg(feature = "mcp")]
-            if let Some((options, name)) = tool {
-                let (handler, operation) = &planned;
-                let path = format!("{prefix}{path}");
-                let router = axum::Router::new().route(&path, layers.apply(handler.clone()));
-                let (name, method) = (name.as_str(), method.clone());
-                let about = EndpointRoute { name, method, path, operation, router };
-                if let Some(endpoint) = EndpointTool::new(options, about, plan) {
-                    draft.add_endpoint(endpoint, plan);
-                }
+            if let Some(offer) = offer {
+                offer.plan(&planned, &layers, &mut draft, plan);
             }
             planned
         };
@@ -230,12 +221,9 @@ fn plan_app(mut app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
         let path = format!("{prefix}{path}");
         let title = format!("mounted at `{path}`");
         if table.below.admit_mount(&path, &title, &mut plan.mistakes) {
-            #[cfg(feature = "mcp")]
-            let (mut mounted, offered) = (plan_app(mounted, &path, shutdown), path.clone());
-            #[cfg(not(feature = "mcp"))]
             let mounted = plan_app(mounted, &path, shutdown);
             #[cfg(feature = "mcp")]
-            draft.absorb(&offered, std::mem::take(&mut mounted.draft));
+            let mounted = mounted.give(&path, &mut draft);
             table.mount(path, &title, mounted, &mut plan.mistakes);
         }
     }
@@ -243,20 +231,9 @@ fn plan_app(mut app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     let jobs = app.jobs.plan(prefix, &mut plan, app.body, shutdown);
     #[cfg(feature = "mcp")]
     let (mcp, draft) = {
-        app.mcp.draft(&mut draft, &mut plan);
-        app.mcp.add_to(prefix, &mut table.paths, &mut plan.mistakes);
-        match prefix.is_empty() || app.mcp.is_served() {
-            true => {
-                let around = Surroundings {
-                    document: &document,
-                    limits: app.body,
-                    has_workers: app.workers.are_several(),
-                    shutdown,
-                };
-                (app.mcp.finish(draft, &mut plan, &around), crate::mcp::Draft::default())
-            }
-            false => (None, draft),
-        }
+        let (limits, has_workers) = (app.body, app.workers.are_several());
+        let around = Surroundings { document: &document, limits, has_workers, shutdown, prefix };
+        app.mcp.plan(draft, &mut plan, &mut table.paths, &around)
     };
     if !prefix.is_empty() {
         document.mounted_at(prefix);

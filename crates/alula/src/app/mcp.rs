@@ -2,25 +2,26 @@
 
 use std::{fmt, future::Future, io, sync::Arc, time::Duration};
 
-use http::Uri;
+use axum::routing::MethodRouter;
+use http::{Method, Uri};
+use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{App, Running, StartError};
+use super::{App, Running, StartError, build::Planned, paths::Paths};
 use crate::{
     dependency::Dependency,
     error::Result,
     input::BodyLimits,
     mcp::{
-        Access, Around, Draft, Engine, Mcp, McpFn, McpNext, McpReply, McpRequest, McpSettings,
-        Parts, PlanAccess, PlanItem, PromptDefinition, ProtectedResource, ResourceDefinition, Slot,
-        ToolDefinition, boxed, metadata_mistake, metadata_routes, plan_access, plan_prompt,
-        plan_resource, plan_tool, routes, serve_stdio,
+        Access, Around, Draft, EndpointRoute, EndpointTool, Engine, Mcp, McpFn, McpNext, McpReply,
+        McpRequest, McpSettings, Parts, PlanAccess, PlanItem, PromptDefinition, ProtectedResource,
+        ResourceDefinition, Slot, ToolDefinition, ToolOptions, boxed, metadata_mistake,
+        metadata_routes, plan_access, plan_prompt, plan_resource, plan_tool, routes, serve_stdio,
     },
     openapi::{Document, Operation, Plan},
+    routing::{Layers, Route},
     serve::Shutdown,
 };
-
-use super::paths::Paths;
 
 /// What an application was told of its MCP server.
 #[derive(Default)]
@@ -41,16 +42,19 @@ pub(super) struct Surroundings<'a> {
     pub(super) limits: BodyLimits,
     pub(super) has_workers: bool,
     pub(super) shutdown: &'a Shutdown,
+    /// Where the application is mounted, empty for the outermost.
+    pub(super) prefix: &'a str,
 }
 
 impl App {
     /// Gives the application the handle of its MCP server, unless it has one.
-    pub(super) fn prepare_mcp(&mut self) {
+    pub(super) fn with_mcp(mut self) -> Self {
         let mcp = self.states.get::<Mcp>().unwrap_or_else(|| Arc::new(Mcp::new()));
         for (_, mounted) in self.mounted.iter_mut().filter(|(_, app)| !app.mcp.is_served()) {
             mounted.states.insert(mcp.clone());
         }
         self.states.insert(mcp);
+        self
     }
 
     /// Serves the tools, resources and prompts of the application to models at a path, such as
@@ -228,27 +232,34 @@ fn own_output() -> io::Result<tokio::io::Stdout> {
 
 impl AppMcp {
     /// Whether it is served by itself, rather than with what is around the application.
-    pub(super) fn is_served(&self) -> bool {
+    fn is_served(&self) -> bool {
         self.path.is_some()
     }
 
-    /// Plans the functions, beside what was found already.
-    pub(super) fn draft(&mut self, draft: &mut Draft, plan: &mut Plan) {
-        for item in std::mem::take(&mut self.items) {
-            item(plan, draft);
+    /// Plans the functions, beside the endpoints that are tools; gives the server, or what is for
+    /// the application around to serve.
+    pub(super) fn plan(
+        self,
+        mut draft: Draft,
+        plan: &mut Plan,
+        paths: &mut Paths,
+        around: &Surroundings<'_>,
+    ) -> (Option<Arc<Engine>>, Draft) {
+        for item in &self.items {
+            item(plan, &mut draft);
         }
-    }
-
-    /// Adds the routes of the metadata.
-    pub(super) fn add_to(&self, prefix: &str, paths: &mut Paths, mistakes: &mut Vec<String>) {
         if let (Some(auth), Some(path)) = (&self.auth, &self.path) {
-            let routes = metadata_routes(auth, &format!("{prefix}{path}"));
-            paths.add_own("mcp_auth", routes, mistakes);
+            let routes = metadata_routes(auth, &format!("{}{path}", around.prefix));
+            paths.add_own("mcp_auth", routes, &mut plan.mistakes);
+        }
+        match around.prefix.is_empty() || self.is_served() {
+            true => (self.finish(draft, plan, around), Draft::default()),
+            false => (None, draft),
         }
     }
 
     /// The server, if there is anything to serve.
-    pub(super) fn finish(
+    fn finish(
         self,
         draft: Draft,
         plan: &mut Plan,
@@ -282,6 +293,47 @@ impl AppMcp {
         // It is filled once, as an application is built once.
         let _ = self.slot.set(engine.clone());
         Some(engine)
+    }
+}
+
+/// An endpoint that is a tool, before its route is planned.
+pub(super) struct Offer {
+    options: ToolOptions,
+    name: String,
+    method: Method,
+    path: String,
+}
+
+impl Offer {
+    /// What a route says of it, if it does.
+    pub(super) fn take(route: &mut Route, prefix: &str) -> Option<Self> {
+        let (method, path) = (route.method.clone(), format!("{prefix}{}", route.path));
+        let name = route.meta.name.clone();
+        route.tool.take().map(|options| Self { options, name, method, path })
+    }
+
+    /// Offers the handler of the route, with what stands around it.
+    pub(super) fn plan(
+        self,
+        (handler, operation): &(MethodRouter, Map<String, Value>),
+        layers: &Layers,
+        draft: &mut Draft,
+        plan: &mut Plan,
+    ) {
+        let Self { options, name, method, path } = self;
+        let router = axum::Router::new().route(&path, layers.apply(handler.clone()));
+        let route = EndpointRoute { name: &name, method, path, operation, router };
+        if let Some(endpoint) = EndpointTool::new(options, route, plan) {
+            draft.add_endpoint(endpoint, plan);
+        }
+    }
+}
+
+impl Planned {
+    /// Gives what it offers to the application that it is mounted in at a path.
+    pub(super) fn give(mut self, path: &str, draft: &mut Draft) -> Self {
+        draft.absorb(path, std::mem::take(&mut self.draft));
+        self
     }
 }
 

@@ -145,7 +145,8 @@ impl Tool {
             fields.insert("outputSchema".to_owned(), output);
         }
         if !self.hints.is_empty() {
-            let hints = self.hints.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
+            let hints =
+                self.hints.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
             fields.insert("annotations".to_owned(), Value::Object(hints.collect()));
         }
         fields

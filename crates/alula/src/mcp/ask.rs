@@ -269,9 +269,11 @@ fn form<T: JsonSchema>() -> Result<Value> {
 fn read<T: DeserializeOwned>(answer: &Value) -> Result<Elicited<T>> {
     let content = || answer.get("content").cloned().unwrap_or_else(|| json!({}));
     match answer.get("action").and_then(Value::as_str) {
-        Some("accept") => serde_json::from_value(content()).map(Elicited::Accepted).map_err(|error| {
-            HttpError::new(422, format!("What the client has answered does not fit: {error}"))
-        }),
+        Some("accept") => {
+            serde_json::from_value(content()).map(Elicited::Accepted).map_err(|error| {
+                HttpError::new(422, format!("What the client has answered does not fit: {error}"))
+            })
+        }
         Some("decline") => Ok(Elicited::Declined),
         Some("cancel") => Ok(Elicited::Cancelled),
         _ => Err(HttpError::new(422, "The answer of the client has no `action`")),

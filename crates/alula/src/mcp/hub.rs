@@ -61,8 +61,16 @@ pub(super) enum Kind {
     Resource,
 }
 
+impl Default for Mcp {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Mcp {
-    pub(crate) fn new() -> Self {
+    /// One that an application is given as a [`state`](crate::App::state), to tell clients of
+    /// changes from elsewhere; an application that is given none makes its own.
+    pub fn new() -> Self {
         let (changes, _) = broadcast::channel(BEHIND_MAX);
         Self(Arc::new(Hub { changes, disabled: RwLock::default() }))
     }

@@ -44,9 +44,15 @@ impl Id {
 #[derive(Debug)]
 pub(super) enum Incoming {
     Request(Request),
-    Notification { method: String, params: Bytes },
+    Notification {
+        method: String,
+        params: Bytes,
+    },
     /// The answer to a request of the server.
-    Response { id: Id, result: Result<Value, Value> },
+    Response {
+        id: Id,
+        result: Result<Value, Value>,
+    },
 }
 
 /// What the client asks for.
@@ -439,7 +445,10 @@ mod tests {
         let capabilities = |json: Value| serde_json::from_value::<Capabilities>(json).unwrap();
         let none = Capabilities::default();
         assert_eq!(capabilities(json!({})), none);
-        assert_eq!(capabilities(json!({ "elicitation": {} })), Capabilities { forms: true, ..none });
+        assert_eq!(
+            capabilities(json!({ "elicitation": {} })),
+            Capabilities { forms: true, ..none }
+        );
         let urls = capabilities(json!({ "elicitation": { "url": {} }, "roots": {} }));
         assert_eq!(urls, Capabilities { urls: true, roots: true, ..none });
     }

@@ -84,6 +84,7 @@ mod settings;
 mod stdio;
 pub(crate) mod test;
 
+pub(crate) use self::http::{Slot, metadata_mistake, metadata_routes, routes};
 pub use about::{Icon, Prompt, Resource, Tool};
 pub use access::Access;
 pub(crate) use access::{PlanAccess, plan as plan_access};
@@ -95,12 +96,12 @@ pub use context::McpContext;
 pub use define::{McpFn, McpFuture, PromptDefinition, ResourceDefinition, ToolDefinition};
 pub(crate) use engine::{Around, Engine, Parts, boxed};
 pub use engine::{McpNext, McpReply, McpRequest};
-pub(crate) use self::http::{Slot, metadata_mistake, metadata_routes, routes};
 pub use hub::Mcp;
 pub use message::{ClientInfo, Level};
 pub use output::{OutputPlan, PromptOutput, ResourceOutput, ToolOutput, ToolResult};
 pub(crate) use registry::{
-    Draft, EndpointRoute, EndpointTool, PlanItem, ToolOptions, plan_prompt, plan_resource, plan_tool,
+    Draft, EndpointRoute, EndpointTool, PlanItem, ToolOptions, plan_prompt, plan_resource,
+    plan_tool,
 };
 pub use settings::{McpSettings, ProtectedResource};
 pub(crate) use stdio::serve as serve_stdio;

@@ -190,9 +190,9 @@ impl McpSettings {
     ) -> Self {
         for origin in origins {
             let origin = origin.into();
-            let is_origin = origin.split_once("://").is_some_and(|(_, host)| {
-                !host.is_empty() && !host.contains(['/', '?', '#', ' '])
-            });
+            let is_origin = origin
+                .split_once("://")
+                .is_some_and(|(_, host)| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
             if origin != "*" && origin != "null" && !is_origin {
                 self.mistakes.push(format!(
                     "`{origin}` is not an origin; write it as `https://example.com`"

@@ -9,7 +9,9 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::Request;
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
+    io::{
+        AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader,
+    },
     sync::{Semaphore, mpsc},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -144,7 +146,8 @@ impl Connection {
             Ok(Incoming::Request(request)) => self.begin(request).await,
             Ok(Incoming::Notification { method, params }) => {
                 let params = Params::parse(&params).unwrap_or_default();
-                if let Some(id) = params.request_id.filter(|_| method == "notifications/cancelled") {
+                if let Some(id) = params.request_id.filter(|_| method == "notifications/cancelled")
+                {
                     self.calls.cancel(&Id::of(id));
                 }
             }
@@ -186,11 +189,7 @@ impl Connection {
         }
     }
 
-    async fn answer(
-        self: &Arc<Self>,
-        request: RpcRequest,
-        cancelled: CancellationToken,
-    ) -> Bytes {
+    async fn answer(self: &Arc<Self>, request: RpcRequest, cancelled: CancellationToken) -> Bytes {
         let engine = self.engine.clone();
         let mut cx = request_context(&engine);
         let access = match engine.enter(&mut cx).await {

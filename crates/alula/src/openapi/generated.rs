@@ -103,7 +103,11 @@ impl Generated {
     pub(crate) fn with_definitions(&self) -> Value {
         let mut root = self.schema.clone();
         if let Some(root) = root.as_object_mut() {
-            root.insert("$defs".to_owned(), self.definitions.clone().into());
+            let known = root.entry("$defs").or_insert_with(|| Value::Object(Map::new()));
+            // A schema that was written by hand may have some of its own.
+            if let Some(known) = known.as_object_mut() {
+                known.extend(self.definitions.clone());
+            }
         }
         root
     }

@@ -195,8 +195,7 @@ impl TestMcp<'_> {
             "progressToken": 1,
         });
         params.entry("_meta").or_insert(meta);
-        let message =
-            json!({ "jsonrpc": "2.0", "id": round, "method": method, "params": params });
+        let message = json!({ "jsonrpc": "2.0", "id": round, "method": method, "params": params });
         let sent = test::send(self.engine, self.headers.clone(), &message).await;
         self.client.settle().await;
         sent.map_err(|error: HttpError| {

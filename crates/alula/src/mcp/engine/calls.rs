@@ -195,12 +195,7 @@ impl Engine {
     }
 
     /// Ends a call that waits for its client: what it asks is the answer.
-    fn stopped(
-        &self,
-        request: &Request,
-        call: Call<'_>,
-        stop: Stop,
-    ) -> Result<Answer, Failure> {
+    fn stopped(&self, request: &Request, call: Call<'_>, stop: Stop) -> Result<Answer, Failure> {
         let (requests, answers) = match stop {
             Stop::Asked { requests, answers } => (requests, answers),
             Stop::Missing(required) => {

@@ -118,24 +118,22 @@ impl Engine {
         self.respond(&request.id, era, &json!({ "completion": completion }))
     }
 
-    fn completers(
-        &self,
-        reference: &Reference,
-        caller: &Caller,
-    ) -> Result<&Completers, RpcError> {
+    fn completers(&self, reference: &Reference, caller: &Caller) -> Result<&Completers, RpcError> {
         let passes = |kind, item: &Common| self.shows(kind, &caller.access, item);
         match reference {
             Reference::Prompt { name } => {
                 let entry = self.registry.prompts.find(name);
                 let entry = entry.filter(|entry| passes(Kind::Prompt, &entry.common));
-                let entry = entry.ok_or_else(|| RpcError::invalid(format!("Unknown prompt: {name}")));
+                let entry =
+                    entry.ok_or_else(|| RpcError::invalid(format!("Unknown prompt: {name}")));
                 Ok(&entry?.item.completers)
             }
             Reference::Resource { uri } => {
                 let entry = self.registry.templates.find(uri);
                 let entry = entry.or_else(|| self.registry.resources.find(uri));
                 let entry = entry.filter(|entry| passes(Kind::Resource, &entry.common));
-                let entry = entry.ok_or_else(|| RpcError::invalid(format!("Unknown resource: {uri}")));
+                let entry =
+                    entry.ok_or_else(|| RpcError::invalid(format!("Unknown resource: {uri}")));
                 Ok(&entry?.item.completers)
             }
         }

@@ -15,8 +15,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-pub use around::{McpNext, McpReply, McpRequest};
 pub(crate) use around::{Around, boxed};
+pub use around::{McpNext, McpReply, McpRequest};
 pub(super) use calls::is_challenge;
 
 use super::{
@@ -147,10 +147,7 @@ impl Engine {
             tails: Tails::new(&info),
             seal: Seal::new(settings.state_key.as_deref(), settings.state_lifetime),
             sessions: Sessions::new(settings.sessions_max, settings.session_idle),
-            limits: BodyLimits {
-                body_bytes_max: Some(settings.message_bytes_max),
-                ..parts.limits
-            },
+            limits: BodyLimits { body_bytes_max: Some(settings.message_bytes_max), ..parts.limits },
             shutdown: parts.shutdown,
             registry,
             mcp,
@@ -215,7 +212,9 @@ impl Engine {
         let params = Params::parse(&request.params)?;
         let era = match caller.is_http {
             true => headers::era(cx.headers(), &params)?,
-            false if params.modern().is_some() || request.method == "server/discover" => Era::Modern,
+            false if params.modern().is_some() || request.method == "server/discover" => {
+                Era::Modern
+            }
             false => Era::Legacy,
         };
         match era {

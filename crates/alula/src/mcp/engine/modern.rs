@@ -98,7 +98,8 @@ impl Engine {
                 change = changes.next() => change,
             };
             let Some(change) = change else { break };
-            let watches = |uri: &Arc<str>| filter.resource_subscriptions.iter().any(|one| **one == **uri);
+            let watches =
+                |uri: &Arc<str>| filter.resource_subscriptions.iter().any(|one| **one == **uri);
             let Some(message) = change.notification(&filter, watches, Some(&meta)) else {
                 continue;
             };

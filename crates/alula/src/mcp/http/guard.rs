@@ -50,7 +50,10 @@ fn check_host(engine: &Engine, host: &str) -> Result<()> {
         return Ok(());
     }
     let fix = format!("`McpSettings::new().allowed_hosts([\"{name}\"])` allows it");
-    tracing::warn!(host, "a request from this machine by an unknown name was refused by MCP; {fix}");
+    tracing::warn!(
+        host,
+        "a request from this machine by an unknown name was refused by MCP; {fix}"
+    );
     Err(HttpError::forbidden("This host may not be named"))
 }
 

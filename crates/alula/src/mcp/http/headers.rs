@@ -72,9 +72,7 @@ fn agree(headers: &HeaderMap, name: &str, expected: &str) -> Result<(), RpcError
     let found = decoded(headers, name)?;
     match found == expected {
         true => Ok(()),
-        false => {
-            Err(mismatch(&format!("{name} is '{found}', and the request says '{expected}'")))
-        }
+        false => Err(mismatch(&format!("{name} is '{found}', and the request says '{expected}'"))),
     }
 }
 
@@ -125,9 +123,9 @@ mod tests {
         let headers = header.map_or_else(HeaderMap::new, |version| headers(&[(VERSION, version)]));
         let params = match body {
             "" => "{}".to_owned(),
-            version => format!(
-                r#"{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"}}}}"#
-            ),
+            version => {
+                format!(r#"{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"}}}}"#)
+            }
         };
         era(&headers, &Params::parse(params.as_bytes()).unwrap()).map_err(|error| error.code)
     }

@@ -74,7 +74,8 @@ pub(super) fn challenge(auth: &ProtectedResource, error: HttpError) -> HttpError
         challenge.push_str(", error=\"insufficient_scope\"");
     }
     match HeaderValue::try_from(challenge) {
-        Ok(challenge) => error.without_header(&header::WWW_AUTHENTICATE)
+        Ok(challenge) => error
+            .without_header(&header::WWW_AUTHENTICATE)
             .header(header::WWW_AUTHENTICATE, challenge),
         Err(_) => error,
     }

@@ -12,7 +12,7 @@ use axum::{
     extract::Request,
     routing::{MethodFilter, MethodRouter, on},
 };
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use tokio::sync::mpsc;
 
 pub(crate) use metadata::{mistake as metadata_mistake, routes as metadata_routes};
@@ -69,7 +69,23 @@ struct Planned {
 }
 
 impl Planned {
+    /// Answers a request, in the time that its route has for the head of the answer.
     async fn run(self: Arc<Self>, request: Request) -> Response<Body> {
+        let Some(limit) = self.settings.timeout else { return self.handle(request).await };
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let head = head(method, uri, request.extensions().get::<RequestId>());
+        match tokio::time::timeout(limit, Box::pin(self.handle(request))).await {
+            Ok(response) => response,
+            Err(_) => {
+                let scope = RequestScope::new(self.settings.shutdown.clone());
+                let cx = RequestContext::new(head, self.settings.limits, scope);
+                let detail = format!("The server did not answer within {limit:?}");
+                self.fail(None, cx, HttpError::new(504, detail)).await
+            }
+        }
+    }
+
+    async fn handle(&self, request: Request) -> Response<Body> {
         let scope = RequestScope::new(self.settings.shutdown.clone());
         let Some(engine) = self.slot.get() else {
             // An application that has started has one.
@@ -178,7 +194,8 @@ impl Planned {
             is_http: true,
             cancelled: running.as_ref().map(|running| running.token.clone()),
         };
-        let head = head_of(&cx);
+        let (method, uri) = (cx.method().clone(), cx.uri().clone());
+        let head = head(method, uri, cx.extensions().get::<RequestId>());
         let engine_too = engine.clone();
         let call = Box::pin(async move {
             let answer = engine_too.answer(request, cx, caller).await;
@@ -200,11 +217,11 @@ impl Planned {
 }
 
 /// What an error is told of, once the rest of the request is gone.
-fn head_of(cx: &RequestContext) -> Request {
+fn head(method: Method, uri: Uri, id: Option<&RequestId>) -> Request {
     let mut head = Request::new(Body::empty());
-    *head.method_mut() = cx.method().clone();
-    *head.uri_mut() = cx.uri().clone();
-    if let Some(id) = cx.extensions().get::<RequestId>() {
+    *head.method_mut() = method;
+    *head.uri_mut() = uri;
+    if let Some(id) = id {
         head.extensions_mut().insert(id.clone());
     }
     head
@@ -226,7 +243,9 @@ impl Takes {
         let kinds = values.filter_map(|value| value.to_str().ok());
         let kinds: Vec<&str> = kinds.flat_map(|value| value.split(',')).map(kind).collect();
         let takes = |one: &str, all: &str| {
-            kinds.iter().any(|kind| kind.eq_ignore_ascii_case(one) || *kind == all || *kind == "*/*")
+            kinds
+                .iter()
+                .any(|kind| kind.eq_ignore_ascii_case(one) || *kind == all || *kind == "*/*")
         };
         Self {
             json: takes("application/json", "application/*"),
@@ -253,14 +272,9 @@ fn check_content(headers: &HeaderMap, takes: Takes) -> Result<()> {
 }
 
 /// The session that a request names, if it is of a revision that has sessions.
-fn session(
-    engine: &Engine,
-    headers: &HeaderMap,
-    access: &Access,
-) -> Result<Option<Arc<Session>>> {
-    let is_modern = headers
-        .get(headers::VERSION)
-        .is_some_and(|version| version == super::message::MODERN);
+fn session(engine: &Engine, headers: &HeaderMap, access: &Access) -> Result<Option<Arc<Session>>> {
+    let is_modern =
+        headers.get(headers::VERSION).is_some_and(|version| version == super::message::MODERN);
     let Some(id) = headers.get(headers::SESSION).filter(|_| !is_modern) else { return Ok(None) };
     let session = id.to_str().ok().and_then(|id| engine.sessions.find(id, access.owner_name()));
     // So the client knows that it has to begin another one.
@@ -306,6 +320,10 @@ fn cancel(session: &Session, params: &[u8]) {
 
 fn answered(engine: &Engine, answer: Answer) -> Response<Body> {
     let Answer { json: body, status, session, .. } = answer;
+    if body.is_empty() {
+        // The client has cancelled the call, and waits for nothing.
+        return empty(StatusCode::NO_CONTENT);
+    }
     let Some(session) = session.filter(|_| engine.has_sessions) else {
         return json(status, body);
     };
@@ -345,7 +363,9 @@ impl RpcError {
             | Self::MISSING_CAPABILITY
             | Self::UNSUPPORTED_VERSION => StatusCode::BAD_REQUEST,
             // The request is not even of this revision.
-            Self::INVALID_PARAMS if self.data.as_ref().is_some_and(|data| data.get("missing").is_some()) => {
+            Self::INVALID_PARAMS
+                if self.data.as_ref().is_some_and(|data| data.get("missing").is_some()) =>
+            {
                 StatusCode::BAD_REQUEST
             }
             _ => StatusCode::OK,

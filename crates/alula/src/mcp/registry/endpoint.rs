@@ -159,7 +159,11 @@ impl EndpointTool {
     }
 
     /// The request that a call comes to.
-    fn request(&self, mut arguments: Map<String, Value>, cx: &RequestContext) -> Result<Request<Body>> {
+    fn request(
+        &self,
+        mut arguments: Map<String, Value>,
+        cx: &RequestContext,
+    ) -> Result<Request<Body>> {
         let mut target = self.path.clone();
         for name in &self.path_names {
             let missing = || HttpError::new(422, format!("{name}: Field required"));
@@ -300,7 +304,8 @@ fn add_body(
     let tidy = schema::tidy(schema.clone());
     let fields = tidy.get("properties").and_then(Value::as_object);
     let fields = fields.filter(|fields| {
-        let is_plain = !["anyOf", "oneOf", "allOf", "$defs"].iter().any(|key| tidy.get(key).is_some());
+        let is_plain =
+            !["anyOf", "oneOf", "allOf", "$defs"].iter().any(|key| tidy.get(key).is_some());
         is_plain && fields.keys().all(|name| !properties.contains_key(name))
     });
     match fields {

@@ -82,8 +82,14 @@ impl Tidy {
             let value_here = value.take();
             *value = match keyword.as_str() {
                 "properties" | "patternProperties" => self.each_named(value_here, &optional),
-                "items" | "additionalProperties" | "not" | "contains" | "propertyNames" | "if"
-                | "then" | "else" => self.schema(value_here),
+                "items"
+                | "additionalProperties"
+                | "not"
+                | "contains"
+                | "propertyNames"
+                | "if"
+                | "then"
+                | "else" => self.schema(value_here),
                 "anyOf" | "oneOf" | "allOf" | "prefixItems" => self.each(value_here),
                 _ => value_here,
             };

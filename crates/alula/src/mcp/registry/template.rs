@@ -187,7 +187,8 @@ mod tests {
         let query = "a://s{?q,page}";
         assert_eq!(values(query, "a://s"), pairs(&[]));
         assert_eq!(values(query, "a://s?page=2&x=1&q=a+b"), pairs(&[("page", "2"), ("q", "a b")]));
-        for (template, uri) in [("a://{id}", "a://7/b"), ("a://{id}", "b://7"), ("a://x", "a://x?y")]
+        for (template, uri) in
+            [("a://{id}", "a://7/b"), ("a://{id}", "b://7"), ("a://x", "a://x?y")]
         {
             assert_eq!(values(template, uri), None, "{template} {uri}");
         }

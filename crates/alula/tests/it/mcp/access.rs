@@ -88,7 +88,8 @@ async fn who_is_not_let_in_reads_where_to_log_in() {
              oauth-protected-resource/mcp\", scope=\"read write\""
         );
     }
-    for path in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"]
+    for path in
+        ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"]
     {
         let metadata: Value = client.get(path).await.json();
         let expected = json!({

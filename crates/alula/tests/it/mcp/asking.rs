@@ -68,8 +68,7 @@ fn call(client: &alula::testing::TestClient, more: Value) -> alula::testing::Tes
     meta["io.modelcontextprotocol/clientCapabilities"] = json!({ "elicitation": {} });
     let mut params = json!({ "name": "register", "arguments": {}, "_meta": meta });
     params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let message =
-        json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
+    let message = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
     modern(client, "tools/call", &json!({ "name": "register" })).json(&message)
 }
 
@@ -147,8 +146,10 @@ async fn a_session_is_asked_while_the_call_waits() {
     let call = legacy(&client, Some(&session), "tools/call", &json!({ "name": "register" }));
     let mut stream = call.stream().await;
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
-    for answer in [json!({ "action": "accept", "content": { "name": "Ada" } }), json!({ "action": "decline" })]
-    {
+    for answer in [
+        json!({ "action": "accept", "content": { "name": "Ada" } }),
+        json!({ "action": "decline" }),
+    ] {
         let event = String::from_utf8(stream.next().await.unwrap().to_vec()).unwrap();
         let data = event.split_once("data: ").unwrap().1.trim();
         let request: Value = serde_json::from_str(data).unwrap();

@@ -58,8 +58,11 @@ async fn secret() -> Json<u8> {
 
 fn app() -> App {
     let routes = routes![list, create, delete_item, secret];
-    let report = alula::get("/report", secret).tool_as(|tool| tool.name("report")).hidden();
-    App::new("Shop", "1.0.0").mcp("/mcp").include(Router::new().prefix("/v1").routes(routes)).route(report)
+    let report = get("/report", secret).tool_as(|tool| tool.name("report")).hidden();
+    App::new("Shop", "1.0.0")
+        .mcp("/mcp")
+        .include(Router::new().prefix("/v1").routes(routes))
+        .route(report)
 }
 
 #[tokio::test]
@@ -130,6 +133,7 @@ async fn what_a_mounted_application_offers_has_its_path_before_it() {
     let client = app.client().await;
     assert_eq!(client.mcp().call("billing_refund", json!({})).await.text(), "7");
     assert!(!client.mcp().call("billing_delete_item", json!({ "id": 1 })).await.is_error());
-    let names: Vec<_> = client.mcp().tools().await.iter().map(|tool| tool["name"].clone()).collect();
+    let names: Vec<_> =
+        client.mcp().tools().await.iter().map(|tool| tool["name"].clone()).collect();
     assert!(!names.contains(&json!("alone_refund")), "{names:?}");
 }

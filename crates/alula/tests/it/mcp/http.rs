@@ -1,11 +1,11 @@
 //! MCP over HTTP: what is answered how.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use alula::{mcp::{Mcp, McpSettings}, prelude::*};
+use alula::{
+    mcp::{Mcp, McpSettings},
+    prelude::*,
+};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -55,7 +55,10 @@ fn sum() -> Value {
 async fn a_call_that_says_nothing_is_answered_in_json() {
     let client = app().client().await;
     let response = modern(&client, "tools/call", &sum()).await;
-    assert_eq!((response.status().as_u16(), response.header("content-type")), (200, "application/json"));
+    assert_eq!(
+        (response.status().as_u16(), response.header("content-type")),
+        (200, "application/json")
+    );
     let answer: Value = response.json();
     assert_eq!((&answer["id"], &answer["result"]["content"][0]["text"]), (&json!(7), &json!("3")));
 }
@@ -70,7 +73,8 @@ async fn headers_say_what_the_request_says() {
         });
         client.post("/mcp").header("mcp-protocol-version", "2026-07-28").json(&message)
     };
-    let with = |method: &str, name: &str| call().header("mcp-method", method).header("mcp-name", name);
+    let with =
+        |method: &str, name: &str| call().header("mcp-method", method).header("mcp-name", name);
     assert_eq!(with("tools/call", "add").await.status(), 200);
     assert_eq!(with("tools/call", "=?base64?YWRk?=").await.status(), 200);
     for request in [
@@ -145,7 +149,8 @@ async fn pages_of_other_sites_are_refused() {
     let app = app().server("https://public.example.com/v1", "").mcp_settings(settings);
     let client = app.client().await;
     let list = || modern(&client, "tools/list", &json!({}));
-    for host in ["localhost:8000", "127.0.0.1", "[::1]:1", "mcp.example.com", "public.example.com"] {
+    for host in ["localhost:8000", "127.0.0.1", "[::1]:1", "mcp.example.com", "public.example.com"]
+    {
         assert_eq!(list().header("host", host).await.status(), 200, "{host}");
     }
     assert_eq!(list().header("host", "evil.example").await.status(), 403);

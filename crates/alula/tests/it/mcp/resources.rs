@@ -111,7 +111,10 @@ async fn what_is_typed_is_completed() {
     assert_eq!(completion["total"], 11);
     assert_eq!(completion["values"][0], "19");
     let all = complete("id", "").await;
-    assert_eq!((all["values"].as_array().map(Vec::len), &all["hasMore"]), (Some(100), &json!(true)));
+    assert_eq!(
+        (all["values"].as_array().map(Vec::len), &all["hasMore"]),
+        (Some(100), &json!(true))
+    );
     let nothing: Value = complete("page", "1").await;
     assert_eq!(nothing, json!({ "values": [], "total": 0, "hasMore": false }));
 }

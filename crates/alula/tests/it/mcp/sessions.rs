@@ -84,7 +84,10 @@ async fn the_handshake_says_what_there_is() {
             "logging": {},
         });
         assert_eq!(answer["result"]["capabilities"], capabilities);
-        assert_eq!(answer["result"]["serverInfo"], json!({ "name": "Sessions", "version": "1.0.0" }));
+        assert_eq!(
+            answer["result"]["serverInfo"],
+            json!({ "name": "Sessions", "version": "1.0.0" })
+        );
     }
     let odd: Value = legacy(&client, None, "initialize", &json!({})).await.json();
     assert_eq!(odd["error"]["code"], -32602);
@@ -100,7 +103,8 @@ async fn a_session_is_told_of_changes() {
     };
     let watch = request("resources/subscribe", json!({ "uri": "a://b" })).await;
     assert_eq!(watch.json::<Value>()["result"], json!({}));
-    let open = client.get("/mcp").header("accept", "text/event-stream").header("mcp-session-id", &session);
+    let open =
+        client.get("/mcp").header("accept", "text/event-stream").header("mcp-session-id", &session);
     let mut stream = open.stream().await;
     assert_eq!(stream.next().await.unwrap(), ":\n\n");
     request("logging/setLevel", json!({ "level": "error" })).await;
@@ -121,11 +125,13 @@ async fn a_call_can_be_cancelled() {
     let begun = Arc::new(Notify::new());
     let client = app().state(Begun(begun.clone())).client().await;
     let session = initialize(&client, json!({})).await;
-    let hanging = async { legacy(&client, Some(&session), "tools/call", &json!({ "name": "hang" })).await };
+    let hanging =
+        async { legacy(&client, Some(&session), "tools/call", &json!({ "name": "hang" })).await };
     let cancelling = async {
         begun.notified().await;
         let params = json!({ "requestId": 7, "reason": "enough" });
-        let message = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
+        let message =
+            json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
         let request = client.post("/mcp").header("mcp-session-id", &session).json(&message);
         assert_eq!(request.await.status(), 202);
     };

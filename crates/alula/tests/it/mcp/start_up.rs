@@ -33,7 +33,6 @@ async fn twice(_one: Arguments<Thing>, _two: Arguments<Thing>) {}
 
 #[derive(Deserialize, JsonSchema, Validate)]
 struct Thing {
-    #[expect(dead_code, reason = "only its schema is looked at")]
     size: u8,
 }
 
@@ -73,7 +72,6 @@ async fn form(_: Form<Fields>) {}
 
 #[derive(Deserialize, JsonSchema, Validate)]
 struct Fields {
-    #[expect(dead_code, reason = "only its schema is looked at")]
     name: String,
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use alula::{Shutdown, mcp::McpSettings, prelude::*};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, duplex, split};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, duplex, split,
+};
 
 /// Add.
 #[tool]
@@ -127,9 +129,11 @@ async fn what_is_no_message_is_answered_and_the_server_lives() {
 #[tokio::test]
 async fn a_call_is_cancelled_and_others_go_on() {
     let mut process = start();
-    let hang = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "hang" } });
+    let hang =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "hang" } });
     process.send(&hang).await;
-    let answer = process.ask(2, "tools/call", json!({ "name": "add", "arguments": { "a": 1, "b": 1 } }));
+    let answer =
+        process.ask(2, "tools/call", json!({ "name": "add", "arguments": { "a": 1, "b": 1 } }));
     assert_eq!(answer.await["id"], 2);
     let cancelled = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } });
     process.send(&cancelled).await;

@@ -121,8 +121,7 @@ async fn models_write_values_as_they_like() {
     });
     let told = client.mcp().call("echo", written).await.structured::<Value>();
     let filter = json!({ "tags": ["a"], "limit": 3 });
-    let expected =
-        json!({ "text": "[1]", "filter": filter, "size": 10, "numbers": [1.0, 2.5] });
+    let expected = json!({ "text": "[1]", "filter": filter, "size": 10, "numbers": [1.0, 2.5] });
     assert_eq!(told, expected);
 }
 
