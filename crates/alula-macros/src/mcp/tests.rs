@@ -2,8 +2,8 @@ use quote::quote;
 
 use super::*;
 
-fn expanded(kind: Kind, options: TokenStream, item: TokenStream) -> String {
-    expand(kind, options, &item).to_string()
+fn expanded(kind: Kind, options: TokenStream, item: &TokenStream) -> String {
+    expand(kind, options, item).to_string()
 }
 
 #[test]
@@ -11,7 +11,7 @@ fn plain_arguments_become_fields_and_inputs_stay() {
     let tokens = expanded(
         Kind::Tool,
         quote!(read_only, name = "find", tags = ["a"]),
-        quote! {
+        &quote! {
             /// Search.
             async fn search(
                 /// What to look for.
@@ -39,7 +39,7 @@ fn what_does_not_fit_is_told_at_once() {
     let tokens = expanded(
         Kind::Tool,
         quote!(fast, name = 1),
-        quote! {
+        &quote! {
             fn search(query: &str, body: Json<Body>, (a, b): (u8, u8)) -> impl Display {}
         },
     );
@@ -58,7 +58,7 @@ fn what_does_not_fit_is_told_at_once() {
 
 #[test]
 fn the_arguments_of_a_resource_are_those_of_its_uri() {
-    let resource = |uri: TokenStream, item| expanded(Kind::Resource, uri, item);
+    let resource = |uri: TokenStream, item| expanded(Kind::Resource, uri, &item);
     let good = resource(
         quote!("docs://{id}/{path*}{?page,size}", complete(id = ids)),
         quote!(

@@ -47,6 +47,11 @@ fn sample(text: &str) -> Value {
     json!({ "messages": [message], "maxTokens": 100 })
 }
 
+/// What the model has said.
+fn said(answer: &Value) -> &str {
+    answer.pointer("/content/text").and_then(Value::as_str).unwrap_or("no text")
+}
+
 fn told(answer: &Elicited<Value>) -> ToolResult {
     let (action, content) = match answer {
         Elicited::Accepted(content) => ("accept", content.to_string()),
@@ -64,8 +69,7 @@ async fn test_sampling(
     context: McpContext,
 ) -> Result<ToolResult> {
     let answer = context.ask("sampling/createMessage", sample(&prompt)).await?;
-    let text = answer["content"]["text"].as_str().unwrap_or("no text");
-    Ok(ToolResult::text(format!("LLM response: {text}")))
+    Ok(ToolResult::text(format!("LLM response: {}", said(&answer))))
 }
 
 /// Asks the user.
@@ -156,14 +160,14 @@ async fn test_input_required_result_elicitation(context: McpContext) -> Result<T
 async fn test_input_required_result_sampling(context: McpContext) -> Result<ToolResult> {
     let question = sample("What is the capital of France?");
     let answer = context.ask("sampling/createMessage", question).key("capital_question").await?;
-    Ok(ToolResult::text(answer["content"]["text"].as_str().unwrap_or("no text")))
+    Ok(ToolResult::text(said(&answer)))
 }
 
 /// Asks for the roots of the client.
 #[tool]
 async fn test_input_required_result_list_roots(context: McpContext) -> Result<ToolResult> {
     let answer = context.ask("roots/list", json!({})).key("client_roots").await?;
-    Ok(ToolResult::text(format!("Roots: {}", answer["roots"])))
+    Ok(ToolResult::text(format!("Roots: {answer}")))
 }
 
 /// Asks to confirm, and knows it later.

@@ -18,8 +18,9 @@ use super::{
 use crate::{
     error::{Areas, ErrorPolicies, HttpError, Result},
     files::Files,
-    openapi::{OperationIds, Plan},
-    routing::RouterParts,
+    input::BodyLimits,
+    openapi::{Document, OperationIds, Plan},
+    routing::{Route, RouterParts},
     serve::Shutdown,
 };
 
@@ -171,69 +172,38 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     let may_lack_states = app.lifespan.is_some();
     let mut plan = Plan::new(app.states, app.overrides, may_lack_states);
     plan.mistakes.extend(app.mistakes);
-    let mut document = app.document;
-    let mut table = Table::default();
-    #[cfg(feature = "otel")]
-    table.paths.note_routes(app.telemetry.is_some());
     let RouterParts { routes, areas, errors } = app.root.into_parts();
-    let mut areas = Areas::new(errors, areas, prefix);
     let named = routes.iter().chain(app.webhooks.iter().map(|(_, route)| route));
-    let mut ids = OperationIds::new(named, app.operation_ids);
-    #[cfg(feature = "mcp")]
-    let mut draft = crate::mcp::Draft::default();
-    for mut route in routes {
-        let title = format!("{} {}", route.method, route.path);
-        let mut layers = std::mem::take(&mut route.layers);
-        if route.is_detached() {
-            layers.detach(shutdown);
-        }
-        let path = route.path.clone();
-        let Some(place) = table.admit(prefix, &mut route, &title, &mut plan.mistakes) else {
-            continue;
-        };
-        areas.add_route(&format!("{prefix}{path}"), &route.errors);
-        let (is_hidden, filter) = (route.meta.hidden, place.filter());
-        let method = route.method.clone();
+    let ids = OperationIds::new(named, app.operation_ids);
+    let mut building = Building {
+        prefix,
+        shutdown,
+        body: app.body,
+        plan,
+        document: app.document,
+        table: Table::default(),
+        areas: Areas::new(errors, areas, prefix),
+        ids,
         #[cfg(feature = "mcp")]
-        let offer = Offer::take(&mut route, prefix);
-        let planning = |plan: &mut Plan| {
-            let endpoint = Planning { filter, body: app.body, shutdown };
-            let planned = endpoint.route(route, &title, &mut ids, plan);
-            #[cfg(feature = "mcp")]
-            if let Some(offer) = offer {
-                offer.plan(&planned, &layers, &mut draft, plan);
-            }
-            planned
-        };
-        let (handler, operation) =
-            if is_hidden { plan.undocumented(planning) } else { planning(&mut plan) };
-        table.add(place, handler, &layers);
-        plan.add_mistakes(layers.mistakes());
-        if !is_hidden {
-            document.add(&path, method.as_str(), operation);
-        }
-    }
-    let planning = Planning { filter: MethodFilter::GET, body: app.body, shutdown };
+        draft: crate::mcp::Draft::default(),
+    };
+    #[cfg(feature = "otel")]
+    building.table.paths.note_routes(app.telemetry.is_some());
+    routes.into_iter().for_each(|route| building.route(route));
     for (name, route) in app.webhooks {
-        planning.webhook(name, route, &mut ids, &mut document, &mut plan);
+        building.webhook(name, route);
     }
     for (path, mounted) in app.mounted {
-        let path = format!("{prefix}{path}");
-        let title = format!("mounted at `{path}`");
-        if table.below.admit_mount(&path, &title, &mut plan.mistakes) {
-            let mounted = plan_app(mounted, &path, shutdown);
-            #[cfg(feature = "mcp")]
-            let mounted = mounted.give(&path, &mut draft);
-            table.mount(path, &title, mounted, &mut plan.mistakes);
-        }
+        building.mount(&path, mounted);
     }
+    let Building { mut plan, mut document, mut table, areas, .. } = building;
     #[cfg(feature = "jobs")]
     let jobs = app.jobs.plan(prefix, &mut plan, app.body, shutdown);
     #[cfg(feature = "mcp")]
     let (mcp, draft) = {
         let (limits, has_workers) = (app.body, app.workers.are_several());
         let around = Surroundings { document: &document, limits, has_workers, shutdown, prefix };
-        app.mcp.plan(draft, &mut plan, &mut table.paths, &around)
+        app.mcp.plan(building.draft, &mut plan, &mut table.paths, &around)
     };
     if !prefix.is_empty() {
         document.mounted_at(prefix);
@@ -258,5 +228,76 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
         #[cfg(feature = "mcp")]
         draft,
         files,
+    }
+}
+
+/// An application while it is planned.
+struct Building<'a> {
+    prefix: &'a str,
+    shutdown: &'a Shutdown,
+    body: BodyLimits,
+    plan: Plan,
+    document: Document,
+    table: Table,
+    areas: Areas,
+    ids: OperationIds,
+    /// What it offers over MCP.
+    #[cfg(feature = "mcp")]
+    draft: crate::mcp::Draft,
+}
+
+impl Building<'_> {
+    /// Plans a route: where it is found, its handler, and its place in the document.
+    fn route(&mut self, mut route: Route) {
+        let Self { prefix, shutdown, body, plan, table, ids, .. } = self;
+        let title = format!("{} {}", route.method, route.path);
+        let mut layers = std::mem::take(&mut route.layers);
+        if route.is_detached() {
+            layers.detach(shutdown);
+        }
+        let path = route.path.clone();
+        let Some(place) = table.admit(prefix, &mut route, &title, &mut plan.mistakes) else {
+            return;
+        };
+        self.areas.add_route(&format!("{prefix}{path}"), &route.errors);
+        let (is_hidden, filter) = (route.meta.hidden, place.filter());
+        let method = route.method.clone();
+        #[cfg(feature = "mcp")]
+        let (offer, draft) = (Offer::take(&mut route, prefix), &mut self.draft);
+        let planning = |plan: &mut Plan| {
+            let endpoint = Planning { filter, body: *body, shutdown };
+            let planned = endpoint.route(route, &title, ids, plan);
+            #[cfg(feature = "mcp")]
+            if let Some(offer) = offer {
+                offer.plan(&planned, &layers, draft, plan);
+            }
+            planned
+        };
+        let (handler, operation) =
+            if is_hidden { plan.undocumented(planning) } else { planning(plan) };
+        table.add(place, handler, &layers);
+        plan.add_mistakes(layers.mistakes());
+        if !is_hidden {
+            self.document.add(&path, method.as_str(), operation);
+        }
+    }
+
+    fn webhook(&mut self, name: String, route: Route) {
+        let Self { body, shutdown, ids, document, plan, .. } = self;
+        let planning = Planning { filter: MethodFilter::GET, body: *body, shutdown };
+        planning.webhook(name, route, ids, document, plan);
+    }
+
+    /// Plans an application that is mounted in this one.
+    fn mount(&mut self, path: &str, mounted: App) {
+        let path = format!("{}{path}", self.prefix);
+        let title = format!("mounted at `{path}`");
+        let mistakes = &mut self.plan.mistakes;
+        if self.table.below.admit_mount(&path, &title, mistakes) {
+            let mounted = plan_app(mounted, &path, self.shutdown);
+            #[cfg(feature = "mcp")]
+            let mounted = mounted.give(&path, &mut self.draft);
+            self.table.mount(path, &title, mounted, mistakes);
+        }
     }
 }

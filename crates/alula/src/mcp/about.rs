@@ -10,9 +10,9 @@ use super::complete::Completer;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Common {
     pub(super) name: String,
-    title: Option<String>,
-    description: Option<String>,
-    icons: Vec<Icon>,
+    pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) icons: Vec<Icon>,
     pub(super) tags: Vec<String>,
     pub(super) scopes: Vec<String>,
 }

@@ -103,7 +103,8 @@ impl<T: DeserializeOwned + JsonSchema + Validate + Send + 'static> Input for Var
         let shape = TextShape::new(&schema, Names::AsIs);
         let tidy = schema::tidy(schema);
         let variables = shape.parameters().iter().map(|variable| {
-            let schema = tidy["properties"][&variable.name].clone();
+            let schema = tidy.get("properties").and_then(|all| all.get(&variable.name));
+            let schema = schema.unwrap_or(&variable.schema).clone();
             Parameter { schema, ..variable.clone() }
         });
         operation.set_variables(variables.collect());

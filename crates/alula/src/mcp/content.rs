@@ -36,17 +36,19 @@ impl Content {
 
     /// An image of a media type such as `image/png`.
     pub fn image(bytes: impl AsRef<[u8]>, mime_type: impl Into<String>) -> Self {
-        Self::binary("image", bytes.as_ref(), mime_type.into())
+        Self::binary("image", bytes.as_ref(), &mime_type.into())
     }
 
     /// A sound of a media type such as `audio/wav`.
     pub fn audio(bytes: impl AsRef<[u8]>, mime_type: impl Into<String>) -> Self {
-        Self::binary("audio", bytes.as_ref(), mime_type.into())
+        Self::binary("audio", bytes.as_ref(), &mime_type.into())
     }
 
     /// A resource, in full.
     pub fn resource(contents: Contents) -> Self {
-        Self::other(json!({ "type": "resource", "resource": contents.0 }))
+        let kind = ("type".to_owned(), "resource".into());
+        let fields = Map::from_iter([kind, ("resource".to_owned(), contents.0.into())]);
+        Self { kind: Kind::Other(fields), annotations: Map::new() }
     }
 
     /// A resource that the client may read, by its URI and its name.
@@ -76,7 +78,7 @@ impl Content {
         }
     }
 
-    fn binary(kind: &str, bytes: &[u8], mime_type: String) -> Self {
+    fn binary(kind: &str, bytes: &[u8], mime_type: &str) -> Self {
         Self::other(json!({ "type": kind, "data": STANDARD.encode(bytes), "mimeType": mime_type }))
     }
 

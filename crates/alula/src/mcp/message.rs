@@ -64,11 +64,20 @@ pub(super) struct Request {
     pub(super) params: Bytes,
 }
 
-/// Whom an error is told: `null` where it is not known.
+/// What is no message.
 #[derive(Debug)]
-pub(super) struct Malformed {
-    pub(super) id: Option<Id>,
-    pub(super) error: RpcError,
+pub(super) struct Malformed(Box<(Option<Id>, RpcError)>);
+
+impl Malformed {
+    /// Whom an error is told: `null` where that is not known.
+    fn new(id: Option<Id>, error: RpcError) -> Self {
+        Self(Box::new((id, error)))
+    }
+
+    pub(super) fn response(&self) -> Bytes {
+        let (id, error) = &*self.0;
+        error.response(id.as_ref())
+    }
 }
 
 #[derive(Deserialize)]
@@ -87,7 +96,7 @@ struct Envelope<'a> {
 impl Incoming {
     /// Reads a message. What is long in it is not copied.
     pub(super) fn parse(bytes: &Bytes) -> Result<Self, Malformed> {
-        let nobody = |error| Malformed { id: None, error };
+        let nobody = |error| Malformed::new(None, error);
         let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(|error| {
             nobody(match error.is_data() {
                 // Batches are not in any revision that is still spoken.
@@ -106,13 +115,13 @@ impl Incoming {
         };
         if envelope.jsonrpc != "2.0" {
             let error = RpcError::invalid_request("`jsonrpc` is \"2.0\"");
-            return Err(Malformed { id, error });
+            return Err(Malformed::new(id, error));
         }
         let params = match envelope.params.map(RawValue::get) {
             None | Some("null") => Bytes::new(),
             Some(params) if params.starts_with('{') => bytes.slice_ref(params.as_bytes()),
             Some(_) => {
-                return Err(Malformed { id, error: RpcError::invalid("`params` is an object") });
+                return Err(Malformed::new(id, RpcError::invalid("`params` is an object")));
             }
         };
         match (envelope.method, id, envelope.result, envelope.error) {
@@ -122,7 +131,7 @@ impl Incoming {
             (None, Some(id), None, Some(error)) => Ok(Self::Response { id, result: Err(error) }),
             (None, id, ..) => {
                 let error = RpcError::invalid_request("a message has a `method` or a `result`");
-                Err(Malformed { id, error })
+                Err(Malformed::new(id, error))
             }
         }
     }
@@ -389,7 +398,7 @@ mod tests {
     }
 
     fn code(text: &str) -> i32 {
-        parse(text).unwrap_err().error.code
+        parse(text).unwrap_err().0.1.code
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     context::Outbox,
     engine::{Caller, Engine, changes},
-    message::{Capabilities, Id, Incoming, Malformed, Params, Request as RpcRequest, RpcError},
+    message::{Capabilities, Id, Incoming, Params, Request as RpcRequest, RpcError},
     session::Session,
 };
 use crate::{
@@ -156,7 +156,7 @@ impl Connection {
                     session.answer(&id, result);
                 }
             }
-            Err(Malformed { id, error }) => self.say(error.response(id.as_ref())).await,
+            Err(malformed) => self.say(malformed.response()).await,
         }
     }
 

@@ -81,14 +81,11 @@ fn unfold(shape: &Shape, id: NodeId, value: &mut Value, depth: usize) {
         }
         Node::When(_, inner) => unfold(shape, *inner, value, depth),
         Node::All(parts) => parts.iter().for_each(|part| unfold(shape, *part, value, depth)),
-        Node::Union(branches) => {
-            if value.is_string() && !takes_text(shape, id, depth) {
-                let before = value.clone();
-                for branch in branches {
-                    unfold(shape, branch.node, value, depth);
-                    if *value != before {
-                        return;
-                    }
+        Node::Union(branches) if value.is_string() && !takes_text(shape, id, depth) => {
+            for branch in branches {
+                unfold(shape, branch.node, value, depth);
+                if !value.is_string() {
+                    return;
                 }
             }
         }

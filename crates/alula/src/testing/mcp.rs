@@ -136,7 +136,8 @@ impl TestMcp<'_> {
         let (mut all, mut params) = (Vec::new(), json!({}));
         loop {
             let TestCall { mut result, .. } = self.request(method, params).await;
-            all.extend(result[key].as_array_mut().map(std::mem::take).unwrap_or_default());
+            let part = result.get_mut(key).and_then(Value::as_array_mut);
+            all.extend(part.map(std::mem::take).unwrap_or_default());
             match result.get("nextCursor") {
                 Some(cursor) => params = json!({ "cursor": cursor }),
                 None => return all,
@@ -169,9 +170,9 @@ impl TestMcp<'_> {
             let (mut answer, said) = self.send(round, method, params.clone()).await?;
             notifications.extend(said);
             let Some(result) = answer.get_mut("result").map(Value::take) else {
-                return Err(answer["error"].take());
+                return Err(answer.get_mut("error").map(Value::take).unwrap_or_default());
             };
-            if result["resultType"] != "input_required" {
+            if result.get("resultType").is_none_or(|kind| kind != "input_required") {
                 return Ok(TestCall { result, notifications });
             }
             self.answer(&result, &mut params);
@@ -208,12 +209,12 @@ impl TestMcp<'_> {
     #[expect(clippy::panic, reason = "a test fails by a panic")]
     fn answer(&self, result: &Value, params: &mut Map<String, Value>) {
         let Some(answering) = &self.answering else {
-            panic!("the server asks {}; add `.answering(…)`", result["inputRequests"]);
+            panic!("the server asks something; add `.answering(…)`: {result}");
         };
-        let requests = result["inputRequests"].as_object().into_iter().flatten();
-        let responses = requests.map(|(key, request)| {
-            let method = request["method"].as_str().unwrap_or_default();
-            let answer = answering(method, &request["params"]);
+        let requests = result.get("inputRequests").and_then(Value::as_object);
+        let responses = requests.into_iter().flatten().map(|(key, request)| {
+            let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
+            let answer = answering(method, request.get("params").unwrap_or(&Value::Null));
             let is_content = method == "elicitation/create" && answer.get("action").is_none();
             let answer = match is_content {
                 true => json!({ "action": "accept", "content": answer }),
@@ -232,7 +233,7 @@ impl TestMcp<'_> {
 impl TestCall {
     /// Whether a tool says that it has failed.
     pub fn is_error(&self) -> bool {
-        self.result["isError"] == true
+        self.result.get("isError") == Some(&Value::Bool(true))
     }
 
     /// The first text: of a result, of a resource, or of a message.
@@ -260,8 +261,8 @@ impl TestCall {
     /// If there is none, or it is no `T`.
     #[expect(clippy::panic, reason = "a test fails by a panic")]
     pub fn structured<T: DeserializeOwned>(&self) -> T {
-        let value = &self.result["structuredContent"];
-        let value = serde_json::from_value(value.clone());
+        let value = self.result.get("structuredContent").cloned().unwrap_or_default();
+        let value = serde_json::from_value(value);
         value.unwrap_or_else(|error| panic!("{error} in {}", self.result))
     }
 

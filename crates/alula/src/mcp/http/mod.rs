@@ -22,7 +22,7 @@ use super::{
     access::Access,
     context::Outbox,
     engine::{Answer, Caller, Engine, changes},
-    message::{Id, Incoming, Malformed, Params, Request as RpcRequest, RpcError},
+    message::{Id, Incoming, Params, Request as RpcRequest, RpcError},
     session::Session,
 };
 use crate::{
@@ -170,9 +170,7 @@ impl Planned {
                 }
                 empty(StatusCode::ACCEPTED)
             }
-            Err(Malformed { id, error }) => {
-                json(StatusCode::BAD_REQUEST, error.response(id.as_ref()))
-            }
+            Err(malformed) => json(StatusCode::BAD_REQUEST, malformed.response()),
         }
     }
 

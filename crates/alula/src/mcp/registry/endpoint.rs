@@ -56,7 +56,6 @@ pub(in crate::mcp) struct ParameterHeader {
 /// How an endpoint is offered as a tool.
 #[derive(Default)]
 pub(crate) struct ToolOptions {
-    #[expect(clippy::type_complexity, reason = "it is named here only")]
     pub(crate) change: Option<Box<dyn FnOnce(Tool) -> Tool + Send>>,
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use alula::{
     mcp::{Elicited, Level},
     prelude::*,
+    testing::{TestClient, TestRequest},
 };
 use serde_json::{Value, json};
 
@@ -63,7 +64,7 @@ async fn a_call_that_asks_runs_again_with_the_answers() {
 }
 
 /// A call of the newest revision by a client that can ask.
-fn call(client: &alula::testing::TestClient, more: Value) -> alula::testing::TestRequest<'_> {
+fn call<'a>(client: &'a TestClient, more: &Value) -> TestRequest<'a> {
     let mut meta = super::meta();
     meta["io.modelcontextprotocol/clientCapabilities"] = json!({ "elicitation": {} });
     let mut params = json!({ "name": "register", "arguments": {}, "_meta": meta });
@@ -75,22 +76,22 @@ fn call(client: &alula::testing::TestClient, more: Value) -> alula::testing::Tes
 #[tokio::test]
 async fn what_the_client_keeps_cannot_be_changed() {
     let client = app().client().await;
-    let first: Value = call(&client, json!({})).await.json();
+    let first: Value = call(&client, &json!({})).await.json();
     assert_eq!(first["result"]["resultType"], "input_required");
     let state = first["result"]["requestState"].as_str().unwrap().to_owned();
     let answers = json!({ "input_1": { "action": "accept", "content": { "name": "Ada" } } });
     let second = json!({ "inputResponses": answers, "requestState": state });
-    let second: Value = call(&client, second).await.json();
+    let second: Value = call(&client, &second).await.json();
     assert!(second["result"]["inputRequests"]["other"].is_object(), "{second}");
     // The first answer is in the state now.
     let state = second["result"]["requestState"].as_str().unwrap();
     let answers = json!({ "other": { "action": "cancel" }, "more": { "action": "accept" } });
     let third = json!({ "inputResponses": answers, "requestState": state });
-    let third: Value = call(&client, third).await.json();
+    let third: Value = call(&client, &third).await.json();
     assert_eq!(third["result"]["content"][0]["text"], "Ada and nobody");
 
     let changed = json!({ "requestState": format!("A{state}") });
-    let refused: Value = call(&client, changed).await.json();
+    let refused: Value = call(&client, &changed).await.json();
     assert_eq!(refused["error"]["code"], -32602);
 }
 
@@ -101,10 +102,10 @@ async fn an_answer_that_does_not_fit_is_asked_for_again() {
         json!({ "wrong": { "action": "accept", "content": {} } }),
         json!({ "input_1": { "action": "accept", "content": { "name": 7 } } }),
     ] {
-        let asked: Value = call(&client, json!({ "inputResponses": answers })).await.json();
+        let asked: Value = call(&client, &json!({ "inputResponses": answers })).await.json();
         assert!(asked["result"]["inputRequests"]["input_1"].is_object(), "{asked}");
     }
-    let odd: Value = call(&client, json!({ "inputResponses": [1] })).await.json();
+    let odd: Value = call(&client, &json!({ "inputResponses": [1] })).await.json();
     assert_eq!(odd["error"]["code"], -32602);
 }
 
