@@ -1,6 +1,6 @@
 //! The MCP server of an application: what it offers, and how it is served.
 
-use std::{fmt, future::Future, io, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use axum::routing::MethodRouter;
 use http::{Method, Uri};
@@ -13,10 +13,11 @@ use crate::{
     error::Result,
     input::BodyLimits,
     mcp::{
-        Access, Around, Draft, EndpointRoute, EndpointTool, Engine, Mcp, McpFn, McpNext, McpReply,
-        McpRequest, McpSettings, Parts, PlanAccess, PlanItem, PromptDefinition, ProtectedResource,
-        ResourceDefinition, Slot, ToolDefinition, ToolOptions, boxed, metadata_mistake,
-        metadata_routes, plan_access, plan_prompt, plan_resource, plan_tool, routes, serve_stdio,
+        Access, Around, Draft, EndpointRoute, EndpointTool, Engine, Input, Mcp, McpFn, McpNext,
+        McpReply, McpRequest, McpSettings, Parts, PlanAccess, PlanItem, PromptDefinition,
+        ProtectedResource, ResourceDefinition, Slot, ToolDefinition, ToolOptions, boxed,
+        metadata_mistake, metadata_routes, own_output, plan_access, plan_prompt, plan_resource,
+        plan_tool, routes, serve_stdio,
     },
     openapi::{Document, Operation, Plan},
     routing::{Layers, Route},
@@ -182,8 +183,8 @@ impl App {
     /// # }
     /// ```
     pub async fn serve_stdio(self) -> Result<()> {
-        let output = own_output()?;
-        self.serve_stdio_on(tokio::io::stdin(), output, Shutdown::on_signals()?).await?;
+        let (input, output) = (Input::open()?, own_output()?);
+        self.serve_stdio_on(input, output, Shutdown::on_signals()?).await?;
         Ok(())
     }
 
@@ -214,20 +215,6 @@ impl App {
         // Large, and started once.
         Box::pin(self.live(within, shutdown, work)).await
     }
-}
-
-/// The output of the process, which nobody else writes to any more.
-#[cfg(unix)]
-fn own_output() -> io::Result<tokio::fs::File> {
-    let output = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
-    rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
-    Ok(tokio::fs::File::from_std(output.into()))
-}
-
-/// The output of the process.
-#[cfg(not(unix))]
-fn own_output() -> io::Result<tokio::io::Stdout> {
-    Ok(tokio::io::stdout())
 }
 
 impl AppMcp {

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     error::{HttpError, Result},
     openapi::{Contract, Generated},
+    validate::Validate,
 };
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -217,7 +218,10 @@ impl<'a, T> Elicit<'a, T> {
     }
 }
 
-impl<'a, T: DeserializeOwned + JsonSchema + Send + 'static> IntoFuture for Elicit<'a, T> {
+impl<'a, T> IntoFuture for Elicit<'a, T>
+where
+    T: DeserializeOwned + JsonSchema + Validate + Send + 'static,
+{
     type Output = Result<Elicited<T>>;
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
@@ -246,6 +250,8 @@ impl<T> fmt::Debug for Elicit<'_, T> {
 /// The schema of a form for `T`. The protocol has one level of simple fields.
 fn form<T: JsonSchema>() -> Result<Value> {
     let mut schema = schema::tidy(Generated::of::<T>(Contract::Input).with_definitions());
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    properties.into_iter().flatten().for_each(|(_, schema)| name_choices(schema));
     let is_simple = |schema: &Value| match schema.get("type").and_then(Value::as_str) {
         Some("string" | "number" | "integer" | "boolean") => true,
         Some("array") => schema.get("items").is_some_and(|items| items["type"] == "string"),
@@ -265,15 +271,35 @@ fn form<T: JsonSchema>() -> Result<Value> {
     Ok(schema)
 }
 
+/// Gives an enum whose values have comments the form that the protocol has for them.
+fn name_choices(schema: &mut Value) {
+    let choices = schema.get_mut("oneOf").and_then(Value::as_array_mut);
+    let choices = choices.into_iter().flatten().map(|choice| {
+        let value = choice.get("const").filter(|value| value.is_string())?;
+        let title = choice.get("description").unwrap_or(value);
+        Some(json!({ "const": value, "title": title }))
+    });
+    let Some(choices) = choices.collect::<Option<Vec<_>>>().filter(|all| !all.is_empty()) else {
+        return;
+    };
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("type".to_owned(), "string".into());
+        schema.insert("oneOf".to_owned(), choices.into());
+    }
+}
+
 /// What a client answers for its user.
-fn read<T: DeserializeOwned>(answer: &Value) -> Result<Elicited<T>> {
+fn read<T: DeserializeOwned + Validate>(answer: &Value) -> Result<Elicited<T>> {
     let content = || answer.get("content").cloned().unwrap_or_else(|| json!({}));
     match answer.get("action").and_then(Value::as_str) {
-        Some("accept") => {
-            serde_json::from_value(content()).map(Elicited::Accepted).map_err(|error| {
-                HttpError::new(422, format!("What the client has answered does not fit: {error}"))
-            })
-        }
+        Some("accept") => match serde_json::from_value::<T>(content()) {
+            Ok(value) if value.is_valid() => Ok(Elicited::Accepted(value)),
+            Ok(_) => Err(HttpError::new(422, "What the client has answered breaks a constraint")),
+            Err(error) => {
+                let detail = format!("What the client has answered does not fit: {error}");
+                Err(HttpError::new(422, detail))
+            }
+        },
         Some("decline") => Ok(Elicited::Declined),
         Some("cancel") => Ok(Elicited::Cancelled),
         _ => Err(HttpError::new(422, "The answer of the client has no `action`")),
@@ -298,11 +324,22 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema, alula_macros::Validate)]
     struct Person {
         /// What to call you.
+        #[schemars(length(min = 2))]
         name: String,
         age: Option<u8>,
+        color: Option<Color>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema, alula_macros::Validate)]
+    #[serde(rename_all = "lowercase")]
+    enum Color {
+        /// Like the sky.
+        Blue,
+        /// Like grass.
+        Green,
     }
 
     #[derive(JsonSchema)]
@@ -316,6 +353,11 @@ mod tests {
         let form = form::<Person>().unwrap();
         assert_eq!(form["properties"]["name"]["description"], "What to call you.");
         assert_eq!(form["properties"]["age"]["type"], "integer");
+        let colors = json!([
+            { "const": "blue", "title": "Like the sky." },
+            { "const": "green", "title": "Like grass." },
+        ]);
+        assert_eq!(form["properties"]["color"], json!({ "type": "string", "oneOf": colors }));
         assert_eq!(form["required"], json!(["name"]));
         assert!(super::form::<Team>().is_err());
     }
@@ -323,11 +365,12 @@ mod tests {
     #[test]
     fn an_answer_has_an_action() {
         let accepted = json!({ "action": "accept", "content": { "name": "Ada" } });
-        let person = Person { name: "Ada".to_owned(), age: None };
+        let person = Person { name: "Ada".to_owned(), age: None, color: None };
         assert_eq!(read(&accepted).unwrap(), Elicited::Accepted(person));
         assert_eq!(read::<Person>(&json!({ "action": "decline" })).unwrap(), Elicited::Declined);
         assert_eq!(read::<Person>(&json!({ "action": "cancel" })).unwrap(), Elicited::Cancelled);
-        for bad in [json!({}), json!({ "action": "accept", "content": { "name": 1 } })] {
+        let with = |name: Value| json!({ "action": "accept", "content": { "name": name } });
+        for bad in [json!({}), with(1.into()), with("A".into())] {
             assert_eq!(read::<Person>(&bad).unwrap_err().status(), 422, "{bad}");
         }
     }

@@ -81,6 +81,7 @@ mod registry;
 mod seal;
 mod session;
 mod settings;
+mod standard;
 mod stdio;
 pub(crate) mod test;
 
@@ -104,4 +105,5 @@ pub(crate) use registry::{
     plan_tool,
 };
 pub use settings::{McpSettings, ProtectedResource};
+pub(crate) use standard::{Input, own_output};
 pub(crate) use stdio::serve as serve_stdio;

@@ -181,12 +181,11 @@ impl Session {
         *locked(&self.used) = Instant::now();
     }
 
-    /// How long nobody has used it; not at all while something goes on in it.
-    fn idle(&self) -> Duration {
-        if !locked(&self.running).is_empty() || self.streams.load(Ordering::Relaxed) > 0 {
-            return Duration::ZERO;
-        }
-        locked(&self.used).elapsed()
+    /// Whether nobody has used it for so long, and nothing goes on in it.
+    fn is_idle(&self, max: Duration) -> bool {
+        locked(&self.running).is_empty()
+            && self.streams.load(Ordering::Relaxed) == 0
+            && locked(&self.used).elapsed() >= max
     }
 }
 
@@ -271,7 +270,7 @@ impl Sessions {
     pub(super) fn find(&self, id: &str, owner: Option<&str>) -> Option<Arc<Session>> {
         let mut known = locked(&self.known);
         let session = known.sessions.get(id)?.clone();
-        if session.idle() >= self.idle_max {
+        if session.is_idle(self.idle_max) {
             session.end();
             known.sessions.remove(id);
             return None;
@@ -292,11 +291,11 @@ impl Known {
     fn sweep(&mut self, idle_max: Duration) {
         self.swept = Instant::now();
         self.sessions.retain(|_, session| {
-            let is_used = session.idle() < idle_max;
-            if !is_used {
+            let is_idle = session.is_idle(idle_max);
+            if is_idle {
                 session.end();
             }
-            is_used
+            !is_idle
         });
     }
 }

@@ -18,4 +18,6 @@ fn mistakes_are_named_by_the_compiler() {
     cases.compile_fail("tests/ui/*.rs");
     #[cfg(feature = "jobs")]
     cases.compile_fail("tests/ui/jobs/*.rs");
+    #[cfg(feature = "mcp")]
+    cases.compile_fail("tests/ui/mcp/*.rs");
 }

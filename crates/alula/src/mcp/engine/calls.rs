@@ -37,7 +37,7 @@ impl Engine {
         &self,
         request: &Request,
         params: &Params<'_>,
-        mut cx: RequestContext,
+        work: &mut Work,
         caller: Caller,
         era: Era,
     ) -> Result<Answer, Failure> {
@@ -59,10 +59,10 @@ impl Engine {
             owner: caller.access.owner_name(),
         };
         let context = self.context(params, &caller, era, call)?;
-        cx.set_bytes(arguments.clone());
-        cx.parts_mut().extensions.insert(context.clone());
-        let driven = drive(entry.item.run.call(&mut cx), &context).await;
-        let result = match end(cx, driven).await {
+        work.cx.set_bytes(arguments.clone());
+        work.cx.parts_mut().extensions.insert(context.clone());
+        let driven = drive(entry.item.run.call(&mut work.cx), &context).await;
+        let result = match work.judge(driven) {
             Ran::Stopped(stop) => return self.stopped(request, call, stop),
             Ran::Done(Ok(result)) => result,
             Ran::Done(Err(error)) => told(name, error)?,
@@ -75,7 +75,7 @@ impl Engine {
         &self,
         request: &Request,
         params: &Params<'_>,
-        mut cx: RequestContext,
+        work: &mut Work,
         caller: Caller,
         era: Era,
     ) -> Result<Answer, Failure> {
@@ -85,7 +85,7 @@ impl Engine {
         let found = self.registry.resource(uri, shows);
         let (resource, values) = found.ok_or_else(|| no_resource(uri, era))?;
         let values = values.into_iter().map(|(name, text)| (name.into(), text.into()));
-        cx.parts_mut().extensions.insert(Texts(values.collect()));
+        work.cx.parts_mut().extensions.insert(Texts(values.collect()));
         let call = Call {
             method: "resources/read",
             name: uri,
@@ -93,9 +93,9 @@ impl Engine {
             owner: caller.access.owner_name(),
         };
         let context = self.context(params, &caller, era, call)?;
-        cx.parts_mut().extensions.insert(context.clone());
-        let driven = drive(resource.run.read(uri, &mut cx), &context).await;
-        match end(cx, driven).await {
+        work.cx.parts_mut().extensions.insert(context.clone());
+        let driven = drive(resource.run.read(uri, &mut work.cx), &context).await;
+        match work.judge(driven) {
             Ran::Stopped(stop) => self.stopped(request, call, stop),
             Ran::Done(Ok(contents)) => {
                 let read = Read { contents: &contents, cache: self.cache(era) };
@@ -112,7 +112,7 @@ impl Engine {
         &self,
         request: &Request,
         params: &Params<'_>,
-        mut cx: RequestContext,
+        work: &mut Work,
         caller: Caller,
         era: Era,
     ) -> Result<Answer, Failure> {
@@ -134,7 +134,7 @@ impl Engine {
         };
         let texts = texts.into_iter().filter(|(_, value)| !value.is_null());
         let texts = texts.map(|(name, value)| (name, as_text(value))).collect();
-        cx.parts_mut().extensions.insert(Texts(texts));
+        work.cx.parts_mut().extensions.insert(Texts(texts));
         let call = Call {
             method: "prompts/get",
             name,
@@ -142,9 +142,9 @@ impl Engine {
             owner: caller.access.owner_name(),
         };
         let context = self.context(params, &caller, era, call)?;
-        cx.parts_mut().extensions.insert(context.clone());
-        let driven = drive(entry.item.run.get(&mut cx), &context).await;
-        match end(cx, driven).await {
+        work.cx.parts_mut().extensions.insert(context.clone());
+        let driven = drive(entry.item.run.get(&mut work.cx), &context).await;
+        match work.judge(driven) {
             Ran::Stopped(stop) => self.stopped(request, call, stop),
             Ran::Done(Ok(messages)) => {
                 let description = entry.item.description.as_deref();
@@ -230,29 +230,58 @@ async fn drive<T>(function: BoxFuture<'_, Result<T>>, context: &McpContext) -> D
     .await
 }
 
-/// Ends a call: its exits run, and after a success its background tasks. A panic is an error.
-async fn end<T>(cx: RequestContext, driven: Driven<T>) -> Ran<T> {
-    match driven {
-        Ok(Ok(Ok(value))) => {
-            if !cx.has_nothing_to_finish() {
-                let mut scope = cx.into_scope();
+/// A request while it is answered, and how that went.
+pub(super) struct Work {
+    pub(super) cx: RequestContext,
+    outcome: Outcome,
+    /// Whether it only asks its client, so that nothing follows.
+    has_stopped: bool,
+}
+
+impl Work {
+    pub(super) fn new(cx: RequestContext) -> Self {
+        Self { cx, outcome: Outcome::Ok, has_stopped: false }
+    }
+
+    /// Notes how a function went. A panic is an error.
+    fn judge<T>(&mut self, driven: Driven<T>) -> Ran<T> {
+        match driven {
+            Ok(Ok(Ok(value))) => Ran::Done(Ok(value)),
+            Ok(Ok(Err(error))) => {
+                self.outcome = Outcome::Error(error.status());
+                Ran::Done(Err(error))
+            }
+            Ok(Err(panic)) => {
+                self.outcome = Outcome::Panicked;
+                Ran::Done(Err(HttpError::internal(Panic::of(&*panic))))
+            }
+            Err(stop) => {
+                self.has_stopped = true;
+                Ran::Stopped(stop)
+            }
+        }
+    }
+
+    /// Notes that there is no result.
+    pub(super) fn fail(&mut self) {
+        if self.outcome == Outcome::Ok {
+            self.outcome = Outcome::Error(StatusCode::BAD_REQUEST);
+        }
+    }
+
+    /// Ends the request: exits run, and after a success background tasks, without being waited for.
+    pub(super) async fn end(self) {
+        if self.cx.has_nothing_to_finish() {
+            return;
+        }
+        let mut scope = self.cx.into_scope();
+        match self.outcome {
+            Outcome::Ok if self.has_stopped => scope.finish(Outcome::Ok, false),
+            Outcome::Ok => {
                 scope.returned(Outcome::Ok).await;
                 scope.finish(Outcome::Ok, true);
             }
-            Ran::Done(Ok(value))
-        }
-        Ok(Ok(Err(error))) => {
-            cx.into_scope().failed(Outcome::Error(error.status())).await;
-            Ran::Done(Err(error))
-        }
-        Ok(Err(panic)) => {
-            let panic = Panic::of(&*panic);
-            cx.into_scope().failed(Outcome::Panicked).await;
-            Ran::Done(Err(HttpError::internal(panic)))
-        }
-        Err(stop) => {
-            cx.into_scope().finish(Outcome::Ok, false);
-            Ran::Stopped(stop)
+            outcome => scope.failed(outcome).await,
         }
     }
 }

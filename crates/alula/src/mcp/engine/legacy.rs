@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, json};
 
-use super::{Answer, Caller, Engine, Failure};
+use super::{Answer, Caller, Engine, Failure, calls::Work};
 use crate::{
-    input::RequestContext,
     mcp::{
         context::Era,
         message::{LEGACY, Params, Request, RpcError},
@@ -19,15 +18,15 @@ impl Engine {
         &self,
         request: &Request,
         params: &Params<'_>,
-        cx: RequestContext,
+        work: &mut Work,
         caller: Caller,
     ) -> Result<Answer, Failure> {
         let era = Era::Legacy;
         match request.method.as_str() {
-            "tools/call" => self.call_tool(request, params, cx, caller, era).await,
-            "resources/read" => self.read_resource(request, params, cx, caller, era).await,
-            "prompts/get" => self.get_prompt(request, params, cx, caller, era).await,
-            "completion/complete" => self.complete(request, params, cx, &caller, era).await,
+            "tools/call" => self.call_tool(request, params, work, caller, era).await,
+            "resources/read" => self.read_resource(request, params, work, caller, era).await,
+            "prompts/get" => self.get_prompt(request, params, work, caller, era).await,
+            "completion/complete" => self.complete(request, params, work, &caller, era).await,
             "initialize" => self.initialize(request, params, &caller),
             "ping" => self.respond(&request.id, era, &Map::new()),
             "logging/setLevel" => self.set_level(request, params, &caller),

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::{json, value::RawValue};
 
-use super::{Answer, Caller, Engine, Failure};
+use super::{Answer, Caller, Engine, Failure, calls::Work};
 use crate::{
     error::HttpError,
-    input::RequestContext,
     mcp::{
         about::Common,
         complete::{COUNT_MAX, Completing},
@@ -87,7 +86,7 @@ impl Engine {
         &self,
         request: &Request,
         params: &Params<'_>,
-        mut cx: RequestContext,
+        work: &mut Work,
         caller: &Caller,
         era: Era,
     ) -> Result<Answer, Failure> {
@@ -101,7 +100,7 @@ impl Engine {
         let texts = match completers.get(&argument.name) {
             None => Vec::new(),
             Some(completer) => {
-                cx.parts_mut().extensions.insert(Completing {
+                work.cx.parts_mut().extensions.insert(Completing {
                     argument: argument.name.clone(),
                     value: argument.value.clone(),
                     others: params
@@ -109,7 +108,7 @@ impl Engine {
                         .as_ref()
                         .map_or_else(HashMap::new, |context| context.arguments.clone()),
                 });
-                completer.complete(&mut cx).await.map_err(refused)?
+                completer.complete(&mut work.cx).await.map_err(refused)?
             }
         };
         let (total, has_more) = (texts.len(), texts.len() > COUNT_MAX);

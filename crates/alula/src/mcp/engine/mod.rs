@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use around::{Around, boxed};
 pub use around::{McpNext, McpReply, McpRequest};
+use calls::Work;
 pub(super) use calls::is_challenge;
 
 use super::{
@@ -142,6 +143,12 @@ impl Engine {
         }
         let info = Value::Object(info);
         let has_sessions = settings.sessions.unwrap_or(!parts.has_workers);
+        if parts.has_workers && settings.state_key.is_none() {
+            tracing::warn!(
+                "several workers serve MCP without a `McpSettings::state_key`: a call that asks \
+                 its user fails where another worker takes the answer"
+            );
+        }
         Self {
             capabilities: capabilities(&registry),
             tails: Tails::new(&info),
@@ -209,30 +216,44 @@ impl Engine {
         cx: RequestContext,
         caller: Caller,
     ) -> Result<Answer, Failure> {
+        let mut work = Work::new(cx);
+        let answered = self.work(request, &mut work, caller).await;
+        if answered.is_err() {
+            work.fail();
+        }
+        work.end().await;
+        answered
+    }
+
+    async fn work(
+        &self,
+        request: &Request,
+        work: &mut Work,
+        caller: Caller,
+    ) -> Result<Answer, Failure> {
         let params = Params::parse(&request.params)?;
         let era = match caller.is_http {
-            true => headers::era(cx.headers(), &params)?,
+            true => headers::era(work.cx.headers(), &params)?,
             false if params.modern().is_some() || request.method == "server/discover" => {
                 Era::Modern
             }
             false => Era::Legacy,
         };
-        match era {
-            Era::Modern => {
-                modern::check(&params)?;
-                if caller.is_http {
-                    headers::check(cx.headers(), request, &params, &self.registry)?;
-                }
-                self.modern(request, &params, cx, caller).await
+        if era == Era::Modern {
+            modern::check(&params)?;
+            if caller.is_http {
+                headers::check(work.cx.headers(), request, &params, &self.registry)?;
             }
-            Era::Legacy => match self.legacy(request, &params, cx, caller).await {
-                // Statuses say something else to these clients: 404 that their session is lost.
-                Err(Failure::Rpc(error)) => {
-                    let json = error.response(Some(&request.id));
-                    Ok(Answer { is_error: true, ..Answer::of(json) })
-                }
-                answered => answered,
-            },
+            return self.modern(request, &params, work, caller).await;
+        }
+        match self.legacy(request, &params, work, caller).await {
+            // Statuses say something else to these clients: 404 that their session is lost.
+            Err(Failure::Rpc(error)) => {
+                work.fail();
+                let json = error.response(Some(&request.id));
+                Ok(Answer { is_error: true, ..Answer::of(json) })
+            }
+            answered => answered,
         }
     }
 

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Caller, Engine, Failure};
+use super::{Answer, Caller, Engine, Failure, calls::Work};
 use crate::{
-    input::RequestContext,
     mcp::{
         context::Era,
         message::{MODERN, Params, Request, RpcError, response, versions},
@@ -37,15 +36,15 @@ impl Engine {
         &self,
         request: &Request,
         params: &Params<'_>,
-        cx: RequestContext,
+        work: &mut Work,
         caller: Caller,
     ) -> Result<Answer, Failure> {
         let era = Era::Modern;
         match request.method.as_str() {
-            "tools/call" => self.call_tool(request, params, cx, caller, era).await,
-            "resources/read" => self.read_resource(request, params, cx, caller, era).await,
-            "prompts/get" => self.get_prompt(request, params, cx, caller, era).await,
-            "completion/complete" => self.complete(request, params, cx, &caller, era).await,
+            "tools/call" => self.call_tool(request, params, work, caller, era).await,
+            "resources/read" => self.read_resource(request, params, work, caller, era).await,
+            "prompts/get" => self.get_prompt(request, params, work, caller, era).await,
+            "completion/complete" => self.complete(request, params, work, &caller, era).await,
             "server/discover" => self.discover(request),
             "subscriptions/listen" => self.listen(request, params, caller).await,
             _ => self.list(request, params, &caller, era),

@@ -100,11 +100,11 @@ impl Planned {
         match self.method {
             Method::POST => self.post(engine, cx, access).await,
             Method::GET => match open(engine, &cx, &access) {
-                Ok(response) => response,
+                Ok(response) => finished(cx, response),
                 Err(error) => self.fail(Some(engine), cx, error).await,
             },
             _ => match close(engine, &cx, &access) {
-                Ok(response) => response,
+                Ok(response) => finished(cx, response),
                 Err(error) => self.fail(Some(engine), cx, error).await,
             },
         }
@@ -162,13 +162,13 @@ impl Planned {
                 if let Some(session) = session.filter(|_| method == "notifications/cancelled") {
                     cancel(&session, &params);
                 }
-                empty(StatusCode::ACCEPTED)
+                finished(cx, empty(StatusCode::ACCEPTED))
             }
             Ok(Incoming::Response { id, result }) => {
                 if let Some(session) = session {
                     session.answer(&id, result);
                 }
-                empty(StatusCode::ACCEPTED)
+                finished(cx, empty(StatusCode::ACCEPTED))
             }
             Err(malformed) => json(StatusCode::BAD_REQUEST, malformed.response()),
         }
@@ -212,6 +212,12 @@ impl Planned {
             },
         }
     }
+}
+
+/// An answer, after which what has begun with the request ends.
+fn finished(cx: RequestContext, response: Response<Body>) -> Response<Body> {
+    cx.into_scope().finish(Outcome::Ok, true);
+    response
 }
 
 /// What an error is told of, once the rest of the request is gone.

@@ -1,9 +1,10 @@
 //! What a tool is called with, and what it gives.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Mutex};
 
 use alula::{
-    mcp::{Arguments, Content},
+    Outcome,
+    mcp::{Access, Arguments, Content},
     prelude::*,
 };
 use serde_json::{Value, json};
@@ -209,4 +210,33 @@ async fn what_does_not_exist_is_an_error_of_the_protocol() {
         let error = mcp.try_request(method, params).await.unwrap_err();
         assert_eq!(error["code"], code, "{method}");
     }
+}
+
+#[derive(Default)]
+struct Ends(Mutex<Vec<Outcome>>);
+
+/// Notes how each request ends.
+#[dependency]
+async fn watched(scope: Scope, ends: State<Ends>) -> Access {
+    scope.on_exit(move |outcome| async move { ends.0.lock().unwrap().push(outcome) });
+    Access::all()
+}
+
+#[tokio::test]
+async fn exits_of_dependencies_see_how_a_request_ended() {
+    let ended = std::sync::Arc::new(Ends::default());
+    let app = app().shared_state(ended.clone()).mcp_access::<watched>();
+    let client = app.client().await;
+    let mcp = client.mcp();
+    mcp.tools().await;
+    mcp.call("fail", json!({ "how": "not" })).await;
+    mcp.call("fail", json!({ "how": "public" })).await;
+    mcp.call("fail", json!({ "how": "panic" })).await;
+    mcp.try_request("tools/call", json!({ "name": "sub" })).await.unwrap_err();
+    let notification = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    client.post("/mcp").json(&notification).await;
+    let conflict = Outcome::Error(http::StatusCode::CONFLICT);
+    let bad = Outcome::Error(http::StatusCode::BAD_REQUEST);
+    let expected = [Outcome::Ok, Outcome::Ok, conflict, Outcome::Panicked, bad, Outcome::Ok];
+    assert_eq!(*ended.0.lock().unwrap(), expected);
 }
