@@ -19,7 +19,7 @@ fn plain_arguments_become_fields_and_inputs_stay() {
                 store: Depends<store>,
                 #[default(3)] limit: u32,
                 #[input] user: User,
-            ) -> Result<Vec<String>> { todo!() }
+            ) -> Result<Vec<String>> { Ok(vec![query]) }
         },
     );
     for part in [

@@ -183,7 +183,7 @@ impl McpSettings {
     }
 
     /// The origins of pages that may use it, such as `https://app.example.com`, beside the server's
-    /// own; `*` for all.
+    /// own; `*` for all. Browsers ask for [`Cors`](crate::middleware::Cors), too.
     pub fn allowed_origins<S: Into<String>>(
         mut self,
         origins: impl IntoIterator<Item = S>,

@@ -12,6 +12,7 @@ mod mcp;
 mod names;
 mod operation;
 mod plan;
+mod response;
 mod security;
 #[cfg(feature = "ws")]
 mod socket;
