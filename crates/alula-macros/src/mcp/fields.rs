@@ -111,7 +111,7 @@ impl Fields {
             #[derive(::serde::Deserialize, ::schemars::JsonSchema, ::alula::Validate)]
             #[schemars(rename = #title)]
             #[allow(missing_docs, missing_debug_implementations, unreachable_pub)]
-            pub struct Fields {
+            pub struct __Arguments {
                 #(#fields,)*
             }
         }
@@ -138,13 +138,14 @@ impl Field {
             return Err(syn::Error::new_spanned(&typed.ty, message));
         }
         let mut attrs = typed.attrs.clone();
+        attrs.retain(|attr| !attr.path().is_ident("argument"));
         let default = attrs.iter().position(|attr| attr.path().is_ident("default"));
         let default = default.map(|at| attrs.remove(at).parse_args::<Expr>()).transpose()?;
         Ok(Self { name: pat.ident.clone(), ty: (*typed.ty).clone(), attrs, default, place })
     }
 
     fn default_name(&self) -> Ident {
-        format_ident!("default_of_{}", self.name.unraw())
+        format_ident!("__default_of_{}", self.name.unraw())
     }
 
     fn default_function(&self) -> Option<TokenStream> {
@@ -175,6 +176,9 @@ impl Field {
 
 /// Whether an argument is an input, rather than what a model fills in.
 fn is_input(typed: &PatType) -> bool {
-    let is_marked = typed.attrs.iter().any(|attr| attr.path().is_ident("input"));
-    is_marked || last_name(&typed.ty).is_some_and(|name| INPUTS.contains(&&*name))
+    let is_marked = |mark: &str| typed.attrs.iter().any(|attr| attr.path().is_ident(mark));
+    if is_marked("argument") {
+        return false;
+    }
+    is_marked("input") || last_name(&typed.ty).is_some_and(|name| INPUTS.contains(&&*name))
 }

@@ -143,8 +143,8 @@ fn definition(
     let has_fields = !fields.is_empty();
     let (names, places) = fields.names_and_places();
     let values = places.iter().map(|place| binding(*place));
-    let own_input = has_fields.then(|| quote!(#read_by<Fields>,));
-    let own_pattern = has_fields.then(|| quote!(#read_by(Fields { #(#names: #values),* }),));
+    let own_input = has_fields.then(|| quote!(#read_by<__Arguments>,));
+    let own_pattern = has_fields.then(|| quote!(#read_by(__Arguments { #(#names: #values),* }),));
     let others = fields.inputs();
     let (input_types, input_places): (Vec<&Type>, Vec<usize>) = others.iter().copied().unzip();
     let input_patterns = input_places.into_iter().map(binding);
@@ -180,11 +180,11 @@ fn definition(
             }
 
             #[allow(dead_code)]
-            fn argument<T: ::alula::Input>() {}
+            fn __input<T: ::alula::Input>() {}
             #[allow(dead_code)]
-            fn output<T: #output>() {}
-            #(let _ = argument::<#input_types>;)*
-            let _ = output::<#output_type>;
+            fn __output<T: #output>() {}
+            #(let _ = __input::<#input_types>;)*
+            let _ = __output::<#output_type>;
         };
     }
 }

@@ -24,8 +24,8 @@ fn plain_arguments_become_fields_and_inputs_stay() {
     );
     for part in [
         "pub query : String",
-        "fn default_of_limit () -> u32",
-        "type Input = (:: alula :: mcp :: Arguments < Fields > , Depends < store > , User ,)",
+        "fn __default_of_limit () -> u32",
+        "type Input = (:: alula :: mcp :: Arguments < __Arguments > , Depends < store > , User ,)",
         "Tool :: new (\"find\") . description (\"Search.\") . read_only (true) . tag (\"a\")",
         "async fn call (query : String , store : Depends < store > , limit : u32 , user : User ,)",
     ] {
@@ -85,4 +85,13 @@ fn the_arguments_of_a_resource_are_those_of_its_uri() {
         ),
     );
     assert!(none.contains("expected the URI first"), "{none}");
+}
+
+#[test]
+fn a_type_that_is_called_as_an_input_can_be_an_argument() {
+    let item = quote!(
+        async fn search(#[argument] state: State, _store: State<Store>) -> u8 {}
+    );
+    let tokens = expanded(Kind::Tool, quote!(), &item);
+    assert!(tokens.contains("pub struct __Arguments { pub state : State , }"), "{tokens}");
 }

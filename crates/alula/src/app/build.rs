@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 #[cfg(feature = "mcp")]
-use super::mcp::{Offer, Surroundings};
+use super::mcp::{Offer, Protection, Surroundings};
 use super::{
     App,
     lifespan::{Closing, Startup},
@@ -172,7 +172,10 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     let may_lack_states = app.lifespan.is_some();
     let mut plan = Plan::new(app.states, app.overrides, may_lack_states);
     plan.mistakes.extend(app.mistakes);
-    let RouterParts { routes, areas, errors } = app.root.into_parts();
+    let root = app.root.into_parts();
+    #[cfg(feature = "mcp")]
+    let protection = Protection { has_guards: root.has_guards, has_layers: !app.layers.is_empty() };
+    let RouterParts { routes, areas, errors, .. } = root;
     let named = routes.iter().chain(app.webhooks.iter().map(|(_, route)| route));
     let ids = OperationIds::new(named, app.operation_ids);
     let mut building = Building {
@@ -202,7 +205,8 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     #[cfg(feature = "mcp")]
     let (mcp, draft) = {
         let (limits, has_workers) = (app.body, app.workers.are_several());
-        let around = Surroundings { document: &document, limits, has_workers, shutdown, prefix };
+        let around =
+            Surroundings { document: &document, limits, has_workers, shutdown, prefix, protection };
         app.mcp.plan(building.draft, &mut plan, &mut table.paths, &around)
     };
     if !prefix.is_empty() {
@@ -289,14 +293,14 @@ impl Building<'_> {
     }
 
     /// Plans an application that is mounted in this one.
-    fn mount(&mut self, path: &str, mounted: App) {
-        let path = format!("{}{path}", self.prefix);
+    fn mount(&mut self, below: &str, mounted: App) {
+        let path = format!("{}{below}", self.prefix);
         let title = format!("mounted at `{path}`");
         let mistakes = &mut self.plan.mistakes;
         if self.table.below.admit_mount(&path, &title, mistakes) {
             let mounted = plan_app(mounted, &path, self.shutdown);
             #[cfg(feature = "mcp")]
-            let mounted = mounted.give(&path, &mut self.draft);
+            let mounted = mounted.give(below, &mut self.draft);
             self.table.mount(path, &title, mounted, mistakes);
         }
     }

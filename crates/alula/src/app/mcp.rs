@@ -45,6 +45,14 @@ pub(super) struct Surroundings<'a> {
     pub(super) shutdown: &'a Shutdown,
     /// Where the application is mounted, empty for the outermost.
     pub(super) prefix: &'a str,
+    pub(super) protection: Protection,
+}
+
+/// What stands before the routes of an application.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Protection {
+    pub(super) has_guards: bool,
+    pub(super) has_layers: bool,
 }
 
 impl App {
@@ -63,6 +71,8 @@ impl App {
     ///
     /// What an application offers that is mounted at a path without an MCP server of its own is
     /// offered, too, by names that begin with the path: `billing_refund` for `refund` at `/billing`.
+    /// Where that application has what would not hold for them then, such as
+    /// [`depends`](Self::depends), it is a mistake that stops the start.
     ///
     /// A request that a page of another origin may have sent is answered 403, see
     /// [`McpSettings::allowed_origins`] and [`McpSettings::allowed_hosts`]; the log names what would
@@ -155,7 +165,8 @@ impl App {
     }
 
     /// Tells clients without a token where their user logs in (RFC 9728): at
-    /// `/.well-known/oauth-protected-resource`, and in the `WWW-Authenticate` of a 401.
+    /// `/.well-known/oauth-protected-resource`, and in the `WWW-Authenticate` of a 401. Which tokens
+    /// are good is for [`mcp_access`](Self::mcp_access) or [`depends`](Self::depends) to say.
     pub fn mcp_auth(mut self, resource: ProtectedResource) -> Self {
         self.mistakes.extend(metadata_mistake(&resource));
         self.mcp.auth = Some(resource);
@@ -239,10 +250,34 @@ impl AppMcp {
             let routes = metadata_routes(auth, &format!("{}{path}", around.prefix));
             paths.add_own("mcp_auth", routes, &mut plan.mistakes);
         }
-        match around.prefix.is_empty() || self.is_served() {
-            true => (self.finish(draft, plan, around), Draft::default()),
-            false => (None, draft),
+        if around.prefix.is_empty() || self.is_served() {
+            return (self.finish(draft, plan, around), Draft::default());
         }
+        if !draft.is_empty() {
+            plan.mistakes.extend(self.left_out(around.prefix, around.protection));
+        }
+        (None, draft)
+    }
+
+    /// What the application has that would not hold where another one serves its tools: what was to
+    /// protect them may be among it.
+    fn left_out(&self, prefix: &str, protection: Protection) -> Vec<String> {
+        let guards = protection.has_guards && !self.items.is_empty();
+        let parts = [
+            (guards, "depends"),
+            (protection.has_layers, "layer"),
+            (self.access.is_some(), "mcp_access"),
+            (!self.around.is_empty(), "mcp_around"),
+            (self.auth.is_some(), "mcp_auth"),
+        ];
+        let parts = parts.into_iter().filter(|(is_there, _)| *is_there);
+        let tell = |(_, part)| {
+            format!(
+                "mounted at `{prefix}`: its `{part}` does not hold for what it offers over MCP; serve \
+                 that with `.mcp(…)` in this app, or move the `{part}` to what it is mounted in"
+            )
+        };
+        parts.map(tell).collect()
     }
 
     /// The server, if there is anything to serve.
@@ -256,6 +291,12 @@ impl AppMcp {
             return None;
         }
         plan.mistakes.extend(self.settings.mistakes().iter().map(|text| format!("MCP: {text}")));
+        if self.auth.is_some() && self.access.is_none() && !around.protection.has_guards {
+            tracing::warn!(
+                "`mcp_auth` only tells clients where to log in; `mcp_access` or `depends` would \
+                 check what they send"
+            );
+        }
         let access = self.access.map(|access| {
             plan.undocumented(|plan| access(&mut Operation::of_mcp(plan, "the access to MCP")))
         });
@@ -273,6 +314,7 @@ impl AppMcp {
             name: info("title"),
             version: info("version"),
             has_workers: around.has_workers,
+            has_guards: around.protection.has_guards,
             shutdown: around.shutdown.clone(),
             limits: around.limits,
         });

@@ -2,16 +2,18 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
     fmt,
-    future::{Future, IntoFuture, pending},
+    future::{Future, IntoFuture},
     marker::PhantomData,
     pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
+    task::Waker,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::digest::{SHA256, digest};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -30,46 +32,90 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Debug, Default)]
 pub(super) struct Asking(Mutex<State>);
 
+/// What was asked in earlier rounds of a call, and the answers so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Known {
+    /// Digests of the questions, by key: an answer is to what was asked then.
+    pub(super) questions: Map<String, Value>,
+    pub(super) answers: Map<String, Value>,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    answers: Map<String, Value>,
+    known: Known,
     /// What has no answer yet, by key.
     requests: Map<String, Value>,
     /// What the client would have to be capable of.
     missing: Option<Value>,
     /// How many questions had no key of their own.
     unnamed: usize,
+    /// Of the call.
+    waker: Option<Waker>,
 }
 
 /// Why a call goes no further.
 #[derive(Debug, PartialEq)]
 pub(super) enum Stop {
-    /// These have to be answered first; those are the answers so far.
-    Asked { requests: Map<String, Value>, answers: Map<String, Value> },
+    /// These have to be answered first.
+    Asked { requests: Map<String, Value>, known: Known },
     /// The client is not capable of this.
     Missing(Value),
 }
 
 impl Asking {
-    pub(super) fn new(answers: Map<String, Value>) -> Self {
-        Self(Mutex::new(State { answers, ..State::default() }))
+    pub(super) fn new(known: Known) -> Self {
+        Self(Mutex::new(State { known, ..State::default() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the call waits, if it does so for the client.
-    pub(super) fn stop(&self) -> Option<Stop> {
+    /// The answer that came with the request; without one the client is asked.
+    fn answer(
+        &self,
+        key: Option<String>,
+        method: &str,
+        params: Value,
+        is_fit: impl Fn(&Value) -> bool,
+    ) -> Option<Value> {
+        let question = json!({ "method": method, "params": params });
+        let digest = URL_SAFE_NO_PAD.encode(digest(&SHA256, question.to_string().as_bytes()));
+        let mut state = self.lock();
+        let key = key.unwrap_or_else(|| {
+            state.unnamed += 1;
+            format!("input_{}", state.unnamed)
+        });
+        // One to another question, or that does not fit, is asked for again.
+        let is_same = state.known.questions.get(&key).is_some_and(|known| *known == *digest);
+        let answer = state.known.answers.get(&key).filter(|answer| is_same && is_fit(answer));
+        if answer.is_some() {
+            return answer.cloned();
+        }
+        state.known.answers.shift_remove(&key);
+        state.known.questions.insert(key.clone(), digest.into());
+        state.requests.insert(key, question);
+        None
+    }
+
+    /// Lets the call look again for whether it waits for the client.
+    fn wake(&self) {
+        let waker = self.lock().waker.take();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Why the call waits, if it does so for the client; else it is woken once it does.
+    pub(super) fn stop(&self, waker: &Waker) -> Option<Stop> {
         let mut state = self.lock();
         if let Some(missing) = state.missing.take() {
             return Some(Stop::Missing(missing));
         }
         if state.requests.is_empty() {
+            state.waker = Some(waker.clone());
             return None;
         }
         let requests = std::mem::take(&mut state.requests);
-        Some(Stop::Asked { requests, answers: std::mem::take(&mut state.answers) })
+        Some(Stop::Asked { requests, known: std::mem::take(&mut state.known) })
     }
 }
 
@@ -99,46 +145,30 @@ impl<'a> Ask<'a> {
         let required = required(method, &params, inner);
         match (inner.era, &inner.session) {
             (Era::Modern, _) => {
-                if let Some(required) = required {
-                    inner.asking.lock().missing = Some(required);
-                    never(pending().await);
+                let answer = match required {
+                    Some(required) => {
+                        inner.asking.lock().missing = Some(required);
+                        None
+                    }
+                    None => inner.asking.answer(key, method, params, is_fit),
+                };
+                match answer {
+                    Some(answer) => Ok(answer),
+                    None => {
+                        inner.asking.wake();
+                        // The function is dropped before; a task that it has spawned is not.
+                        context.cancelled().await;
+                        Err(HttpError::bad_request("The call is over"))
+                    }
                 }
-                answered_or_asked(&inner.asking, key, method, params, is_fit).await
             }
+            _ if context.is_over() => Err(HttpError::bad_request("The call is over")),
             (Era::Legacy, Some(session)) if required.is_none() => {
                 session.ask(method, &params, &inner.out, inner.ask_timeout).await
             }
             _ => Err(HttpError::bad_request(format!("The client has no `{method}`"))),
         }
     }
-}
-
-/// The answer that came with the request; without one the call waits until it is dropped.
-async fn answered_or_asked(
-    asking: &Asking,
-    key: Option<String>,
-    method: &str,
-    params: Value,
-    is_fit: impl Fn(&Value) -> bool,
-) -> Result<Value> {
-    {
-        let mut state = asking.lock();
-        let key = key.unwrap_or_else(|| {
-            state.unnamed += 1;
-            format!("input_{}", state.unnamed)
-        });
-        // One that does not fit is asked for again.
-        if let Some(answer) = state.answers.get(&key).filter(|answer| is_fit(answer)) {
-            return Ok(answer.clone());
-        }
-        state.answers.shift_remove(&key);
-        state.requests.insert(key, json!({ "method": method, "params": params }));
-    }
-    never(pending().await)
-}
-
-fn never(never: Infallible) -> ! {
-    match never {}
 }
 
 /// What the client lacks for a question.
@@ -306,22 +336,22 @@ fn read<T: DeserializeOwned + Validate>(answer: &Value) -> Result<Elicited<T>> {
     }
 }
 
-/// The answers that a client sends with its request, and those before.
+/// The answers that a client sends with its request, and those before, which it cannot change.
 pub(super) fn merge(
-    mut known: Map<String, Value>,
+    mut known: Known,
     new: Option<&serde_json::value::RawValue>,
-) -> Result<Map<String, Value>, serde_json::Error> {
+) -> Result<Known, serde_json::Error> {
     if let Some(new) = new {
         let new: HashMap<String, Map<String, Value>> = serde_json::from_str(new.get())?;
-        known.extend(new.into_iter().map(|(key, answer)| (key, answer.into())));
+        for (key, answer) in new {
+            known.answers.entry(key).or_insert_with(|| answer.into());
+        }
     }
     Ok(known)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, PartialEq, Deserialize, JsonSchema, alula_macros::Validate)]
@@ -360,6 +390,34 @@ mod tests {
         assert_eq!(form["properties"]["color"], json!({ "type": "string", "oneOf": colors }));
         assert_eq!(form["required"], json!(["name"]));
         assert!(super::form::<Team>().is_err());
+    }
+
+    fn ask(asking: &Asking, message: &str) -> Option<Value> {
+        let params = json!({ "message": message });
+        asking.answer(None, "elicitation/create", params, |_| true)
+    }
+
+    fn answer(yes: &str) -> Box<serde_json::value::RawValue> {
+        serde_json::from_value(json!({ "input_1": { "action": yes } })).unwrap()
+    }
+
+    #[test]
+    fn an_answer_is_to_what_was_asked() {
+        let asking = Asking::default();
+        assert_eq!(ask(&asking, "Delete 3 files?"), None);
+        let Some(Stop::Asked { known, .. }) = asking.stop(Waker::noop()) else { panic!() };
+        let known = merge(known, Some(&answer("accept"))).unwrap();
+        assert!(ask(&Asking::new(known.clone()), "Delete 3 files?").is_some());
+        assert_eq!(ask(&Asking::new(known), "Delete 3000 files?"), None);
+        let unasked = merge(Known::default(), Some(&answer("accept"))).unwrap();
+        assert_eq!(ask(&Asking::new(unasked), "Delete 3 files?"), None);
+    }
+
+    #[test]
+    fn an_answer_stays_as_it_was() {
+        let known = merge(Known::default(), Some(&answer("decline"))).unwrap();
+        let later = merge(known.clone(), Some(&answer("accept"))).unwrap();
+        assert_eq!(later, known);
     }
 
     #[test]

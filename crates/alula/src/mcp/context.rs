@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -95,6 +98,8 @@ pub(super) struct Inner {
     pub(super) ask_timeout: Duration,
     /// Made for the first who waits for it.
     pub(super) cancelled: OnceLock<CancellationToken>,
+    /// Whether the call has ended, after which nothing is said.
+    pub(super) is_over: AtomicBool,
 }
 
 impl McpContext {
@@ -106,9 +111,14 @@ impl McpContext {
         &self.0
     }
 
+    /// Whether the call has ended, while something else has kept this.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.is_over.load(Ordering::SeqCst)
+    }
+
     /// Tells how far the call is, of how much in all if that is known. The numbers should grow.
     pub async fn progress(&self, done: f64, total: impl Into<Option<f64>>, message: &str) {
-        let Some(token) = &self.0.progress else { return };
+        let Some(token) = self.0.progress.as_ref().filter(|_| !self.is_over()) else { return };
         let token: Value = serde_json::from_str(token.get()).unwrap_or_default();
         let mut params = Map::new();
         params.insert("progressToken".to_owned(), token);
@@ -129,7 +139,7 @@ impl McpContext {
     pub async fn log(&self, level: Level, data: impl Serialize) {
         // A session may have changed its mind since.
         let wanted = self.0.session.as_ref().map(|session| session.level()).or(self.0.level);
-        if wanted.is_none_or(|wanted| level < wanted) {
+        if self.is_over() || wanted.is_none_or(|wanted| level < wanted) {
             return;
         }
         match serde_json::to_value(data) {
@@ -156,8 +166,8 @@ impl McpContext {
     ///
     /// A client of 2025-11-25 and before is asked while the function waits. A later one is asked by
     /// an answer to its request, and calls again with what the user said: the function then runs
-    /// **from its start**, and is given each answer where it asked for it. So ask before anything
-    /// is changed, and in the same order. What is asked at once (by `join!`) is asked together.
+    /// **from its start**, and is given each answer where it asked for it, in the same words. So ask
+    /// before anything is changed, and in the same order. What is asked at once (by `join!`) is asked together.
     ///
     /// # Errors
     ///
@@ -200,7 +210,11 @@ impl McpContext {
     /// Becomes ready when the call is over or was cancelled, for work that goes on elsewhere, such
     /// as on a thread.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.0.cancelled.get_or_init(CancellationToken::new).clone().cancelled_owned()
+        let token = self.0.cancelled.get_or_init(CancellationToken::new).clone();
+        if self.is_over() {
+            token.cancel();
+        }
+        token.cancelled_owned()
     }
 }
 
@@ -231,6 +245,7 @@ pub(super) struct Over(pub(super) McpContext);
 
 impl Drop for Over {
     fn drop(&mut self) {
+        self.0.inner().is_over.store(true, Ordering::SeqCst);
         if let Some(token) = self.0.inner().cancelled.get() {
             token.cancel();
         }

@@ -99,7 +99,7 @@ impl Incoming {
         let nobody = |error| Malformed::new(None, error);
         let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(|error| {
             nobody(match error.is_data() {
-                // Batches are not in any revision that is still spoken.
+                // So is a batch, which only 2025-03-26 has; its clients send none.
                 true => RpcError::invalid_request("a message is one object of JSON-RPC"),
                 false => RpcError::new(RpcError::PARSE, format!("Parse error: {error}")),
             })

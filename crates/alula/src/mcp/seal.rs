@@ -13,7 +13,8 @@ use ring::{
     rand::SystemRandom,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+
+use super::ask::Known;
 
 /// How much longer the text of a state may be than what anybody could have been asked.
 const STATE_BYTES_MAX: usize = 1024 * 1024;
@@ -42,7 +43,7 @@ struct State {
     /// Seconds since 1970.
     until: u64,
     call: String,
-    answers: Map<String, Value>,
+    known: Known,
 }
 
 impl Seal {
@@ -55,17 +56,18 @@ impl Seal {
         Self { key, lifetime }
     }
 
-    pub(super) fn seal(&self, call: Call<'_>, answers: Map<String, Value>) -> Option<String> {
+    /// Nothing for what would be too long to be opened.
+    pub(super) fn seal(&self, call: Call<'_>, known: Known) -> Option<String> {
         let until = now() + self.lifetime.as_secs();
-        let state = State { until, call: call.digest(), answers };
+        let state = State { until, call: call.digest(), known };
         let mut bytes = serde_json::to_vec(&state).ok()?;
         let tag = hmac::sign(self.key.as_ref()?, &bytes);
         bytes.extend_from_slice(tag.as_ref());
-        Some(URL_SAFE_NO_PAD.encode(bytes))
+        Some(URL_SAFE_NO_PAD.encode(bytes)).filter(|state| state.len() <= STATE_BYTES_MAX)
     }
 
-    /// The answers in a state; nothing unless it was sealed here, for this call, and still holds.
-    pub(super) fn open(&self, call: Call<'_>, state: &str) -> Option<Map<String, Value>> {
+    /// What is known by a state; nothing unless it was sealed here, for this call, and still holds.
+    pub(super) fn open(&self, call: Call<'_>, state: &str) -> Option<Known> {
         if state.len() > STATE_BYTES_MAX {
             return None;
         }
@@ -73,7 +75,7 @@ impl Seal {
         let (json, tag) = bytes.split_at_checked(bytes.len().checked_sub(SHA256_OUTPUT_LEN)?)?;
         hmac::verify(self.key.as_ref()?, json, tag).ok()?;
         let state: State = serde_json::from_slice(json).ok()?;
-        (state.until >= now() && state.call == call.digest()).then_some(state.answers)
+        (state.until >= now() && state.call == call.digest()).then_some(state.known)
     }
 }
 
@@ -101,15 +103,16 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     use super::*;
 
     const CALL: Call<'_> =
         Call { method: "tools/call", name: "add", arguments: b"{}", owner: Some("ada") };
 
-    fn answers() -> Map<String, Value> {
-        Map::from_iter([("name".to_owned(), json!({ "action": "decline" }))])
+    fn answers() -> Known {
+        let answers = Map::from_iter([("name".to_owned(), json!({ "action": "decline" }))]);
+        Known { answers, ..Known::default() }
     }
 
     #[test]
@@ -125,6 +128,13 @@ mod tests {
         ] {
             assert_eq!(seal.open(other, &state), None);
         }
+    }
+
+    #[test]
+    fn a_state_is_never_too_long_to_be_opened() {
+        let long = Map::from_iter([("name".to_owned(), "x".repeat(STATE_BYTES_MAX).into())]);
+        let seal = Seal::new(None, Duration::from_secs(60));
+        assert_eq!(seal.seal(CALL, Known { answers: long, ..Known::default() }), None);
     }
 
     #[test]

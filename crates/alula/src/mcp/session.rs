@@ -251,13 +251,16 @@ impl Sessions {
         Self { known: Mutex::new(known), count_max, idle_max }
     }
 
-    /// Keeps a session, and gives its id, which nobody can guess; nothing if there are too many.
+    /// Keeps a session, and gives its id, which nobody can guess; nothing if there are too many in
+    /// which something goes on.
     pub(super) fn add(&self, session: Arc<Session>) -> Option<String> {
         let id = secret_id()?;
         let mut known = locked(&self.known);
-        let is_full = known.sessions.len() >= self.count_max;
-        if is_full || known.swept.elapsed() >= SWEEP_INTERVAL.min(self.idle_max) {
+        if known.swept.elapsed() >= SWEEP_INTERVAL.min(self.idle_max) {
             known.sweep(self.idle_max);
+        }
+        if known.sessions.len() >= self.count_max {
+            known.make_room(self.count_max / 16 + 1);
         }
         if known.sessions.len() >= self.count_max {
             return None;
@@ -288,6 +291,19 @@ impl Sessions {
 }
 
 impl Known {
+    /// Ends the sessions that nobody has used for longest, so that those who only begin new ones
+    /// keep nobody out. Several at once, as all have to be looked at.
+    fn make_room(&mut self, count: usize) {
+        let free = self.sessions.iter().filter(|(_, session)| session.is_idle(Duration::ZERO));
+        let mut free: Vec<_> = free.map(|(id, one)| (*locked(&one.used), id.clone())).collect();
+        free.sort_unstable();
+        for (_, id) in free.into_iter().take(count) {
+            if let Some(session) = self.sessions.remove(&id) {
+                session.end();
+            }
+        }
+    }
+
     fn sweep(&mut self, idle_max: Duration) {
         self.swept = Instant::now();
         self.sessions.retain(|_, session| {
@@ -339,6 +355,17 @@ mod tests {
         drop(stream);
         assert!(sessions.add(session(None)).is_some(), "nobody uses the first one");
         assert!(sessions.find(&id, None).is_none());
+    }
+
+    #[test]
+    fn the_session_that_was_idle_for_longest_makes_room() {
+        let sessions = Sessions::new(2, Duration::from_secs(60));
+        let [first, second] = [(); 2].map(|()| sessions.add(session(None)).unwrap());
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(sessions.find(&first, None).is_some(), "it was used later");
+        assert!(sessions.add(session(None)).is_some());
+        assert!(sessions.find(&second, None).is_none());
+        assert!(sessions.find(&first, None).is_some());
     }
 
     #[test]

@@ -171,9 +171,9 @@ impl McpSettings {
         self
     }
 
-    /// The names by which a server may be reached from the machine that it runs on, beside those of
-    /// the loopback and of [`App::server`](crate::App::server): pages that a browser there shows
-    /// must not reach it by names of their own.
+    /// The names by which pages reach the server, and by which it may be reached from the machine
+    /// that it runs on, beside addresses, `localhost` and those of
+    /// [`App::server`](crate::App::server): a page could give the server a name of its own.
     ///
     /// That is needed behind a proxy on the same machine which passes the name on and is not among
     /// the trusted proxies. `*` allows every name.
@@ -183,7 +183,7 @@ impl McpSettings {
     }
 
     /// The origins of pages that may use it, such as `https://app.example.com`, beside the server's
-    /// own; `*` for all. Browsers ask for [`Cors`](crate::middleware::Cors), too.
+    /// own by one of its [names](Self::allowed_hosts); `*` for all. Browsers ask for [`Cors`](crate::middleware::Cors), too.
     pub fn allowed_origins<S: Into<String>>(
         mut self,
         origins: impl IntoIterator<Item = S>,

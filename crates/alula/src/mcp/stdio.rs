@@ -2,11 +2,13 @@
 
 use std::{
     io,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use http::Request;
 use tokio::{
     io::{
@@ -18,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     context::Outbox,
-    engine::{Caller, Engine, changes},
+    engine::{Caller, Engine, changes, panicked},
     message::{Capabilities, Id, Incoming, Params, Request as RpcRequest, RpcError},
     session::Session,
 };
@@ -71,6 +73,13 @@ async fn write(
     }
     Ok(())
 }
+
+/// How many requests wait for those before them; what is more is refused.
+const WAITING_MAX: usize = 1024;
+
+/// What runs functions of the application, of which only so many run at once.
+const RUNS_FUNCTION: [&str; 4] =
+    ["tools/call", "resources/read", "prompts/get", "completion/complete"];
 
 struct Connection {
     engine: Arc<Engine>,
@@ -129,7 +138,11 @@ impl Connection {
                 Line::Read => {
                     let line = line.split().freeze();
                     if !line.trim_ascii().is_empty() {
-                        self.take(&line).await;
+                        tokio::select! {
+                            biased;
+                            () = &mut stopping => return Ok(()),
+                            () = self.take(&line) => {}
+                        }
                     }
                 }
             }
@@ -160,19 +173,27 @@ impl Connection {
         }
     }
 
-    /// Begins to answer a request; waits while too many are being answered.
+    /// Begins to answer a request. Calls wait for each other where there are too many; what comes
+    /// after them does not: it may be what they wait for.
     async fn begin(self: &Arc<Self>, request: RpcRequest) {
         let is_endless = request.method == "subscriptions/listen";
         let is_handshake = request.method == "initialize";
-        let place = match is_endless {
-            true => None,
-            // It is never closed.
-            false => self.places.clone().acquire_owned().await.ok(),
-        };
+        if self.tasks.len() >= self.engine.settings.concurrency_max.saturating_add(WAITING_MAX) {
+            let error = RpcError::new(RpcError::REFUSED, "Too many requests are being answered");
+            return self.say(error.response(Some(&request.id))).await;
+        }
+        let takes_place = RUNS_FUNCTION.contains(&request.method.as_str());
         let running = self.calls.begin(&request.id);
         let this = self.clone();
         let answering = async move {
             let token = running.token.clone();
+            let place = tokio::select! {
+                biased;
+                () = token.cancelled() => return,
+                // It is never closed.
+                place = this.places.clone().acquire_owned(), if takes_place => place.ok(),
+                () = std::future::ready(()), if !takes_place => None,
+            };
             let answer = tokio::select! {
                 answer = this.answer(request, token) => answer,
                 () = this.ended.cancelled(), if is_endless => Bytes::new(),
@@ -192,9 +213,10 @@ impl Connection {
     async fn answer(self: &Arc<Self>, request: RpcRequest, cancelled: CancellationToken) -> Bytes {
         let engine = self.engine.clone();
         let mut cx = request_context(&engine);
-        let access = match engine.enter(&mut cx).await {
-            Ok(access) => access,
-            Err(error) => {
+        let access = match AssertUnwindSafe(engine.enter(&mut cx)).catch_unwind().await {
+            Ok(Ok(access)) => access,
+            Err(panic) => return panicked(&*panic).answer(&request.id).json,
+            Ok(Err(error)) => {
                 tracing::warn!(error = %error.log_message(), "a request over stdio was refused");
                 let error = RpcError::new(RpcError::REFUSED, error.message());
                 return error.response(Some(&request.id));
@@ -217,14 +239,18 @@ impl Connection {
     /// Begins a session, which is told of changes.
     fn set_session(&self, session: Arc<Session>) {
         let (changes, out) = (self.engine.mcp.listen(), Outbox(Some(self.out.clone())));
-        let (ended, told) = (self.ended.clone(), session.clone());
+        let (ended, stream) = (self.ended.clone(), session.open_stream());
         self.tasks.spawn(async move {
             tokio::select! {
-                () = changes::forward(changes, told, out) => {}
+                () = changes::forward(changes, stream.session.clone(), out) => {}
+                () = stream.ended.cancelled() => {}
                 () = ended.cancelled() => {}
             }
         });
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+        let mut current = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = current.replace(session) {
+            before.end();
+        }
     }
 
     /// Waits for what is being answered; nobody answers its questions any more.

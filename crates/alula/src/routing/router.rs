@@ -50,6 +50,9 @@ pub(crate) struct RouterParts {
     pub(crate) routes: Vec<Route>,
     pub(crate) areas: Vec<Area>,
     pub(crate) errors: Errors,
+    /// Whether something is resolved before each of the routes.
+    #[cfg(feature = "mcp")]
+    pub(crate) has_guards: bool,
 }
 
 impl Router {
@@ -184,7 +187,13 @@ impl Router {
         if !prefix.is_empty() && !errors.is_empty() {
             areas.push(Area { path: prefix, is_prefix: true, errors: errors.clone() });
         }
-        RouterParts { routes, areas, errors }
+        RouterParts {
+            routes,
+            areas,
+            errors,
+            #[cfg(feature = "mcp")]
+            has_guards: !guards.is_empty(),
+        }
     }
 }
 

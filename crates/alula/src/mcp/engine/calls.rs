@@ -1,6 +1,11 @@
 //! What is done: tools are called, resources read, prompts made.
 
-use std::{future::poll_fn, panic::AssertUnwindSafe, sync::OnceLock, task::Poll};
+use std::{
+    future::poll_fn,
+    panic::AssertUnwindSafe,
+    sync::{OnceLock, atomic::AtomicBool},
+    task::Poll,
+};
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -15,7 +20,7 @@ use crate::{
     input::RequestContext,
     mcp::{
         arguments::Texts,
-        ask::{Asking, Stop, merge},
+        ask::{Asking, Known, Stop, merge},
         content::{Contents, Message},
         context::{Era, Inner, McpContext, Over},
         hub::Kind,
@@ -98,7 +103,7 @@ impl Engine {
         match work.judge(driven) {
             Ran::Stopped(stop) => self.stopped(request, call, stop),
             Ran::Done(Ok(contents)) => {
-                let read = Read { contents: &contents, cache: self.cache(era) };
+                let read = Read { contents: &contents, cache: self.cache_of_contents(era) };
                 self.respond(&request.id, era, &read)
             }
             Ran::Done(Err(error)) if error.status() == StatusCode::NOT_FOUND => {
@@ -168,9 +173,9 @@ impl Engine {
             (Some(state), Era::Modern) => self.seal.open(call, state).ok_or_else(|| {
                 RpcError::invalid("The `requestState` is not of this call, or too old")
             })?,
-            _ => Map::new(),
+            _ => Known::default(),
         };
-        let answers = merge(known, params.input_responses.filter(|_| era == Era::Modern))
+        let known = merge(known, params.input_responses.filter(|_| era == Era::Modern))
             .map_err(|error| RpcError::invalid(format!("Invalid `inputResponses`: {error}")))?;
         let capabilities = match (era, session) {
             (Era::Modern, _) => meta.and_then(|meta| meta.capabilities),
@@ -188,16 +193,17 @@ impl Engine {
             client,
             out: caller.out.clone(),
             session: session.cloned(),
-            asking: Asking::new(answers),
+            asking: Asking::new(known),
             ask_timeout: self.settings.ask_timeout,
             cancelled: OnceLock::new(),
+            is_over: AtomicBool::new(false),
         }))
     }
 
     /// Ends a call that waits for its client: what it asks is the answer.
     fn stopped(&self, request: &Request, call: Call<'_>, stop: Stop) -> Result<Answer, Failure> {
-        let (requests, answers) = match stop {
-            Stop::Asked { requests, answers } => (requests, answers),
+        let (requests, known) = match stop {
+            Stop::Asked { requests, known } => (requests, known),
             Stop::Missing(required) => {
                 let error = "The client lacks a capability that this needs";
                 let error = RpcError::new(RpcError::MISSING_CAPABILITY, error);
@@ -207,9 +213,12 @@ impl Engine {
         let mut result = Map::new();
         result.insert("resultType".to_owned(), "input_required".into());
         result.insert("inputRequests".to_owned(), requests.into());
-        if let Some(state) = self.seal.seal(call, answers) {
-            result.insert("requestState".to_owned(), state.into());
-        }
+        let Some(state) = self.seal.seal(call, known) else {
+            let name = call.name;
+            tracing::error!(name, "what a call was answered is too long, or nothing can be sealed");
+            return Err(RpcError::new(RpcError::INTERNAL, "The answers are too long").into());
+        };
+        result.insert("requestState".to_owned(), state.into());
         Ok(Answer::of(response(&request.id, &result, Some(&self.tails.bare))?))
     }
 }
@@ -225,7 +234,9 @@ async fn drive<T>(function: BoxFuture<'_, Result<T>>, context: &McpContext) -> D
     poll_fn(|task| match function.poll_unpin(task) {
         Poll::Ready(result) => Poll::Ready(Ok(result)),
         // Whatever else it waits for: what it asks has no answer in this request.
-        Poll::Pending => asking.stop().map_or(Poll::Pending, |stop| Poll::Ready(Err(stop))),
+        Poll::Pending => {
+            asking.stop(task.waker()).map_or(Poll::Pending, |stop| Poll::Ready(Err(stop)))
+        }
     })
     .await
 }
@@ -329,7 +340,7 @@ fn failed(name: &str, error: HttpError) -> Failure {
     RpcError::invalid(error.message()).into()
 }
 
-fn no_resource(uri: &str, era: Era) -> RpcError {
+pub(super) fn no_resource(uri: &str, era: Era) -> RpcError {
     let code = match era {
         Era::Modern => RpcError::INVALID_PARAMS,
         Era::Legacy => RpcError::RESOURCE_NOT_FOUND,

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
-use super::{Answer, Caller, Engine, Failure, calls::Work};
-use crate::{
-    mcp::{
-        context::Era,
-        message::{LEGACY, Params, Request, RpcError},
-        session::Session,
-    },
+use super::{
+    Answer, Caller, Engine, Failure,
+    calls::{Work, no_resource},
+};
+use crate::mcp::{
+    context::Era,
+    message::{LEGACY, Params, Request, RpcError},
+    session::Session,
 };
 
 impl Engine {
@@ -51,7 +52,11 @@ impl Engine {
         let version = known.unwrap_or(newest);
         let mut result = Map::new();
         result.insert("protocolVersion".to_owned(), version.into());
-        result.insert("capabilities".to_owned(), self.capabilities.clone());
+        // Nobody is told of changes without a session.
+        let tells = self.has_sessions || !caller.is_http;
+        let capabilities =
+            if tells { self.capabilities.clone() } else { silent(&self.capabilities) };
+        result.insert("capabilities".to_owned(), capabilities);
         result.insert("serverInfo".to_owned(), self.info.clone());
         if let Some(instructions) = &self.settings.instructions {
             result.insert("instructions".to_owned(), instructions.clone().into());
@@ -96,9 +101,17 @@ impl Engine {
         let max = self.settings.subscriptions_max;
         if request.method == "resources/unsubscribe" {
             session.unsubscribe(uri);
+        } else if !self.sees_resource(uri, caller) {
+            return Err(no_resource(uri, Era::Legacy).into());
         } else if !session.subscribe(uri.to_owned(), max) {
             return Err(RpcError::invalid(format!("At most {max} resources can be watched")).into());
         }
         self.respond(&request.id, Era::Legacy, &json!({}))
     }
+}
+
+/// What the server has, without that it would tell of changes.
+fn silent(capabilities: &Value) -> Value {
+    let names = capabilities.as_object().into_iter().flat_map(Map::keys);
+    names.map(|name| (name.clone(), json!({}))).collect::<Map<_, _>>().into()
 }

@@ -67,7 +67,7 @@ impl Engine {
             method => return Err(RpcError::method_not_found(method).into()),
         };
         let page = page.ok_or_else(|| RpcError::invalid("Invalid cursor"))?;
-        self.respond(&request.id, era, &List { key, page, cache: self.cache(era) })
+        self.respond(&request.id, era, &List { key, page, cache: self.cache_of_lists(era) })
     }
 
     fn page<'a, T>(

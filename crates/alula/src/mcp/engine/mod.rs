@@ -7,10 +7,13 @@ mod legacy;
 mod lists;
 mod modern;
 
-use std::sync::Arc;
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::StatusCode;
+use futures_util::FutureExt as _;
+use http::{StatusCode, header};
+use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +36,7 @@ use super::{
     settings::{McpSettings, ProtectedResource},
 };
 use crate::{
-    error::HttpError,
+    error::{HttpError, Panic},
     input::{BodyLimits, Rejection, RequestContext},
     serve::Shutdown,
 };
@@ -44,6 +47,8 @@ pub(crate) struct Engine {
     pub(super) mcp: Mcp,
     pub(super) settings: McpSettings,
     access: Option<Box<dyn FindAccess>>,
+    /// Whether lists may be given to anybody.
+    is_public: bool,
     around: Vec<Around>,
     pub(super) auth: Option<ProtectedResource>,
     pub(super) hosts: Vec<String>,
@@ -71,6 +76,8 @@ pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) has_workers: bool,
+    /// Whether something is resolved before each request.
+    pub(crate) has_guards: bool,
     pub(crate) shutdown: Shutdown,
     pub(crate) limits: BodyLimits,
 }
@@ -159,6 +166,7 @@ impl Engine {
             registry,
             mcp,
             settings,
+            is_public: access.is_none() && auth.is_none() && !parts.has_guards,
             access,
             around,
             auth,
@@ -170,11 +178,22 @@ impl Engine {
 
     /// What the caller of a request sees, or why nobody may make it.
     pub(super) async fn enter(&self, cx: &mut RequestContext) -> Result<Arc<Access>, HttpError> {
-        let Some(access) = &self.access else { return Ok(Arc::default()) };
-        access.find(cx).await.map_err(|rejection| match rejection {
-            Rejection::Error(error) => error,
-            Rejection::Invalid => HttpError::validation(cx.take_details()),
-        })
+        let access = match &self.access {
+            None => Arc::default(),
+            Some(access) => access.find(cx).await.map_err(|rejection| match rejection {
+                Rejection::Error(error) => error,
+                Rejection::Invalid => HttpError::validation(cx.take_details()),
+            })?,
+        };
+        // Somebody has to own what is kept between requests, and who shows the same token does.
+        match cx.headers().get(header::AUTHORIZATION) {
+            Some(token) if access.owner_name().is_none() => {
+                let token = digest(&SHA256, token.as_bytes());
+                let owner = URL_SAFE_NO_PAD.encode(token);
+                Ok(Arc::new(Access::clone(&access).owner(owner)))
+            }
+            _ => Ok(access),
+        }
     }
 
     /// Answers a request, with all that stands around.
@@ -184,10 +203,17 @@ impl Engine {
         cx: RequestContext,
         caller: Caller,
     ) -> Answer {
-        if self.around.is_empty() {
-            return self.answer_plainly(request, cx, caller).await;
+        let id = request.id.clone();
+        let answering = async move {
+            if self.around.is_empty() {
+                return self.answer_plainly(request, cx, caller).await;
+            }
+            McpNext::first(self).run(McpRequest::new(request, cx, caller)).await.into_answer()
+        };
+        match AssertUnwindSafe(answering).catch_unwind().await {
+            Ok(answer) => answer,
+            Err(panic) => panicked(&*panic).answer(&id),
         }
-        McpNext::first(self).run(McpRequest::new(request, cx, caller)).await.into_answer()
     }
 
     async fn answer_plainly(&self, request: Request, cx: RequestContext, caller: Caller) -> Answer {
@@ -268,11 +294,22 @@ impl Engine {
         access.sees(item) && !self.mcp.is_disabled(kind, &item.name)
     }
 
-    /// How far a result may be shared, and for how long.
-    fn cache(&self, era: Era) -> Option<(u64, &'static str)> {
+    /// Whether a caller may read a resource, and so be told that it changes.
+    fn sees_resource(&self, uri: &str, caller: &Caller) -> bool {
+        let shows = |item: &Common| self.shows(Kind::Resource, &caller.access, item);
+        self.registry.resource(uri, shows).is_some()
+    }
+
+    /// How far a list may be shared, and for how long.
+    fn cache_of_lists(&self, era: Era) -> Option<(u64, &'static str)> {
         let ttl = u64::try_from(self.settings.ttl.as_millis()).unwrap_or(u64::MAX);
-        let scope = if self.access.is_some() { "private" } else { "public" };
+        let scope = if self.is_public { "public" } else { "private" };
         (era == Era::Modern).then_some((ttl, scope))
+    }
+
+    /// How far what a function has read may be shared: it may depend on who reads it.
+    fn cache_of_contents(&self, era: Era) -> Option<(u64, &'static str)> {
+        self.cache_of_lists(era).map(|(ttl, _)| (ttl, "private"))
     }
 }
 
@@ -292,7 +329,7 @@ impl Answer {
 }
 
 impl Failure {
-    fn answer(self, id: &Id) -> Answer {
+    pub(super) fn answer(self, id: &Id) -> Answer {
         let (error, refused) = match self {
             Self::Rpc(error) => (error, None),
             Self::Refused(error) => {
@@ -304,6 +341,13 @@ impl Failure {
         let json = error.response(Some(id));
         Answer { json, status: error.status(), refused, is_error: true, ..Answer::default() }
     }
+}
+
+/// What is answered where something around the function has panicked.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Failure {
+    let panic = Panic::of(panic);
+    tracing::error!(%panic, "a request over MCP panicked");
+    RpcError::new(RpcError::INTERNAL, "Internal error").into()
 }
 
 /// What the server has, as it is told to clients.

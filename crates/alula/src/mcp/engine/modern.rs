@@ -5,11 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Caller, Engine, Failure, calls::Work};
-use crate::{
-    mcp::{
-        context::Era,
-        message::{MODERN, Params, Request, RpcError, response, versions},
-    },
+use crate::mcp::{
+    context::Era,
+    message::{MODERN, Params, Request, RpcError, response, versions},
 };
 
 /// What every request has to say of its client.
@@ -60,7 +58,7 @@ impl Engine {
         if let Some(instructions) = &self.settings.instructions {
             result.insert("instructions".to_owned(), instructions.clone().into());
         }
-        if let Some((ttl, scope)) = self.cache(Era::Modern) {
+        if let Some((ttl, scope)) = self.cache_of_lists(Era::Modern) {
             result.insert("ttlMs".to_owned(), ttl.into());
             result.insert("cacheScope".to_owned(), scope.into());
         }
@@ -76,7 +74,7 @@ impl Engine {
     ) -> Result<Answer, Failure> {
         let filter = params.notifications.clone();
         let filter = filter.ok_or_else(|| RpcError::invalid("`notifications` is missing"))?;
-        let filter = self.honored(filter)?;
+        let filter = self.honored(filter, &caller)?;
         let id = request.id.value();
         let meta = json!({ "io.modelcontextprotocol/subscriptionId": id });
         let mut changes = self.mcp.listen();
@@ -117,6 +115,7 @@ impl Engine {
     fn honored(
         &self,
         mut filter: crate::mcp::message::Filter,
+        caller: &Caller,
     ) -> Result<crate::mcp::message::Filter, RpcError> {
         let max = self.settings.subscriptions_max;
         if filter.resource_subscriptions.len() > max {
@@ -125,9 +124,7 @@ impl Engine {
         filter.tools_list_changed &= !self.registry.tools.is_empty();
         filter.prompts_list_changed &= !self.registry.prompts.is_empty();
         filter.resources_list_changed &= self.registry.has_resources();
-        if !self.registry.has_resources() {
-            filter.resource_subscriptions.clear();
-        }
+        filter.resource_subscriptions.retain(|uri| self.sees_resource(uri, caller));
         Ok(filter)
     }
 }

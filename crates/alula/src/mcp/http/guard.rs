@@ -20,8 +20,9 @@ pub(super) fn check(engine: &Engine, cx: &RequestContext) -> Result<()> {
     let host = host(cx.headers(), cx.uri());
     let is_local = ClientAddr::of(cx.extensions())
         .is_some_and(|ClientAddr(address)| address.to_canonical().is_loopback());
-    if let Some(host) = host.filter(|_| is_local) {
-        check_host(engine, host)?;
+    let is_known = host.is_some_and(|host| is_known(engine, host));
+    if let Some(host) = host.filter(|_| is_local && !is_known) {
+        return Err(refused_host(host));
     }
     let Some(origin) = cx.headers().get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
@@ -31,7 +32,8 @@ pub(super) fn check(engine: &Engine, cx: &RequestContext) -> Result<()> {
     }
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     match (host, authority) {
-        (Some(host), Some(authority)) if host.eq_ignore_ascii_case(authority) => Ok(()),
+        // A name of its own is what a page would reach the server by.
+        (Some(host), Some(authority)) if host.eq_ignore_ascii_case(authority) && is_known => Ok(()),
         _ => {
             let fix = format!("`McpSettings::new().allowed_origins([\"{origin}\"])` allows it");
             tracing::warn!(origin, "a page of another origin was refused by MCP; {fix}");
@@ -40,21 +42,24 @@ pub(super) fn check(engine: &Engine, cx: &RequestContext) -> Result<()> {
     }
 }
 
-fn check_host(engine: &Engine, host: &str) -> Result<()> {
+/// Whether nobody else can have made the name mean this machine.
+fn is_known(engine: &Engine, host: &str) -> bool {
     let name = without_port(host);
     let is_same = |allowed: &String| {
         allowed == "*" || allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host)
     };
     let mut allowed = engine.settings.allowed_hosts.iter().chain(&engine.hosts);
-    if is_loopback(name) || allowed.any(is_same) {
-        return Ok(());
-    }
+    is_address(name) || allowed.any(is_same)
+}
+
+fn refused_host(host: &str) -> HttpError {
+    let name = without_port(host);
     let fix = format!("`McpSettings::new().allowed_hosts([\"{name}\"])` allows it");
     tracing::warn!(
         host,
         "a request from this machine by an unknown name was refused by MCP; {fix}"
     );
-    Err(HttpError::forbidden("This host may not be named"))
+    HttpError::forbidden("This host may not be named")
 }
 
 fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
@@ -70,10 +75,10 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn is_loopback(name: &str) -> bool {
+/// Whether it is no name that somebody could give to this machine.
+fn is_address(name: &str) -> bool {
     let address = name.trim_start_matches('[').trim_end_matches(']');
-    let is_name = |known| name.eq_ignore_ascii_case(known);
-    is_name("localhost") || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]
@@ -81,13 +86,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_the_loopback_are_known() {
-        for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "127.9.9.9", "[::1]:80", "[::1]"]
+    fn addresses_are_known() {
+        for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "10.0.0.1", "[::1]:80", "[::1]"]
         {
-            assert!(is_loopback(without_port(host)), "{host}");
+            assert!(is_address(without_port(host)), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example:80", "10.0.0.1", "", "127.0.0.1.x"] {
-            assert!(!is_loopback(without_port(host)), "{host}");
+        for host in ["evil.example", "localhost.evil.example:80", "", "127.0.0.1.x"] {
+            assert!(!is_address(without_port(host)), "{host}");
         }
     }
 }

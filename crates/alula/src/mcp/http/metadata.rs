@@ -1,5 +1,7 @@
 //! What tells clients where to log in (RFC 9728).
 
+use std::collections::BTreeSet;
+
 use axum::{
     body::{Body, Bytes},
     routing::{MethodRouter, get},
@@ -39,8 +41,9 @@ pub(crate) fn routes(auth: &ProtectedResource, endpoint: &str) -> Vec<(String, M
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         std::future::ready(response)
     });
-    let mut paths = vec![path(endpoint), WELL_KNOWN.to_owned()];
-    paths.dedup();
+    // A proxy may leave out a part of the path that clients see.
+    let advertised = resource.parse::<Uri>().map_or_else(|_| path(""), |uri| path(uri.path()));
+    let paths = BTreeSet::from([path(endpoint), advertised, WELL_KNOWN.to_owned()]);
     paths.into_iter().map(|path| (path, handler.clone())).collect()
 }
 

@@ -114,8 +114,14 @@ impl Planned {
     async fn admit(&self, engine: &Engine, cx: &mut RequestContext) -> Result<Arc<Access>> {
         guard::check(engine, cx)?;
         for guard in &self.settings.guards {
-            if let Err(Rejection::Error(error)) = guard.check(cx).await {
-                return Err(error);
+            match guard.check(cx).await {
+                Err(Rejection::Error(error)) => return Err(error),
+                // Nothing else tells the client what is missing.
+                Err(Rejection::Invalid) => return Err(HttpError::validation(cx.take_details())),
+                Ok(()) if cx.details_len() > 0 => {
+                    return Err(HttpError::validation(cx.take_details()));
+                }
+                Ok(()) => {}
             }
         }
         engine.enter(cx).await
@@ -194,13 +200,13 @@ impl Planned {
         };
         let (method, uri) = (cx.method().clone(), cx.uri().clone());
         let head = head(method, uri, cx.extensions().get::<RequestId>());
-        let engine_too = engine.clone();
+        let (engine_too, id) = (engine.clone(), request.id.clone());
         let call = Box::pin(async move {
             let answer = engine_too.answer(request, cx, caller).await;
             drop(running);
             answer
         });
-        match stream::begin(call, messages, &engine.shutdown).await {
+        match stream::begin(call, messages, &engine.shutdown, id.clone()).await {
             Begun::Streaming(stream) => stream.response(),
             Begun::Answered(answer) => match answer.refused {
                 Some(error) => {
@@ -208,7 +214,7 @@ impl Planned {
                     let cx = RequestContext::new(head, engine.limits, scope);
                     self.fail(Some(engine), cx, error).await
                 }
-                None => answered(engine, answer),
+                None => answered(engine, answer, &id),
             },
         }
     }
@@ -322,7 +328,7 @@ fn cancel(session: &Session, params: &[u8]) {
     }
 }
 
-fn answered(engine: &Engine, answer: Answer) -> Response<Body> {
+fn answered(engine: &Engine, answer: Answer, id: &Id) -> Response<Body> {
     let Answer { json: body, status, session, .. } = answer;
     if body.is_empty() {
         // The client has cancelled the call, and waits for nothing.
@@ -331,13 +337,13 @@ fn answered(engine: &Engine, answer: Answer) -> Response<Body> {
     let Some(session) = session.filter(|_| engine.has_sessions) else {
         return json(status, body);
     };
-    let Some(id) = engine.sessions.add(session) else {
+    let Some(session) = engine.sessions.add(session) else {
         let error = RpcError::new(RpcError::REFUSED, "There are too many sessions");
-        return json(StatusCode::SERVICE_UNAVAILABLE, error.response(None));
+        return json(StatusCode::SERVICE_UNAVAILABLE, error.response(Some(id)));
     };
     let mut response = json(status, body);
-    if let Ok(id) = HeaderValue::try_from(id) {
-        response.headers_mut().insert(headers::SESSION, id);
+    if let Ok(session) = HeaderValue::try_from(session) {
+        response.headers_mut().insert(headers::SESSION, session);
     }
     response
 }

@@ -15,7 +15,10 @@ use tokio::sync::mpsc;
 
 use crate::{
     idle::IdleTimer,
-    mcp::engine::Answer,
+    mcp::{
+        engine::Answer,
+        message::{Id, RpcError},
+    },
     serve::{Shutdown, ShutdownPhase},
 };
 
@@ -42,6 +45,7 @@ pub(super) async fn begin(
     mut call: Call,
     mut messages: mpsc::Receiver<Bytes>,
     shutdown: &Shutdown,
+    id: Id,
 ) -> Begun {
     let first = poll_fn(|cx| {
         let polled = call.as_mut().poll(cx);
@@ -56,14 +60,20 @@ pub(super) async fn begin(
     });
     match first.await {
         (Some(answer), None) => Begun::Answered(answer),
-        (answer, first) => Begun::Streaming(Stream {
-            first,
-            messages,
-            call: answer.is_none().then_some(call),
-            answer: answer.map(|answer| answer.json),
-            ping: IdleTimer::new(PING_INTERVAL),
-            must_end: Box::pin(shutdown.streams_must_end()),
-        }),
+        (answer, first) => {
+            if answer.is_some() {
+                messages.close();
+            }
+            Begun::Streaming(Stream {
+                first,
+                messages,
+                call: answer.is_none().then_some(call),
+                id,
+                answer: answer.map(|answer| answer.json),
+                ping: IdleTimer::new(PING_INTERVAL),
+                must_end: Box::pin(shutdown.streams_must_end()),
+            })
+        }
     }
 }
 
@@ -73,6 +83,8 @@ pub(super) struct Stream {
     messages: mpsc::Receiver<Bytes>,
     /// Until it is over.
     call: Option<Call>,
+    /// Of the request.
+    id: Id,
     /// Sent after all that was said before.
     answer: Option<Bytes>,
     ping: IdleTimer,
@@ -88,8 +100,15 @@ impl Stream {
             && let Poll::Ready(answer) = call.as_mut().poll(cx)
         {
             self.answer = Some(answer.json);
-            // With it goes what it would have said more.
+            // What was said before it is still sent, and nothing more.
             self.call = None;
+            self.messages.close();
+        }
+        if self.call.is_some() && self.must_end.as_mut().poll(cx).is_ready() {
+            let error = RpcError::new(RpcError::INTERNAL, "The server stops");
+            self.answer = Some(error.response(Some(&self.id)));
+            self.call = None;
+            self.messages.close();
         }
         if let Poll::Ready(Some(message)) = self.messages.poll_recv(cx) {
             self.ping.active();
@@ -98,10 +117,6 @@ impl Stream {
         if self.call.is_none() {
             let answer = self.answer.take().filter(|answer| !answer.is_empty());
             return Poll::Ready(answer.map(|answer| event(&answer)));
-        }
-        if self.must_end.as_mut().poll(cx).is_ready() {
-            self.call = None;
-            return Poll::Ready(None);
         }
         match self.ping.poll(cx) {
             Poll::Ready(()) => Poll::Ready(Some(Bytes::from_static(PING))),

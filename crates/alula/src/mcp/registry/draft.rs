@@ -98,7 +98,6 @@ pub(crate) fn plan_prompt<P: PromptDefinition>(plan: &mut Plan, draft: &mut Draf
         let arguments = variables.iter().map(prompt_argument).collect();
         fields.insert("arguments".to_owned(), Value::Array(arguments));
     }
-    check_name("prompt", &about.common.name, plan);
     let required = variables.iter().filter(|variable| variable.required);
     let prompt = Prompt {
         run: Box::new(PlannedPrompt::<P>(input)),
@@ -168,14 +167,15 @@ fn mismatches(template: &Template, variables: &[Parameter]) -> Vec<String> {
     unread.chain(absent).chain(optional).collect()
 }
 
-/// Notes a name that some client or provider of models would refuse.
-fn check_name(what: &str, name: &str, plan: &mut Plan) {
+/// What is wrong with a name: some client or provider of models would refuse it.
+fn name_mistake(what: &str, name: &str) -> Option<String> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
-    if name.is_empty() || name.len() > NAME_LENGTH_MAX || !name.chars().all(is_plain) {
-        plan.mistakes.push(format!(
+    let is_fit = (1..=NAME_LENGTH_MAX).contains(&name.len()) && name.chars().all(is_plain);
+    (!is_fit).then(|| {
+        format!(
             "{what} `{name}`: a name has 1 to {NAME_LENGTH_MAX} letters, digits, `_`, `-` and `.`"
-        ));
-    }
+        )
+    })
 }
 
 impl Draft {
@@ -187,12 +187,19 @@ impl Draft {
         plan: &mut Plan,
     ) {
         let name = common.name.clone();
-        check_name("tool", &name, plan);
         let schema = fields.get("inputSchema").cloned().unwrap_or_default();
         if schema.get("type") != Some(&Value::from("object")) {
             plan.mistakes.push(format!(
                 "tool `{name}`: its arguments are an object; use a struct as `Arguments<T>`"
             ));
+        }
+        if let Some(keyword) =
+            ["oneOf", "anyOf", "allOf"].into_iter().find(|keyword| schema.get(keyword).is_some())
+        {
+            tracing::warn!(
+                "tool `{name}` has `{keyword}` around all of its arguments, which some providers of \
+                 models refuse; put what has several forms into a field"
+            );
         }
         if !fields.contains_key("description") {
             tracing::warn!("tool `{name}` has no description, by which models choose");
@@ -237,12 +244,14 @@ impl Draft {
         let mut registry = Registry::default();
         for (common, fields, tool) in self.tools {
             let name = common.name.clone();
+            mistakes.extend(name_mistake("tool", &name));
             if !registry.tools.add(&name, common, &fields, tool) {
                 mistakes.push(format!("two tools are called `{name}`"));
             }
         }
         for (common, fields, prompt) in self.prompts {
             let name = common.name.clone();
+            mistakes.extend(name_mistake("prompt", &name));
             if !registry.prompts.add(&name, common, &fields, prompt) {
                 mistakes.push(format!("two prompts are called `{name}`"));
             }

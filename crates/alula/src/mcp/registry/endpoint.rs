@@ -2,7 +2,9 @@
 
 use axum::body::Body;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
 use http_body_util::{BodyExt as _, Limited};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json, value::RawValue};
@@ -108,7 +110,15 @@ impl EndpointTool {
                 "path" => path_names.push(text("name").to_owned()),
                 "query" => query_names.push(text("name").to_owned()),
                 // Headers and cookies are those of the call.
-                _ => continue,
+                place => {
+                    if parameter.get("required") == Some(&Value::Bool(true)) {
+                        let header = text("name");
+                        tracing::warn!(
+                            "tool `{name}`: clients have to be set up to send the {place} `{header}`"
+                        );
+                    }
+                    continue;
+                }
             }
             let mut schema = plan.components.expand(parameter.get("schema")?);
             if let (Some(description), Some(schema)) =
@@ -125,7 +135,8 @@ impl EndpointTool {
             Ok(None) => None,
             Ok(Some(schema)) => {
                 let schema = plan.components.expand(schema);
-                Some(add_body(schema, &mut properties, &mut required))
+                let is_required = operation["requestBody"]["required"] == true;
+                Some(add_body(schema, is_required, &mut properties, &mut required))
             }
             Err(mistake) => {
                 plan.mistakes.push(format!("{method} {path}: {mistake}"));
@@ -191,12 +202,12 @@ impl EndpointTool {
         if !query.is_empty() {
             target = format!("{target}?{query}");
         }
-        let body = self.body.as_ref().map(|body| {
+        let body = self.body.as_ref().and_then(|body| {
             let value = match body.is_spread {
                 true => Value::Object(arguments),
-                false => arguments.shift_remove("body").unwrap_or_default(),
+                false => arguments.shift_remove("body")?,
             };
-            lenient::convert(&body.shape, value)
+            Some(lenient::convert(&body.shape, value))
         });
         let uri = Uri::try_from(target).map_err(HttpError::internal)?;
         let content = match &body {
@@ -242,6 +253,15 @@ impl EndpointTool {
                 Some(Ok(answer)) => told(&answer),
                 _ => String::from_utf8_lossy(&body).into_owned(),
             };
+            let challenge = head.headers.get(header::WWW_AUTHENTICATE);
+            if head.status == StatusCode::UNAUTHORIZED || challenge.is_some() {
+                // The client has to say who it is, as HTTP tells it.
+                let error = HttpError::new(head.status.as_u16(), text);
+                return Err(match challenge {
+                    Some(scheme) => error.header(header::WWW_AUTHENTICATE, scheme.clone()),
+                    None => error,
+                });
+            }
             return Ok(ToolResult::error(format!("{}: {text}", head.status)));
         }
         if body.is_empty() {
@@ -289,13 +309,16 @@ fn json_body(operation: &Map<String, Value>) -> Result<Option<&Value>, &'static 
 /// The schema of what is answered, if that is JSON.
 fn answer_schema(operation: &Map<String, Value>) -> Option<&Value> {
     let responses = operation.get("responses")?.as_object()?;
-    let (_, success) = responses.iter().find(|(status, _)| status.starts_with('2'))?;
+    let mut successes = responses.iter().filter(|(status, _)| status.starts_with('2'));
+    // Where there may be another answer, no schema can be promised.
+    let (Some((_, success)), None) = (successes.next(), successes.next()) else { return None };
     success.get("content")?.get("application/json")?.get("schema")
 }
 
 /// Adds the fields of a body to the arguments, or where that would not do the body itself.
 fn add_body(
     schema: Value,
+    is_required: bool,
     properties: &mut Map<String, Value>,
     required: &mut Vec<Value>,
 ) -> BodyArguments {
@@ -305,7 +328,7 @@ fn add_body(
     let fields = fields.filter(|fields| {
         let is_plain =
             !["anyOf", "oneOf", "allOf", "$defs"].iter().any(|key| tidy.get(key).is_some());
-        is_plain && fields.keys().all(|name| !properties.contains_key(name))
+        is_required && is_plain && fields.keys().all(|name| !properties.contains_key(name))
     });
     match fields {
         Some(fields) => {
@@ -316,7 +339,9 @@ fn add_body(
         }
         None => {
             properties.insert("body".to_owned(), schema);
-            required.push("body".into());
+            if is_required {
+                required.push("body".into());
+            }
             BodyArguments { shape, is_spread: false }
         }
     }

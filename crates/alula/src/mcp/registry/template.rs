@@ -125,9 +125,15 @@ impl Template {
             values.push((Cow::Borrowed(variable.name.as_str()), value));
         }
         let known = |name: &str| self.query.iter().any(|one| one == name);
-        values.extend(
-            form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| known(name.as_ref())),
-        );
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if known(&name) {
+                // Other texts than names of files may stand here, and slashes in them.
+                if value.split(['/', '\\']).any(|part| part == "..") || value.contains('\0') {
+                    return None;
+                }
+                values.push((name, value));
+            }
+        }
         Some(values)
     }
 }

@@ -6,7 +6,7 @@ use alula::{
 };
 use serde_json::{Value, json};
 
-use super::modern;
+use super::{legacy, modern};
 
 /// What a caller sees, by a token.
 #[dependency]
@@ -117,6 +117,91 @@ async fn a_tool_that_needs_a_token_has_the_client_log_in() {
     let response = modern(&client, "tools/call", &call).await;
     assert_eq!((response.status().as_u16(), response.header("www-authenticate")), (401, "Bearer"));
     assert_eq!(modern(&client, "tools/call", &call).bearer("x").await.status(), 200);
+}
+
+/// Needs a token, too.
+#[get("/me", tool)]
+async fn me(token: Bearer) -> Json<String> {
+    Json(token.into_inner())
+}
+
+#[tokio::test]
+async fn an_endpoint_that_needs_a_token_has_the_client_log_in() {
+    let client = App::new("x", "1").mcp("/mcp").routes(routes![me]).client().await;
+    let call = json!({ "name": "me", "arguments": {} });
+    let response = modern(&client, "tools/call", &call).await;
+    assert_eq!((response.status().as_u16(), response.header("www-authenticate")), (401, "Bearer"));
+    assert_eq!(modern(&client, "tools/call", &call).bearer("x").await.status(), 200);
+}
+
+/// A header that each request needs.
+#[dependency]
+async fn tenant(tenant: Header<u32>) -> Result<u32> {
+    Ok(*tenant)
+}
+
+#[tokio::test]
+async fn what_stands_before_all_endpoints_stands_before_mcp() {
+    let client = App::new("x", "1").depends::<tenant>().mcp("/mcp").tool(read).client().await;
+    let list = || modern(&client, "tools/list", &json!({}));
+    assert_eq!(list().await.status(), 422);
+    let listed = list().header("tenant", "1").await;
+    assert_eq!(listed.status(), 200);
+    // Another one may be refused, so nobody keeps it for others.
+    assert_eq!(listed.json::<Value>()["result"]["cacheScope"], "private");
+}
+
+/// Who reads it.
+#[resource("me://profile")]
+async fn profile(token: Bearer) -> String {
+    token.into_inner()
+}
+
+#[tokio::test]
+async fn what_a_caller_reads_is_for_nobody_else() {
+    let client = App::new("x", "1").mcp("/mcp").resource(profile).client().await;
+    let read = modern(&client, "resources/read", &json!({ "uri": "me://profile" }));
+    let read: Value = read.bearer("ada").await.json();
+    assert_eq!(read["result"]["cacheScope"], "private");
+    let list: Value = modern(&client, "resources/list", &json!({})).await.json();
+    assert_eq!(list["result"]["cacheScope"], "public");
+}
+
+#[tokio::test]
+async fn a_session_is_of_who_shows_the_same_token() {
+    let client = App::new("x", "1").mcp("/mcp").tool(read).client().await;
+    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {} });
+    let begun = legacy(&client, None, "initialize", &params).bearer("ada").await;
+    let session = begun.header("mcp-session-id");
+    let ping = || legacy(&client, Some(session), "ping", &json!({}));
+    assert_eq!(ping().bearer("ada").await.status(), 200);
+    assert_eq!(ping().bearer("eve").await.status(), 404);
+    assert_eq!(ping().await.status(), 404);
+}
+
+/// For ourselves.
+#[resource("internal://secret", tag = "internal")]
+async fn internal() -> &'static str {
+    "secret"
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_what_it_may_not_read() {
+    let client = app().resource(internal).client().await;
+    let uri = "internal://secret";
+    let wanted = json!({ "notifications": { "resourceSubscriptions": [uri] } });
+    for (token, sees) in [("reader", false), ("root", true)] {
+        let mut stream =
+            modern(&client, "subscriptions/listen", &wanted).bearer(token).stream().await;
+        let first = String::from_utf8(stream.next().await.unwrap().to_vec()).unwrap();
+        assert_eq!(first.contains(uri), sees, "{first}");
+    }
+    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {} });
+    let begun = legacy(&client, None, "initialize", &params).bearer("reader").await;
+    let session = begun.header("mcp-session-id");
+    let watch = legacy(&client, Some(session), "resources/subscribe", &json!({ "uri": uri }));
+    let watch: Value = watch.bearer("reader").await.json();
+    assert_eq!(watch["error"]["code"], -32002);
 }
 
 #[tokio::test]

@@ -86,8 +86,9 @@ async fn an_answer_that_is_no_success_is_an_error() {
     let missing = mcp.call("delete_item", json!({ "id": 2 })).await;
     assert_eq!((missing.is_error(), missing.text()), (true, "404 Not Found: No such item"));
     let item = json!({ "name": "wing", "price": 1 });
-    let refused = mcp.call("create", item.clone()).await;
-    assert_eq!((refused.is_error(), refused.text()), (true, "401 Unauthorized: Not authenticated"));
+    let create = json!({ "name": "create", "arguments": item.clone() });
+    let refused = mcp.try_request("tools/call", create).await.unwrap_err();
+    assert_eq!(refused, json!({ "code": -32001, "message": "Not authenticated" }));
     let refused = client.mcp().bearer("eve").call("create", item).await;
     assert_eq!(refused.text(), "403 Forbidden: You may not");
     let invalid = client.mcp().bearer("ada").call("create", json!({ "price": -1 })).await;
@@ -129,9 +130,13 @@ async fn refund() -> u8 {
 async fn what_a_mounted_application_offers_has_its_path_before_it() {
     let billing = App::new("Billing", "1.0.0").tool(refund).routes(routes![delete_item]);
     let alone = App::new("Alone", "1.0.0").mcp("/mcp").tool(refund);
+    let below = App::new("Below", "1.0.0").tool(refund);
+    let billing = billing.mount("/below", below);
     let app = app().mount("/billing", billing).mount("/alone", alone);
     let client = app.client().await;
-    assert_eq!(client.mcp().call("billing_refund", json!({})).await.text(), "7");
+    for name in ["billing_refund", "billing_below_refund"] {
+        assert_eq!(client.mcp().call(name, json!({})).await.text(), "7");
+    }
     assert!(!client.mcp().call("billing_delete_item", json!({ "id": 1 })).await.is_error());
     let names: Vec<_> =
         client.mcp().tools().await.iter().map(|tool| tool["name"].clone()).collect();

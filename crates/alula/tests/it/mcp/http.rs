@@ -157,6 +157,11 @@ async fn pages_of_other_sites_are_refused() {
     // It does not come from this machine, where a browser might be.
     let far = list().header("host", "evil.example").from_address([192, 0, 2, 1]);
     assert_eq!(far.await.status(), 200);
+    // A page does, to whose name this machine was given; it says so itself.
+    let rebound = list().header("host", "evil.example").header("origin", "http://evil.example");
+    assert_eq!(rebound.from_address([172, 17, 0, 1]).await.status(), 403);
+    let own = list().header("host", "mcp.example.com").header("origin", "https://mcp.example.com");
+    assert_eq!(own.from_address([172, 17, 0, 1]).await.status(), 200);
     let from = |origin: &str| list().header("host", "localhost:8000").header("origin", origin);
     assert_eq!(from("http://localhost:8000").await.status(), 200);
     assert_eq!(from("https://app.example.com").await.status(), 200);

@@ -1,7 +1,7 @@
 //! What stops an application with tools from starting, and what it says then.
 
 use alula::{
-    mcp::{Arguments, Completing, McpSettings, ProtectedResource},
+    mcp::{Access, Arguments, Completing, McpSettings, ProtectedResource},
     prelude::*,
 };
 
@@ -97,23 +97,69 @@ async fn every_mistake_is_told() {
         .prompt(completed)
         .routes(routes![context, form]);
     let error = app.openapi().unwrap_err().to_string();
-    for what in [
-        "two tools are called `fine`",
-        "tool `not a name!`: a name has 1 to 64 letters",
-        "tool `needy`: it uses `State<it::mcp::start_up::Missing>`",
-        "tool `listed`: its arguments are an object",
-        "tool `twice`: two inputs are its arguments",
-        "tool `header`: `_size` cannot be a header",
-        "resource `readme`: a URI begins with a scheme",
-        "the argument `page` may be missing in its URI: make it an `Option`",
-        "prompt `completed`: `other` is completed, but is no argument",
-        "GET /context: an `McpContext` is for functions with `#[tool]`",
-        "POST /form: as a tool it can have a body in JSON only",
-        "`/mcp` is no absolute URL of the MCP endpoint",
-        "MCP: `example.com` is not an origin",
-        "MCP: the `state_key` has less than 32 bytes",
-        "MCP: `a b` is no header",
-    ] {
-        assert!(error.contains(what), "`{what}` is not in {error}");
+    assert_all(
+        &error,
+        &[
+            "two tools are called `fine`",
+            "tool `not a name!`: a name has 1 to 64 letters",
+            "tool `needy`: it uses `State<it::mcp::start_up::Missing>`",
+            "tool `listed`: its arguments are an object",
+            "tool `twice`: two inputs are its arguments",
+            "tool `header`: `_size` cannot be a header",
+            "resource `readme`: a URI begins with a scheme",
+            "the argument `page` may be missing in its URI: make it an `Option`",
+            "prompt `completed`: `other` is completed, but is no argument",
+            "GET /context: an `McpContext` is for functions with `#[tool]`",
+            "POST /form: as a tool it can have a body in JSON only",
+            "`/mcp` is no absolute URL of the MCP endpoint",
+            "MCP: `example.com` is not an origin",
+            "MCP: the `state_key` has less than 32 bytes",
+            "MCP: `a b` is no header",
+        ],
+    );
+}
+
+fn assert_all(error: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(error.contains(part), "`{part}` is not in {error}");
     }
+}
+
+/// What everything else needs.
+#[dependency]
+async fn check() -> Result<()> {
+    Ok(())
+}
+
+/// Everything.
+#[dependency]
+async fn access() -> Result<Access> {
+    Ok(Access::all())
+}
+
+#[test]
+fn what_would_not_protect_a_mounted_app_is_told() {
+    let inner = || App::new("inner", "1").tool(fine);
+    let around = |app: App| App::new("x", "1").mcp("/mcp").mount("/admin", app).openapi();
+    assert!(around(inner()).is_ok());
+    let guarded = inner()
+        .depends::<check>()
+        .layer(tower_layer::Identity::new())
+        .mcp_access::<access>()
+        .mcp_around(|request, next| next.run(request));
+    let error = around(guarded).unwrap_err().to_string();
+    for part in ["depends", "layer", "mcp_access", "mcp_around"] {
+        let text = format!("mounted at `/admin`: its `{part}` does not hold for what it offers");
+        assert!(error.contains(&text), "{error}");
+    }
+    // It serves its tools itself.
+    assert!(around(inner().depends::<check>().mcp("/mcp")).is_ok());
+}
+
+#[test]
+fn names_are_looked_at_with_what_is_before_them() {
+    let path = format!("/{}", "x".repeat(61));
+    let app = App::new("x", "1").mcp("/mcp");
+    let error = app.mount(&path, App::new("inner", "1").tool(fine)).openapi().unwrap_err();
+    assert_all(&error.to_string(), &["x_fine`: a name has 1 to 64 letters"]);
 }

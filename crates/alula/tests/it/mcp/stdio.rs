@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use alula::{Shutdown, mcp::McpSettings, prelude::*};
+use alula::{
+    Shutdown,
+    mcp::{Completing, Level, McpSettings},
+    prelude::*,
+};
 use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, duplex, split,
@@ -46,8 +50,18 @@ struct Process {
 }
 
 fn start() -> Process {
-    let app = App::new("Stdio", "1.0.0").tool(add).tool(greet).tool(whoami).tool(hang);
-    let settings = McpSettings::new().stdio_header("authorization", "Bearer me").max_message(2_000);
+    start_with(McpSettings::new())
+}
+
+fn start_with(settings: McpSettings) -> Process {
+    let app = App::new("Stdio", "1.0.0")
+        .tool(add)
+        .tool(greet)
+        .tool(whoami)
+        .tool(hang)
+        .tool(early)
+        .prompt(hello);
+    let settings = settings.stdio_header("authorization", "Bearer me").max_message(2_000);
     let app = app.mcp_settings(settings);
     let (ours, theirs) = duplex(1_000);
     let (input, output) = split(theirs);
@@ -123,6 +137,69 @@ async fn what_is_no_message_is_answered_and_the_server_lives() {
     assert_eq!(process.read().await["error"]["code"], -32600);
     let answer = process.ask(1, "ping", json!({})).await;
     assert_eq!(answer, json!({ "jsonrpc": "2.0", "id": 1, "result": {} }));
+    process.end().await;
+}
+
+#[tokio::test]
+async fn answers_come_through_where_all_places_are_taken() {
+    let mut process = start_with(McpSettings::new().concurrency_max(1));
+    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": { "elicitation": {} } });
+    process.ask(1, "initialize", params).await;
+    let call = |id: u32, name: &str| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": name } });
+    process.send(&call(2, "greet")).await;
+    process.read().await;
+    let question = process.read().await;
+    assert_eq!(question["method"], "elicitation/create");
+    // There is one place only, which the first call has.
+    process.send(&call(3, "whoami")).await;
+    assert_eq!(process.ask(4, "ping", json!({})).await["id"], 4);
+    let result = json!({ "action": "decline" });
+    process.send(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": result })).await;
+    assert_eq!(process.read().await["id"], 2);
+    assert_eq!(process.read().await["id"], 3);
+    process.end().await;
+}
+
+/// Cannot be completed.
+#[prompt(complete(name = failing))]
+async fn hello(name: String) -> String {
+    name
+}
+
+async fn failing(_: Completing) -> Vec<String> {
+    panic!("on purpose")
+}
+
+#[tokio::test]
+async fn what_panics_around_a_function_is_answered() {
+    let mut process = start();
+    let reference = json!({ "type": "ref/prompt", "name": "hello" });
+    let params = json!({ "ref": reference, "argument": { "name": "name", "value": "" } });
+    let answer = process.ask(1, "completion/complete", params).await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32603)));
+    assert_eq!(process.ask(2, "ping", json!({})).await["id"], 2);
+    process.end().await;
+}
+
+/// Goes on after it has returned.
+#[tool]
+async fn early(context: McpContext) -> &'static str {
+    tokio::spawn(async move {
+        context.cancelled().await;
+        context.log(Level::Error, "too late").await;
+    });
+    "returned"
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_a_call_after_its_answer() {
+    let mut process = start();
+    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {} });
+    process.ask(1, "initialize", params).await;
+    let answer = process.ask(2, "tools/call", json!({ "name": "early" })).await;
+    assert_eq!(answer["result"]["content"][0]["text"], "returned");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(process.ask(3, "ping", json!({})).await["id"], 3);
     process.end().await;
 }
 
