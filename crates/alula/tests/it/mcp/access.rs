@@ -134,10 +134,15 @@ async fn an_endpoint_that_needs_a_token_has_the_client_log_in() {
     assert_eq!(modern(&client, "tools/call", &call).bearer("x").await.status(), 200);
 }
 
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Tenant {
+    tenant: u32,
+}
+
 /// A header that each request needs.
 #[dependency]
-async fn tenant(tenant: Header<u32>) -> Result<u32> {
-    Ok(*tenant)
+async fn tenant(Header(tenant): Header<Tenant>) -> Result<u32> {
+    Ok(tenant.tenant)
 }
 
 #[tokio::test]
