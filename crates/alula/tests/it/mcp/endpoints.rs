@@ -88,7 +88,8 @@ async fn an_answer_that_is_no_success_is_an_error() {
     let item = json!({ "name": "wing", "price": 1 });
     let create = json!({ "name": "create", "arguments": item.clone() });
     let refused = mcp.try_request("tools/call", create).await.unwrap_err();
-    assert_eq!(refused, json!({ "code": -32001, "message": "Not authenticated" }));
+    let expected = json!({ "code": -32001, "message": "Not authenticated", "status": 401 });
+    assert_eq!(refused, expected);
     let refused = client.mcp().bearer("eve").call("create", item).await;
     assert_eq!(refused.text(), "403 Forbidden: You may not");
     let invalid = client.mcp().bearer("ada").call("create", json!({ "price": -1 })).await;

@@ -48,7 +48,7 @@ async fn a_resource_is_read_at_its_uri() {
     let expected =
         json!([{ "uri": "docs://manual", "mimeType": "text/markdown", "text": "# Manual" }]);
     assert_eq!(manual.result()["contents"], expected);
-    assert_eq!(manual.result()["cacheScope"], "public");
+    assert_eq!(manual.result()["cacheScope"], "private");
     let logo = client.mcp().read("docs://logo").await;
     let expected = json!([{ "uri": "docs://logo", "mimeType": "image/png", "blob": "AQID" }]);
     assert_eq!(logo.result()["contents"], expected);

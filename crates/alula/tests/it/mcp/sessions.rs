@@ -143,13 +143,20 @@ async fn a_call_can_be_cancelled() {
 #[tokio::test]
 async fn sessions_have_limits_and_may_be_left_out() {
     let few = app().mcp_settings(McpSettings::new().sessions_max(1)).client().await;
-    initialize(&few, json!({})).await;
+    let first = initialize(&few, json!({})).await;
+    // Nothing goes on in it, so it makes room.
+    let second = initialize(&few, json!({})).await;
+    assert_eq!(legacy(&few, Some(&first), "ping", &json!({})).await.status(), 404);
+    let open =
+        few.get("/mcp").header("accept", "text/event-stream").header("mcp-session-id", &second);
+    let _stream = open.stream().await;
     let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {} });
     assert_eq!(legacy(&few, None, "initialize", &params).await.status(), 503);
 
     let none = app().mcp_settings(McpSettings::new().sessions(false)).client().await;
     let response = legacy(&none, None, "initialize", &params).await;
     assert_eq!((response.status().as_u16(), response.header("mcp-session-id")), (200, ""));
+    assert_eq!(response.json::<Value>()["result"]["capabilities"]["tools"], json!({}));
     let call = json!({ "name": "add", "arguments": { "a": 1, "b": 2 } });
     let answer: Value = legacy(&none, None, "tools/call", &call).await.json();
     assert_eq!(answer["result"]["structuredContent"], json!({ "result": 3 }));
