@@ -135,7 +135,9 @@ impl EndpointTool {
             Ok(None) => None,
             Ok(Some(schema)) => {
                 let schema = plan.components.expand(schema);
-                let is_required = operation["requestBody"]["required"] == true;
+                let body = operation.get("requestBody");
+                let is_required =
+                    body.and_then(|body| body.get("required")) == Some(&Value::Bool(true));
                 Some(add_body(schema, is_required, &mut properties, &mut required))
             }
             Err(mistake) => {
