@@ -76,7 +76,7 @@ impl Asking {
         &self,
         key: Option<String>,
         method: &str,
-        params: Value,
+        params: &Value,
         is_fit: impl Fn(&Value) -> bool,
     ) -> Option<Value> {
         let question = json!({ "method": method, "params": params });
@@ -150,7 +150,7 @@ impl<'a> Ask<'a> {
                         inner.asking.lock().missing = Some(required);
                         None
                     }
-                    None => inner.asking.answer(key, method, params, is_fit),
+                    None => inner.asking.answer(key, method, &params, is_fit),
                 };
                 match answer {
                     Some(answer) => Ok(answer),
@@ -394,7 +394,7 @@ mod tests {
 
     fn ask(asking: &Asking, message: &str) -> Option<Value> {
         let params = json!({ "message": message });
-        asking.answer(None, "elicitation/create", params, |_| true)
+        asking.answer(None, "elicitation/create", &params, |_| true)
     }
 
     fn answer(yes: &str) -> Box<serde_json::value::RawValue> {

@@ -34,7 +34,7 @@ use crate::{
 enum Ran<T> {
     Done(Result<T>),
     /// It waits for the client, so it goes no further.
-    Stopped(Stop),
+    Stopped(Box<Stop>),
 }
 
 impl Engine {
@@ -68,7 +68,7 @@ impl Engine {
         work.cx.parts_mut().extensions.insert(context.clone());
         let driven = drive(entry.item.run.call(&mut work.cx), &context).await;
         let result = match work.judge(driven) {
-            Ran::Stopped(stop) => return self.stopped(request, call, stop),
+            Ran::Stopped(stop) => return self.stopped(request, call, *stop),
             Ran::Done(Ok(result)) => result,
             Ran::Done(Err(error)) => told(name, error)?,
         };
@@ -101,7 +101,7 @@ impl Engine {
         work.cx.parts_mut().extensions.insert(context.clone());
         let driven = drive(resource.run.read(uri, &mut work.cx), &context).await;
         match work.judge(driven) {
-            Ran::Stopped(stop) => self.stopped(request, call, stop),
+            Ran::Stopped(stop) => self.stopped(request, call, *stop),
             Ran::Done(Ok(contents)) => {
                 let read = Read { contents: &contents, cache: self.cache_of_contents(era) };
                 self.respond(&request.id, era, &read)
@@ -150,7 +150,7 @@ impl Engine {
         work.cx.parts_mut().extensions.insert(context.clone());
         let driven = drive(entry.item.run.get(&mut work.cx), &context).await;
         match work.judge(driven) {
-            Ran::Stopped(stop) => self.stopped(request, call, stop),
+            Ran::Stopped(stop) => self.stopped(request, call, *stop),
             Ran::Done(Ok(messages)) => {
                 let description = entry.item.description.as_deref();
                 self.respond(&request.id, era, &Got { description, messages: &messages })
@@ -268,7 +268,7 @@ impl Work {
             }
             Err(stop) => {
                 self.has_stopped = true;
-                Ran::Stopped(stop)
+                Ran::Stopped(Box::new(stop))
             }
         }
     }

@@ -184,6 +184,7 @@ async fn what_panics_around_a_function_is_answered() {
 /// Goes on after it has returned.
 #[tool]
 async fn early(context: McpContext) -> &'static str {
+    #[expect(clippy::disallowed_methods, reason = "nobody waits for it")]
     tokio::spawn(async move {
         context.cancelled().await;
         context.log(Level::Error, "too late").await;
