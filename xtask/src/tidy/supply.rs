@@ -17,6 +17,8 @@ pub(super) fn check(root: &Path, lock: &str) -> Result<Vec<Finding>> {
     let text = fs::read_to_string(root.join("deny.toml")).context("no deny.toml")?;
     let rules = Rules::read(&text)?;
     let words = ["tree", "--locked", "--workspace", "--all-features", "-e", "normal,build,dev"];
+    // Whatever a machine has set: colors are no part of a license.
+    let words = words.into_iter().chain(["--color", "never"]);
     let format = ["--prefix", "none", "--format", "{p}|{l}"];
     let tree = process::output(process::cargo(root).args(words).args(format))?;
     let mut findings = rules.check_lock(lock);

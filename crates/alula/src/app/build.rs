@@ -20,7 +20,7 @@ use crate::{
     files::Files,
     input::BodyLimits,
     openapi::{Document, OperationIds, Plan},
-    routing::{Route, RouterParts},
+    routing::Route,
     serve::Shutdown,
 };
 
@@ -175,7 +175,7 @@ fn plan_app(app: App, prefix: &str, shutdown: &Shutdown) -> Planned {
     let root = app.root.into_parts();
     #[cfg(feature = "mcp")]
     let protection = Protection { has_guards: root.has_guards, has_layers: !app.layers.is_empty() };
-    let RouterParts { routes, areas, errors, .. } = root;
+    let (routes, areas, errors) = (root.routes, root.areas, root.errors);
     let named = routes.iter().chain(app.webhooks.iter().map(|(_, route)| route));
     let ids = OperationIds::new(named, app.operation_ids);
     let mut building = Building {

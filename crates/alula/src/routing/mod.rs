@@ -22,4 +22,3 @@ pub use middleware::Middleware;
 pub(crate) use route::route;
 pub use route::{Endpoint, Route, delete, get, head, options, patch, post, put};
 pub use router::Router;
-pub(crate) use router::RouterParts;
