@@ -43,6 +43,11 @@ impl Postgres {
             println!("skipped: no Postgres; see {name}");
             return None;
         };
+        // Its user may not be allowed into the folder that it is in.
+        if let Err(error) = unprivileged(programs.join("initdb")).arg("--version").output() {
+            println!("skipped: {}: {error}", programs.display());
+            return None;
+        }
         let template = template(&programs);
         for _ in 0..10 {
             // Somebody else may take the port before the server does.
