@@ -270,9 +270,13 @@ impl Run {
     async fn sweep(&self) {
         let at_once = Retention { done: Duration::ZERO, failed: Duration::ZERO };
         let later = self.clock.now() + MINUTE;
-        while again(async || self.store.sweep(&at_once, 4, later).await).await > 0 {}
-        let counts = self.queue.count(&Filter::default()).await.unwrap();
-        assert_eq!(counts.total(), 0, "{}", self.name);
+        // It passes over what a call that was given up still has locked.
+        let swept = async {
+            while self.queue.count(&Filter::default()).await.unwrap().total() > 0 {
+                again(async || self.store.sweep(&at_once, 4, later).await).await;
+            }
+        };
+        soon(swept).await;
     }
 
     async fn enqueue(&self, job: NewJob) -> JobId {
