@@ -58,7 +58,7 @@ pub struct Ended {
     pub job: JobId,
     /// How.
     pub state: JobState,
-    /// The [`token`](Job::token) of the job when it ended. It has another one if it began anew.
+    /// The [`token`](crate::JobSummary::token) of the job when it ended. It has another one if it began anew.
     pub token: i64,
     /// What was said with [`NewJob::on_end`].
     pub context: Box<RawValue>,

@@ -59,7 +59,7 @@ impl ChatRequest {
 /// ```
 /// use alula_llm::estimate_tokens;
 ///
-/// assert_eq!(estimate_tokens("What is an alula?"), 5);
+/// assert_eq!(estimate_tokens("What is an alula?"), 6);
 /// ```
 pub fn estimate_tokens(text: &str) -> u64 {
     text::tokens(text)
