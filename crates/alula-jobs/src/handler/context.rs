@@ -3,7 +3,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::shortened;
@@ -80,21 +79,8 @@ impl JobContext {
     /// # }
     /// ```
     pub fn of_no_job(queue: &Queue) -> Self {
-        let now = queue.time().now();
-        let claim = Claim {
-            held: Held { id: JobId::new(), token: 1 },
-            step: Step::new(""),
-            rest: Vec::new(),
-            args: RawValue::NULL.to_owned(),
-            number: 0,
-            attempt: 1,
-            owner: None,
-            parent: None,
-            priority: 0,
-            run_at: now,
-            created_at: now,
-            trace: None,
-        };
+        let held = Held { id: JobId::new(), token: 1 };
+        let claim = Claim::of_no_job(held, Step::new(""), queue.time().now());
         Self::new(Arc::new(Attempt::new(claim)), queue.clone())
     }
 

@@ -237,6 +237,26 @@ pub struct Claim {
     pub trace: Option<String>,
 }
 
+impl Claim {
+    /// The first attempt at a job of one step that nobody has enqueued.
+    pub(crate) fn of_no_job(held: Held, step: Step, now: Timestamp) -> Self {
+        Self {
+            held,
+            step,
+            rest: Vec::new(),
+            args: RawValue::NULL.to_owned(),
+            number: 0,
+            attempt: 1,
+            owner: None,
+            parent: None,
+            priority: 0,
+            run_at: now,
+            created_at: now,
+            trace: None,
+        }
+    }
+}
+
 /// How an attempt has ended.
 #[derive(Debug, Clone)]
 pub struct End {

@@ -152,20 +152,7 @@ mod tests {
 
     fn attempt(id: JobId, token: i64) -> Arc<Attempt> {
         let now = Clock::system().now();
-        Arc::new(Attempt::new(Claim {
-            held: Held { id, token },
-            step: Step::new("a"),
-            rest: Vec::new(),
-            args: serde_json::value::RawValue::NULL.to_owned(),
-            number: 0,
-            attempt: 1,
-            owner: None,
-            parent: None,
-            priority: 0,
-            run_at: now,
-            created_at: now,
-            trace: None,
-        }))
+        Arc::new(Attempt::new(Claim::of_no_job(Held { id, token }, Step::new("a"), now)))
     }
 
     #[test]

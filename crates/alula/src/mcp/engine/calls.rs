@@ -38,7 +38,25 @@ enum Ran<T> {
 }
 
 impl Engine {
-    pub(super) async fn call_tool(
+    /// What is called in both eras, and what is listed.
+    pub(super) async fn in_both_eras(
+        &self,
+        request: &Request,
+        params: &Params<'_>,
+        work: &mut Work,
+        caller: Caller,
+        era: Era,
+    ) -> Result<Answer, Failure> {
+        match request.method.as_str() {
+            "tools/call" => self.call_tool(request, params, work, caller, era).await,
+            "resources/read" => self.read_resource(request, params, work, caller, era).await,
+            "prompts/get" => self.get_prompt(request, params, work, caller, era).await,
+            "completion/complete" => self.complete(request, params, work, &caller, era).await,
+            _ => self.list(request, params, &caller, era),
+        }
+    }
+
+    async fn call_tool(
         &self,
         request: &Request,
         params: &Params<'_>,
@@ -63,9 +81,8 @@ impl Engine {
             arguments: &arguments,
             owner: caller.access.owner_name(),
         };
-        let context = self.context(params, &caller, era, call)?;
         work.cx.set_bytes(arguments.clone());
-        work.cx.parts_mut().extensions.insert(context.clone());
+        let context = self.begin(params, &caller, era, call, work)?;
         let driven = drive(entry.item.run.call(&mut work.cx), &context).await;
         let result = match work.judge(driven) {
             Ran::Stopped(stop) => return self.stopped(request, call, *stop),
@@ -76,7 +93,7 @@ impl Engine {
         Ok(Answer { is_error, ..self.respond(&request.id, era, &result)? })
     }
 
-    pub(super) async fn read_resource(
+    async fn read_resource(
         &self,
         request: &Request,
         params: &Params<'_>,
@@ -97,8 +114,7 @@ impl Engine {
             arguments: b"",
             owner: caller.access.owner_name(),
         };
-        let context = self.context(params, &caller, era, call)?;
-        work.cx.parts_mut().extensions.insert(context.clone());
+        let context = self.begin(params, &caller, era, call, work)?;
         let driven = drive(resource.run.read(uri, &mut work.cx), &context).await;
         match work.judge(driven) {
             Ran::Stopped(stop) => self.stopped(request, call, *stop),
@@ -113,7 +129,7 @@ impl Engine {
         }
     }
 
-    pub(super) async fn get_prompt(
+    async fn get_prompt(
         &self,
         request: &Request,
         params: &Params<'_>,
@@ -146,8 +162,7 @@ impl Engine {
             arguments: arguments.as_bytes(),
             owner: caller.access.owner_name(),
         };
-        let context = self.context(params, &caller, era, call)?;
-        work.cx.parts_mut().extensions.insert(context.clone());
+        let context = self.begin(params, &caller, era, call, work)?;
         let driven = drive(entry.item.run.get(&mut work.cx), &context).await;
         match work.judge(driven) {
             Ran::Stopped(stop) => self.stopped(request, call, *stop),
@@ -159,13 +174,14 @@ impl Engine {
         }
     }
 
-    /// What the function knows of its call.
-    fn context(
+    /// What the function knows of its call, which is put where its inputs find it.
+    fn begin(
         &self,
         params: &Params<'_>,
         caller: &Caller,
         era: Era,
         call: Call<'_>,
+        work: &mut Work,
     ) -> Result<McpContext, Failure> {
         let meta = params.meta.as_ref();
         let session = caller.session.as_ref().filter(|_| era == Era::Legacy);
@@ -185,7 +201,7 @@ impl Engine {
             (Era::Modern, _) => meta.and_then(|meta| meta.client.clone()),
             (Era::Legacy, session) => session.and_then(|session| session.client.clone()),
         };
-        Ok(McpContext::new(Inner {
+        let context = McpContext::new(Inner {
             era,
             progress: meta.and_then(|meta| meta.progress).map(ToOwned::to_owned),
             level: meta.and_then(|meta| meta.level),
@@ -197,7 +213,9 @@ impl Engine {
             ask_timeout: self.settings.ask_timeout,
             cancelled: OnceLock::new(),
             is_over: AtomicBool::new(false),
-        }))
+        });
+        work.cx.parts_mut().extensions.insert(context.clone());
+        Ok(context)
     }
 
     /// Ends a call that waits for its client: what it asks is the answer.

@@ -24,17 +24,13 @@ impl Engine {
     ) -> Result<Answer, Failure> {
         let era = Era::Legacy;
         match request.method.as_str() {
-            "tools/call" => self.call_tool(request, params, work, caller, era).await,
-            "resources/read" => self.read_resource(request, params, work, caller, era).await,
-            "prompts/get" => self.get_prompt(request, params, work, caller, era).await,
-            "completion/complete" => self.complete(request, params, work, &caller, era).await,
             "initialize" => self.initialize(request, params, &caller),
             "ping" => self.respond(&request.id, era, &Map::new()),
             "logging/setLevel" => self.set_level(request, params, &caller),
             "resources/subscribe" | "resources/unsubscribe" => {
                 self.subscribe(request, params, &caller)
             }
-            _ => self.list(request, params, &caller, era),
+            _ => self.in_both_eras(request, params, work, caller, era).await,
         }
     }
 

@@ -39,13 +39,9 @@ impl Engine {
     ) -> Result<Answer, Failure> {
         let era = Era::Modern;
         match request.method.as_str() {
-            "tools/call" => self.call_tool(request, params, work, caller, era).await,
-            "resources/read" => self.read_resource(request, params, work, caller, era).await,
-            "prompts/get" => self.get_prompt(request, params, work, caller, era).await,
-            "completion/complete" => self.complete(request, params, work, &caller, era).await,
             "server/discover" => self.discover(request),
             "subscriptions/listen" => self.listen(request, params, caller).await,
-            _ => self.list(request, params, &caller, era),
+            _ => self.in_both_eras(request, params, work, caller, era).await,
         }
     }
 

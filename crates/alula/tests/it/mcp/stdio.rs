@@ -8,8 +8,9 @@ use alula::{
     prelude::*,
 };
 use serde_json::{Value, json};
-use tokio::io::{
-    AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, duplex, split,
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, duplex, split},
+    sync::Notify,
 };
 
 /// Add.
@@ -181,6 +182,9 @@ async fn what_panics_around_a_function_is_answered() {
     process.end().await;
 }
 
+/// Something was said too late.
+static LATE: Notify = Notify::const_new();
+
 /// Goes on after it has returned.
 #[tool]
 async fn early(context: McpContext) -> &'static str {
@@ -188,6 +192,7 @@ async fn early(context: McpContext) -> &'static str {
     tokio::spawn(async move {
         context.cancelled().await;
         context.log(Level::Error, "too late").await;
+        LATE.notify_one();
     });
     "returned"
 }
@@ -199,7 +204,7 @@ async fn nothing_is_said_of_a_call_after_its_answer() {
     process.ask(1, "initialize", params).await;
     let answer = process.ask(2, "tools/call", json!({ "name": "early" })).await;
     assert_eq!(answer["result"]["content"][0]["text"], "returned");
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    LATE.notified().await;
     assert_eq!(process.ask(3, "ping", json!({})).await["id"], 3);
     process.end().await;
 }
