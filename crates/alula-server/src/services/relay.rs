@@ -154,9 +154,13 @@ impl Output for Relayed {
     fn describe(operation: &mut Operation<'_>, status: u16) {
         let content = Some(("application/json", json!({ "type": "object" })));
         operation.response(status, "Successful Response", content);
-        // The items are those of the protocol.
-        let content = Some(("text/event-stream", json!({ "type": "string" })));
-        operation.response(status, "Successful Response", content);
+        // What the items hold is for the protocol to say.
+        let item = json!({
+            "type": "object",
+            "properties": { "event": { "type": "string" }, "data": { "type": "string" } },
+            "required": ["data"],
+        });
+        operation.stream_response(status, "text/event-stream", &item);
     }
 
     fn respond(self, cx: &ResponseContext<'_>) -> alula::Result<Response<Body>> {

@@ -11,11 +11,11 @@ impl Operation<'_> {
         self.add_response(status, description, content);
     }
 
-    /// Describes an answer that is a stream of items.
+    /// Describes an answer that is a stream of items, each of which has the schema `item`.
     ///
-    /// There is no `schema`: in OpenAPI 3.1 it would be of the whole stream, and tools take it for
-    /// that of an item.
-    pub(crate) fn stream_response(&mut self, status: u16, media_type: &str, item: &Value) {
+    /// It stands as `x-item-schema`, and there is no `schema`: in OpenAPI 3.1 that would be of the
+    /// whole stream, and tools take it for that of an item.
+    pub fn stream_response(&mut self, status: u16, media_type: &str, item: &Value) {
         let content = json!({ "x-item-schema": item });
         self.add_response(status, "Successful Response", Some((media_type, content)));
     }
