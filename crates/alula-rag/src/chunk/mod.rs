@@ -11,7 +11,7 @@ use self::{
     atoms::{Atom, Atoms, Cut},
     place::Places,
 };
-use crate::{Chunk, Extracted, Span};
+use crate::{Chunk, Extracted, Span, store::CHUNK_BYTES_MAX};
 
 /// Cuts texts into chunks of about the same number of tokens, where they may be cut best.
 ///
@@ -109,6 +109,7 @@ impl Chunker {
             atoms: Atoms::new(&extracted.text, &extracted.headings, tokens_max / 4),
             window: VecDeque::new(),
             tokens: 0,
+            bytes: 0,
             repeated: 0,
             next: None,
             places: Places::new(extracted),
@@ -126,8 +127,9 @@ pub struct Chunks<'a> {
     atoms: Atoms<'a>,
     /// The pieces that the next chunk may have.
     window: VecDeque<Atom>,
-    /// How many tokens they have.
+    /// How many tokens and bytes they have.
     tokens: u64,
+    bytes: usize,
     /// How many of them the chunk before has had too.
     repeated: usize,
     /// The first piece that did not fit.
@@ -163,11 +165,15 @@ impl Chunks<'_> {
     fn fill(&mut self) {
         loop {
             let Some(atom) = self.next.take().or_else(|| self.atoms.next()) else { return };
-            if !self.window.is_empty() && self.tokens + atom.tokens > self.tokens_max {
+            // White space has next to no tokens, however long it is.
+            let is_full = self.tokens + atom.tokens > self.tokens_max
+                || self.bytes + atom.len > CHUNK_BYTES_MAX;
+            if is_full && !self.window.is_empty() {
                 self.next = Some(atom);
                 return;
             }
             self.tokens += atom.tokens;
+            self.bytes += atom.len;
             self.window.push_back(atom);
         }
     }
@@ -240,6 +246,7 @@ impl Chunks<'_> {
         }
         for atom in self.window.drain(..from) {
             self.tokens -= atom.tokens;
+            self.bytes -= atom.len;
         }
         self.repeated = cut - from;
     }

@@ -116,6 +116,21 @@ fn unbroken_runs_take_no_longer_than_words() {
 }
 
 #[test]
+fn no_chunk_has_more_bytes_than_a_store_keeps() {
+    for text in [
+        format!("one{}two", " ".repeat(300_000)),
+        format!("one {} two", "a".repeat(300_000)),
+        "z\u{a0}\u{3000}\n".repeat(100_000),
+    ] {
+        let extracted = self::text(&text);
+        let chunks = Chunker::new(4_096, 2_048).unwrap().chunks(&extracted);
+        let bytes: Vec<usize> = chunks.map(|chunk| chunk.text.len()).collect();
+        assert!(bytes.iter().all(|it| *it <= CHUNK_BYTES_MAX), "{bytes:?}");
+        assert!(bytes.len() > 1);
+    }
+}
+
+#[test]
 fn impossible_sizes_are_refused() {
     let error = |tokens_max, overlap| Chunker::new(tokens_max, overlap).unwrap_err().to_string();
     assert_eq!(error(99, 0), "a chunk may have 100 to 4096 tokens, and not 99");
