@@ -58,6 +58,7 @@ pub struct CitationReader {
     passages: Vec<Arc<Passage>>,
     /// What may be the beginning of a mark.
     held: String,
+    code: Code,
     /// How many characters there were, without those that are held.
     chars: usize,
     /// The answer, as long as it may be that there is none.
@@ -71,6 +72,7 @@ impl CitationReader {
         Self {
             passages: passages.iter().cloned().map(Arc::new).collect(),
             held: String::new(),
+            code: Code::default(),
             chars: 0,
             beginning: Some(String::new()),
             citations: Vec::new(),
@@ -78,14 +80,15 @@ impl CitationReader {
     }
 
     /// Reads the next part of the answer, wherever it is split. What may be the beginning of a mark
-    /// is held back until it is known what it is.
+    /// is held back until it is known what it is. In code, between backticks, brackets cite nothing.
     pub fn push(&mut self, text: &str) -> Vec<Piece> {
-        let (mut pieces, mut plain) = (Vec::new(), String::new());
+        let (mut pieces, mut plain) = (Vec::new(), Plain::default());
         for char in text.chars() {
             self.watch(char);
+            self.code.read(char);
             let is_held = !self.held.is_empty();
             match char {
-                '[' => {
+                '[' if !self.code.is_open() => {
                     plain.push_str(&std::mem::take(&mut self.held));
                     self.held.push(char);
                 }
@@ -118,8 +121,8 @@ impl CitationReader {
     }
 
     /// A whole mark, or what looks like one.
-    fn read(&mut self, mark: &str, plain: &mut String, pieces: &mut Vec<Piece>) {
-        let at = self.chars + plain.chars().count();
+    fn read(&mut self, mark: &str, plain: &mut Plain, pieces: &mut Vec<Piece>) {
+        let at = self.chars + plain.chars;
         plain.push_str(mark);
         let numbers = numbers(mark);
         let found: Vec<_> = numbers.iter().filter_map(|number| self.passage(*number)).collect();
@@ -138,10 +141,11 @@ impl CitationReader {
         self.passages.iter().find(|it| it.number == number).cloned()
     }
 
-    fn flush(&mut self, plain: &mut String, pieces: &mut Vec<Piece>) {
-        if !plain.is_empty() {
-            self.chars += plain.chars().count();
-            pieces.push(Piece::Text(std::mem::take(plain)));
+    fn flush(&mut self, plain: &mut Plain, pieces: &mut Vec<Piece>) {
+        let Plain { text, chars } = std::mem::take(plain);
+        if chars > 0 {
+            self.chars += chars;
+            pieces.push(Piece::Text(text));
         }
     }
 
@@ -152,6 +156,92 @@ impl CitationReader {
             if beginning.len() > NOT_IN_DOCUMENTS.len() + 16 {
                 self.beginning = None;
             }
+        }
+    }
+}
+
+/// Text that is known to be no mark, or a whole one.
+#[derive(Debug, Default)]
+struct Plain {
+    text: String,
+    chars: usize,
+}
+
+impl Plain {
+    fn push(&mut self, char: char) {
+        self.text.push(char);
+        self.chars += 1;
+    }
+
+    fn push_str(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.chars += text.chars().count();
+    }
+}
+
+/// Where an answer is code, as Markdown has it.
+#[derive(Debug, Clone, Default)]
+struct Code {
+    open: Option<Fence>,
+    /// The signs that were read last.
+    run: Option<Fence>,
+    /// Whether there was something else in the line before.
+    is_within_line: bool,
+}
+
+/// Signs that begin or end code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fence {
+    sign: char,
+    count: usize,
+    /// Whether it stands at the beginning of a line, so that it may be about lines.
+    is_first: bool,
+}
+
+impl Fence {
+    fn is_block(self) -> bool {
+        self.is_first && self.count >= 3
+    }
+
+    fn ends(self, open: Self) -> bool {
+        self.sign == open.sign
+            && if open.is_block() {
+                self.is_block() && self.count >= open.count
+            } else {
+                self.count == open.count
+            }
+    }
+}
+
+impl Code {
+    fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    fn read(&mut self, char: char) {
+        let is_first = !self.is_within_line;
+        match &mut self.run {
+            Some(run) if run.sign == char => run.count += 1,
+            _ => {
+                self.end_run();
+                if char == '`' || char == '~' && is_first {
+                    self.run = Some(Fence { sign: char, count: 1, is_first });
+                }
+            }
+        }
+        if char == '\n' {
+            // A backtick by itself is no code; it shall not make the rest of the answer any.
+            self.open = self.open.filter(|open| open.is_block());
+        }
+        self.is_within_line = char != '\n' && (self.is_within_line || !char.is_whitespace());
+    }
+
+    fn end_run(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        match self.open {
+            None if run.is_block() || run.sign == '`' => self.open = Some(run),
+            Some(open) if run.ends(open) => self.open = None,
+            _ => {}
         }
     }
 }
@@ -228,6 +318,29 @@ mod tests {
     }
 
     #[test]
+    fn code_cites_nothing() {
+        for (answer, cited) in [
+            ("`a[1]` and [2]", vec![(2, 11)]),
+            ("``a`[1]`` [2]", vec![(2, 10)]),
+            ("```rust\nlet x = a[1];\n``` \n[2]", vec![(2, 27)]),
+            ("  ~~~\n[1]\n```\n[1]\n~~~~\n[2]", vec![(2, 23)]),
+            ("a ~~~ b [1]", vec![(1, 8)]),
+            ("a lonely ` is none [1]\nbut here it is [2]", vec![(2, 38)]),
+            ("```\nno end [1]", vec![]),
+        ] {
+            assert_eq!(read(&[answer]), (answer.to_owned(), cited), "{answer}");
+        }
+    }
+
+    #[test]
+    fn marks_without_end_take_no_time() {
+        let answer = "[0]".repeat(300_000);
+        let started = std::time::Instant::now();
+        assert_eq!(read(&[&answer]).1, []);
+        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    }
+
+    #[test]
     fn the_plain_no_is_told_from_an_answer() {
         let is_in = |answer: &str| {
             let mut reader = reader(1);
@@ -243,7 +356,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_does_not_matter_where_it_is_split(
-            answer in "([a\\[\\]é ,]|\\[[1-9]\\]|[0-9-]){0,30}",
+            answer in "([a\\[\\]é ,`\n]|\\[[1-9]\\]|```|[0-9-]){0,30}",
             cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..6),
         ) {
             let chars: Vec<char> = answer.chars().collect();

@@ -1,5 +1,7 @@
 //! What of the hits of a search a model gets to read.
 
+use alula_llm::estimate_tokens;
+
 use crate::{ChunkId, Span, search::Hit};
 
 /// A part of a document that a model reads, and can cite by its number.
@@ -47,16 +49,23 @@ impl Default for PassageLimits {
 
 /// Passages of hits that fit, the best first. Chunks that follow each other are one passage.
 ///
-/// A hit that has no room any more is left out, and so are those behind it.
+/// A hit that has no room any more is left out, and so are those behind it. The best one is cut, if
+/// it alone is too long.
 pub fn passages(hits: &[Hit], limits: &PassageLimits) -> Vec<Passage> {
     let mut tokens = 0_u32;
-    let fitting = hits.iter().filter(|hit| fits(hit, limits)).take(limits.chunks_max);
-    let read: Vec<&Hit> = fitting
-        .take_while(|hit| {
-            tokens = tokens.saturating_add(hit.chunk.tokens);
-            tokens <= limits.tokens_max
-        })
-        .collect();
+    let mut fitting =
+        hits.iter().filter(|hit| fits(hit, limits)).take(limits.chunks_max).peekable();
+    let best = fitting.peek().filter(|hit| hit.chunk.tokens > limits.tokens_max);
+    let best = best.and_then(|hit| beginning(hit, limits.tokens_max));
+    let read: Vec<&Hit> = match &best {
+        Some(hit) => vec![hit],
+        None => fitting
+            .take_while(|hit| {
+                tokens = tokens.saturating_add(hit.chunk.tokens);
+                tokens <= limits.tokens_max
+            })
+            .collect(),
+    };
     let mut groups: Vec<Vec<&Hit>> = Vec::new();
     for hit in read {
         // One chunk may join two groups that were not next to each other before.
@@ -69,6 +78,27 @@ pub fn passages(hits: &[Hit], limits: &PassageLimits) -> Vec<Passage> {
         groups = rest;
     }
     (1..).zip(&groups).map(|(number, group)| joined(number, group)).collect()
+}
+
+/// A hit with as much of its chunk as has so many tokens, if that is anything.
+fn beginning(hit: &Hit, tokens_max: u32) -> Option<Hit> {
+    let mut hit = hit.clone();
+    let chunk = &mut hit.chunk;
+    while chunk.tokens > tokens_max {
+        // Tokens are not spread evenly, so it may take more than one cut; each leaves less.
+        let kept = chunk.text.len() as u64 * u64::from(tokens_max) / u64::from(chunk.tokens);
+        let kept = usize::try_from(kept).unwrap_or(0).min(chunk.text.len() * 9 / 10);
+        let kept = chunk.text.get(..chunk.text.floor_char_boundary(kept)).unwrap_or_default();
+        let words = kept.rfind(char::is_whitespace).and_then(|end| kept.get(..end));
+        let kept = words.map_or(kept, str::trim_end);
+        if kept.is_empty() {
+            return None;
+        }
+        chunk.tokens = u32::try_from(estimate_tokens(kept)).unwrap_or(u32::MAX);
+        chunk.span.end = chunk.span.start + kept.chars().count();
+        chunk.text = kept.to_owned();
+    }
+    Some(hit)
 }
 
 fn fits(hit: &Hit, limits: &PassageLimits) -> bool {
@@ -179,5 +209,20 @@ pub(super) mod tests {
         let hits = [far, near, hit("b", 0, 0, "second"), hit("c", 0, 0, "third")];
         assert_eq!(texts(&hits, &limits), ["far", "second"]);
         assert_eq!(texts(&hits, &PassageLimits { chunks_max: 0, ..limits }), [""; 0]);
+    }
+
+    #[test]
+    fn the_best_is_cut_rather_than_left_out() {
+        let mut long = hit("a", 0, 7, &"one two three ".repeat(400));
+        long.chunk.tokens = 1_200;
+        let limits = PassageLimits { tokens_max: 100, ..PassageLimits::default() };
+        let found = passages(&[long, hit("b", 0, 0, "second")], &limits);
+        assert_eq!(found.len(), 1);
+        let (text, span) = (&found[0].text, found[0].span);
+        assert!((50..=100).contains(&found[0].tokens), "{}", found[0].tokens);
+        assert_eq!((span.start, span.end), (7, 7 + text.chars().count()));
+        assert!(text.starts_with("one two") && !text.ends_with(' '));
+        let nothing = PassageLimits { tokens_max: 0, ..limits };
+        assert_eq!(passages(&[hit("b", 0, 0, "second")], &nothing), []);
     }
 }
