@@ -32,11 +32,14 @@ pub(super) async fn put(
     let bytes: Vec<u8> =
         vectors.iter().copied().flatten().flat_map(|it| it.to_le_bytes()).collect();
     let length = bytes.len() / vectors.len().max(1);
-    let rows: Vec<_> = hashes.iter().enumerate().collect();
+    // In an order that is the same for all: two that keep the same would wait for each other.
+    let mut rows: Vec<_> = hashes.iter().enumerate().collect();
+    rows.sort_unstable_by_key(|(_, hash)| *hash);
     let put = format!(
         "INSERT INTO rag_cached_vectors (model, hash, vector) \
          SELECT $1, r.value->>1, substr($2, CAST(r.value->>0 AS INTEGER) * {length} + 1, {length}) \
-         FROM {{rows$3}} WHERE true ON CONFLICT (model, hash) DO NOTHING"
+         FROM {{rows$3}} WHERE true \
+         ON CONFLICT (model, hash) DO UPDATE SET vector = excluded.vector"
     );
     let rows = to_json(&rows)?;
     conn.execute(&put, &[model.into(), Bind::Bytes(&bytes), rows.into()]).await?;

@@ -59,3 +59,44 @@ async fn the_oldest_vectors_are_forgotten() {
     assert_eq!(known, [vec![false; 20], vec![true; 10]].concat());
     assert_eq!(store.cached_vectors("n", &hashes[25..26]).await.unwrap(), [None]);
 }
+
+/// A model whose vectors have grown.
+#[derive(Debug)]
+struct Grown(Hashing);
+
+#[async_trait]
+impl Embedder for Grown {
+    fn model(&self) -> &str {
+        "hashing@16"
+    }
+
+    async fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vectors, EmbedError> {
+        self.0.embed(texts, purpose).await
+    }
+}
+
+#[tokio::test]
+async fn vectors_of_another_length_are_made_again() {
+    on_each(async |store| {
+        let old = Cached::new(Arc::new(Grown(Hashing::new(16))), store.clone());
+        old.embed(&["one", "two"], Purpose::Document).await.unwrap();
+        let new = Cached::new(Arc::new(Grown(Hashing::new(32))), store.clone());
+        let plain = Hashing::new(32);
+        for texts in [&["one", "three"][..], &["one", "three"], &["two", "one", "four"]] {
+            let vectors = new.embed(texts, Purpose::Document).await.unwrap();
+            assert_eq!(vectors, plain.embed(texts, Purpose::Document).await.unwrap());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn large_batches_take_no_longer_for_each_text() {
+    let store = Arc::new(SqlStore::in_memory(&StoreSettings::default()).await.unwrap());
+    let cached = Cached::new(Arc::new(Hashing::new(8)), store);
+    let texts: Vec<String> = (0..5_000).map(|n| format!("text {}", n % 2_500)).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let vectors = cached.embed(&texts, Purpose::Document).await.unwrap();
+    assert_eq!(vectors.get(0), vectors.get(2_500));
+    assert_eq!(vectors, cached.embed(&texts, Purpose::Document).await.unwrap());
+}
