@@ -66,7 +66,7 @@ async fn each(paths: &[&str]) -> Result<()> {
 }
 
 fn extractor() -> Result<Extractor> {
-    Ok(Extractor::new(std::env::current_exe()?).arg("extract-document"))
+    Ok(Extractor::this_program()?.arg("extract-document"))
 }
 
 async fn read(extractor: &Extractor, path: &str) -> Result<Extracted> {

@@ -6,12 +6,12 @@ use std::{
     io::{self, Read as _, Write as _},
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
-    sync::mpsc,
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getppid, setrlimit};
 
 use super::{
     ExtractLimits, Unreadable,
@@ -23,6 +23,9 @@ use crate::Extracted;
 
 /// What a parser that calls itself may use. It is only mapped, and costs what is touched.
 const STACK_BYTES: usize = 16 << 20;
+
+/// How often it is looked whether the process that wants the text is still there.
+const LOOK: Duration = Duration::from_millis(200);
 
 type Answer = Result<Extracted, Unreadable>;
 
@@ -69,12 +72,28 @@ fn answer(request: &str) -> io::Result<()> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let parser = thread::Builder::new().name("parser".to_owned()).stack_size(STACK_BYTES);
     parser.spawn(move || sender.send(read(&request)))?;
-    let answer = match receiver.recv_timeout(Duration::from_secs(wall)) {
-        Ok(answer) => answer?,
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(Unreadable::TookTooLong(wall)),
-        Err(mpsc::RecvTimeoutError::Disconnected) => return Err(io::Error::other("no answer")),
-    };
-    wire::write(answer, output)
+    wire::write(wait(&receiver, wall)?, output)
+}
+
+/// Waits for the answer: as long as it may take, and as long as there is somebody who wants it.
+fn wait(receiver: &mpsc::Receiver<io::Result<Answer>>, seconds: u64) -> io::Result<Answer> {
+    let (parent, started) = (getppid(), Instant::now());
+    let wall = Duration::from_secs(seconds);
+    loop {
+        let left = wall.saturating_sub(started.elapsed());
+        match receiver.recv_timeout(left.min(LOOK)) {
+            Ok(answer) => return answer,
+            // One that was killed has not ended this process, which nobody else would do.
+            Err(RecvTimeoutError::Timeout) if getppid() != parent => {
+                return Err(io::Error::other("whoever wanted the text is gone"));
+            }
+            Err(RecvTimeoutError::Timeout) if started.elapsed() >= wall => {
+                return Ok(Err(Unreadable::TookTooLong(seconds)));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("no answer")),
+        }
+    }
 }
 
 /// Limits the process, and reads the document. An error is one of the machine.

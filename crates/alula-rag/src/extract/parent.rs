@@ -2,7 +2,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io::{self, Seek as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
@@ -45,7 +45,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// # async fn read() -> Result<(), Box<dyn std::error::Error>> {
 /// use alula_rag::{Extractor, Kind};
 ///
-/// let extractor = Extractor::new(std::env::current_exe()?).arg("extract-document");
+/// let extractor = Extractor::this_program()?.arg("extract-document");
 /// let document = std::fs::File::open("manual.pdf")?;
 /// let extracted = extractor.extract(Kind::Pdf, document).await?;
 /// println!("{} pages", extracted.pages.len());
@@ -72,6 +72,18 @@ impl Extractor {
             limits: ExtractLimits::default(),
             turns: Arc::new(Semaphore::new(2)),
         }
+    }
+
+    /// Starts the program that is running, as [`new`](Self::new) does another one. On Linux it is that
+    /// one also when its file was replaced or removed meanwhile, as an upgrade does.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say which program that is.
+    pub fn this_program() -> io::Result<Self> {
+        const RUNNING: &str = "/proc/self/exe";
+        let is_there = cfg!(target_os = "linux") && Path::new(RUNNING).exists();
+        Ok(Self::new(if is_there { RUNNING.into() } else { std::env::current_exe()? }))
     }
 
     /// Adds an argument, in front of the last one.
