@@ -13,6 +13,9 @@ pub struct Found {
     pub has_more: bool,
     /// Why it was not found by vectors, where it should have been.
     pub fallback: Option<EmbedError>,
+    /// How many documents of the collection have no vectors of the model, where it was searched by
+    /// such: they are found by their words, and not at all in the mode `vector`.
+    pub unembedded: u64,
 }
 
 /// By what chunks were found.

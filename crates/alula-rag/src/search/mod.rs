@@ -5,6 +5,7 @@ mod found;
 mod fuse;
 mod query;
 mod rank;
+mod searcher;
 mod words;
 
 pub use self::{
@@ -13,6 +14,7 @@ pub use self::{
         FilterError,
     },
     found::{Found, Hit, SearchError, SearchMode},
-    query::{Mode, QUERY_BYTES_MAX, Query, Searcher, Selection, TEXTS_MAX, WINDOW, Weights},
+    query::{Mode, QUERY_BYTES_MAX, Query, Selection, TEXTS_MAX, WINDOW, Weights},
+    searcher::Searcher,
     words::{Word, query_words, words},
 };

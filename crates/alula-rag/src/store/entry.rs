@@ -292,6 +292,26 @@ pub struct Counts {
     pub embedded: u64,
 }
 
+/// How much of a collection is found by vectors of a model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Embedded {
+    /// Entries of which a version is found.
+    pub live: u64,
+    /// Those of them that are found by vectors of the model.
+    pub embedded: u64,
+    /// How many numbers these vectors have, if there are any. Where a model has changed that, it is
+    /// what most have.
+    pub dimensions: Option<u32>,
+}
+
+impl Embedded {
+    /// How many entries are found by their words only.
+    pub fn without(&self) -> u64 {
+        self.live.saturating_sub(self.embedded)
+    }
+}
+
 /// How much of a version is there, whether it is live or not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]

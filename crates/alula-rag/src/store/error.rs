@@ -56,6 +56,14 @@ impl StoreError {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// Whether others came in the way of a transaction, which is to be tried again at once.
+    pub(super) fn is_conflict(&self) -> bool {
+        let Self::Unavailable(error) = self else { return false };
+        let code = error.as_database_error().and_then(|error| error.code());
+        // Serialization, deadlocks, and a row that two have made at once.
+        code.is_some_and(|code| code.len() == 5 && (code.starts_with("40") || code == "23505"))
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -84,10 +92,11 @@ fn is_temporary(error: &sqlx::Error) -> bool {
 /// characters.
 fn is_of_the_moment(code: &str) -> bool {
     if code.len() != 5 {
-        // Of SQLite: busy, locked, out of memory, an error of the disk, a disk that is full, and a
-        // file that cannot be opened. The upper bits say it more exactly.
+        // Of SQLite: busy, locked, out of memory, interrupted as it took too long, an error of the
+        // disk, a disk that is full, and a file that cannot be opened. The upper bits say it more
+        // exactly.
         let primary = code.parse::<u32>().map(|code| code & 0xff);
-        return matches!(primary, Ok(5 | 6 | 7 | 10 | 13 | 14));
+        return matches!(primary, Ok(5 | 6 | 7 | 9 | 10 | 13 | 14));
     }
     // Connections, what came in each other's way, too few resources, locks, an operator, the
     // system, and Postgres itself; a transaction that stood still, a statement that writes to what
@@ -103,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_passes_is_told_from_what_stays_wrong() {
-        for code in ["5", "261", "13", "3850", "08006", "40P01", "53300", "58030", "XX000"] {
+        for code in ["5", "9", "261", "13", "3850", "08006", "40P01", "53300", "58030", "XX000"] {
             assert!(is_of_the_moment(code), "{code}");
         }
         for code in ["1", "19", "1555", "22P02", "42P01", "54000"] {

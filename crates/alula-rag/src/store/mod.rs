@@ -30,6 +30,7 @@
 //! # }).unwrap();
 //! ```
 
+mod blocking;
 mod entry;
 mod error;
 mod scan;
@@ -40,12 +41,12 @@ use std::fmt::Debug;
 use alula_llm::model::Vectors;
 use async_trait::async_trait;
 
-pub(crate) use self::entry::hex;
+pub(crate) use self::{blocking::blocking, entry::hex};
 pub use self::{
     entry::{
         ATTRIBUTE_NAME_MAX, ATTRIBUTE_TEXT_MAX, ATTRIBUTES_MAX, Attribute, Attributes, Built,
-        ChunkId, ChunkKey, Counts, Embedding, Entry, EntryRef, NewEntry, Scope, StoredChunk,
-        Unembedded,
+        ChunkId, ChunkKey, Counts, Embedded, Embedding, Entry, EntryRef, NewEntry, Scope,
+        StoredChunk, Unembedded,
     },
     error::StoreError,
     sql::{SqlStore, StoreSettings},
@@ -199,8 +200,16 @@ pub trait Store: Debug + Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Unembedded>, StoreError>;
 
-    /// Whether anything in a collection is found by vectors of this model.
-    async fn has_vectors(&self, scope: Scope<'_>, model: &str) -> Result<bool, StoreError>;
+    /// How much of a collection is found by vectors of this model.
+    async fn embedded(&self, scope: Scope<'_>, model: &str) -> Result<Embedded, StoreError>;
+
+    /// Which of these chunks of live versions have no vectors of this model and length, in no order.
+    async fn without_vectors(
+        &self,
+        scope: Scope<'_>,
+        embedding: &Embedding,
+        keys: &[ChunkKey],
+    ) -> Result<Vec<ChunkKey>, StoreError>;
 
     /// Chunks with any of these words, those that seem to fit best first, with all it takes to rank
     /// them. Words are as [`words`](fn@crate::search::words) gives them.
@@ -212,7 +221,8 @@ pub trait Store: Debug + Send + Sync + 'static {
         limit: u32,
     ) -> Result<WordMatches, StoreError>;
 
-    /// The chunks whose vectors of this model are nearest to one, the nearest first.
+    /// The chunks whose vectors of this model are nearest to one, the nearest first: of those whose
+    /// vectors are as long as this one.
     async fn find_near(
         &self,
         scope: Scope<'_>,

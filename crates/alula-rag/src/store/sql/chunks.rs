@@ -1,5 +1,7 @@
 //! Chunks of a version.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::{
@@ -18,7 +20,11 @@ pub(super) const BATCH: usize = 128;
 
 /// What is wrong with chunks that cannot be kept.
 pub(super) fn check(chunks: &[Chunk]) -> Result<(), StoreError> {
+    let mut ordinals = HashSet::with_capacity(chunks.len());
     for chunk in chunks {
+        if !ordinals.insert(chunk.ordinal) {
+            return Err(StoreError::Invalid(format!("chunk {} is there twice", chunk.ordinal)));
+        }
         if chunk.ordinal >= CHUNKS_MAX {
             return Err(StoreError::Invalid(format!("a document has at most {CHUNKS_MAX} chunks")));
         }
@@ -32,59 +38,82 @@ pub(super) fn check(chunks: &[Chunk]) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A batch of chunks, as they are written.
+#[derive(Debug)]
+pub(super) struct Rows {
+    json: String,
+    /// What their words are set apart by.
+    collection: i64,
+}
+
+impl Rows {
+    /// It takes a while.
+    pub(super) fn of(
+        chunks: &[Chunk],
+        ids: Vec<ChunkId>,
+        collection: i64,
+        is_postgres: bool,
+    ) -> Result<Self, StoreError> {
+        let mut rows = Vec::with_capacity(chunks.len());
+        for (chunk, id) in chunks.iter().zip(ids) {
+            // Postgres keeps no character 0, and spans have to stay.
+            let text = chunk.text.replace('\0', "\u{fffd}");
+            let headings: Vec<_> =
+                chunk.headings.iter().map(|it| it.replace('\0', "\u{fffd}")).collect();
+            rows.push(json!({
+                "ordinal": chunk.ordinal,
+                "id": id,
+                "start": chunk.span.start,
+                "end": chunk.span.end,
+                "page": chunk.page,
+                "tokens": chunk.tokens,
+                "headings": to_json(&headings)?,
+                "words": words::indexed(is_postgres, collection, &under_headings(&headings, &text)),
+                "text": text,
+            }));
+        }
+        Ok(Self { json: to_json(&rows)?, collection })
+    }
+}
+
 /// Adds a batch of chunks.
 pub(super) async fn put(
     conn: &mut Conn<'_>,
     at: EntryRef<'_>,
     version: &str,
-    chunks: &[Chunk],
+    rows: &Rows,
 ) -> Result<(), StoreError> {
     let entry = entries::locked(conn, at).await?;
-    let edition = make_edition(conn, entry, version).await?;
-    let collection = entries::collection_of(conn, entry).await?;
-    let mut rows = Vec::with_capacity(chunks.len());
-    for chunk in chunks {
-        // Postgres keeps no character 0, and spans have to stay.
-        let text = chunk.text.replace('\0', "\u{fffd}");
-        let headings: Vec<_> =
-            chunk.headings.iter().map(|it| it.replace('\0', "\u{fffd}")).collect();
-        rows.push(json!({
-            "key": key_of(edition, chunk.ordinal),
-            "id": ChunkId::of(at, version, chunk.ordinal),
-            "start": chunk.span.start,
-            "end": chunk.span.end,
-            "page": chunk.page,
-            "tokens": chunk.tokens,
-            "headings": to_json(&headings)?,
-            "words": words::indexed(conn.is_postgres(), collection, &under_headings(&headings, &text)),
-            "text": text,
-        }));
+    if entries::collection_of(conn, entry).await? != rows.collection {
+        // It was deleted meanwhile, and this is another one of the same name.
+        return Err(entries::none(at));
     }
-    let rows = to_json(&rows)?;
+    let edition = make_edition(conn, entry, version).await?;
+    let binds = [(&rows.json).into(), key_of(edition, 0).into()];
     let (more, value) = if conn.is_postgres() {
         (", words", ", CAST(r.value->>'words' AS TSVECTOR)")
     } else {
         // Before the chunks, as only words of new ones are added.
         let index = "INSERT INTO rag_words (rowid, words) \
-                     SELECT r.value->>'key', r.value->>'words' FROM {rows$1} \
-                     WHERE NOT EXISTS (SELECT 1 FROM rag_chunks WHERE key = r.value->>'key')";
-        conn.execute(index, &[(&rows).into()]).await?;
+                     SELECT $2 + (r.value->>'ordinal'), r.value->>'words' FROM {rows$1} \
+                     WHERE NOT EXISTS (SELECT 1 FROM rag_chunks \
+                     WHERE key = $2 + (r.value->>'ordinal'))";
+        conn.execute(index, &binds).await?;
         ("", "")
     };
     let put = format!(
         "INSERT INTO rag_chunks (key, id, start_at, end_at, page, tokens, headings, text{more}) \
-         SELECT CAST(r.value->>'key' AS BIGINT), r.value->>'id', \
+         SELECT $2 + CAST(r.value->>'ordinal' AS BIGINT), r.value->>'id', \
          CAST(r.value->>'start' AS BIGINT), CAST(r.value->>'end' AS BIGINT), \
          CAST(r.value->>'page' AS BIGINT), CAST(r.value->>'tokens' AS BIGINT), \
          r.value->>'headings', r.value->>'text'{value} FROM {{rows$1}} \
          WHERE true ON CONFLICT (key) DO NOTHING"
     );
-    conn.execute(&put, &[rows.into()]).await?;
+    conn.execute(&put, &binds).await?;
     Ok(())
 }
 
 async fn make_edition(conn: &mut Conn<'_>, entry: i64, version: &str) -> Result<i64, StoreError> {
-    entries::check_name("version", version)?;
     if let Some(edition) = edition(conn, entry, version).await? {
         return Ok(edition);
     }

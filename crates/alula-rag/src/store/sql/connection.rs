@@ -64,16 +64,20 @@ impl From<u32> for Bind<'_> {
 macro_rules! bound {
     ($sql:expr, $binds:expr) => {
         $binds.iter().fold(sqlx::query(AssertSqlSafe($sql)), |query, bind| match bind {
-            // Neither a name nor a text that is kept has it, so that nothing is found.
-            Bind::Text(text) if text.contains('\0') => query.bind(text.replace('\0', "\u{fffd}")),
-            Bind::Text(text) => query.bind(&**text),
-            Bind::MaybeText(text) => query.bind(*text),
+            Bind::Text(text) => query.bind(without_zero(text)),
+            Bind::MaybeText(text) => query.bind(text.and_then(without_zero)),
             Bind::Int(number) => query.bind(*number),
             Bind::MaybeInt(number) => query.bind(*number),
             Bind::Real(number) => query.bind(*number),
             Bind::Bytes(bytes) => query.bind(*bytes),
         })
     };
+}
+
+/// Postgres takes no text with the character 0. Neither a name nor a text that is kept has it, so it
+/// is equal to nothing.
+fn without_zero(text: &str) -> Option<&str> {
+    (!text.contains('\0')).then_some(text)
 }
 
 impl Conn<'_> {

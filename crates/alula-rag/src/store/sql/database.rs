@@ -3,14 +3,15 @@
 use std::{path::Path, str::FromStr as _, time::Duration};
 
 use sqlx::{
-    ConnectOptions as _, Executor as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool,
+    Postgres, Sqlite, SqlitePool, Transaction,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::time::{Instant, sleep};
 
-use super::Conn;
+use super::{Conn, watch::Watch};
 use crate::store::StoreError;
 
 /// How long is waited for a connection, and for another process that writes to SQLite.
@@ -18,6 +19,8 @@ const WAIT: Duration = Duration::from_secs(30);
 /// How long SQLite itself waits for it. It would look ever more seldom, while those that have just
 /// written take the lock again and again.
 const BUSY: Duration = Duration::from_millis(2);
+/// How large the journal of SQLite stays after it has been larger.
+const JOURNAL_BYTES: &str = "67108864";
 /// Connections that read from SQLite.
 const READERS: u32 = 4;
 /// How long a call waits for a connection to Postgres.
@@ -25,6 +28,8 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long a transaction may stand still, in the words of Postgres: one of a process that was cut
 /// off would keep its locks for as long as it is away.
 const STILL: &str = "SET idle_in_transaction_session_timeout = '10s'";
+/// How often a transaction is tried again that others came in the way of.
+const TRIES: u32 = 8;
 
 /// Clones share connections.
 #[derive(Debug, Clone)]
@@ -33,51 +38,81 @@ pub(super) enum Database {
     Sqlite {
         reads: SqlitePool,
         writes: SqlitePool,
+        /// How long it may take to read; nothing where readers and writers are one.
+        statement: Option<Duration>,
     },
     Postgres(PgPool),
 }
 
 impl Database {
-    pub(super) async fn file(path: &Path) -> Result<Self, StoreError> {
+    pub(super) async fn file(path: &Path, statement: Duration) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
+            .pragma("journal_size_limit", JOURNAL_BYTES)
             // What a crash of the machine loses is indexed again: the job of it is not done then.
             .synchronous(SqliteSynchronous::Full)
+            // The first connection may have to change the mode of the journal, which waits.
             .busy_timeout(WAIT)
             .disable_statement_logging();
-        // The first connection may have to change the mode of the journal, which waits.
         let writes = sqlite(options.clone(), 1).await?;
-        writes.execute(sqlx::query("PRAGMA busy_timeout = 2")).await?;
         let reads = sqlite(options.pragma("query_only", "ON"), READERS).await?;
-        Ok(Self::Sqlite { reads, writes })
+        Ok(Self::Sqlite { reads, writes, statement: Some(statement) })
     }
 
     pub(super) async fn memory() -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new().in_memory(true).busy_timeout(BUSY);
+        let options = SqliteConnectOptions::new().in_memory(true);
         let pool = sqlite(options.disable_statement_logging(), 1).await?;
-        Ok(Self::Sqlite { reads: pool.clone(), writes: pool })
+        Ok(Self::Sqlite { reads: pool.clone(), writes: pool, statement: None })
     }
 
-    pub(super) async fn postgres(url: &str, connections: u32) -> Result<Self, StoreError> {
+    pub(super) async fn postgres(
+        url: &str,
+        connections: u32,
+        statement: Duration,
+    ) -> Result<Self, StoreError> {
         // What is wrong is said without the address.
         let malformed = |_| StoreError::Address("it is no address of Postgres".to_owned());
         let options = PgConnectOptions::from_str(url).map_err(malformed)?;
         let options = options.application_name("alula documents").disable_statement_logging();
+        let set_up = format!("{STILL}; SET statement_timeout = {}", statement.as_millis().max(1));
         let pool = PgPoolOptions::new()
             .max_connections(connections.max(1))
             .acquire_timeout(ACQUIRE)
-            .after_connect(|conn, _| Box::pin(async { conn.execute(STILL).await.map(drop) }))
+            .after_connect(move |conn, _| {
+                let set_up = sqlx::raw_sql(AssertSqlSafe(set_up.clone()));
+                Box::pin(async move { set_up.execute(conn).await.map(drop) })
+            })
             .connect_with(options)
             .await?;
         Ok(Self::Postgres(pool))
     }
 
+    /// A connection to Postgres by itself, for a statement that takes its time and is in no
+    /// transaction.
+    pub(super) async fn alone(&self) -> Result<Option<Alone>, StoreError> {
+        let Self::Postgres(pool) = self else { return Ok(None) };
+        let mut conn = pool.acquire().await?.detach();
+        conn.execute("SET statement_timeout = 0").await?;
+        Ok(Some(Alone(conn)))
+    }
+
+    pub(super) fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// A connection to read from.
     pub(super) async fn read(&self) -> Result<Session, StoreError> {
         Ok(match self {
-            Self::Sqlite { reads, .. } => Session::Sqlite(reads.acquire().await?),
+            Self::Sqlite { reads, statement, .. } => {
+                let mut conn = reads.acquire().await?;
+                let watch = match statement {
+                    Some(statement) => Some(Watch::over(&mut conn, *statement).await?),
+                    None => None,
+                };
+                Session::Sqlite { conn, _watch: watch }
+            }
             Self::Postgres(pool) => Session::Postgres(pool.acquire().await?),
         })
     }
@@ -104,7 +139,7 @@ impl Database {
 
     pub(super) async fn close(&self) {
         match self {
-            Self::Sqlite { reads, writes } => {
+            Self::Sqlite { reads, writes, .. } => {
                 reads.close().await;
                 writes.close().await;
             }
@@ -121,7 +156,12 @@ async fn sqlite(options: SqliteConnectOptions, connections: u32) -> Result<Sqlit
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .acquire_timeout(WAIT);
+        .acquire_timeout(WAIT)
+        .after_connect(|conn, _| {
+            let busy = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
+            let busy = sqlx::raw_sql(AssertSqlSafe(busy));
+            Box::pin(async move { busy.execute(conn).await.map(drop) })
+        });
     Ok(pool.connect_with(options).await?)
 }
 
@@ -135,7 +175,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
 /// A connection that somebody has, perhaps with a transaction on it.
 #[derive(Debug)]
 pub(super) enum Session {
-    Sqlite(PoolConnection<Sqlite>),
+    Sqlite { conn: PoolConnection<Sqlite>, _watch: Option<Watch> },
     SqliteTransaction(Transaction<'static, Sqlite>),
     Postgres(PoolConnection<Postgres>),
     PostgresTransaction(Transaction<'static, Postgres>),
@@ -144,7 +184,7 @@ pub(super) enum Session {
 impl Session {
     pub(super) fn conn(&mut self) -> Conn<'_> {
         match self {
-            Self::Sqlite(conn) => Conn::Sqlite(conn),
+            Self::Sqlite { conn, .. } => Conn::Sqlite(conn),
             Self::SqliteTransaction(transaction) => Conn::Sqlite(transaction),
             Self::Postgres(conn) => Conn::Postgres(conn),
             Self::PostgresTransaction(transaction) => Conn::Postgres(transaction),
@@ -156,8 +196,38 @@ impl Session {
         match self {
             Self::SqliteTransaction(transaction) => transaction.commit().await?,
             Self::PostgresTransaction(transaction) => transaction.commit().await?,
-            Self::Sqlite(_) | Self::Postgres(_) => {}
+            Self::Sqlite { .. } | Self::Postgres(_) => {}
         }
         Ok(())
+    }
+}
+
+/// A connection that nobody else will have.
+#[derive(Debug)]
+pub(super) struct Alone(PgConnection);
+
+impl Alone {
+    pub(super) fn conn(&mut self) -> Conn<'_> {
+        Conn::Postgres(&mut self.0)
+    }
+
+    pub(super) async fn close(self) -> Result<(), StoreError> {
+        Ok(self.0.close().await?)
+    }
+}
+
+/// Counts how often a transaction was tried.
+#[derive(Debug, Default)]
+pub(super) struct Tries(u32);
+
+impl Tries {
+    /// Whether a transaction that has failed is to be tried again, after a while that has passed.
+    pub(super) async fn again(&mut self, error: &StoreError) -> bool {
+        if !error.is_conflict() || self.0 >= TRIES {
+            return false;
+        }
+        self.0 += 1;
+        sleep(Duration::from_micros(fastrand::u64(..2_000 << self.0))).await;
+        true
     }
 }

@@ -1,13 +1,16 @@
 //! Collections and their entries.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::{
     Conn,
-    rows::{self, to_json},
+    rows::{self, edition_of, to_json},
+    segments::Batch,
 };
 use crate::{
-    Attribute, Attributes, Entry, EntryRef, NewEntry, Scope, StoreError,
+    Attribute, Attributes, ChunkKey, Embedding, Entry, EntryRef, NewEntry, Scope, StoreError,
     store::{Counts, Unembedded},
 };
 
@@ -56,13 +59,16 @@ pub(super) fn check_name(what: &str, name: &str) -> Result<(), StoreError> {
 }
 
 async fn make_collection(conn: &mut Conn<'_>, scope: Scope<'_>) -> Result<i64, StoreError> {
-    if let Some(key) = collection(conn, scope).await? {
+    // Whoever removes the collection waits until the entry is there, and then does not.
+    let lock = if conn.is_postgres() { "FOR KEY SHARE" } else { "" };
+    let find = format!("SELECT key FROM rag_collections WHERE tenant = $1 AND id = $2 {lock}");
+    let binds = [scope.tenant.into(), scope.collection.into()];
+    if let Some(key) = conn.int(&find, &binds).await? {
         return Ok(key);
     }
     let make = "INSERT INTO rag_collections (tenant, id) VALUES ($1, $2) \
                 ON CONFLICT (tenant, id) DO UPDATE SET id = excluded.id RETURNING key";
-    let key = conn.int(make, &[scope.tenant.into(), scope.collection.into()]).await?;
-    key.ok_or(StoreError::Malformed("a collection"))
+    conn.int(make, &binds).await?.ok_or(StoreError::Malformed("a collection"))
 }
 
 /// The key of a collection, if there is one.
@@ -103,30 +109,59 @@ pub(super) fn attribute(value: &Attribute) -> (i64, Option<&str>, f64) {
 
 /// The key of an entry, if there is one.
 pub(super) async fn key(conn: &mut Conn<'_>, at: EntryRef<'_>) -> Result<Option<i64>, StoreError> {
-    let find = "SELECT e.key FROM rag_entries AS e \
+    Ok(key_and_collection(conn, at).await?.map(|(key, _)| key))
+}
+
+/// The same, with the key of its collection.
+pub(super) async fn key_and_collection(
+    conn: &mut Conn<'_>,
+    at: EntryRef<'_>,
+) -> Result<Option<(i64, i64)>, StoreError> {
+    let find = "SELECT e.key, e.collection FROM rag_entries AS e \
                 JOIN rag_collections AS k ON k.key = e.collection \
                 WHERE k.tenant = $1 AND k.id = $2 AND e.document = $3";
     let Scope { tenant, collection } = at.scope;
-    conn.int(find, &[tenant.into(), collection.into(), at.document.into()]).await
+    let row = conn.row(find, &[tenant.into(), collection.into(), at.document.into()]).await?;
+    row.map(|row| Ok((row.int(0)?, row.int(1)?))).transpose()
+}
+
+/// What is said of an entry that is not there.
+pub(super) fn none(at: EntryRef<'_>) -> StoreError {
+    StoreError::NoEntry(at.document.to_owned())
 }
 
 /// The key of an entry that others are kept from changing until the transaction ends.
 pub(super) async fn locked(conn: &mut Conn<'_>, at: EntryRef<'_>) -> Result<i64, StoreError> {
     let key = key(conn, at).await?;
-    let key = key.ok_or_else(|| StoreError::NoEntry(at.document.to_owned()))?;
+    let key = key.ok_or_else(|| none(at))?;
     if !conn.is_postgres() {
         // Nobody else writes.
         return Ok(key);
     }
     let lock = "SELECT key FROM rag_entries WHERE key = $1 FOR UPDATE";
     let key = conn.int(lock, &[key.into()]).await?;
-    key.ok_or_else(|| StoreError::NoEntry(at.document.to_owned()))
+    key.ok_or_else(|| none(at))
 }
 
 /// Notes that something else is found in a collection.
 pub(super) async fn changed(conn: &mut Conn<'_>, collection: i64) -> Result<(), StoreError> {
     let note = "UPDATE rag_collections SET change = change + 1 WHERE key = $1";
     conn.execute(note, &[collection.into()]).await?;
+    Ok(())
+}
+
+/// Notes the same of a batch of vectors, if the entry is found by such. What is kept in memory of
+/// the collection would lead to those that were there before.
+pub(super) async fn changed_if_found(
+    conn: &mut Conn<'_>,
+    entry: i64,
+    batch: &Batch<'_>,
+) -> Result<(), StoreError> {
+    let note = "UPDATE rag_collections SET change = change + 1 WHERE key = $1 AND EXISTS \
+                (SELECT 1 FROM rag_entries WHERE key = $2 AND live = $3 AND space = $4)";
+    let Batch { collection, edition, space, .. } = *batch;
+    let binds = [collection.into(), entry.into(), edition.into(), space.into()];
+    conn.execute(note, &binds).await?;
     Ok(())
 }
 
@@ -244,6 +279,11 @@ pub(super) async fn forget_collection(
     conn: &mut Conn<'_>,
     collection: i64,
 ) -> Result<(), StoreError> {
+    if conn.is_postgres() {
+        // Only a statement that begins after this sees what those have put that had it before.
+        let lock = "SELECT key FROM rag_collections WHERE key = $1 FOR UPDATE";
+        conn.int(lock, &[collection.into()]).await?;
+    }
     let forget = "DELETE FROM rag_collections WHERE key = $1 \
                   AND NOT EXISTS (SELECT 1 FROM rag_entries WHERE collection = $1)";
     conn.execute(forget, &[collection.into()]).await?;
@@ -303,17 +343,29 @@ pub(super) async fn unembedded(
     read.collect()
 }
 
-pub(super) async fn has_vectors(
+/// Which of these chunks have no vectors of a model.
+pub(super) async fn without_vectors(
     conn: &mut Conn<'_>,
     scope: Scope<'_>,
-    model: &str,
-) -> Result<bool, StoreError> {
-    let find = "SELECT CAST(1 AS BIGINT) FROM rag_entries AS e \
+    embedding: &Embedding,
+    keys: &[ChunkKey],
+) -> Result<Vec<ChunkKey>, StoreError> {
+    let editions: BTreeSet<i64> = keys.iter().map(|key| edition_of(key.0)).collect();
+    let find = "SELECT e.live FROM rag_entries AS e \
                 JOIN rag_collections AS k ON k.key = e.collection \
-                JOIN rag_spaces AS s ON s.key = e.space \
-                WHERE k.tenant = $1 AND k.id = $2 AND s.model = $3 LIMIT 1";
-    let binds = [scope.tenant.into(), scope.collection.into(), model.into()];
-    Ok(conn.int(find, &binds).await?.is_some())
+                WHERE k.tenant = $1 AND k.id = $2 AND e.live IN {ints$3} AND NOT EXISTS \
+                (SELECT 1 FROM rag_spaces AS s \
+                WHERE s.key = e.space AND s.model = $4 AND s.dimensions = $5)";
+    let binds = [
+        scope.tenant.into(),
+        scope.collection.into(),
+        to_json(&editions)?.into(),
+        (&embedding.model).into(),
+        embedding.dimensions.into(),
+    ];
+    let rows = conn.rows(find, &binds).await?;
+    let without = rows.iter().map(|row| row.int(0)).collect::<Result<BTreeSet<_>, _>>()?;
+    Ok(keys.iter().copied().filter(|key| without.contains(&edition_of(key.0))).collect())
 }
 
 /// Values in JSON, for statements that take many.

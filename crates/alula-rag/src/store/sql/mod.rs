@@ -17,8 +17,10 @@ mod scanner;
 mod schema;
 mod segments;
 mod select;
+mod sizes;
 mod store;
 mod sweep;
+mod watch;
 mod words;
 
 pub use self::store::{SqlStore, StoreSettings};

@@ -1,14 +1,21 @@
 //! Vectors in a column of the extension pgvector.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
 use super::{
     Bind, Conn, Database,
     rows::{EDITION_SHIFT, key_of, to_json},
     scanner::{Search, sort},
     segments::Batch,
     select::Condition,
+    sizes::Sizes,
+    store::StoreSettings,
 };
 use crate::{
-    ChunkKey, Scope, StoreError,
+    ChunkKey, StoreError,
     store::{Near, VectorIndex},
 };
 
@@ -17,9 +24,6 @@ const VERSION_MIN: (u32, u32) = (0, 8);
 /// How many numbers a vector in an index may have, and one of numbers of half the size.
 const DIMENSIONS_MAX: usize = 2_000;
 const HALF_DIMENSIONS_MAX: usize = 4_000;
-/// Up to how many chunks of a collection all are looked at. The index is one of all collections: it
-/// might give up before it has come across those of a small one.
-const ALL_MAX: i64 = 20_000;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS rag_embeddings ( \
                      space BIGINT NOT NULL, key BIGINT NOT NULL, collection BIGINT NOT NULL, \
@@ -96,15 +100,79 @@ fn typed(dimensions: usize) -> Option<(String, &'static str)> {
     }
 }
 
-/// Makes the index of vectors of this length, if there is none. It takes no time as long as there
-/// are no such vectors.
-pub(super) async fn make_index(conn: &mut Conn<'_>, dimensions: usize) -> Result<(), StoreError> {
-    let Some((kind, operators)) = typed(dimensions) else { return Ok(()) };
-    conn.script(&format!(
-        "CREATE INDEX IF NOT EXISTS rag_embeddings_{dimensions} ON rag_embeddings \
-         USING hnsw ((vector::{kind}) {operators}) WHERE vector_dims(vector) = {dimensions}"
-    ))
-    .await
+/// The indices that are known to be there, by the length of their vectors.
+#[derive(Debug, Default)]
+pub(super) struct Indices(Mutex<BTreeSet<usize>>);
+
+impl Indices {
+    /// Makes the index of vectors of this length, if there is none, while others write. It reads all
+    /// vectors that there are, so it is looked for once.
+    pub(super) async fn make(
+        &self,
+        database: &Database,
+        dimensions: usize,
+    ) -> Result<(), StoreError> {
+        let Some((kind, operators)) = typed(dimensions).filter(|_| dimensions > 0) else {
+            return Ok(());
+        };
+        if self.known().contains(&dimensions) {
+            return Ok(());
+        }
+        let Some(mut alone) = database.alone().await? else { return Ok(()) };
+        let conn = &mut alone.conn();
+        let name = format!("rag_embeddings_{dimensions}");
+        let mut state = state(conn, &name).await?;
+        if state == State::Broken {
+            // Whoever made it was ended before its end.
+            conn.script(&format!("DROP INDEX CONCURRENTLY IF EXISTS {name}")).await?;
+            state = State::Missing;
+        }
+        if state == State::Missing {
+            let make = format!(
+                "CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON rag_embeddings \
+                 USING hnsw ((vector::{kind}) {operators}) WHERE vector_dims(vector) = {dimensions}"
+            );
+            match conn.script(&make).await {
+                // Somebody else makes it at this moment.
+                Err(error) if error.is_conflict() => state = State::Begun,
+                made => made?,
+            }
+        }
+        alone.close().await?;
+        if state != State::Begun {
+            self.known().insert(dimensions);
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How it stands with an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Missing,
+    /// Somebody is making it.
+    Begun,
+    /// Somebody has begun to make it, and is gone.
+    Broken,
+    Ready,
+}
+
+async fn state(conn: &mut Conn<'_>, name: &str) -> Result<State, StoreError> {
+    let find = "SELECT CASE WHEN i.indisvalid THEN 2 WHEN EXISTS \
+                (SELECT 1 FROM pg_stat_progress_create_index AS p \
+                WHERE p.index_relid = i.indexrelid) THEN 1 ELSE 0 END::bigint \
+                FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid \
+                WHERE c.relname = $1 AND i.indrelid = 'rag_embeddings'::regclass";
+    Ok(match conn.int(find, &[name.into()]).await? {
+        None => State::Missing,
+        Some(2) => State::Ready,
+        Some(1) => State::Begun,
+        Some(_) => State::Broken,
+    })
 }
 
 /// Adds vectors, in place of those of the same chunks.
@@ -160,35 +228,67 @@ pub(super) async fn remove(
 
 pub(super) async fn find(
     database: &Database,
+    sizes: &Sizes,
     search: &Search<'_>,
-    ef_search: u32,
+    settings: &StoreSettings,
 ) -> Result<Vec<Near>, StoreError> {
+    let StoreSettings { ef_search, exact_chunks_max, .. } = *settings;
     // A transaction, as the settings are those of one.
     let mut session = database.begin().await?;
-    let mut conn = session.conn();
-    let size = "SELECT k.key, CAST(COALESCE(SUM(e.chunks), 0) AS BIGINT) \
-                FROM rag_collections AS k JOIN rag_entries AS e ON e.collection = k.key \
-                WHERE k.tenant = $1 AND k.id = $2 AND e.space = $3 GROUP BY k.key";
-    let Scope { tenant, collection } = search.scope;
-    let binds = [tenant.into(), collection.into(), search.space.into()];
-    let Some(row) = conn.row(size, &binds).await? else { return Ok(Vec::new()) };
-    let (collection, chunks) = (row.int(0)?, row.int(1)?);
-    let is_small = chunks <= ALL_MAX;
-    if !is_small {
+    let conn = &mut session.conn();
+    let Some((collection, size)) = sizes.of(conn, search.scope).await? else {
+        return Ok(Vec::new());
+    };
+    let mut selected = size.chunks_in(search.space);
+    if selected > exact_chunks_max && search.selection.is_narrow() {
+        selected = chunks(conn, collection, search).await?;
+    }
+    let wanted = u64::try_from(search.limit).unwrap_or(u64::MAX).min(selected);
+    if wanted == 0 {
+        return Ok(Vec::new());
+    }
+    if let Some((kind, _)) = typed(search.vector.len()).filter(|_| selected > exact_chunks_max) {
         conn.script(&format!(
             "SET LOCAL hnsw.iterative_scan = relaxed_order; \
              SET LOCAL hnsw.ef_search = {ef_search}"
         ))
         .await?;
+        let near = nearest(conn, collection, search, &kind).await?;
+        // It gives up when it has come across too many of other collections.
+        if near.len() as u64 >= wanted {
+            return Ok(near);
+        }
     }
+    // Without its type a vector is not that of the index, and so all are looked at.
+    nearest(conn, collection, search, "vector").await
+}
+
+/// How many chunks are selected of those that have vectors.
+async fn chunks(
+    conn: &mut Conn<'_>,
+    collection: i64,
+    search: &Search<'_>,
+) -> Result<u64, StoreError> {
+    let mut binds: Vec<Bind<'_>> = vec![collection.into(), search.space.into()];
+    let condition = Condition::of(search.selection, &mut binds);
+    let add = format!(
+        "SELECT CAST(COALESCE(SUM(e.chunks), 0) AS BIGINT) FROM rag_entries AS e \
+         WHERE e.collection = $1 AND e.space = $2{condition}"
+    );
+    conn.row(&add, &binds).await?.map_or(Ok(0), |row| row.count(0))
+}
+
+async fn nearest(
+    conn: &mut Conn<'_>,
+    collection: i64,
+    search: &Search<'_>,
+    kind: &str,
+) -> Result<Vec<Near>, StoreError> {
     let limit = i64::try_from(search.limit).unwrap_or(i64::MAX);
     let mut binds: Vec<Bind<'_>> =
         vec![literal(search.vector).into(), search.space.into(), collection.into(), limit.into()];
     let condition = Condition::of(search.selection, &mut binds);
     let dimensions = search.vector.len();
-    let typed = typed(dimensions).filter(|_| !is_small);
-    // Without its type a vector is not that of the index, and so all are looked at.
-    let kind = typed.map_or_else(|| "vector".to_owned(), |(kind, _)| kind);
     let distance = format!("v.vector::{kind} <=> CAST($1 AS TEXT)::{kind}");
     let find = format!(
         "SELECT v.key, CAST({distance} AS DOUBLE PRECISION) FROM rag_embeddings AS v \

@@ -1,9 +1,14 @@
 //! Vectors of versions, and what makes a version the one that is found.
 
+use std::time::Duration;
+
 use alula_llm::model::Vectors;
+use tokio::time::sleep;
 
 use super::{
-    Conn, Database, chunks, entries, pgvector,
+    Conn, Database, chunks,
+    database::Tries,
+    entries, pgvector,
     rows::EDITION_SHIFT,
     segments::{self, Batch, SEGMENT},
     sweep,
@@ -12,6 +17,9 @@ use crate::{
     EntryRef, StoreError,
     store::{Built, DIMENSIONS_MAX, VectorIndex},
 };
+
+/// How long is waited before it is looked again whether somebody has removed older vectors.
+const SWEPT: Duration = Duration::from_millis(5);
 
 /// The space of the vectors of a model of this length, if there is one.
 pub(super) async fn space(
@@ -26,7 +34,6 @@ pub(super) async fn space(
 
 async fn make_space(
     conn: &mut Conn<'_>,
-    index: &VectorIndex,
     model: &str,
     dimensions: usize,
 ) -> Result<i64, StoreError> {
@@ -40,9 +47,6 @@ async fn make_space(
     if let Some(key) = space(conn, model, dimensions).await? {
         return Ok(key);
     }
-    if matches!(index, VectorIndex::Pgvector(_)) {
-        pgvector::make_index(conn, dimensions).await?;
-    }
     let make = "INSERT INTO rag_spaces (model, dimensions) VALUES ($1, $2) \
                 ON CONFLICT (model, dimensions) DO UPDATE SET model = excluded.model RETURNING key";
     let key = conn.int(make, &[model.into(), number.into()]).await?;
@@ -53,40 +57,65 @@ async fn make_space(
 pub(super) async fn put_vectors(
     database: &Database,
     index: &VectorIndex,
-    (at, version): (EntryRef<'_>, &str),
+    of: (EntryRef<'_>, &str),
     model: &str,
     first: u32,
     vectors: &Vectors,
 ) -> Result<(), StoreError> {
     let units = segments::units(vectors)?;
     let units: Vec<&[f32]> = units.iter().map(Vec::as_slice).collect();
-    let mut first = first;
+    let (mut first, mut tries) = (first, Tries::default());
     for batch in units.chunks(SEGMENT) {
         loop {
-            let mut session = database.begin().await?;
-            let mut conn = session.conn();
-            let space = make_space(&mut conn, index, model, vectors.dimensions()).await?;
-            let entry = entries::locked(&mut conn, at).await?;
-            let edition = chunks::edition(&mut conn, entry, version).await?;
-            let edition = edition.ok_or_else(|| no_chunks(first))?;
-            if sweep::is_condemned(&mut conn, edition, space).await? {
-                // Older vectors of the same model are still being removed: these would be, too.
-                drop(session);
-                sweep::edition(database, index, edition).await?;
-                continue;
+            match put_batch(database, index, of, model, first, batch).await {
+                Ok(None) => break,
+                Ok(Some(condemned)) => {
+                    // Older vectors of the same model are still being removed, by somebody else
+                    // perhaps: these would be, too.
+                    sweep::edition(database, index, condemned).await?;
+                    sleep(SWEPT).await;
+                }
+                Err(error) => {
+                    if !tries.again(&error).await {
+                        return Err(error);
+                    }
+                }
             }
-            let collection = entries::collection_of(&mut conn, entry).await?;
-            let batch = Batch { collection, edition, space, first, vectors: batch };
-            match index {
-                VectorIndex::Pgvector(_) => pgvector::put(&mut conn, &batch).await?,
-                _ => segments::put(&mut conn, &batch).await?,
-            }
-            session.commit().await?;
-            break;
         }
         first = first.saturating_add(u32::try_from(batch.len()).unwrap_or(u32::MAX));
     }
     Ok(())
+}
+
+/// Adds a batch of vectors, unless older ones have to be removed before: then it returns of which
+/// edition.
+async fn put_batch(
+    database: &Database,
+    index: &VectorIndex,
+    (at, version): (EntryRef<'_>, &str),
+    model: &str,
+    first: u32,
+    vectors: &[&[f32]],
+) -> Result<Option<i64>, StoreError> {
+    let mut session = database.begin().await?;
+    let mut conn = session.conn();
+    let dimensions = vectors.first().map_or(0, |vector| vector.len());
+    let space = make_space(&mut conn, model, dimensions).await?;
+    let entry = entries::locked(&mut conn, at).await?;
+    let edition = chunks::edition(&mut conn, entry, version).await?;
+    let edition = edition.ok_or_else(|| no_chunks(first))?;
+    if sweep::is_condemned(&mut conn, edition, space).await? {
+        return Ok(Some(edition));
+    }
+    let collection = entries::collection_of(&mut conn, entry).await?;
+    let batch = Batch { collection, edition, space, first, vectors };
+    match index {
+        VectorIndex::Pgvector(_) => pgvector::put(&mut conn, &batch).await?,
+        _ => segments::put(&mut conn, &batch).await?,
+    }
+    entries::changed_if_found(&mut conn, entry, &batch).await?;
+    session.commit().await?;
+    Ok(None)
 }
 
 fn no_chunks(first: u32) -> StoreError {

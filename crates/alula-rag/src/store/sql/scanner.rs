@@ -8,8 +8,7 @@ use std::{
     },
 };
 
-use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Bind, Conn, Database,
@@ -21,7 +20,7 @@ use crate::{
     ChunkKey, Scope, StoreError,
     search::Selection,
     store::{
-        Near,
+        Near, blocking,
         scan::{Codes, Index, Memory, Nearest, Place, Probe, Segment, decode},
     },
 };
@@ -33,12 +32,19 @@ const READ: usize = 8 << 20;
 const MORE_PART: usize = 4;
 const MORE: usize = 16;
 
+/// How often a search is made again because what it has found was replaced meanwhile.
+const TRIES: u32 = 3;
+/// How many collections can be read at once, as far as they have turns.
+const GATES: usize = 16;
+
 /// Scans vectors.
 #[derive(Debug)]
 pub(super) struct Scanner {
     memory: Memory,
     /// How many scans run at once: each takes a core.
     turns: Arc<Semaphore>,
+    /// Whoever reads a collection into memory holds the gate of it; others wait for what comes of it.
+    gates: [Mutex<()>; GATES],
 }
 
 /// What is searched, and for what.
@@ -49,6 +55,13 @@ pub(super) struct Search<'a> {
     pub(super) vector: &'a [f32],
     pub(super) selection: &'a Selection,
     pub(super) limit: usize,
+}
+
+/// What was found.
+struct Found {
+    near: Vec<Near>,
+    /// Whether nothing of it was replaced meanwhile.
+    is_whole: bool,
 }
 
 /// What a scan needs to know, on whichever thread it runs.
@@ -74,7 +87,11 @@ impl Drop for Waiting {
 
 impl Scanner {
     pub(super) fn new(bytes_max: usize, scans_max: usize) -> Self {
-        Self { memory: Memory::new(bytes_max), turns: Arc::new(Semaphore::new(scans_max.max(1))) }
+        Self {
+            memory: Memory::new(bytes_max),
+            turns: Arc::new(Semaphore::new(scans_max.clamp(1, Semaphore::MAX_PERMITS))),
+            gates: std::array::from_fn(|_| Mutex::default()),
+        }
     }
 
     pub(super) async fn find(
@@ -82,8 +99,18 @@ impl Scanner {
         database: &Database,
         search: &Search<'_>,
     ) -> Result<Vec<Near>, StoreError> {
+        for _ in 1..TRIES {
+            let found = self.once(database, search).await?;
+            if found.is_whole {
+                return Ok(found.near);
+            }
+        }
+        Ok(self.once(database, search).await?.near)
+    }
+
+    async fn once(&self, database: &Database, search: &Search<'_>) -> Result<Found, StoreError> {
         let Some((index, entries)) = self.prepare(database, search).await? else {
-            return Ok(Vec::new());
+            return Ok(Found { near: Vec::new(), is_whole: true });
         };
         let task = Arc::new(Task {
             index,
@@ -95,18 +122,28 @@ impl Scanner {
         let _waiting = Waiting(task.clone());
         let looked_at = search.limit + search.limit / MORE_PART + MORE;
         let mut nearest = Nearest::new(looked_at);
-        let turn = self.turns.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let mut is_whole = true;
+        let turn = self.turn().await?;
         let scan = task.clone();
         nearest = blocking(move || scan.kept(nearest)).await?;
         for keys in task.unkept(search.vector.len()) {
             let mut session = database.read().await?;
             let codes = codes_of(&mut session.conn(), &keys, search.vector.len()).await?;
             drop(session);
+            is_whole &= codes.len() == keys.len();
             let scan = task.clone();
             nearest = blocking(move || scan.read(nearest, &codes)).await?;
         }
         drop(turn);
-        exact(database, search, &task.index, &nearest.into_places()).await
+        let places = nearest.into_places();
+        let mut near = exact(database, search, &task.index, &places).await?;
+        is_whole &= near.len() == places.len();
+        near.truncate(search.limit);
+        Ok(Found { near, is_whole })
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        self.turns.clone().acquire_owned().await.map_err(|_| StoreError::Closed)
     }
 
     /// The index of the collection, and the entries of it that are searched, if these are not all.
@@ -115,31 +152,53 @@ impl Scanner {
         database: &Database,
         search: &Search<'_>,
     ) -> Result<Option<(Arc<Index>, Option<HashSet<i64>>)>, StoreError> {
-        let mut session = database.read().await?;
-        let mut conn = session.conn();
-        let find = "SELECT key, change FROM rag_collections WHERE tenant = $1 AND id = $2";
-        let Scope { tenant, collection } = search.scope;
-        let Some(row) = conn.row(find, &[tenant.into(), collection.into()]).await? else {
+        let Some((collection, change)) = state(database, search.scope).await? else {
             return Ok(None);
         };
-        let (collection, change) = (row.int(0)?, row.int(1)?);
         let of = (collection, search.space);
-        let kept = self.memory.get(of);
-        let index = match kept {
+        let index = match self.memory.get(of) {
             Some(index) if index.change == change => index,
-            old => {
-                let index = self.refresh(&mut conn, of, change, search.vector.len(), old).await?;
-                self.memory.put(of, index.clone());
-                index
-            }
+            _ => match self.renewed(database, search, of).await? {
+                Some(index) => index,
+                None => return Ok(None),
+            },
         };
         let selection = search.selection;
-        let entries = if selection.filter.is_some() || selection.documents.is_some() {
-            Some(entries(&mut conn, collection, selection).await?)
+        let entries = if selection.is_narrow() {
+            let mut session = database.read().await?;
+            Some(entries(&mut session.conn(), collection, selection).await?)
         } else {
             None
         };
         Ok(Some((index, entries)))
+    }
+
+    /// The index of a collection as it is now. Those who need the same one wait for the first.
+    async fn renewed(
+        &self,
+        database: &Database,
+        search: &Search<'_>,
+        of: (i64, i64),
+    ) -> Result<Option<Arc<Index>>, StoreError> {
+        let gate = usize::try_from(of.0).unwrap_or_default() % GATES;
+        let Some(gate) = self.gates.get(gate) else { return Err(StoreError::Closed) };
+        let _gate = gate.lock().await;
+        // It takes as much memory as a scan, and more.
+        let _turn = self.turn().await?;
+        let Some((_, change)) = state(database, search.scope).await?.filter(|it| it.0 == of.0)
+        else {
+            return Ok(None);
+        };
+        let old = self.memory.get(of);
+        if let Some(index) = old.as_ref().filter(|index| index.change == change) {
+            return Ok(Some(index.clone()));
+        }
+        let mut session = database.read().await?;
+        let length = search.vector.len();
+        let index = self.refresh(&mut session.conn(), of, change, length, old).await?;
+        drop(session);
+        self.memory.put(of, index.clone());
+        Ok(Some(index))
     }
 
     /// The index as it is at a change, with what the old one has of it.
@@ -255,15 +314,19 @@ async fn list(conn: &mut Conn<'_>, of: (i64, i64)) -> Result<Vec<Segment>, Store
     let from = "FROM rag_segments AS s \
                 JOIN rag_entries AS e ON e.live = s.edition AND e.space = s.space \
                 WHERE s.collection = $1 AND s.space = $2";
-    let rows: Vec<[i64; 6]> = gathered(conn, COLUMNS, from, &[of.0.into(), of.1.into()]).await?;
-    let small = |it: i64| u32::try_from(it).map_err(|_| StoreError::Malformed("a segment"));
-    let segments = rows.into_iter().map(|[key, entry, edition, archived, first, count]| {
-        let (first, count) = (small(first)?, small(count)?);
-        Ok(Segment { key, entry, edition, archived: archived != 0, first, count, codes: None })
-    });
-    let mut segments = segments.collect::<Result<Vec<_>, StoreError>>()?;
-    segments.sort_unstable_by_key(|segment| segment.key);
-    Ok(segments)
+    let rows = gathered(conn, COLUMNS, from, &[of.0.into(), of.1.into()]).await?;
+    blocking(move || {
+        let rows: Vec<[i64; 6]> = from_json(&rows, "segments")?;
+        let small = |it: i64| u32::try_from(it).map_err(|_| StoreError::Malformed("a segment"));
+        let segments = rows.into_iter().map(|[key, entry, edition, archived, first, count]| {
+            let (first, count) = (small(first)?, small(count)?);
+            Ok(Segment { key, entry, edition, archived: archived != 0, first, count, codes: None })
+        });
+        let mut segments = segments.collect::<Result<Vec<_>, StoreError>>()?;
+        segments.sort_unstable_by_key(|segment| segment.key);
+        Ok(segments)
+    })
+    .await?
 }
 
 /// The entries of a collection that are selected.
@@ -275,24 +338,36 @@ async fn entries(
     let mut binds = vec![collection.into()];
     let condition = Condition::of(selection, &mut binds);
     let from = format!("FROM rag_entries AS e WHERE e.collection = $1{condition}");
-    let rows: Vec<[i64; 1]> = gathered(conn, "e.key", &from, &binds).await?;
-    Ok(rows.into_iter().map(|[key]| key).collect())
+    let rows = gathered(conn, "e.key", &from, &binds).await?;
+    blocking(move || {
+        let rows: Vec<[i64; 1]> = from_json(&rows, "keys")?;
+        Ok(rows.into_iter().map(|[key]| key).collect())
+    })
+    .await?
 }
 
 /// Rows of whole numbers as one text, as that is many times faster than as rows.
-async fn gathered<T: DeserializeOwned>(
+async fn gathered(
     conn: &mut Conn<'_>,
     columns: &str,
     from: &str,
     binds: &[Bind<'_>],
-) -> Result<Vec<T>, StoreError> {
+) -> Result<String, StoreError> {
     let gather = if conn.is_postgres() {
         format!("SELECT CAST(COALESCE(json_agg(json_build_array({columns})), '[]') AS TEXT) {from}")
     } else {
         format!("SELECT json_group_array(json_array({columns})) {from}")
     };
     let row = conn.row(&gather, binds).await?;
-    from_json(&row.map_or_else(|| Ok("[]".to_owned()), |row| row.text(0))?, "keys")
+    row.map_or_else(|| Ok("[]".to_owned()), |row| row.text(0))
+}
+
+/// The key of a collection, and its change.
+async fn state(database: &Database, scope: Scope<'_>) -> Result<Option<(i64, i64)>, StoreError> {
+    let mut session = database.read().await?;
+    let find = "SELECT key, change FROM rag_collections WHERE tenant = $1 AND id = $2";
+    let row = session.conn().row(find, &[scope.tenant.into(), scope.collection.into()]).await?;
+    row.map(|row| Ok((row.int(0)?, row.int(1)?))).transpose()
 }
 
 /// The vectors of these segments that are still there.
@@ -336,19 +411,10 @@ async fn exact(
         });
     }
     sort(&mut near);
-    near.truncate(search.limit);
     Ok(near)
 }
 
 /// The nearest first, and what is as near in the order of the keys.
 pub(super) fn sort(near: &mut [Near]) {
     near.sort_unstable_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.key.cmp(&b.key)));
-}
-
-/// Runs what takes a core on a thread that may be kept busy.
-async fn blocking<T: Send + 'static>(
-    run: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, StoreError> {
-    // It fails where the runtime ends, or with a bug in the scan.
-    tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)
 }

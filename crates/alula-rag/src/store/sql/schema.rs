@@ -22,6 +22,8 @@ pub(super) async fn migrate(database: &Database) -> Result<VectorIndex, StoreErr
     let mut session = database.begin().await?;
     let mut conn = session.conn();
     if conn.is_postgres() {
+        // Another process may be at it, which takes as long as it takes.
+        conn.script("SET LOCAL statement_timeout = 0").await?;
         let lock = "SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock($1)) AS locked";
         conn.row(lock, &[LOCK_NUMBER.into()]).await?;
     }

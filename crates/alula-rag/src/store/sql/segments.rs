@@ -5,7 +5,7 @@ use alula_llm::model::Vectors;
 use super::{Bind, Conn, Row, rows::to_json};
 use crate::{
     StoreError,
-    store::scan::{encode, unit},
+    store::scan::{decode, encode, unit},
 };
 
 /// How many vectors are one segment.
@@ -14,6 +14,7 @@ pub(super) const SEGMENT: usize = 1 << SEGMENT_SHIFT;
 pub(super) const SEGMENT_SHIFT: u32 = 8;
 
 /// Vectors of chunks that follow each other, of length one.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Batch<'a> {
     pub(super) collection: i64,
     pub(super) edition: i64,
@@ -22,15 +23,60 @@ pub(super) struct Batch<'a> {
     pub(super) vectors: &'a [&'a [f32]],
 }
 
-/// Adds a segment, in place of those that have vectors of the same chunks.
+impl Batch<'_> {
+    /// The place behind the last chunk.
+    fn end(&self) -> i64 {
+        i64::from(self.first) + i64::try_from(self.vectors.len()).unwrap_or(i64::MAX)
+    }
+}
+
+/// Adds a segment, in place of the vectors of the same chunks. Other vectors stay, whatever the
+/// batches were in which they came.
 pub(super) async fn put(conn: &mut Conn<'_>, batch: &Batch<'_>) -> Result<(), StoreError> {
+    for (first, vectors) in take_apart(conn, batch).await? {
+        let vectors: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
+        add(conn, &Batch { first, vectors: &vectors, ..*batch }).await?;
+    }
+    add(conn, batch).await
+}
+
+/// Removes the segments that have vectors of chunks of a batch. Returns what they have besides, with
+/// the places of the first of each.
+async fn take_apart(
+    conn: &mut Conn<'_>,
+    batch: &Batch<'_>,
+) -> Result<Vec<(u32, Vec<Vec<f32>>)>, StoreError> {
+    let (from, to) = (i64::from(batch.first), batch.end());
+    let find = "SELECT key, first, count FROM rag_segments \
+                WHERE edition = $1 AND space = $2 AND first < $3 AND first + count > $4 \
+                ORDER BY first";
+    let binds = [batch.edition.into(), batch.space.into(), to.into(), from.into()];
+    let (mut keys, mut rest) = (Vec::new(), Vec::new());
+    for row in conn.rows(find, &binds).await? {
+        let (key, first, count) = (row.int(0)?, row.int(1)?, row.int(2)?);
+        for (start, end) in [(first, from), (to, first + count)] {
+            if start < end {
+                let place = key << SEGMENT_SHIFT | (start - first);
+                let vectors = vectors(conn, place, place + end - start).await?;
+                let start = u32::try_from(start).map_err(|_| StoreError::Malformed("a segment"))?;
+                rest.push((start, vectors));
+            }
+        }
+        keys.push(key);
+    }
+    delete(conn, &keys).await?;
+    Ok(rest)
+}
+
+/// Vectors as they are, by their keys.
+async fn vectors(conn: &mut Conn<'_>, from: i64, to: i64) -> Result<Vec<Vec<f32>>, StoreError> {
+    let find = "SELECT vector FROM rag_vectors WHERE key >= $1 AND key < $2 ORDER BY key";
+    let rows = conn.rows(find, &[from.into(), to.into()]).await?;
+    rows.iter().map(|row| Ok(decode(&row.bytes(0)?))).collect()
+}
+
+async fn add(conn: &mut Conn<'_>, batch: &Batch<'_>) -> Result<(), StoreError> {
     let count = u32::try_from(batch.vectors.len()).unwrap_or(u32::MAX);
-    let end = i64::from(batch.first) + i64::from(count);
-    let find = "SELECT key FROM rag_segments \
-                WHERE edition = $1 AND space = $2 AND first < $3 AND first + count > $4";
-    let binds = [batch.edition.into(), batch.space.into(), end.into(), batch.first.into()];
-    let there = ints(&conn.rows(find, &binds).await?)?;
-    delete(conn, &there).await?;
     let codes = encode(batch.vectors);
     let add = "INSERT INTO rag_segments (collection, edition, space, first, count, codes) \
                VALUES ($1, $2, $3, $4, $5, $6) RETURNING key";

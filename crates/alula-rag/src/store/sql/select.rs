@@ -90,6 +90,10 @@ fn any(all: &[String]) -> String {
 
 /// A condition on the value of an attribute.
 fn is(sign: &str, value: &Attribute, binds: &mut Vec<Bind<'_>>) -> String {
+    // For Postgres it is equal to itself, and greater than all others.
+    if matches!(value, Attribute::Number(number) if number.is_nan()) {
+        return NEVER.to_owned();
+    }
     let (kind, text, number) = attribute(value);
     let (column, value) = match text {
         Some(text) => ("text", bind(binds, text.to_owned().into())),

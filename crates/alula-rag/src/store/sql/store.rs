@@ -1,20 +1,28 @@
 //! The store itself: which connection or transaction each call has.
 
-use std::{path::Path, sync::Arc, thread::available_parallelism};
+use std::{path::Path, sync::Arc, thread::available_parallelism, time::Duration};
 
 use alula_llm::model::Vectors;
 use async_trait::async_trait;
 
 use super::{
-    Database, cache, chunks, entries, pgvector, publish,
+    Database, cache,
+    chunks::{self, Rows},
+    database::Tries,
+    entries,
+    pgvector::{self, Indices},
+    publish,
     scanner::{Scanner, Search},
-    schema, sweep, words,
+    schema,
+    sizes::Sizes,
+    sweep, words,
 };
 use crate::{
-    Attributes, Chunk, ChunkId, ChunkKey, Entry, EntryRef, NewEntry, Scope, StoredChunk,
+    Attributes, Chunk, ChunkId, ChunkKey, Embedding, Entry, EntryRef, NewEntry, Scope, StoredChunk,
     search::Selection,
     store::{
-        Built, Counts, Near, Store, StoreError, Unembedded, VectorIndex, WordMatches, scan::unit,
+        Built, Counts, Embedded, Near, Store, StoreError, Unembedded, VectorIndex, WordMatches,
+        blocking, scan::unit,
     },
 };
 
@@ -31,7 +39,9 @@ pub struct SqlStore(Arc<Inner>);
 struct Inner {
     database: Database,
     index: VectorIndex,
+    indices: Indices,
     scanner: Scanner,
+    sizes: Sizes,
     settings: StoreSettings,
 }
 
@@ -48,6 +58,12 @@ pub struct StoreSettings {
     pub cached_vectors_max: u64,
     /// How many candidates pgvector looks at, from 1 to 1,000; 200 by default.
     pub ef_search: u32,
+    /// Of how many chunks of a collection pgvector looks at all; of more it asks its index, which
+    /// is one of all collections and may miss some. 20,000 by default.
+    pub exact_chunks_max: u64,
+    /// How long a statement that reads may take, and in Postgres any; 30 seconds by default. A
+    /// longer one fails, and may be tried again.
+    pub statement_max: Duration,
 }
 
 impl Default for StoreSettings {
@@ -57,6 +73,8 @@ impl Default for StoreSettings {
             scans_max: available_parallelism().map_or(1, usize::from),
             cached_vectors_max: 100_000,
             ef_search: 200,
+            exact_chunks_max: 20_000,
+            statement_max: Duration::from_secs(30),
         }
     }
 }
@@ -72,7 +90,8 @@ impl SqlStore {
         path: impl AsRef<Path>,
         settings: &StoreSettings,
     ) -> Result<Self, StoreError> {
-        Self::of(Database::file(path.as_ref()).await?, settings).await
+        let database = Database::file(path.as_ref(), settings.statement_max).await?;
+        Self::of(database, settings).await
     }
 
     /// Documents in memory, which are gone with the store.
@@ -97,7 +116,8 @@ impl SqlStore {
         connections: u32,
         settings: &StoreSettings,
     ) -> Result<Self, StoreError> {
-        Self::of(Database::postgres(url, connections).await?, settings).await
+        let database = Database::postgres(url, connections, settings.statement_max).await?;
+        Self::of(database, settings).await
     }
 
     async fn of(database: Database, settings: &StoreSettings) -> Result<Self, StoreError> {
@@ -105,7 +125,8 @@ impl SqlStore {
         let scanner = Scanner::new(settings.scan_bytes_max, settings.scans_max);
         let settings =
             StoreSettings { ef_search: settings.ef_search.clamp(1, 1_000), ..settings.clone() };
-        Ok(Self(Arc::new(Inner { database, index, scanner, settings })))
+        let (indices, sizes) = (Indices::default(), Sizes::default());
+        Ok(Self(Arc::new(Inner { database, index, indices, scanner, sizes, settings })))
     }
 
     /// Removes what is left of these editions.
@@ -126,16 +147,30 @@ macro_rules! reading {
     }};
 }
 
-/// Evaluates an expression within a transaction, which is committed if it is well.
+/// Evaluates an expression within a transaction, which is committed if it is well, and tried again if
+/// others came in its way.
 macro_rules! writing {
     ($store:expr, |$conn:ident| $body:expr) => {{
-        let mut session = $store.0.database.begin().await?;
-        let done = {
-            let $conn = &mut session.conn();
-            $body?
-        };
-        session.commit().await?;
-        done
+        let mut tries = Tries::default();
+        loop {
+            let done = async {
+                let mut session = $store.0.database.begin().await?;
+                let done = {
+                    let $conn = &mut session.conn();
+                    $body?
+                };
+                session.commit().await?;
+                Ok::<_, StoreError>(done)
+            };
+            match done.await {
+                Err(error) => {
+                    if !tries.again(&error).await {
+                        break Err(error);
+                    }
+                }
+                done => break done,
+            }
+        }
     }};
 }
 
@@ -146,8 +181,7 @@ impl Store for SqlStore {
     }
 
     async fn put_entry(&self, entry: &NewEntry<'_>) -> Result<(), StoreError> {
-        writing!(self, |conn| entries::put(conn, entry).await);
-        Ok(())
+        writing!(self, |conn| entries::put(conn, entry).await)
     }
 
     async fn entry(&self, at: EntryRef<'_>) -> Result<Option<Entry>, StoreError> {
@@ -168,11 +202,11 @@ impl Store for SqlStore {
         at: EntryRef<'_>,
         attributes: &Attributes,
     ) -> Result<bool, StoreError> {
-        Ok(writing!(self, |conn| entries::set_attributes(conn, at, attributes).await))
+        writing!(self, |conn| entries::set_attributes(conn, at, attributes).await)
     }
 
     async fn set_archived(&self, at: EntryRef<'_>, archived: bool) -> Result<bool, StoreError> {
-        Ok(writing!(self, |conn| entries::set_archived(conn, at, archived).await))
+        writing!(self, |conn| entries::set_archived(conn, at, archived).await)
     }
 
     async fn put_chunks(
@@ -182,8 +216,16 @@ impl Store for SqlStore {
         chunks: &[Chunk],
     ) -> Result<(), StoreError> {
         chunks::check(chunks)?;
+        entries::check_name("version", version)?;
+        let is_postgres = self.0.database.is_postgres();
         for batch in chunks.chunks(chunks::BATCH) {
-            writing!(self, |conn| chunks::put(conn, at, version, batch).await);
+            let found = reading!(self, |conn| entries::key_and_collection(conn, at).await)?;
+            let (_, collection) = found.ok_or_else(|| entries::none(at))?;
+            let ids = batch.iter().map(|it| ChunkId::of(at, version, it.ordinal)).collect();
+            let batch = batch.to_vec();
+            // To take them apart into words takes longer than to write them.
+            let rows = blocking(move || Rows::of(&batch, ids, collection, is_postgres)).await??;
+            writing!(self, |conn| chunks::put(conn, at, version, &rows).await)?;
         }
         Ok(())
     }
@@ -196,7 +238,10 @@ impl Store for SqlStore {
         first: u32,
         vectors: &Vectors,
     ) -> Result<(), StoreError> {
-        let Inner { database, index, .. } = &*self.0;
+        let Inner { database, index, indices, .. } = &*self.0;
+        if matches!(index, VectorIndex::Pgvector(_)) {
+            indices.make(database, vectors.dimensions()).await?;
+        }
         publish::put_vectors(database, index, (at, version), model, first, vectors).await
     }
 
@@ -219,7 +264,7 @@ impl Store for SqlStore {
         let index = &self.0.index;
         let removed = writing!(self, |conn| {
             publish::publish(conn, index, (at, version), chunks, model).await
-        });
+        })?;
         self.swept(&removed).await
     }
 
@@ -233,7 +278,7 @@ impl Store for SqlStore {
                 Err(StoreError::NoEntry(_)) => Ok(None),
                 Err(error) => Err(error),
             }
-        });
+        })?;
         self.swept(removed.as_deref().unwrap_or_default()).await?;
         Ok(removed.is_some())
     }
@@ -252,7 +297,7 @@ impl Store for SqlStore {
                     entries::forget_collection(conn, collection).await?;
                 }
                 Ok::<_, StoreError>((found.len(), removed))
-            });
+            })?;
             self.swept(&removed).await?;
             if found == 0 {
                 return Ok(count);
@@ -327,8 +372,18 @@ impl Store for SqlStore {
         reading!(self, |conn| entries::unembedded(conn, model, after, limit).await)
     }
 
-    async fn has_vectors(&self, scope: Scope<'_>, model: &str) -> Result<bool, StoreError> {
-        reading!(self, |conn| entries::has_vectors(conn, scope, model).await)
+    async fn embedded(&self, scope: Scope<'_>, model: &str) -> Result<Embedded, StoreError> {
+        let size = reading!(self, |conn| self.0.sizes.of(conn, scope).await)?;
+        Ok(size.map(|(_, size)| size.embedded(model)).unwrap_or_default())
+    }
+
+    async fn without_vectors(
+        &self,
+        scope: Scope<'_>,
+        embedding: &Embedding,
+        keys: &[ChunkKey],
+    ) -> Result<Vec<ChunkKey>, StoreError> {
+        reading!(self, |conn| entries::without_vectors(conn, scope, embedding, keys).await)
     }
 
     async fn find_words(
@@ -338,7 +393,8 @@ impl Store for SqlStore {
         selection: &Selection,
         limit: u32,
     ) -> Result<WordMatches, StoreError> {
-        reading!(self, |conn| words::find(conn, scope, words, selection, limit).await)
+        let sizes = &self.0.sizes;
+        reading!(self, |conn| words::find(conn, sizes, scope, words, selection, limit).await)
     }
 
     async fn find_near(
@@ -355,9 +411,9 @@ impl Store for SqlStore {
         let Some(space) = space else { return Ok(Vec::new()) };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let search = Search { scope, space, vector: &vector, selection, limit };
-        let Inner { database, index, scanner, settings } = &*self.0;
+        let Inner { database, index, scanner, sizes, settings, .. } = &*self.0;
         match index {
-            VectorIndex::Pgvector(_) => pgvector::find(database, &search, settings.ef_search).await,
+            VectorIndex::Pgvector(_) => pgvector::find(database, sizes, &search, settings).await,
             _ => scanner.find(database, &search).await,
         }
     }
@@ -379,7 +435,7 @@ impl Store for SqlStore {
         let vectors: Vec<&[f32]> = vectors.iter().collect();
         let max = self.0.settings.cached_vectors_max;
         for (hashes, vectors) in hashes.chunks(cache::BATCH).zip(vectors.chunks(cache::BATCH)) {
-            writing!(self, |conn| cache::put(conn, model, hashes, vectors, max).await);
+            writing!(self, |conn| cache::put(conn, model, hashes, vectors, max).await)?;
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! Removing what is no longer found, in pieces that keep nobody waiting.
 
 use super::{
-    Conn, Database, pgvector,
+    Conn, Database,
+    database::Tries,
+    pgvector,
     rows::{EDITION_SHIFT, to_json},
     segments,
 };
@@ -59,6 +61,24 @@ pub(super) async fn edition(
 
 /// Removes a piece, of any edition or of this one. Returns whether there was one.
 pub(super) async fn piece(
+    database: &Database,
+    index: &VectorIndex,
+    edition: Option<i64>,
+) -> Result<bool, StoreError> {
+    let mut tries = Tries::default();
+    loop {
+        match removed(database, index, edition).await {
+            Err(error) => {
+                if !tries.again(&error).await {
+                    return Err(error);
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn removed(
     database: &Database,
     index: &VectorIndex,
     edition: Option<i64>,

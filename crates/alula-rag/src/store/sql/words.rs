@@ -11,6 +11,7 @@ use super::{
     entries,
     rows::{EDITION_SHIFT, to_json},
     select::Condition,
+    sizes::Sizes,
 };
 use crate::{
     Scope, StoreError,
@@ -53,17 +54,14 @@ fn quoted(word: &str) -> String {
 
 pub(super) async fn find(
     conn: &mut Conn<'_>,
+    sizes: &Sizes,
     scope: Scope<'_>,
     words: &[String],
     selection: &Selection,
     limit: u32,
 ) -> Result<WordMatches, StoreError> {
-    let size = "SELECT k.key, CAST(COALESCE(SUM(e.chunks), 0) AS BIGINT) \
-                FROM rag_collections AS k JOIN rag_entries AS e ON e.collection = k.key \
-                WHERE k.tenant = $1 AND k.id = $2 GROUP BY k.key";
-    let size = conn.row(size, &[scope.tenant.into(), scope.collection.into()]).await?;
-    let Some(size) = size else { return Ok(none(words)) };
-    let (collection, total) = (size.int(0)?, size.count(1)?);
+    let Some((collection, size)) = sizes.of(conn, scope).await? else { return Ok(none(words)) };
+    let total = size.chunks;
     let words: Vec<String> = words.iter().map(|word| of(collection, word)).collect();
     let occurrences = if conn.is_postgres() {
         postgres_counts(conn, &words).await?

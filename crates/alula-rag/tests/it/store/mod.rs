@@ -1,10 +1,14 @@
 //! What holds for every store.
 
+mod again;
 mod cache;
+mod cancel;
 mod delete;
 mod filters;
 mod index;
 mod isolation;
+mod partial;
+mod pgvector;
 mod search;
 mod vectors;
 
@@ -38,6 +42,27 @@ async fn on_each(test: impl AsyncFn(Arc<dyn Store>)) {
         assert_eq!(found, has_pgvector);
         test(Arc::new(store.clone())).await;
         store.close().await;
+    }
+}
+
+/// Runs a test with two stores over one database, as two processes have it: over a file, and over
+/// Postgres without and with pgvector.
+async fn on_two(test: impl AsyncFn(Arc<dyn Store>, Arc<dyn Store>)) {
+    let settings = StoreSettings::default();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rag.db");
+    let first = SqlStore::open(&path, &settings).await.unwrap();
+    let second = SqlStore::open(&path, &settings).await.unwrap();
+    test(Arc::new(first.clone()), Arc::new(second.clone())).await;
+    first.close().await;
+    second.close().await;
+    for server in [postgres::Postgres::start(), postgres_with_pgvector()] {
+        let Some(server) = server else { continue };
+        let first = SqlStore::connect(&server.url(), 4, &settings).await.unwrap();
+        let second = SqlStore::connect(&server.url(), 4, &settings).await.unwrap();
+        test(Arc::new(first.clone()), Arc::new(second.clone())).await;
+        first.close().await;
+        second.close().await;
     }
 }
 

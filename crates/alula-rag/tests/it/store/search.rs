@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alula_llm::{
     Error, ErrorKind,
@@ -206,4 +206,21 @@ async fn lists_weights_and_thresholds() {
         assert!(found.hits[0].similarity.unwrap() > 0.3, "{:?}", found.hits[0]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_search_that_takes_too_long_ends() {
+    let mut settings = StoreSettings::default();
+    settings.statement_max = Duration::from_nanos(1);
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqlStore::open(folder.path().join("rag.db"), &settings).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(store);
+    // So few that it is not looked at the time.
+    index(&*store, MAIN.entry("a"), "v", &["an alula"], None).await;
+    assert_eq!(documents(&store, MAIN, "alula").await, ["a"]);
+    index(&*store, MAIN.entry("b"), "v", &["an alula"; 5_000], None).await;
+    let searcher = Searcher::new(store.clone());
+    let error = searcher.search(MAIN, &Query::new("alula")).await.unwrap_err();
+    assert!(error.is_temporary(), "{error}");
+    store.close().await;
 }
