@@ -12,11 +12,12 @@ use crate::{
     dependencies::{WithoutKeys, this_machine},
     routers::{
         admin, anthropic, batches, chat, conversations, health, jobs as jobs_router, metrics,
-        openai,
+        openai, search,
     },
     services::{
         admission::{Calls, Entry},
         budgets::Budgets,
+        chat::Sources,
         conversations::Conversations,
         exchange::ObserveLayer,
         idempotency::{Idempotency, Idempotent},
@@ -27,6 +28,7 @@ use crate::{
         models::Models,
         readiness::Health,
         reload::{Hangup, Reload, Start},
+        retrieval::Retrieval,
         usage::{Ledger, Unwritten},
     },
 };
@@ -41,6 +43,7 @@ pub(crate) struct Services {
     pub(crate) db: Db,
     pub(crate) conversations: Conversations,
     pub(crate) jobs: Jobs,
+    pub(crate) retrieval: Retrieval,
     pub(crate) keys: Keys,
     pub(crate) without_keys: WithoutKeys,
     pub(crate) ledger: Ledger,
@@ -52,16 +55,25 @@ pub(crate) struct Services {
     pub(crate) worker: WorkerSettings,
 }
 
+/// What is kept, and has been opened.
+#[derive(Debug)]
+pub(crate) struct Stores {
+    pub(crate) db: Db,
+    pub(crate) keys: Keys,
+    pub(crate) jobs: Jobs,
+    pub(crate) retrieval: Retrieval,
+}
+
 impl Services {
     /// What there is when the server starts.
     pub(crate) fn new(
-        (db, keys): (Db, Keys),
+        stores: Stores,
         llm: Llm,
         start: Start,
         hangup: Hangup,
-        jobs: Jobs,
         shutdown: Shutdown,
     ) -> Self {
+        let Stores { db, keys, jobs, retrieval } = stores;
         let config = start.config();
         let models = Models::new(llm);
         let (ledger, unwritten) = Ledger::new(config.usage.clone());
@@ -70,6 +82,7 @@ impl Services {
             worker: WorkerSettings { running_max: RUNNING_MAX, drain: config.limits.drain },
             idempotency: Idempotency::new(db.clone(), config.idempotency, shutdown),
             jobs,
+            retrieval,
             without_keys: WithoutKeys::ThisMachine,
             ledger,
             unwritten,
@@ -104,6 +117,7 @@ fn described(app: App) -> App {
     .describe_tag("Conversations", "Ask a model that knows what was said before.")
     .describe_tag("OpenAI", "For clients of OpenAI, whoever the provider is.")
     .describe_tag("Anthropic", "For clients of Anthropic, whoever the provider is.")
+    .describe_tag("Documents", "Search documents, and answer from them.")
     .describe_tag("Admin", "Look after the server; takes the scope `admin`.")
     .describe_tag("Jobs", "Answers that come later.")
     .describe_tag("Batches", "Thousands of answers that come later.")
@@ -122,6 +136,7 @@ fn with_routes(app: App, once: Idempotent, batch_bytes_max: usize) -> App {
                 .layer(once.clone())
                 .routes(conversations::routes()),
         )
+        .include(Router::new().tag("Documents").lax().routes(search::routes()))
         .include(Router::new().tag("Jobs").routes(jobs_router::routes()))
         .include(
             Router::new()
@@ -143,20 +158,19 @@ pub(crate) fn worker(services: Services, telemetry: Option<Telemetry>, shutdown:
 
 /// What every process has, with the jobs that it does.
 fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
-    let Services { models, db, conversations, jobs, keys, without_keys, ledger, reload, .. } =
+    let Services { models, db, conversations, jobs, retrieval, keys, ledger, reload, .. } =
         services;
     let calls = Calls { models: models.clone(), ledger: ledger.clone(), entry: services.entry };
-    let answering = Answering {
-        calls: calls.clone(),
-        keys: keys.clone(),
-        conversations: conversations.clone(),
-    };
+    let sources = Sources { conversations: conversations.clone(), retrieval: retrieval.clone() };
+    let answering =
+        Answering { calls: calls.clone(), keys: keys.clone(), sources: sources.clone() };
     let gauges = QueueGauges::default();
     gauges.register();
     let beside = Beside {
         answering,
         db: db.clone(),
         jobs: jobs.clone(),
+        retrieval: retrieval.clone(),
         keys: keys.clone(),
         ledger: ledger.clone(),
         budgets: calls.entry.budgets.clone(),
@@ -178,9 +192,11 @@ fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) ->
         .state(models)
         .state(db)
         .state(conversations)
+        .state(sources)
         .state(jobs)
+        .state(retrieval)
         .state(keys)
-        .state(without_keys)
+        .state(services.without_keys)
         .state(reload)
         .state(calls)
         .state(services.idempotency)
@@ -200,6 +216,7 @@ fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) ->
 struct Beside {
     db: Db,
     jobs: Jobs,
+    retrieval: Retrieval,
     keys: Keys,
     ledger: Ledger,
     budgets: Budgets,
@@ -215,8 +232,7 @@ struct Beside {
 impl Beside {
     /// Begins with it, and ends it after the last request: first all that writes, then the database.
     fn start(self, startup: Startup, unwritten: Unwritten) -> Result<Startup> {
-        let Self { db, jobs, keys, ledger, budgets, reload, hangup, idempotency, gauges, .. } =
-            self;
+        let Self { db, jobs, retrieval, keys, ledger, budgets, reload, hangup, .. } = self;
         let worker = jobs.work(self.answering, &self.worker, &self.shutdown);
         let worker = worker.map_err(|error| HttpError::internal(error.to_string()))?;
         unwritten.start(&ledger, db.clone());
@@ -224,8 +240,8 @@ impl Beside {
             Box::pin(keys.watch()),
             Box::pin(reload.watch(hangup)),
             Box::pin(budgets.clone().run()),
-            Box::pin(idempotency.sweep()),
-            Box::pin(watch_queues(jobs.clone(), gauges)),
+            Box::pin(self.idempotency.sweep()),
+            Box::pin(watch_queues(jobs.clone(), self.gauges)),
         ];
         #[expect(clippy::disallowed_methods, reason = "the shutdown ends them")]
         let watches = watches.map(tokio::spawn);
@@ -240,6 +256,7 @@ impl Beside {
             // Beside each other: what the one waits for is no time that the other has lost.
             tokio::join!(budgets.close(), ledger.close());
             jobs.close().await;
+            retrieval.close().await;
             db.close().await;
         }))
     }

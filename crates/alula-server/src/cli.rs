@@ -1,10 +1,12 @@
 //! The command line.
 
+mod ask;
 mod dev;
 mod doctor;
 mod error;
 mod jobs;
 mod keys;
+mod local;
 mod new;
 mod process;
 mod replay;
@@ -21,7 +23,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub(crate) use self::error::CliError;
 use crate::{
-    app::{self, Services},
+    app::{self, Services, Stores},
     config::{Config, ConfigError},
     db::{DatabaseUrl, Db},
     services::{
@@ -29,6 +31,7 @@ use crate::{
         keys::Keys,
         llm::{self, Environment},
         reload::{Hangup, Start},
+        retrieval::Retrieval,
     },
 };
 
@@ -116,6 +119,18 @@ Environment:
   ALULA_IDEMPOTENCY_HOURS                to keep answers to requests with an Idempotency-Key (24)
   ALULA_IDEMPOTENCY_BYTES_MAX            the largest answer of those that is kept (1048576)
   ALULA_IDEMPOTENCY_LEASE_SECONDS        until a request counts no more whose process is gone (30)
+  ALULA_EMBEDDING_MODEL                  the model that makes vectors of documents and of what they
+                                         are searched for (provider/model); without it they are
+                                         searched by words
+  ALULA_EMBEDDING_DIMENSIONS             how many numbers a vector shall have (as the model has it)
+  ALULA_EMBEDDINGS_CACHED_MAX            vectors that are kept for texts that come again (100000)
+  ALULA_VECTORS_BYTES_MAX                of memory for vectors that are scanned (268435456)
+  ALULA_SEARCH_EMBEDDING_SECONDS         to make the vector of a query; then it is searched by words
+                                         (5)
+  ALULA_SEARCH_LIMIT_MAX                 results of a search on a page (100)
+  ALULA_DOCUMENT_TOKENS_MAX              the most that a model reads of documents for an answer (4000)
+  ALULA_DOCUMENT_SIMILARITY_MIN          how near a part of a document must be to a question to
+                                         be read, as a cosine; models differ (0.3)
   ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr
 
   OTEL_EXPORTER_OTLP_ENDPOINT            the collector of OpenTelemetry for traces and metrics, by
@@ -147,6 +162,9 @@ enum Command {
     /// Make, list, change and revoke the keys of callers.
     #[command(after_help = keys::EXAMPLES)]
     Keys(keys::KeysArgs),
+    /// Ask your documents, and see what the answer is from.
+    #[command(after_help = ask::HELP)]
+    Ask(ask::AskArgs),
     /// Print the OpenAPI document.
     Openapi,
     /// Print what calls have used and cost.
@@ -176,6 +194,7 @@ impl Cli {
                 Command::Replay(arguments) => replay::run(arguments).await,
                 Command::Jobs(arguments) => jobs::run(arguments).await,
                 Command::Keys(arguments) => keys::run(arguments).await,
+                Command::Ask(arguments) => ask::run(arguments).await,
                 Command::Openapi => print_openapi().await,
                 Command::Usage(arguments) => usage::usage(arguments).await,
                 Command::Doctor(arguments) => doctor::run(arguments).await,
@@ -202,7 +221,9 @@ async fn print_openapi() -> Result<(), CliError> {
     let keys = Keys::open(db.clone(), start.plans(), config.keys_stale).await?;
     let jobs = Jobs::open(&config).await?;
     let hangup = Hangup::listen().map_err(StartError::Io)?;
-    let services = Services::new((db, keys), llm, start, hangup, jobs, Shutdown::new());
+    let retrieval = Retrieval::open(&config, &llm).await?;
+    let stores = Stores { db, keys, jobs, retrieval };
+    let services = Services::new(stores, llm, start, hangup, Shutdown::new());
     let document = app::app(services, None, Shutdown::new()).openapi()?;
     say(&format!("{document:#}"));
     Ok(())

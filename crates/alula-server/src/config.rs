@@ -3,6 +3,7 @@
 mod file;
 mod idempotency;
 mod jobs;
+mod retrieval;
 mod source;
 mod unknown;
 
@@ -29,6 +30,7 @@ use crate::{
         idempotency::IdempotencySettings,
         jobs::{JobLimits, WebhookSettings},
         llm::{HOSTED, Hosted},
+        retrieval::RetrievalSettings,
         usage::LedgerSettings,
     },
 };
@@ -82,6 +84,8 @@ pub(crate) struct Config {
     /// How their ends are told.
     pub(crate) webhooks: WebhookSettings,
     pub(crate) idempotency: IdempotencySettings,
+    /// How documents are searched.
+    pub(crate) retrieval: RetrievalSettings,
     /// What a client may hold.
     pub(crate) limits: Limits,
     /// The most bytes of a request body.
@@ -221,6 +225,7 @@ impl Config {
             jobs: variables.jobs(),
             webhooks: variables.webhooks(),
             idempotency: variables.idempotency(),
+            retrieval: variables.retrieval(),
             limits,
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),

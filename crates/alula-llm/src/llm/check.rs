@@ -1,6 +1,6 @@
 //! What is known of a call before it is made.
 
-use super::Llm;
+use super::{Llm, route::Target};
 use crate::{RelayRequest, Result};
 
 impl Llm {
@@ -20,6 +20,37 @@ impl Llm {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is nobody.
     pub fn check_model(&self, model: &str) -> Result<()> {
         self.inner.targets(model).map(drop)
+    }
+
+    /// The models that calls to a name may go to, as `provider/model`: those of a route in the order
+    /// in which they were added, else one.
+    ///
+    /// Whoever keeps what a model has made, such as vectors, keeps it under this name: another one
+    /// may stand for another model tomorrow.
+    ///
+    /// ```
+    /// use alula_llm::{Llm, OpenAi, Route};
+    ///
+    /// let route = Route::to("openai/text-embedding-3-small");
+    /// let llm = Llm::builder().provider(OpenAi::new("sk-…")).route("search", route).build()?;
+    /// assert_eq!(llm.resolve("search")?, ["openai/text-embedding-3-small"]);
+    /// assert_eq!(llm.resolve("text-embedding-3-small")?, ["openai/text-embedding-3-small"]);
+    /// # Ok::<(), alula_llm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is nobody to ask.
+    pub fn resolve(&self, model: &str) -> Result<Vec<String>> {
+        let name = if model.is_empty() { self.default_model().unwrap_or_default() } else { model };
+        let full = |target: &Target| {
+            let provider = self.inner.providers.get(target.provider)?.provider.name();
+            Some(format!("{provider}/{}", target.model))
+        };
+        match self.inner.routes.get(name) {
+            Some(targets) => Ok(targets.iter().filter_map(full).collect()),
+            None => Ok(full(&self.inner.target(name)?).into_iter().collect()),
+        }
     }
 
     /// Says whether [`relay`](Self::relay) would ask a provider, for whoever makes the call later.

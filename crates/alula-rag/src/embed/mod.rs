@@ -4,7 +4,7 @@ mod cached;
 mod hashing;
 mod llm;
 
-use std::fmt::Debug;
+use std::{error::Error as StdError, fmt::Debug};
 
 use alula_llm::model::{Purpose, Vectors};
 use async_trait::async_trait;
@@ -34,6 +34,10 @@ pub enum EmbedError {
     /// The model failed.
     #[error(transparent)]
     Model(#[from] alula_llm::Error),
+    /// It may not be asked now, for whatever reason the [`Embedder`] has; the same call may be let in
+    /// another time.
+    #[error("{0}")]
+    Refused(#[source] Box<dyn StdError + Send + Sync>),
     /// It gave more or fewer vectors than there were texts.
     #[error("{vectors} vectors were made of {texts} texts")]
     Count {

@@ -10,7 +10,12 @@ use crate::{
     dev::DevError,
     new::NewError,
     replay::ReplayError,
-    services::{jobs::JobsError, keys::KeyError, usage::report::Mistake},
+    services::{
+        jobs::JobsError,
+        keys::{KeyError, Refusal},
+        retrieval::RetrievalError,
+        usage::report::Mistake,
+    },
 };
 
 /// Why a command failed.
@@ -20,6 +25,7 @@ pub(crate) enum CliError {
     Db(DbError),
     Key(KeyError),
     Jobs(JobsError),
+    Retrieval(RetrievalError),
     /// Keys in a database that is gone with this process.
     KeysInMemory,
     /// Workers of which each would have a database of its own.
@@ -30,6 +36,16 @@ pub(crate) enum CliError {
     IdleWorker,
     /// Jobs in a database that is gone with its process.
     JobsInMemory,
+    /// Documents in a database that is gone with its process.
+    DocumentsInMemory,
+    /// There are keys, and none was named.
+    WhoseDocuments,
+    /// The key that was named is not good.
+    Refused(Refusal),
+    /// There is no answer in the documents.
+    NotInDocuments,
+    /// Somebody has stopped it.
+    Interrupted,
     /// A job is not there, was not in a state for what was wanted, or did not succeed.
     Job(String),
     Unauthenticated(IpAddr),
@@ -52,6 +68,9 @@ pub(crate) enum CliError {
 impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Self::NotInDocuments => 3,
+            // As shells have it for SIGINT.
+            Self::Interrupted => 130,
             Self::New(NewError::Io(..))
             | Self::Dev(_)
             | Self::Bind { .. }
@@ -60,16 +79,21 @@ impl CliError {
             | Self::Start(_)
             | Self::Job(_)
             | Self::Jobs(JobsError::Store(_))
+            | Self::Refused(_)
+            | Self::Retrieval(RetrievalError::Store(_))
             | Self::Db(DbError::Unreachable(_) | DbError::TooSlow(_) | DbError::Statement(_))
             | Self::Key(KeyError::Missing(_) | KeyError::Revoked(_) | KeyError::Random(_)) => 1,
             Self::Config(_)
             | Self::Db(_)
             | Self::Jobs(_)
+            | Self::Retrieval(_)
             | Self::Key(_)
             | Self::KeysInMemory
             | Self::WorkersInMemory
             | Self::WorkerInMemory
             | Self::JobsInMemory
+            | Self::DocumentsInMemory
+            | Self::WhoseDocuments
             | Self::IdleWorker
             | Self::Unauthenticated(_)
             | Self::Tls(_)
@@ -87,6 +111,7 @@ impl fmt::Display for CliError {
             Self::Db(error) => error.fmt(f),
             Self::Key(error) => error.fmt(f),
             Self::Jobs(error) => error.fmt(f),
+            Self::Retrieval(error) => error.fmt(f),
             Self::KeysInMemory => f.write_str(
                 "DATABASE_URL is in memory, where a key would be gone at once; name a file or a \
                  Postgres",
@@ -103,6 +128,17 @@ impl fmt::Display for CliError {
                 "DATABASE_URL is in memory, where only the server itself finds its jobs; name a file \
                  or a Postgres",
             ),
+            Self::DocumentsInMemory => f.write_str(
+                "DATABASE_URL is in memory, where only the server itself finds its documents; name a \
+                 file or a Postgres",
+            ),
+            Self::WhoseDocuments => f.write_str(
+                "documents belong to keys: say whose are meant with --key ID, as `alula keys list` \
+                 has it",
+            ),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::NotInDocuments => f.write_str("there is no answer in the documents"),
+            Self::Interrupted => f.write_str("interrupted"),
             Self::Job(reason) => f.write_str(reason),
             Self::IdleWorker => f.write_str(
                 "a worker does at least one job at a time, and ALULA_JOBS_RUNNING_MAX is 0; say \
@@ -157,6 +193,12 @@ impl From<KeyError> for CliError {
 impl From<JobsError> for CliError {
     fn from(error: JobsError) -> Self {
         Self::Jobs(error)
+    }
+}
+
+impl From<RetrievalError> for CliError {
+    fn from(error: RetrievalError) -> Self {
+        Self::Retrieval(error)
     }
 }
 

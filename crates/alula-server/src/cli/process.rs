@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{CliError, values, variables};
 use crate::{
-    app::Services,
+    app::{Services, Stores},
     config::{Config, ConfigError, Located, Source, warn_of_unknown},
     db::Db,
     dependencies::WithoutKeys,
@@ -18,6 +18,7 @@ use crate::{
         keys::Keys,
         llm::Environment,
         reload::{Hangup, Start},
+        retrieval::Retrieval,
     },
 };
 
@@ -112,7 +113,9 @@ impl Process {
         let Self { llm, db, config, telemetry, start, hangup, arguments } = self;
         let keys = Keys::open(db.clone(), start.plans(), config.keys_stale).await?;
         let jobs = Jobs::open(&config).await?;
-        let mut services = Services::new((db, keys), llm, start, hangup, jobs, shutdown.clone());
+        let retrieval = Retrieval::open(&config, &llm).await?;
+        let stores = Stores { db, keys, jobs, retrieval };
+        let mut services = Services::new(stores, llm, start, hangup, shutdown.clone());
         services.worker.running_max = arguments.jobs_running_max;
         if arguments.allow_unauthenticated {
             services.without_keys = WithoutKeys::Everybody;

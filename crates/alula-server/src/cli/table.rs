@@ -28,3 +28,14 @@ pub(super) fn with_numbers(rows: &[Vec<String>], texts: usize) -> String {
 pub(super) fn clean(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
+
+/// The same for a text of several lines: it keeps them, and its tabs. Marks that turn the direction
+/// of what stands behind them are no better than control characters.
+pub(super) fn printable(text: &str) -> String {
+    let is_bad = |char: char| match char {
+        '\n' | '\t' => false,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        _ => char.is_control(),
+    };
+    text.replace(is_bad, "\u{fffd}")
+}

@@ -9,8 +9,7 @@ use crate::{
     error::CallError,
     services::{
         batch::{Batch, BatchItem, ask_all},
-        chat::{Answer, ChatAnswer, ChatRequest, Piece, Summary, ask},
-        conversations::Conversations,
+        chat::{Answer, ChatAnswer, ChatRequest, Citation, Piece, Sources, Summary, ask},
         jobs::{Deferrable, JobEnded, Prefer, Work, deferrable, wrong_callback},
     },
 };
@@ -71,7 +70,7 @@ fn body_schema(schema: &Value) -> Value {
 #[post("/chat")]
 async fn chat(
     caller: Depends<caller>,
-    conversations: State<Conversations>,
+    sources: State<Sources>,
     Prefer(later): Prefer,
     Json(request): Json<ChatRequest>,
 ) -> Result<Deferrable<Json<ChatAnswer>>, CallError> {
@@ -81,7 +80,7 @@ async fn chat(
         return Ok(later.take_on(&caller, work, callback.as_deref()).await?);
     }
     no_callback(&request)?;
-    Ok(Deferrable::Now(Json(ask(&caller, &conversations, request).await?)))
+    Ok(Deferrable::Now(Json(ask(&caller, &sources, request).await?)))
 }
 
 /// One event of a streamed answer.
@@ -98,25 +97,31 @@ pub(super) enum ChatEvent {
         /// The text to add.
         reasoning: String,
     },
+    /// What the text before it is from.
+    Citation {
+        /// A part of a document.
+        citation: Box<Citation>,
+    },
     /// The end.
     Summary(Box<Summary>),
 }
 
 /// Ask a model and read the answer as it is written.
 ///
-/// The events are `{"token": "…"}`, and `{"reasoning": "…"}` where the model thinks first; then
-/// one with `usage`, `stop_reason` and `tool_calls`; then `[DONE]`. The status is sent with the
+/// The events are `{"token": "…"}`, and `{"reasoning": "…"}` where the model thinks first; with
+/// `use_documents` also `{"citation": {…}}`, once for each part of a document that is cited; then one
+/// with `usage`, `stop_reason` and `tool_calls`; then `[DONE]`. The status is sent with the
 /// first token: a provider that fails before it is an error with its status. A failure after it
 /// is an event named `error`, and no `[DONE]` follows.
 #[post("/chat/stream")]
 async fn chat_stream(
     caller: Depends<caller>,
-    conversations: State<Conversations>,
+    sources: State<Sources>,
     scope: Scope,
     Json(request): Json<ChatRequest>,
 ) -> Result<Sse<impl Stream<Item = Event<ChatEvent>>>, CallError> {
     no_callback(&request)?;
-    let answer = Answer::begin(&caller, &conversations, request, &scope).await?;
+    let answer = Answer::begin(&caller, &sources, request, &scope).await?;
     Ok(Sse::fallible(events(answer)))
 }
 
@@ -131,6 +136,7 @@ pub(super) fn events(
             Some(Ok(Piece::Reasoning(reasoning))) => {
                 Ok(Event::new(ChatEvent::Reasoning { reasoning }))
             }
+            Some(Ok(Piece::Citation(citation))) => Ok(Event::new(ChatEvent::Citation { citation })),
             Some(Ok(Piece::End(summary))) => Ok(Event::new(ChatEvent::Summary(summary))),
             Some(Err(error)) => Err(error),
             None => return Some((Ok(Event::raw("[DONE]")), None)),
@@ -146,7 +152,7 @@ pub(super) fn events(
 #[post("/batch")]
 async fn batch(
     caller: Depends<caller>,
-    conversations: State<Conversations>,
+    sources: State<Sources>,
     Prefer(later): Prefer,
     Json(batch): Json<Batch>,
 ) -> Result<Deferrable<Json<Vec<BatchItem>>>> {
@@ -154,7 +160,7 @@ async fn batch(
     match later {
         Some(later) => later.take_on(&caller, Work::Batch(batch.0), None).await,
         None => {
-            let answers = ask_all(&caller, &conversations, batch.0, || {}).await;
+            let answers = ask_all(&caller, &sources, batch.0, || {}).await;
             Ok(Deferrable::Now(Json(answers)))
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     dependencies::{caller, executed_once},
     error::CallError,
     services::{
-        chat::{Answer, ChatAnswer, ChatRequest, ask},
+        chat::{Answer, ChatAnswer, ChatRequest, Sources, UseDocuments, ask},
         conversations::{Conversations, NewConversation},
     },
     time::Timestamp,
@@ -222,6 +222,9 @@ struct Say {
     #[serde(default)]
     #[schemars(range(min = 1))]
     max_tokens: Option<u64>,
+    /// Whether to answer from documents, with citations: `true`, or which of them.
+    #[serde(default)]
+    use_documents: Option<UseDocuments>,
     /// Whether to send the answer as it is written, with the events of `/chat/stream`.
     #[serde(default)]
     stream: bool,
@@ -235,18 +238,19 @@ struct Say {
 #[post("/conversations/{id}/messages")]
 async fn say(
     caller: Depends<caller>,
-    conversations: State<Conversations>,
+    sources: State<Sources>,
     scope: Scope,
     Path(id): Path<String>,
     Json(say): Json<Say>,
 ) -> Result<Either<Json<ChatAnswer>, Sse<impl Stream<Item = Event<ChatEvent>>>>, CallError> {
-    let Say { message, model, temperature, max_tokens, stream } = say;
-    let request = ChatRequest::in_conversation(id, message, model, temperature, max_tokens);
+    let Say { message, model, temperature, max_tokens, use_documents, stream } = say;
+    let request =
+        ChatRequest::in_conversation(id, message, model, temperature, max_tokens, use_documents);
     Ok(match stream {
         true => {
-            let answer = Answer::begin(&caller, &conversations, request, &scope).await?;
+            let answer = Answer::begin(&caller, &sources, request, &scope).await?;
             Either::Right(Sse::fallible(events(answer)))
         }
-        false => Either::Left(Json(ask(&caller, &conversations, request).await?)),
+        false => Either::Left(Json(ask(&caller, &sources, request).await?)),
     })
 }

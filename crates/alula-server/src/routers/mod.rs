@@ -9,3 +9,4 @@ pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod metrics;
 pub(crate) mod openai;
+pub(crate) mod search;

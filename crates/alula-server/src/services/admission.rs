@@ -78,6 +78,8 @@ pub(crate) enum Asking<'a> {
     Stream(&'a ChatRequest),
     Relay(&'a RelayRequest),
     Embed(&'a EmbedRequest),
+    /// The same for a search, whose client has not asked for vectors.
+    Search(&'a EmbedRequest),
     /// How many tokens a request has, in the words of a protocol. It costs nothing.
     Count(&'a ChatRequest, Protocol),
 }
@@ -257,7 +259,7 @@ impl Asking<'_> {
     /// In whose words the client is answered, unless in the server's own.
     fn protocol(self) -> Option<Protocol> {
         match self {
-            Self::Chat(_) | Self::Stream(_) => None,
+            Self::Chat(_) | Self::Stream(_) | Self::Search(_) => None,
             Self::Relay(request) => Some(request.protocol()),
             Self::Embed(_) => Some(Protocol::OpenAiChat),
             Self::Count(_, protocol) => Some(protocol),
@@ -268,7 +270,7 @@ impl Asking<'_> {
         match self {
             Self::Stream(_) => true,
             Self::Relay(request) => request.is_stream(),
-            Self::Chat(_) | Self::Embed(_) | Self::Count(..) => false,
+            Self::Chat(_) | Self::Embed(_) | Self::Search(_) | Self::Count(..) => false,
         }
     }
 
@@ -276,7 +278,7 @@ impl Asking<'_> {
         match self {
             Self::Chat(request) | Self::Stream(request) | Self::Count(request, _) => &request.model,
             Self::Relay(request) => request.model(),
-            Self::Embed(request) => &request.model,
+            Self::Embed(request) | Self::Search(request) => &request.model,
         }
     }
 
@@ -284,7 +286,7 @@ impl Asking<'_> {
         match self {
             Self::Chat(request) | Self::Stream(request) => request.tokens_to_take(minute),
             Self::Relay(request) => request.tokens_to_take(minute),
-            Self::Embed(request) => request.tokens_to_take(minute),
+            Self::Embed(request) | Self::Search(request) => request.tokens_to_take(minute),
             Self::Count(..) => 0,
         }
     }
@@ -293,7 +295,7 @@ impl Asking<'_> {
         match self {
             Self::Chat(request) | Self::Stream(request) | Self::Count(request, _) => request.size(),
             Self::Relay(request) => request.size(),
-            Self::Embed(request) => request.size(),
+            Self::Embed(request) | Self::Search(request) => request.size(),
         }
     }
 }

@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use super::{
     admission::Caller,
-    chat::{ChatAnswer, ChatRequest, ask},
-    conversations::Conversations,
+    chat::{ChatAnswer, ChatRequest, Sources, ask},
 };
 use crate::error::CallError;
 
@@ -48,14 +47,14 @@ pub(crate) struct BatchError {
 /// `answered` hears of each that has come.
 pub(crate) async fn ask_all(
     caller: &Caller,
-    conversations: &Conversations,
+    sources: &Sources,
     requests: Vec<ChatRequest>,
     answered: impl Fn(),
 ) -> Vec<BatchItem> {
     let answered = &answered;
     let answer = async |(number, request)| {
         let caller = caller.of_question(number);
-        let item = match ask(&caller, conversations, request).await {
+        let item = match ask(&caller, sources, request).await {
             Ok(answer) => BatchItem::Answer(Box::new(answer)),
             Err(error) => failed(error),
         };

@@ -1,5 +1,9 @@
 //! Chat as applications know it, over the model of `alula-llm`.
 
+mod documents;
+
+use std::collections::VecDeque;
+
 use alula::{Result, Scope, Validate};
 use alula_llm::{
     Accumulator, ChatEvent, ChatResponse, ChatStream, Llm, Part, StopReason,
@@ -10,9 +14,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::documents::Grounded;
+pub(crate) use self::documents::{ChosenDocuments, Citation, FromDocuments, UseDocuments};
 use super::{
     admission::{Asking, Caller},
     conversations::{Conversations, Recording},
+    retrieval::Retrieval,
 };
 use crate::error::CallError;
 
@@ -22,6 +29,7 @@ use crate::error::CallError;
 #[schemars(extend("examples" = [{ "message": "What is an alula?" }]))]
 #[validate(custom = has_a_message)]
 #[validate(custom = a_conversation_has_a_message)]
+#[validate(custom = documents_are_asked_with_a_message)]
 pub(crate) struct ChatRequest {
     /// What to say to the model. Needed unless `options` has `messages` (Gemini: `contents`).
     #[serde(default)]
@@ -47,6 +55,9 @@ pub(crate) struct ChatRequest {
     #[serde(default)]
     #[schemars(length(min = 1, max = 100))]
     conversation_id: Option<String>,
+    /// Whether to answer from documents, with citations: `true`, or which of them.
+    #[serde(default)]
+    use_documents: Option<UseDocuments>,
     /// Fields of the provider's own API that go with the question as they are, such as `tools`,
     /// `tool_choice`, or `messages` for a whole conversation.
     #[serde(default)]
@@ -79,7 +90,45 @@ fn a_conversation_has_a_message(request: &ChatRequest) -> Result<(), &'static st
     }
 }
 
+/// The question is what is searched for.
+fn documents_are_asked_with_a_message(request: &ChatRequest) -> Result<(), &'static str> {
+    let has_other =
+        ["messages", "contents", "input"].iter().any(|name| request.options.contains_key(*name));
+    match request.chosen().is_some() && (has_other || request.message.is_none()) {
+        true => Err("documents are asked with a message, without options.messages"),
+        false => Ok(()),
+    }
+}
+
 impl ChatRequest {
+    /// A question that is answered from documents.
+    pub(crate) fn of_documents(
+        message: String,
+        model: Option<String>,
+        documents: ChosenDocuments,
+    ) -> Self {
+        Self {
+            message: Some(message),
+            model,
+            temperature: None,
+            max_tokens: None,
+            system_prompt: None,
+            conversation_id: None,
+            use_documents: Some(UseDocuments::Chosen(Box::new(documents))),
+            options: Map::new(),
+            callback_url: None,
+        }
+    }
+
+    /// Which documents it is answered from, if it is from any.
+    fn chosen(&self) -> Option<ChosenDocuments> {
+        match self.use_documents.as_ref()? {
+            UseDocuments::Switch(true) => Some(ChosenDocuments::default()),
+            UseDocuments::Switch(false) => None,
+            UseDocuments::Chosen(chosen) => Some(ChosenDocuments::clone(chosen)),
+        }
+    }
+
     /// The next message of a conversation.
     pub(crate) fn in_conversation(
         id: String,
@@ -87,6 +136,7 @@ impl ChatRequest {
         model: Option<String>,
         temperature: Option<f64>,
         max_tokens: Option<u64>,
+        use_documents: Option<UseDocuments>,
     ) -> Self {
         Self {
             message: Some(message),
@@ -95,6 +145,7 @@ impl ChatRequest {
             max_tokens,
             system_prompt: None,
             conversation_id: Some(id),
+            use_documents,
             options: Map::new(),
             callback_url: None,
         }
@@ -131,6 +182,13 @@ pub(crate) struct ChatAnswer {
     summary: Summary,
 }
 
+impl ChatAnswer {
+    /// Whether documents were asked, and have an answer.
+    pub(crate) fn is_in_documents(&self) -> bool {
+        self.summary.documents.as_ref().is_some_and(|documents| documents.is_in_documents)
+    }
+}
+
 /// The conversation that an answer belongs to.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct InConversation {
@@ -162,6 +220,8 @@ pub(crate) struct Summary {
     /// What the model thought before it answered.
     #[serde(skip_serializing_if = "String::is_empty")]
     reasoning: String,
+    #[serde(flatten)]
+    pub(crate) documents: Option<FromDocuments>,
     #[serde(flatten)]
     conversation: Option<InConversation>,
 }
@@ -224,6 +284,23 @@ impl From<&ChatResponse> for Summary {
             stop_reason: response.stop().map(stop_reason),
             tool_calls: response.tool_calls().map(tool_call).collect(),
             reasoning: response.message().map(|message| message.reasoning()).unwrap_or_default(),
+            documents: None,
+            conversation: None,
+        }
+    }
+}
+
+impl Summary {
+    /// That of an answer without a model, which this one would have given.
+    fn without_call(model: String) -> Self {
+        Self {
+            model,
+            tokens_used: Some(0),
+            usage: Some(Usage::from(&LlmUsage::default())),
+            stop_reason: Some(stop_reason(&StopReason::End)),
+            tool_calls: Vec::new(),
+            reasoning: String::new(),
+            documents: None,
             conversation: None,
         }
     }
@@ -244,52 +321,95 @@ fn stop_reason(reason: &StopReason) -> String {
     text.to_owned()
 }
 
+/// What answers are made from, beside the question. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Sources {
+    pub(crate) conversations: Conversations,
+    pub(crate) retrieval: Retrieval,
+}
+
 /// Asks a model and waits for the answer.
 pub(crate) async fn ask(
     caller: &Caller,
-    conversations: &Conversations,
+    sources: &Sources,
     request: ChatRequest,
 ) -> Result<ChatAnswer, CallError> {
-    let (request, recording) = prepared(caller, conversations, request).await?;
-    let llm = caller.admit(Asking::Chat(&request)).await?;
-    let response = llm.chat(request).await?;
-    let text = said(&response);
-    let mut summary = Summary::from(&response);
+    let Prepared { request, recording, mut grounded } =
+        Prepared::new(caller, sources, request).await?;
+    let plain_no = grounded.as_ref().and_then(Grounded::plain_no);
+    let (text, mut summary) = match plain_no {
+        Some(no) => (no.to_owned(), Summary::without_call(named(caller, request.model))),
+        None => {
+            let llm = caller.admit(Asking::Chat(&request)).await?;
+            let response = llm.chat(request).await?;
+            (said(&response), Summary::from(&response))
+        }
+    };
+    if let Some(grounded) = &mut grounded {
+        grounded.push(&text);
+    }
+    summary.documents = grounded.map(|grounded| grounded.finish().1);
     if let Some(recording) = recording {
         recording.push(&text);
-        recording.answered_by(&response.model);
+        recording.answered_by(&summary.model);
         summary.conversation = Some(kept(&recording).await);
     }
     Ok(ChatAnswer { response: text, summary })
 }
 
+/// The name of the model that a request means.
+fn named(caller: &Caller, model: String) -> String {
+    match model.is_empty() {
+        true => caller.models().default_model().unwrap_or_default().to_owned(),
+        false => model,
+    }
+}
+
 /// Finds what is wrong with a request without asking a provider.
 pub(crate) async fn check(
     caller: &Caller,
-    conversations: &Conversations,
+    sources: &Sources,
     request: ChatRequest,
 ) -> Result<(), CallError> {
-    prepared(caller, conversations, request).await.map(drop)
+    documents::check(&request)?;
+    let request = ChatRequest { use_documents: None, ..request };
+    Prepared::new(caller, sources, request).await.map(drop)
 }
 
-/// The request to make, with the history of its conversation, and where that goes on.
-async fn prepared(
-    caller: &Caller,
-    conversations: &Conversations,
-    mut request: ChatRequest,
-) -> Result<(alula_llm::ChatRequest, Option<Recording>), CallError> {
-    let Some(id) = request.conversation_id.take() else {
-        return Ok((request.into_llm(&caller.models())?, None));
-    };
-    let resumed = conversations.resume(caller.owner(), &id, caller.origin()).await?;
-    let conversation = &resumed.conversation;
-    request.model = request.model.or_else(|| conversation.model.clone());
-    request.system_prompt = request.system_prompt.or_else(|| conversation.system_prompt.clone());
-    let question = request.message.clone().unwrap_or_default();
-    let mut request = request.into_llm(&caller.models())?;
-    let reads = caller.models().input_tokens_max(&request.model)?;
-    let recording = resumed.recall(&mut request, question, reads);
-    Ok((request, Some(recording)))
+/// A request that can be made.
+struct Prepared {
+    /// With the history of its conversation, and what was found in documents.
+    request: alula_llm::ChatRequest,
+    /// Where the conversation goes on.
+    recording: Option<Recording>,
+    grounded: Option<Grounded>,
+}
+
+impl Prepared {
+    async fn new(
+        caller: &Caller,
+        sources: &Sources,
+        mut request: ChatRequest,
+    ) -> Result<Self, CallError> {
+        let Sources { conversations, retrieval } = sources;
+        let Some(id) = request.conversation_id.take() else {
+            let grounded = Grounded::ground(caller, retrieval, &mut request, None).await?;
+            let request = request.into_llm(&caller.models())?;
+            return Ok(Self { request, recording: None, grounded });
+        };
+        let resumed = conversations.resume(caller.owner(), &id, caller.origin()).await?;
+        let conversation = &resumed.conversation;
+        request.model = request.model.or_else(|| conversation.model.clone());
+        request.system_prompt =
+            request.system_prompt.or_else(|| conversation.system_prompt.clone());
+        let question = request.message.clone().unwrap_or_default();
+        let before = resumed.last_question().map(str::to_owned);
+        let grounded = Grounded::ground(caller, retrieval, &mut request, before.as_deref()).await?;
+        let mut request = request.into_llm(&caller.models())?;
+        let reads = caller.models().input_tokens_max(&request.model)?;
+        let recording = resumed.recall(&mut request, question, reads);
+        Ok(Self { request, recording: Some(recording), grounded })
+    }
 }
 
 /// What the model said, be it that it will not.
@@ -320,6 +440,8 @@ pub(crate) enum Piece {
     Token(String),
     /// More reasoning.
     Reasoning(String),
+    /// What the text before it is from, the first time that it is cited.
+    Citation(Box<Citation>),
     /// The end, and what it came to.
     End(Box<Summary>),
 }
@@ -327,10 +449,13 @@ pub(crate) enum Piece {
 /// An answer that has begun.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    /// What has come, and was not asked for yet.
+    ready: VecDeque<Piece>,
     /// `None` after the end or a failure.
     events: Option<ChatStream>,
     so_far: Accumulator,
     recording: Option<Recording>,
+    grounded: Option<Grounded>,
 }
 
 impl Answer {
@@ -340,50 +465,87 @@ impl Answer {
     /// What there is of an answer that breaks off is kept at the end of the request.
     pub(crate) async fn begin(
         caller: &Caller,
-        conversations: &Conversations,
+        sources: &Sources,
         request: ChatRequest,
         scope: &Scope,
     ) -> Result<Self, CallError> {
-        let (request, recording) = prepared(caller, conversations, request).await?;
-        let llm = caller.admit(Asking::Stream(&request)).await?;
-        let events = llm.stream(request).await?.ready().await?;
-        if let Some(recording) = recording.clone() {
+        let answer = Self::asked(caller, sources, request).await?;
+        if let Some(recording) = answer.recording.clone() {
             scope.on_exit(move |_| async move { recording.keep_part().await });
         }
-        Ok(Self { events: Some(events), so_far: Accumulator::new(), recording })
+        Ok(answer)
+    }
+
+    /// The same where there is no request that could end: what there is of an answer that breaks
+    /// off is not kept.
+    pub(crate) async fn asked(
+        caller: &Caller,
+        sources: &Sources,
+        request: ChatRequest,
+    ) -> Result<Self, CallError> {
+        let Prepared { request, recording, grounded } =
+            Prepared::new(caller, sources, request).await?;
+        let (ready, so_far) = (VecDeque::new(), Accumulator::new());
+        let mut answer = Self { ready, events: None, so_far, recording, grounded };
+        match answer.grounded.as_ref().and_then(Grounded::plain_no) {
+            Some(no) => answer.end_with(no, named(caller, request.model)).await,
+            None => {
+                let llm = caller.admit(Asking::Stream(&request)).await?;
+                answer.events = Some(llm.stream(request).await?.ready().await?);
+            }
+        }
+        Ok(answer)
     }
 
     /// The next piece; nothing after the end or a failure.
     pub(crate) async fn next(&mut self) -> Option<Result<Piece, CallError>> {
         loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Some(Ok(piece));
+            }
             match self.events.as_mut()?.next().await {
-                Some(Ok(event)) => {
-                    if let Some(piece) = self.take(event) {
-                        return Some(Ok(piece));
-                    }
-                }
+                Some(Ok(event)) => self.take(event),
                 Some(Err(error)) => {
                     self.events = None;
                     return Some(Err(error.into()));
                 }
                 None => {
                     self.events = None;
-                    let mut summary = Summary::from(self.so_far.response());
-                    if let Some(recording) = &self.recording {
-                        summary.conversation = Some(kept(recording).await);
-                    }
-                    return Some(Ok(Piece::End(Box::new(summary))));
+                    let summary = Summary::from(self.so_far.response());
+                    self.end(summary).await;
                 }
             }
         }
     }
 
-    /// Notes an event and returns what the client sees of it. Only the first answer is streamed.
-    fn take(&mut self, event: ChatEvent) -> Option<Piece> {
+    /// The whole answer, which no model has given.
+    async fn end_with(&mut self, text: &str, model: String) {
+        if let Some(recording) = &self.recording {
+            recording.push(text);
+            recording.answered_by(&model);
+        }
+        self.ready.push_back(Piece::Token(text.to_owned()));
+        self.end(Summary::without_call(model)).await;
+    }
+
+    async fn end(&mut self, mut summary: Summary) {
+        if let Some(grounded) = self.grounded.take() {
+            let (rest, documents) = grounded.finish();
+            self.ready.extend(rest.map(Piece::Token));
+            summary.documents = Some(documents);
+        }
+        if let Some(recording) = &self.recording {
+            summary.conversation = Some(kept(recording).await);
+        }
+        self.ready.push_back(Piece::End(Box::new(summary)));
+    }
+
+    /// Notes an event, and what the client sees of it. Only the first answer is streamed.
+    fn take(&mut self, event: ChatEvent) {
         if let (ChatEvent::Start { model, .. }, Some(recording)) = (&event, &self.recording) {
             recording.answered_by(model);
         }
-        let piece = match &event {
+        match &event {
             ChatEvent::Text { choice: 0, text, .. }
             | ChatEvent::Refusal { choice: 0, text, .. }
                 if !text.is_empty() =>
@@ -391,14 +553,27 @@ impl Answer {
                 if let Some(recording) = &self.recording {
                     recording.push(text);
                 }
-                Some(Piece::Token(text.clone()))
+                match &mut self.grounded {
+                    Some(grounded) => {
+                        self.ready.extend(grounded.push(text).into_iter().map(Piece::from));
+                    }
+                    None => self.ready.push_back(Piece::Token(text.clone())),
+                }
             }
             ChatEvent::Reasoning { choice: 0, text, .. } if !text.is_empty() => {
-                Some(Piece::Reasoning(text.clone()))
+                self.ready.push_back(Piece::Reasoning(text.clone()));
             }
-            _ => None,
-        };
+            _ => {}
+        }
         self.so_far.push(event);
-        piece
+    }
+}
+
+impl From<documents::Piece> for Piece {
+    fn from(piece: documents::Piece) -> Self {
+        match piece {
+            documents::Piece::Text(text) => Self::Token(text),
+            documents::Piece::Citation(citation) => Self::Citation(Box::new(citation)),
+        }
     }
 }

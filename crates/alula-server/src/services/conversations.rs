@@ -172,6 +172,12 @@ pub(crate) struct Resumed {
 }
 
 impl Resumed {
+    /// What was said last before this.
+    pub(crate) fn last_question(&self) -> Option<&str> {
+        let mut questions = self.history.iter().rev().filter(|row| row.role == "user");
+        questions.next().map(|row| row.content.as_str())
+    }
+
     /// Puts the history before the question of a request, as much of it as fits into a model that
     /// reads so many tokens: the oldest turns are left out first, and always whole.
     pub(crate) fn recall(

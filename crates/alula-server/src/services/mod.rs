@@ -16,4 +16,5 @@ pub(crate) mod models;
 pub(crate) mod readiness;
 pub(crate) mod relay;
 pub(crate) mod reload;
+pub(crate) mod retrieval;
 pub(crate) mod usage;

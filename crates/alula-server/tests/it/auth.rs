@@ -33,6 +33,8 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("POST", "/chat", Models),
     ("POST", "/chat/stream", Models),
     ("POST", "/batch", Models),
+    ("GET", "/search", Models),
+    ("POST", "/search", Models),
     ("GET", "/conversations", Models),
     ("POST", "/conversations", Models),
     ("GET", "/conversations/{id}", Models),

@@ -32,6 +32,7 @@ mod dev;
 mod doctor;
 mod failures;
 mod file;
+mod found;
 mod https;
 mod idempotency;
 mod job_cli;

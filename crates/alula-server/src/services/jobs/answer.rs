@@ -11,7 +11,7 @@ use crate::{
     logging::REQUEST,
     services::{
         admission::{Caller, Calls},
-        conversations::Conversations,
+        chat::Sources,
         keys::{Keys, Refusal},
     },
 };
@@ -35,7 +35,7 @@ const AWAY: Duration = Duration::from_secs(5);
 pub(crate) struct Answering {
     pub(crate) calls: Calls,
     pub(crate) keys: Keys,
-    pub(crate) conversations: Conversations,
+    pub(crate) sources: Sources,
 }
 
 /// What a request is kept as.
@@ -70,7 +70,7 @@ impl Answering {
         };
         let calls = work.calls() as u64;
         let done = |done: usize| job.progress(done as u64, calls, "");
-        let outcome = work.run(&caller, &self.conversations, done).await;
+        let outcome = work.run(&caller, &self.sources, done).await;
         match limited(&caller, &outcome, job) {
             Some(wait) => Err(Failure::later(wait)),
             None => ended(outcome, job),

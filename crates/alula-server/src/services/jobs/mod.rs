@@ -47,7 +47,7 @@ use self::{
     store::{failed, open},
     webhook::Webhooks,
 };
-use super::{admission::Caller, conversations::Conversations};
+use super::{admission::Caller, chat::Sources};
 use crate::config::Config;
 
 /// How many jobs there may be, and what becomes of them.
@@ -149,11 +149,11 @@ impl Jobs {
     pub(crate) async fn submit(
         &self,
         caller: &Caller,
-        conversations: &Conversations,
+        sources: &Sources,
         work: Work,
         callback: Option<WebhookUrl>,
     ) -> Result<Accepted> {
-        work.check(caller, conversations).await?;
+        work.check(caller, sources).await?;
         self.check_room(caller, 1).await?;
         let job = self.job(caller, work, callback)?;
         let enqueued = self.0.queue.enqueue(job).await.map_err(failed)?;

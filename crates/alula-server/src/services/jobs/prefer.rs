@@ -9,7 +9,7 @@ use alula::{
 use tokio::time::timeout;
 
 use super::{Accepted, Deferrable, Jobs, Work};
-use crate::services::{admission::Caller, conversations::Conversations};
+use crate::services::{admission::Caller, chat::Sources};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
@@ -21,7 +21,7 @@ pub(crate) struct Later {
     /// How long the client waits for an answer before it is satisfied with a job.
     wait: Option<Duration>,
     jobs: State<Jobs>,
-    conversations: State<Conversations>,
+    sources: State<Sources>,
 }
 
 impl Later {
@@ -36,12 +36,12 @@ impl Later {
         work: Work,
         callback: Option<&str>,
     ) -> Result<Deferrable<T>> {
-        let Self { wait, jobs, conversations } = self;
+        let Self { wait, jobs, sources } = self;
         let callback = match callback {
             Some(url) => Some(jobs.callback(url).map_err(|why| wrong_callback(url, &why))?),
             None => None,
         };
-        let job = jobs.submit(caller, &conversations, work, callback).await?;
+        let job = jobs.submit(caller, &sources, work, callback).await?;
         let Some(time) = wait else { return Ok(Deferrable::Later { job, wait }) };
         let outcome = tokio::select! {
             outcome = timeout(time, jobs.outcome(job.id)) => outcome.ok().flatten(),
@@ -73,10 +73,10 @@ pub(super) fn wrong_callback_at(loc: Vec<Loc>, url: &str, why: &str) -> HttpErro
 }
 
 impl Input for Prefer {
-    type Plan = (<State<Jobs> as Input>::Plan, <State<Conversations> as Input>::Plan);
+    type Plan = (<State<Jobs> as Input>::Plan, <State<Sources> as Input>::Plan);
 
     fn plan(operation: &mut Operation<'_>) -> Self::Plan {
-        (State::<Jobs>::plan(operation), State::<Conversations>::plan(operation))
+        (State::<Jobs>::plan(operation), State::<Sources>::plan(operation))
     }
 
     async fn extract(plan: &Self::Plan, cx: &mut RequestContext) -> Result<Self, Rejection> {
@@ -84,8 +84,8 @@ impl Input for Prefer {
             return Ok(Self(None));
         };
         let jobs = State::extract(&plan.0, cx).await?;
-        let conversations = State::extract(&plan.1, cx).await?;
-        Ok(Self(Some(Later { wait, jobs, conversations })))
+        let sources = State::extract(&plan.1, cx).await?;
+        Ok(Self(Some(Later { wait, jobs, sources })))
     }
 }
 

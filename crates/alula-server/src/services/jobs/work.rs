@@ -14,8 +14,7 @@ use super::Outcome;
 use crate::services::{
     admission::Caller,
     batch::ask_all,
-    chat::{ChatRequest, ask, check},
-    conversations::Conversations,
+    chat::{ChatRequest, Sources, ask, check},
     relay::{RelayError, Relayed, check_embedding, embedded, in_words_of, relay},
 };
 
@@ -142,11 +141,11 @@ impl Work {
     /// # Errors
     ///
     /// What the plain call would have been answered with.
-    pub(super) async fn check(&self, caller: &Caller, conversations: &Conversations) -> Result<()> {
+    pub(super) async fn check(&self, caller: &Caller, sources: &Sources) -> Result<()> {
         let llm = caller.models();
         match self {
             Self::Chat(request) => {
-                let checked = check(caller, conversations, ChatRequest::clone(request)).await;
+                let checked = check(caller, sources, ChatRequest::clone(request)).await;
                 checked.map_err(|error| error.into_http())
             }
             // Each question of a batch has its own answer, be it an error.
@@ -171,18 +170,18 @@ impl Work {
     pub(super) async fn run(
         &self,
         caller: &Caller,
-        conversations: &Conversations,
+        sources: &Sources,
         step: impl Fn(usize),
     ) -> Outcome {
         let done = match self {
             Self::Chat(request) => {
-                let answer = ask(caller, conversations, ChatRequest::clone(request)).await;
+                let answer = ask(caller, sources, ChatRequest::clone(request)).await;
                 answer.map(|it| Outcome::json(&it)).map_err(|it| it.into_http())
             }
             Self::Batch(requests) => {
                 let answered = AtomicUsize::new(0);
                 let answered = || step(answered.fetch_add(1, Relaxed) + 1);
-                let answers = ask_all(caller, conversations, requests.clone(), answered).await;
+                let answers = ask_all(caller, sources, requests.clone(), answered).await;
                 Ok(Outcome::json(&answers))
             }
             Self::Relay(work) => {

@@ -1,0 +1,183 @@
+//! Searches, as a caller makes them.
+
+use std::{sync::Arc, time::Duration};
+
+use alula::{ApiError as _, HttpError};
+use alula_llm::{
+    Error, ErrorKind, Phase,
+    model::{Purpose, Vectors},
+};
+use alula_rag::{
+    EmbedError, Embedder, Scope, StoreError,
+    search::{Found, Mode, Query, SearchError, Searcher},
+};
+use async_trait::async_trait;
+use quick_cache::{Weighter, sync::Cache};
+use ring::digest::{Context, SHA256};
+use tokio::time::timeout;
+
+use super::{
+    Retrieval,
+    embedder::{Charged, NotAdmitted},
+};
+use crate::{error::CallError, services::admission::Caller};
+
+/// Seconds after which a database that is away is asked again by a client.
+const RETRY_AFTER_SECONDS: u64 = 1;
+/// The memory for vectors of queries, so that the next page of a search needs no call.
+const QUERIES_BYTES_MAX: u64 = 8 << 20;
+/// About how many these are.
+const QUERIES: usize = 1_024;
+
+impl Retrieval {
+    /// Finds chunks among the documents of a caller, in one of their collections. The vectors of
+    /// the query are made by a call of the caller.
+    ///
+    /// # Errors
+    ///
+    /// What the client is to be told instead.
+    pub(crate) async fn search(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        query: &Query,
+    ) -> Result<Found, HttpError> {
+        let mut searcher = Searcher::new(self.store().clone());
+        if query.mode != Mode::Keyword
+            && let Some(model) = self.model(&caller.models())
+        {
+            let (queries, wait) = (self.0.queries.clone(), self.0.settings.wait);
+            let charged = Charged::new(caller.clone(), model);
+            let owner = caller.owner().to_owned();
+            searcher =
+                searcher.with_embedder(Arc::new(OfQueries { charged, owner, queries, wait }));
+        }
+        let found = searcher.search(Scope::new(caller.owner(), collection), query).await;
+        let found = found.map_err(failed)?;
+        if let Some(error) = &found.fallback {
+            tracing::warn!(%error, "documents are searched by their words alone");
+        }
+        Ok(found)
+    }
+}
+
+/// What the client reads of why it was not searched by vectors.
+pub(crate) fn reason(error: &EmbedError) -> String {
+    match error {
+        EmbedError::Model(error) => error.public_message().into_owned(),
+        EmbedError::Refused(refusal) => match refusal.downcast_ref::<NotAdmitted>() {
+            Some(NotAdmitted(error)) => error.message(),
+            None => refusal.to_string(),
+        },
+        _ => "the embedding model answered something else".to_owned(),
+    }
+}
+
+/// What a client is told of a search that came to nothing.
+fn failed(error: SearchError) -> HttpError {
+    match error {
+        SearchError::Invalid(reason) => HttpError::new(422, reason),
+        SearchError::NoVectors(reason) => HttpError::conflict(reason),
+        SearchError::Store(error) => store_failed(error),
+        SearchError::Embed(EmbedError::Model(error)) => CallError::Provider(error).into_http(),
+        SearchError::Embed(EmbedError::Refused(refusal)) => {
+            match refusal.downcast::<NotAdmitted>() {
+                Ok(refusal) => refusal.0,
+                Err(refusal) => HttpError::internal(refusal),
+            }
+        }
+        error => HttpError::internal(error),
+    }
+}
+
+/// What a client is told of a store that did not do what it was asked for.
+pub(crate) fn store_failed(error: StoreError) -> HttpError {
+    match error {
+        error if error.is_temporary() => {
+            HttpError::unavailable("The database is away; try again in a moment")
+                .retry_after(RETRY_AFTER_SECONDS)
+                .because(error)
+        }
+        StoreError::Invalid(reason) => HttpError::new(422, reason),
+        error => HttpError::internal(error),
+    }
+}
+
+/// Vectors of queries by hashes of what they were made of.
+#[derive(Debug)]
+pub(super) struct Queries(Cache<[u8; 32], Arc<[f32]>, Bytes>);
+
+/// How much memory a vector takes.
+#[derive(Debug, Clone)]
+struct Bytes;
+
+impl Weighter<[u8; 32], Arc<[f32]>> for Bytes {
+    fn weight(&self, key: &[u8; 32], vector: &Arc<[f32]>) -> u64 {
+        let bytes = size_of_val(key) + size_of_val(&**vector);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
+impl Default for Queries {
+    fn default() -> Self {
+        Self(Cache::with_weighter(QUERIES, QUERIES_BYTES_MAX, Bytes))
+    }
+}
+
+/// Makes vectors of queries: in time or not at all, and not again for the next page.
+#[derive(Debug)]
+struct OfQueries {
+    charged: Charged,
+    /// Nobody has what another one has paid for, nor can tell from the time what that was.
+    owner: String,
+    queries: Arc<Queries>,
+    wait: Duration,
+}
+
+impl OfQueries {
+    fn key(&self, text: &str) -> [u8; 32] {
+        let mut context = Context::new(&SHA256);
+        // With their lengths, so that no two lists of texts are the same bytes.
+        for text in [self.owner.as_str(), self.charged.model(), text] {
+            context.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
+            context.update(text.as_bytes());
+        }
+        context.finish().as_ref().try_into().unwrap_or_default()
+    }
+
+    async fn made(&self, texts: &[&str]) -> Result<Vectors, EmbedError> {
+        let made = timeout(self.wait, self.charged.embed(texts, Purpose::Query)).await;
+        made.unwrap_or_else(|_| {
+            let late = ErrorKind::Timeout { phase: Phase::Total };
+            let message = format!("the query was not embedded within {:?}", self.wait);
+            Err(Error::new(late, message).into())
+        })
+    }
+}
+
+#[async_trait]
+impl Embedder for OfQueries {
+    fn model(&self) -> &str {
+        self.charged.model()
+    }
+
+    fn dimensions(&self) -> Option<u32> {
+        self.charged.dimensions()
+    }
+
+    async fn embed(&self, texts: &[&str], _: Purpose) -> Result<Vectors, EmbedError> {
+        let queries = &self.queries.0;
+        let keys: Vec<_> = texts.iter().map(|text| self.key(text)).collect();
+        let known: Option<Vec<_>> = keys.iter().map(|key| queries.get(key)).collect();
+        if let Some(known) = known {
+            let mut vectors = Vectors::new();
+            known.iter().try_for_each(|vector| vectors.push(vector))?;
+            return Ok(vectors);
+        }
+        let made = self.made(texts).await?;
+        for (key, vector) in keys.into_iter().zip(made.iter()) {
+            queries.insert(key, vector.into());
+        }
+        Ok(made)
+    }
+}
