@@ -45,7 +45,7 @@
 //! | you want to | look at |
 //! |---|---|
 //! | build and serve an application | [`App`], [`Router`], [`Route`], [`get()`], [`post()`], … |
-//! | read a request | [`Json`], [`Form`], [`Multipart`], [`BodyStream`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`] |
+//! | read a request | [`Json`], [`Form`], [`Multipart`], [`MultipartStream`], [`BodyStream`], [`Query`], [`Path`], [`Header`], [`Cookie`], [`State`] |
 //! | know who asks | [`Bearer`], [`ApiKey`], [`Basic`], [`OAuth2Bearer`], [`OpenIdConnect`], [`PasswordForm`], [`SecurityScopes`], [`Credential`] |
 //! | answer it | [`Json`], [`Text`], [`Html`], [`File`], [`Redirect`], [`Status`], [`Either`], [`ResponseHead`], [`SetCookie`] |
 //! | answer errors | [`HttpError`], [`ApiError`], [`ErrorFormat`], [`Problem`], [`App::on_error`] |
@@ -135,8 +135,8 @@ pub use handler::Handler;
 pub use http;
 pub use input::{
     ApiKey, ApiKeyLocation, Axum, AxumBody, Basic, Bearer, BodyStream, Challenge, Cookie,
-    Credential, Form, FormLimits, Header, Input, Json, KeyPlace, Multipart, NoRealm, OAuth2,
-    OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, PasswordForm, Path, Query, Realm,
+    Credential, Form, FormLimits, FormPart, Header, Input, Json, KeyPlace, Multipart,
+    MultipartStream, NoRealm, OAuth2, OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, PasswordForm, Path, Query, Realm,
     Rejection, RequestContext, RequestId, SecurityScheme, SecurityScopes, Stage, State,
     StrictPasswordForm, UploadFile, XApiKey, constant_time_eq,
 };
@@ -162,8 +162,8 @@ pub use ws::{WebSocket, ws};
 pub mod prelude {
     pub use crate::{
         ApiError, ApiKey, App, BackgroundTasks, Basic, Bearer, ByteStream, Bytes, Cookie, Depends,
-        Either, Event, File, Form, Header, Html, HttpError, Json, JsonLines, Multipart, Path,
-        Query, Redirect, RequestId, ResponseHead, Result, Router, Scope, SetCookie, Sse, State,
+        Either, Event, File, Form, Header, Html, HttpError, Json, JsonLines, Multipart,
+        MultipartStream, Path, Query, Redirect, RequestId, ResponseHead, Result, Router, Scope, SetCookie, Sse, State,
         Status, Stream, Text, UploadFile, Validate, delete, dependency, get, head, options, patch,
         post, put, routes,
     };

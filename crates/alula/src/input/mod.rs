@@ -19,7 +19,7 @@ pub use context::RequestContext;
 pub use foreign::{Axum, AxumBody};
 #[cfg(fuzzing)]
 pub(crate) use form::fuzz;
-pub use form::{Form, FormLimits, Multipart, UploadFile};
+pub use form::{Form, FormLimits, FormPart, Multipart, MultipartStream, UploadFile};
 pub use params::{Cookie, Header, Path, Query};
 pub use raw::BodyStream;
 pub(crate) use reader::BodyLimits;
@@ -61,7 +61,7 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as an endpoint argument",
-    note = "use `Json<T>`, `Form<T>`, `Multipart<T>`, `Bytes`, `String`, `BodyStream`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `PasswordForm`, `SecurityScopes`, `Axum<E>`, `AxumBody<E>`, `BackgroundTasks`, `ResponseHead`, `Scope`, `RequestId`, `ClientAddr`, or `WebSocket` on a `ws` route",
+    note = "use `Json<T>`, `Form<T>`, `Multipart<T>`, `MultipartStream<T>`, `Bytes`, `String`, `BodyStream`, `Query<T>`, `Path<T>`, `Header<T>`, `Cookie<T>`, `State<T>`, `Depends<D>`, `Bearer`, `ApiKey`, `Basic`, `OAuth2Bearer<S>`, `OpenIdConnect<S>`, `PasswordForm`, `SecurityScopes`, `Axum<E>`, `AxumBody<E>`, `BackgroundTasks`, `ResponseHead`, `Scope`, `RequestId`, `ClientAddr`, or `WebSocket` on a `ws` route",
     note = "`T` needs `#[derive(Deserialize, JsonSchema, Validate)]`"
 )]
 pub trait Input: Sized + Send + 'static {

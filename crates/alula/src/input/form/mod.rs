@@ -12,6 +12,7 @@ mod part;
 mod refusal;
 mod schema;
 mod spool;
+mod stream;
 mod upload;
 mod upload_io;
 mod urlencoded;
@@ -29,6 +30,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 pub use limits::FormLimits;
+pub use stream::{FormPart, MultipartStream};
 pub use upload::UploadFile;
 
 use self::{

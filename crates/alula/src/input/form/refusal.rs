@@ -23,6 +23,10 @@ pub(super) fn nameless() -> HttpError {
     refuse(400, "The Content-Disposition header field \"name\" must be provided.")
 }
 
+pub(super) fn no_multipart() -> HttpError {
+    HttpError::new(415, "Unsupported Media Type: send the form as multipart/form-data")
+}
+
 pub(super) fn unsupported() -> HttpError {
     HttpError::new(
         415,

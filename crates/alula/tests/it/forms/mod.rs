@@ -6,4 +6,5 @@ mod limits;
 mod process;
 mod raw;
 mod start_up;
+mod stream;
 mod uploads;
