@@ -46,6 +46,19 @@ impl JobId {
         Self::hashed(time, &[from])
     }
 
+    /// When it was made, as its name says.
+    ///
+    /// ```
+    /// use alula_jobs::{JobId, Timestamp};
+    ///
+    /// let at = Timestamp::from_millis(1_700_000_000_000);
+    /// assert_eq!(JobId::derived(at, b"order 7").moment(), at);
+    /// ```
+    pub fn moment(self) -> Timestamp {
+        let [a, b, c, d, e, f, ..] = *self.0.as_bytes();
+        Timestamp::from_millis(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    }
+
     /// The name of what follows the end of this job, as it ended by this token: always the same.
     pub(crate) fn follower(self, token: i64) -> Self {
         let [a, b, c, d, e, f, ..] = *self.0.as_bytes();

@@ -11,17 +11,18 @@ use crate::{
     db::Db,
     dependencies::{WithoutKeys, this_machine},
     routers::{
-        admin, anthropic, batches, chat, conversations, health, jobs as jobs_router, metrics,
-        openai, search,
+        admin, anthropic, batches, chat, conversations, documents as documents_router, health,
+        jobs as jobs_router, metrics, openai, search,
     },
     services::{
         admission::{Calls, Entry},
         budgets::Budgets,
         chat::Sources,
         conversations::Conversations,
+        documents::{DocumentSettings, Documents, Indexing},
         exchange::ObserveLayer,
         idempotency::{Idempotency, Idempotent},
-        jobs::{Answering, Jobs, RUNNING_MAX, WorkerSettings},
+        jobs::{Answering, Hands, Jobs, RUNNING_MAX, WorkerSettings},
         keys::Keys,
         limits::KeyLimits,
         metrics::{LlmMetrics, QueueGauges, describe_process, watch_ledger},
@@ -44,6 +45,7 @@ pub(crate) struct Services {
     pub(crate) conversations: Conversations,
     pub(crate) jobs: Jobs,
     pub(crate) retrieval: Retrieval,
+    pub(crate) documents: Documents,
     pub(crate) keys: Keys,
     pub(crate) without_keys: WithoutKeys,
     pub(crate) ledger: Ledger,
@@ -62,6 +64,7 @@ pub(crate) struct Stores {
     pub(crate) keys: Keys,
     pub(crate) jobs: Jobs,
     pub(crate) retrieval: Retrieval,
+    pub(crate) documents: Documents,
 }
 
 impl Services {
@@ -73,7 +76,7 @@ impl Services {
         hangup: Hangup,
         shutdown: Shutdown,
     ) -> Self {
-        let Stores { db, keys, jobs, retrieval } = stores;
+        let Stores { db, keys, jobs, retrieval, documents } = stores;
         let config = start.config();
         let models = Models::new(llm);
         let (ledger, unwritten) = Ledger::new(config.usage.clone());
@@ -83,6 +86,7 @@ impl Services {
             idempotency: Idempotency::new(db.clone(), config.idempotency, shutdown),
             jobs,
             retrieval,
+            documents,
             without_keys: WithoutKeys::ThisMachine,
             ledger,
             unwritten,
@@ -103,8 +107,9 @@ impl Services {
 pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
     let once = Idempotent::new(services.idempotency.clone());
     let batch_bytes_max = services.jobs.batch_bytes_max();
+    let documents = services.documents.settings().clone();
     let app = described(base(services, telemetry, shutdown));
-    with_routes(app, once, batch_bytes_max)
+    with_routes(app, once, batch_bytes_max, &documents)
 }
 
 /// What the document says of the whole.
@@ -117,15 +122,20 @@ fn described(app: App) -> App {
     .describe_tag("Conversations", "Ask a model that knows what was said before.")
     .describe_tag("OpenAI", "For clients of OpenAI, whoever the provider is.")
     .describe_tag("Anthropic", "For clients of Anthropic, whoever the provider is.")
-    .describe_tag("Documents", "Search documents, and answer from them.")
+    .describe_tag("Documents", "Bring documents, search them, and have answers from them.")
     .describe_tag("Admin", "Look after the server; takes the scope `admin`.")
     .describe_tag("Jobs", "Answers that come later.")
     .describe_tag("Batches", "Thousands of answers that come later.")
     .describe_tag("Health", "Whether the server works.")
 }
 
-/// All routers. A batch may have so many bytes.
-fn with_routes(app: App, once: Idempotent, batch_bytes_max: usize) -> App {
+/// All routers. A batch may have so many bytes, and documents what their settings say.
+fn with_routes(
+    app: App,
+    once: Idempotent,
+    batch_bytes_max: usize,
+    documents: &DocumentSettings,
+) -> App {
     // Numbers and booleans are read as FastAPI reads them; a field that nobody knows is still
     // refused, as it is more likely a typing mistake than a wish to be ignored.
     app.include(Router::new().tag("Chat").lax().layer(once.clone()).routes(chat::routes()))
@@ -136,7 +146,13 @@ fn with_routes(app: App, once: Idempotent, batch_bytes_max: usize) -> App {
                 .layer(once.clone())
                 .routes(conversations::routes()),
         )
-        .include(Router::new().tag("Documents").lax().routes(search::routes()))
+        .include(
+            Router::new()
+                .tag("Documents")
+                .lax()
+                .routes(search::routes())
+                .routes(documents_router::routes(documents)),
+        )
         .include(Router::new().tag("Jobs").routes(jobs_router::routes()))
         .include(
             Router::new()
@@ -164,10 +180,14 @@ fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) ->
     let sources = Sources { conversations: conversations.clone(), retrieval: retrieval.clone() };
     let answering =
         Answering { calls: calls.clone(), keys: keys.clone(), sources: sources.clone() };
+    let documents = services.documents;
+    let indexing =
+        Indexing { documents: documents.clone(), calls: calls.clone(), keys: keys.clone() };
     let gauges = QueueGauges::default();
     gauges.register();
     let beside = Beside {
-        answering,
+        hands: Hands { answering: Some(answering), indexing },
+        models: models.clone(),
         db: db.clone(),
         jobs: jobs.clone(),
         retrieval: retrieval.clone(),
@@ -185,7 +205,7 @@ fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) ->
     describe_process();
     watch_ledger(&ledger);
     LlmMetrics::watch(&models);
-    let health = Health::new(db.clone(), models.clone(), shutdown);
+    let health = Health::new(db.clone(), models.clone(), documents.clone(), shutdown);
     let observed = ObserveLayer::new(telemetry.is_some());
     let app = App::new("Alula", env!("CARGO_PKG_VERSION"))
         .state(health)
@@ -195,6 +215,7 @@ fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) ->
         .state(sources)
         .state(jobs)
         .state(retrieval)
+        .state(documents)
         .state(keys)
         .state(services.without_keys)
         .state(reload)
@@ -224,7 +245,8 @@ struct Beside {
     hangup: Hangup,
     idempotency: Idempotency,
     gauges: QueueGauges,
-    answering: Answering,
+    hands: Hands,
+    models: Models,
     worker: WorkerSettings,
     shutdown: Shutdown,
 }
@@ -233,15 +255,17 @@ impl Beside {
     /// Begins with it, and ends it after the last request: first all that writes, then the database.
     fn start(self, startup: Startup, unwritten: Unwritten) -> Result<Startup> {
         let Self { db, jobs, retrieval, keys, ledger, budgets, reload, hangup, .. } = self;
-        let worker = jobs.work(self.answering, &self.worker, &self.shutdown);
+        let documents = self.hands.indexing.documents.clone();
+        let worker = jobs.work(self.hands, &self.worker, &self.shutdown);
         let worker = worker.map_err(|error| HttpError::internal(error.to_string()))?;
         unwritten.start(&ledger, db.clone());
-        let watches: [BoxFuture<'static, ()>; 5] = [
+        let watches: [BoxFuture<'static, ()>; 6] = [
             Box::pin(keys.watch()),
             Box::pin(reload.watch(hangup)),
             Box::pin(budgets.clone().run()),
             Box::pin(self.idempotency.sweep()),
             Box::pin(watch_queues(jobs.clone(), self.gauges)),
+            Box::pin(documents.watch(self.models)),
         ];
         #[expect(clippy::disallowed_methods, reason = "the shutdown ends them")]
         let watches = watches.map(tokio::spawn);

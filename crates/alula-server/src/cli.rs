@@ -4,6 +4,7 @@ mod ask;
 mod dev;
 mod doctor;
 mod error;
+mod ingest;
 mod jobs;
 mod keys;
 mod local;
@@ -27,6 +28,7 @@ use crate::{
     config::{Config, ConfigError},
     db::{DatabaseUrl, Db},
     services::{
+        documents::Documents,
         jobs::Jobs,
         keys::Keys,
         llm::{self, Environment},
@@ -119,6 +121,22 @@ Environment:
   ALULA_IDEMPOTENCY_HOURS                to keep answers to requests with an Idempotency-Key (24)
   ALULA_IDEMPOTENCY_BYTES_MAX            the largest answer of those that is kept (1048576)
   ALULA_IDEMPOTENCY_LEASE_SECONDS        until a request counts no more whose process is gone (30)
+  STORAGE_URL                            where files of documents are: file://FOLDER, or, built with
+                                         the feature cloud, s3://, gs:// or az:// and a bucket
+                                         (files beside the database)
+  ALULA_DOCUMENT_BYTES_MAX               the largest file of a document (67108864)
+  ALULA_DOCUMENT_TEXT_BYTES_MAX          the largest text of one (16777216)
+  ALULA_DOCUMENTS_PER_KEY_MAX            documents of one key (100000)
+  ALULA_DOCUMENTS_BYTES_PER_KEY_MAX      bytes of these (10737418240)
+  ALULA_UPLOAD_FILES_MAX                 files of one upload (100)
+  ALULA_UPLOADS_RUNNING_MAX              files that arrive at a time, of each worker (16)
+  ALULA_EXTRACTIONS_RUNNING_MAX          documents that are read at a time, each by a process of its
+                                         own (2)
+  ALULA_EXTRACTION_SECONDS               that reading one may compute (30)
+  ALULA_EXTRACTION_MEMORY_BYTES_MAX      that it may take (268435456)
+  ALULA_CHUNK_TOKENS_MAX                 the largest part of a document that is found (800)
+  ALULA_CHUNK_OVERLAP_TOKENS             how much of it the next one repeats (400)
+  ALULA_DOCUMENTS_EMBEDDED_MAX           documents that are given vectors at a time (8)
   ALULA_EMBEDDING_MODEL                  the model that makes vectors of documents and of what they
                                          are searched for (provider/model); without it they are
                                          searched by words
@@ -165,6 +183,9 @@ enum Command {
     /// Ask your documents, and see what the answer is from.
     #[command(after_help = ask::HELP)]
     Ask(ask::AskArgs),
+    /// Bring documents from this machine, without a server.
+    #[command(after_help = ingest::HELP)]
+    Ingest(ingest::IngestArgs),
     /// Print the OpenAPI document.
     Openapi,
     /// Print what calls have used and cost.
@@ -195,6 +216,7 @@ impl Cli {
                 Command::Jobs(arguments) => jobs::run(arguments).await,
                 Command::Keys(arguments) => keys::run(arguments).await,
                 Command::Ask(arguments) => ask::run(arguments).await,
+                Command::Ingest(arguments) => ingest::run(arguments).await,
                 Command::Openapi => print_openapi().await,
                 Command::Usage(arguments) => usage::usage(arguments).await,
                 Command::Doctor(arguments) => doctor::run(arguments).await,
@@ -222,7 +244,8 @@ async fn print_openapi() -> Result<(), CliError> {
     let jobs = Jobs::open(&config).await?;
     let hangup = Hangup::listen().map_err(StartError::Io)?;
     let retrieval = Retrieval::open(&config, &llm).await?;
-    let stores = Stores { db, keys, jobs, retrieval };
+    let documents = Documents::open(&config, db.clone(), jobs.clone(), retrieval.clone())?;
+    let stores = Stores { db, keys, jobs, retrieval, documents };
     let services = Services::new(stores, llm, start, hangup, Shutdown::new());
     let document = app::app(services, None, Shutdown::new()).openapi()?;
     say(&format!("{document:#}"));

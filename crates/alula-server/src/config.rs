@@ -1,5 +1,6 @@
 //! What the environment says. It is read once, here.
 
+mod documents;
 mod file;
 mod idempotency;
 mod jobs;
@@ -27,6 +28,7 @@ use crate::{
     logging::{LogFilter, LogFormat},
     services::{
         budgets::BudgetSettings,
+        documents::DocumentSettings,
         idempotency::IdempotencySettings,
         jobs::{JobLimits, WebhookSettings},
         llm::{HOSTED, Hosted},
@@ -84,6 +86,8 @@ pub(crate) struct Config {
     /// How their ends are told.
     pub(crate) webhooks: WebhookSettings,
     pub(crate) idempotency: IdempotencySettings,
+    /// How documents are kept.
+    pub(crate) documents: DocumentSettings,
     /// How documents are searched.
     pub(crate) retrieval: RetrievalSettings,
     /// What a client may hold.
@@ -220,7 +224,9 @@ impl Config {
                     .parsed("ALULA_BODY_BYTES_PER_SECOND_MIN")
                     .unwrap_or(limits.body_bytes_per_second_min),
             );
+        let database = variables.secret("DATABASE_URL").unwrap_or_default();
         let config = Self {
+            documents: variables.documents(&database),
             proxies: variables.proxies(),
             jobs: variables.jobs(),
             webhooks: variables.webhooks(),
@@ -230,7 +236,7 @@ impl Config {
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),
             ollama_host: variables.text("OLLAMA_HOST").map(Secret::new),
-            database: variables.secret("DATABASE_URL").unwrap_or_default(),
+            database,
             redis: variables.redis(),
             budgets: variables.budgets(),
             conversation_tokens_max: variables
@@ -257,6 +263,16 @@ impl Config {
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads variables")]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// What the environment says of clouds, by the usual names: credentials, regions, addresses.
+#[cfg(feature = "cloud")]
+pub(crate) fn cloud_variables() -> impl Iterator<Item = (String, String)> {
+    let variables = std::env::vars_os();
+    let variables = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let of_cloud = |name: &str| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|it| name.starts_with(it));
+    let variables = variables.filter(move |(name, _)| of_cloud(name));
+    variables.filter_map(|(name, value)| Some((name, value.into_string().ok()?)))
 }
 
 /// Reads variables and gathers what is wrong with them.

@@ -20,13 +20,20 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::Cli;
+use crate::{cli::Cli, services::documents::EXTRACT_COMMAND};
 
 /// Streams of many clients leave the system's allocator with gaps that it does not fill again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The program that reads one document. It limits itself before there is anything else.
+    let arguments: Vec<String> = std::env::args().take(4).collect();
+    if let [_, command, request] = arguments.as_slice()
+        && command == EXTRACT_COMMAND
+    {
+        return alula_rag::child::run(request);
+    }
     let cli = Cli::parse();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -136,9 +136,9 @@ pub use http;
 pub use input::{
     ApiKey, ApiKeyLocation, Axum, AxumBody, Basic, Bearer, BodyStream, Challenge, Cookie,
     Credential, Form, FormLimits, FormPart, Header, Input, Json, KeyPlace, Multipart,
-    MultipartStream, NoRealm, OAuth2, OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme, PasswordForm, Path, Query, Realm,
-    Rejection, RequestContext, RequestId, SecurityScheme, SecurityScopes, Stage, State,
-    StrictPasswordForm, UploadFile, XApiKey, constant_time_eq,
+    MultipartStream, NoRealm, OAuth2, OAuth2Bearer, OAuth2Scheme, OpenIdConnect, OpenIdScheme,
+    PasswordForm, Path, Query, Realm, Rejection, RequestContext, RequestId, SecurityScheme,
+    SecurityScopes, Stage, State, StrictPasswordForm, UploadFile, XApiKey, constant_time_eq,
 };
 pub use middleware::ClientAddr;
 pub use openapi::{Contact, Example, License, Operation, OperationName, Place, Root};
@@ -163,9 +163,9 @@ pub mod prelude {
     pub use crate::{
         ApiError, ApiKey, App, BackgroundTasks, Basic, Bearer, ByteStream, Bytes, Cookie, Depends,
         Either, Event, File, Form, Header, Html, HttpError, Json, JsonLines, Multipart,
-        MultipartStream, Path, Query, Redirect, RequestId, ResponseHead, Result, Router, Scope, SetCookie, Sse, State,
-        Status, Stream, Text, UploadFile, Validate, delete, dependency, get, head, options, patch,
-        post, put, routes,
+        MultipartStream, Path, Query, Redirect, RequestId, ResponseHead, Result, Router, Scope,
+        SetCookie, Sse, State, Status, Stream, Text, UploadFile, Validate, delete, dependency, get,
+        head, options, patch, post, put, routes,
     };
     #[cfg(feature = "ws")]
     pub use crate::{WebSocket, ws};

@@ -11,6 +11,7 @@ use crate::{
     new::NewError,
     replay::ReplayError,
     services::{
+        documents::ObjectError,
         jobs::JobsError,
         keys::{KeyError, Refusal},
         retrieval::RetrievalError,
@@ -26,6 +27,7 @@ pub(crate) enum CliError {
     Key(KeyError),
     Jobs(JobsError),
     Retrieval(RetrievalError),
+    Objects(ObjectError),
     /// Keys in a database that is gone with this process.
     KeysInMemory,
     /// Workers of which each would have a database of its own.
@@ -60,6 +62,8 @@ pub(crate) enum CliError {
     Dev(DevError),
     Usage(Mistake),
     Report(HttpError),
+    /// So many files were not taken, or could not be read.
+    NotIngested(usize),
     /// So many checks of the doctor failed.
     Unwell(usize),
     Start(StartError),
@@ -75,6 +79,7 @@ impl CliError {
             | Self::Dev(_)
             | Self::Bind { .. }
             | Self::Report(_)
+            | Self::NotIngested(_)
             | Self::Unwell(_)
             | Self::Start(_)
             | Self::Job(_)
@@ -87,6 +92,7 @@ impl CliError {
             | Self::Db(_)
             | Self::Jobs(_)
             | Self::Retrieval(_)
+            | Self::Objects(_)
             | Self::Key(_)
             | Self::KeysInMemory
             | Self::WorkersInMemory
@@ -112,6 +118,7 @@ impl fmt::Display for CliError {
             Self::Key(error) => error.fmt(f),
             Self::Jobs(error) => error.fmt(f),
             Self::Retrieval(error) => error.fmt(f),
+            Self::Objects(error) => error.fmt(f),
             Self::KeysInMemory => f.write_str(
                 "DATABASE_URL is in memory, where a key would be gone at once; name a file or a \
                  Postgres",
@@ -162,6 +169,8 @@ impl fmt::Display for CliError {
             Self::Dev(error) => error.fmt(f),
             Self::Usage(mistake) => mistake.fmt(f),
             Self::Report(error) => f.write_str(&error.log_message()),
+            Self::NotIngested(1) => f.write_str("one file could not be ingested"),
+            Self::NotIngested(files) => write!(f, "{files} files could not be ingested"),
             Self::Unwell(1) => f.write_str("one check failed"),
             Self::Unwell(checks) => write!(f, "{checks} checks failed"),
             Self::Start(error) => error.fmt(f),
@@ -193,6 +202,12 @@ impl From<KeyError> for CliError {
 impl From<JobsError> for CliError {
     fn from(error: JobsError) -> Self {
         Self::Jobs(error)
+    }
+}
+
+impl From<ObjectError> for CliError {
+    fn from(error: ObjectError) -> Self {
+        Self::Objects(error)
     }
 }
 

@@ -43,7 +43,8 @@ pub(super) struct Local {
     pub(super) calls: Calls,
     pub(super) keys: Keys,
     pub(super) sources: Sources,
-    db: Db,
+    pub(super) config: Arc<Config>,
+    pub(super) db: Db,
     /// Keeps what is set aside of budgets.
     settling: JoinHandle<()>,
 }
@@ -61,10 +62,10 @@ impl Local {
         let db = Db::open(&config.database).await?;
         let keys = Keys::open(db.clone(), start.plans(), config.keys_stale).await?;
         let retrieval = Retrieval::open(&config, &llm).await?;
-        Ok(Self::of(&config, llm, db, keys, retrieval))
+        Ok(Self::of(config, llm, db, keys, retrieval))
     }
 
-    fn of(config: &Config, llm: Llm, db: Db, keys: Keys, retrieval: Retrieval) -> Self {
+    fn of(config: Arc<Config>, llm: Llm, db: Db, keys: Keys, retrieval: Retrieval) -> Self {
         // To delete what is old is for the server.
         let usage = LedgerSettings { retention_days: 0, ..config.usage.clone() };
         let (ledger, unwritten) = Ledger::new(usage);
@@ -78,6 +79,7 @@ impl Local {
             calls: Calls { models: Models::new(llm), ledger, entry },
             keys,
             sources: Sources { conversations, retrieval },
+            config,
             db,
             settling,
         }

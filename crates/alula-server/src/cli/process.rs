@@ -14,6 +14,7 @@ use crate::{
     dependencies::WithoutKeys,
     logging,
     services::{
+        documents::Documents,
         jobs::{Jobs, RUNNING_MAX},
         keys::Keys,
         llm::Environment,
@@ -114,7 +115,8 @@ impl Process {
         let keys = Keys::open(db.clone(), start.plans(), config.keys_stale).await?;
         let jobs = Jobs::open(&config).await?;
         let retrieval = Retrieval::open(&config, &llm).await?;
-        let stores = Stores { db, keys, jobs, retrieval };
+        let documents = Documents::open(&config, db.clone(), jobs.clone(), retrieval.clone())?;
+        let stores = Stores { db, keys, jobs, retrieval, documents };
         let mut services = Services::new(stores, llm, start, hangup, shutdown.clone());
         services.worker.running_max = arguments.jobs_running_max;
         if arguments.allow_unauthenticated {

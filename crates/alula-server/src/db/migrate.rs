@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0005_idempotency"),
     migration!("0006_slices"),
     migration!("0007_turns"),
+    migration!("0008_documents"),
 ];
 
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.

@@ -8,6 +8,7 @@
 mod budgets;
 mod connect;
 mod conversations;
+pub(crate) mod documents;
 mod error;
 mod idempotency;
 mod keys;

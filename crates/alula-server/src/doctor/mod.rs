@@ -40,6 +40,7 @@ impl Doctor {
             }
             self.database(&mut report, config).await;
             upstream::redis(&mut report, config.redis.as_ref()).await;
+            upstream::files(&mut report, &config.documents.storage, self.offline).await;
             machine::folder(&mut report, "usage folder", &config.usage.spill_dir);
             machine::open_files(&mut report, config.limits.connections);
         }

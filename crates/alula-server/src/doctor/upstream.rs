@@ -9,11 +9,14 @@ use alula_llm::{Error, ErrorKind, Llm, Redis};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use super::Report;
+use super::{Report, machine};
 use crate::{
     config::{Config, Located},
     db::{DatabaseUrl, Db, DbError},
-    services::llm::Environment,
+    services::{
+        documents::{StorageUrl, probe},
+        llm::Environment,
+    },
 };
 
 /// How long each may take.
@@ -127,5 +130,21 @@ pub(super) async fn redis(report: &mut Report, redis: Option<&Redis>) {
             let advice = "look at REDIS_URL; until it is there each process has its own limits";
             report.warn("Redis", error.to_string(), advice);
         }
+    }
+}
+
+/// That files of documents can be written.
+pub(super) async fn files(report: &mut Report, storage: &StorageUrl, offline: bool) {
+    match storage {
+        StorageUrl::Folder(path) => machine::folder(report, "files", path),
+        StorageUrl::Memory => report.ok("files", "they are in memory, as the database is"),
+        StorageUrl::Cloud(_) if offline => report.ok("files", format!("{storage} (not asked)")),
+        StorageUrl::Cloud(_) => match probe(storage).await {
+            Ok(()) => report.ok("files", format!("{storage} answers")),
+            Err(error) => {
+                let advice = "look at STORAGE_URL, and at the credentials of the bucket";
+                report.fail("files", error.to_string(), advice);
+            }
+        },
     }
 }

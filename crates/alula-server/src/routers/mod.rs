@@ -5,6 +5,7 @@ pub(crate) mod anthropic;
 pub(crate) mod batches;
 pub(crate) mod chat;
 pub(crate) mod conversations;
+pub(crate) mod documents;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod metrics;

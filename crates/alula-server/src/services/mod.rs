@@ -5,6 +5,7 @@ pub(crate) mod batch;
 pub(crate) mod budgets;
 pub(crate) mod chat;
 pub(crate) mod conversations;
+pub(crate) mod documents;
 pub(crate) mod exchange;
 pub(crate) mod idempotency;
 pub(crate) mod jobs;

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{sync::Mutex, time::timeout};
 
-use super::models::Models;
+use super::{documents::Documents, models::Models};
 use crate::db::Db;
 
 /// How long a part may take to answer.
@@ -73,14 +73,15 @@ pub(crate) struct Health(Arc<Inner>);
 struct Inner {
     db: Db,
     models: Models,
+    documents: Documents,
     shutdown: Shutdown,
     /// What the parts said last, and when.
     known: Mutex<Option<(Instant, BTreeMap<&'static str, Check>)>>,
 }
 
 impl Health {
-    pub(crate) fn new(db: Db, models: Models, shutdown: Shutdown) -> Self {
-        Self(Arc::new(Inner { db, models, shutdown, known: Mutex::default() }))
+    pub(crate) fn new(db: Db, models: Models, documents: Documents, shutdown: Shutdown) -> Self {
+        Self(Arc::new(Inner { db, models, documents, shutdown, known: Mutex::default() }))
     }
 
     /// How it stands now.
@@ -103,7 +104,8 @@ impl Health {
         {
             return checks.clone();
         }
-        let mut checks = BTreeMap::from([("database", self.database().await)]);
+        let (database, files) = tokio::join!(self.database(), self.files());
+        let mut checks = BTreeMap::from([("database", database), ("files", files)]);
         checks.insert("models", self.models());
         if let Some(shared) = self.0.models.current().shared_state() {
             let check = match shared.is_away {
@@ -128,6 +130,18 @@ impl Health {
                 tracing::warn!(limit = ?CHECK_TIME, "the database is not ready in time");
                 Check::unhealthy("it does not answer in time")
             }
+        }
+    }
+
+    /// Without it documents cannot be sent; all else goes on.
+    async fn files(&self) -> Check {
+        match timeout(CHECK_TIME, self.0.documents.ping()).await {
+            Ok(Ok(())) => Check::healthy(),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the store of files is not ready");
+                Check::degraded("it does not answer")
+            }
+            Err(_) => Check::degraded("it does not answer in time"),
         }
     }
 

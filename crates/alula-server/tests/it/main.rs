@@ -30,6 +30,7 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod dev;
 mod doctor;
+mod documents;
 mod failures;
 mod file;
 mod found;

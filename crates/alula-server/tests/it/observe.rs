@@ -281,7 +281,7 @@ async fn readiness_says_what_is_the_matter() {
         .env("ALULA_DRAIN_DELAY_SECONDS", "600")
         .listen();
     let well = json!({"status": "healthy", "checks": {"database": {"status": "healthy"},
-        "models": {"status": "healthy"}, "server": {"status": "healthy"}}});
+        "files": {"status": "healthy"}, "models": {"status": "healthy"}, "server": {"status": "healthy"}}});
     assert_eq!(alula.get("/health/ready").await.is(200), well);
     let failing = async { upstream.call().await.answer(&answer("500 Broken", "{}")).await };
     let question = json!({"message": "Hi"});

@@ -20,18 +20,26 @@ enum Names {
     Conversation,
     Job,
     Batch,
+    Document,
     /// For administrators, who look after everybody's.
     Key,
     /// The same for everybody.
     Model,
 }
-use Names::{Batch, Conversation, Job, Key, Model};
+use Names::{Batch, Conversation, Document, Job, Key, Model};
 
 /// Every route that names a thing. A new one is put here, or the test below fails.
 const ROUTES: &[(&str, &str, Names)] = &[
     ("GET", "/conversations/{id}", Conversation),
     ("DELETE", "/conversations/{id}", Conversation),
     ("POST", "/conversations/{id}/messages", Conversation),
+    ("GET", "/documents/{id}", Document),
+    ("PATCH", "/documents/{id}", Document),
+    ("DELETE", "/documents/{id}", Document),
+    ("GET", "/documents/{id}/status", Document),
+    ("GET", "/documents/{id}/content", Document),
+    ("POST", "/documents/{id}/retry", Document),
+    ("POST", "/documents/{id}/reindex", Document),
     ("GET", "/jobs/{id}", Job),
     ("GET", "/jobs/{id}/events", Job),
     ("POST", "/jobs/{id}/cancel", Job),
@@ -53,13 +61,14 @@ struct Tenant {
     conversations: Vec<String>,
     jobs: Vec<String>,
     batches: Vec<String>,
+    documents: Vec<String>,
 }
 
 impl Tenant {
     /// With conversations that have a message each, and jobs and batches that have ended.
     async fn new(alula: &Alula, key: String) -> Self {
         let (conversations, jobs, batches) = (Vec::new(), Vec::new(), Vec::new());
-        let mut tenant = Self { key, conversations, jobs, batches };
+        let mut tenant = Self { key, conversations, jobs, batches, documents: Vec::new() };
         let question = json!({"message": "Hi"});
         for _ in 0..EACH {
             let made = tenant.asks(alula, "POST", "/conversations", Some(&json!({}))).await;
@@ -74,6 +83,14 @@ impl Tenant {
             let batch = json!({"requests": [question]});
             let accepted = tenant.asks(alula, "POST", "/batches", Some(&batch)).await.is(202);
             tenant.batches.push(accepted["batch_id"].as_str().unwrap().to_owned());
+        }
+        for number in 0..EACH {
+            // The same for everybody, who each have their own.
+            let text = json!({"text": format!("Number {number}")});
+            let accepted = tenant.asks(alula, "POST", "/documents", Some(&text)).await.is(202);
+            tenant.documents.push(accepted["document_id"].as_str().unwrap().to_owned());
+            let job = format!("/jobs/{}/events", accepted["job_id"].as_str().unwrap());
+            tenant.asks(alula, "GET", &job, None).await.events();
         }
         for path in tenant.ending() {
             // It ends when the job does.
@@ -97,6 +114,7 @@ impl Tenant {
             Conversation => self.conversations.iter().map(String::as_str).collect(),
             Job => self.jobs.iter().map(String::as_str).collect(),
             Batch => self.batches.iter().map(String::as_str).collect(),
+            Document => self.documents.iter().map(String::as_str).collect(),
             Key => vec![id_of(&self.key)],
             Model => Vec::new(),
         }
@@ -109,6 +127,7 @@ impl Tenant {
             let id = match of {
                 "jobs" => &item["job_id"],
                 "batches" => &item["batch_id"],
+                "documents" => &item["document_id"],
                 _ => &item["id"],
             };
             id.as_str().unwrap_or_else(|| panic!("{item}")).to_owned()
@@ -140,10 +159,14 @@ async fn nobody_finds_what_another_has() {
             let absent = match names {
                 Conversation => "conv_0190a0a0a0a0",
                 Job | Batch => "job_0",
+                Document => "doc_0",
                 Key | Model => "x",
             };
-            let body =
-                (*method == "POST" && *names == Conversation).then(|| json!({"message": "Hi"}));
+            let body = match (*method, *names) {
+                ("POST", Conversation) => Some(json!({"message": "Hi"})),
+                ("PATCH", Document) => Some(json!({"archived": true})),
+                _ => None,
+            };
             let ask = async |id: &str| {
                 one.asks(&alula, method, &path.replace("{id}", id), body.as_ref()).await
             };
@@ -169,7 +192,7 @@ async fn nobody_finds_what_another_has() {
     }
     // Everybody has what they had, and nothing was said or done in it.
     for tenant in &tenants {
-        for of in ["conversations", "jobs", "batches"] {
+        for of in ["conversations", "jobs", "batches", "documents"] {
             let list = format!("/{of}?limit=100");
             assert_eq!(tenant.lists(&alula, &list, of).await.len(), EACH, "{list}");
         }
@@ -199,6 +222,7 @@ fn lists(other: &Tenant) -> Vec<(String, &'static str, Names)> {
         ("/conversations", "conversations", Conversation),
         ("/jobs", "jobs", Job),
         ("/batches", "batches", Batch),
+        ("/documents", "documents", Document),
     ];
     lists
         .into_iter()

@@ -9,21 +9,21 @@ const WIDTH_MAX: usize = 40;
 
 /// How far something is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Bar<'a> {
+pub(in crate::cli) struct Bar<'a> {
     /// What it is doing.
-    pub(super) status: &'a str,
-    pub(super) done: u64,
+    pub(in crate::cli) status: &'a str,
+    pub(in crate::cli) done: u64,
     /// Nothing if nobody knows.
-    pub(super) total: Option<u64>,
-    pub(super) failed: u64,
-    pub(super) per_second: Option<f64>,
-    pub(super) left: Option<Duration>,
-    pub(super) message: &'a str,
+    pub(in crate::cli) total: Option<u64>,
+    pub(in crate::cli) failed: u64,
+    pub(in crate::cli) per_second: Option<f64>,
+    pub(in crate::cli) left: Option<Duration>,
+    pub(in crate::cli) message: &'a str,
 }
 
 impl Bar<'_> {
     /// The line without a bar, for where nothing is drawn.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::cli) fn text(&self) -> String {
         let Self { status, done, .. } = self;
         let mut parts = vec![(*status).to_owned()];
         match self.total {
@@ -39,7 +39,7 @@ impl Bar<'_> {
     }
 
     /// The same with as much of a bar before it as fits.
-    pub(super) fn draw(&self, columns: usize) -> String {
+    pub(in crate::cli) fn draw(&self, columns: usize) -> String {
         let text = self.text();
         let room = columns.saturating_sub(text.chars().count() + 4).min(WIDTH_MAX);
         if self.total.is_none() || room < 4 {

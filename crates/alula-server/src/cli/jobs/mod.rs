@@ -13,6 +13,12 @@ use clap::{
 };
 
 use self::shown::{JobInfo, lines_of, rows_of};
+pub(super) use self::{
+    bar::Bar,
+    pace::Pace,
+    screen::{Screen, columns},
+    shown::span,
+};
 use super::{CliError, say, table, tell};
 use crate::{
     config::Config,

@@ -10,11 +10,11 @@ const WINDOW: Duration = Duration::from_secs(30);
 
 /// What was done at which time, in the last while.
 #[derive(Debug, Default)]
-pub(super) struct Pace(VecDeque<(Instant, u64)>);
+pub(in crate::cli) struct Pace(VecDeque<(Instant, u64)>);
 
 impl Pace {
     /// So much is done by now.
-    pub(super) fn note(&mut self, now: Instant, done: u64) {
+    pub(in crate::cli) fn note(&mut self, now: Instant, done: u64) {
         // It began again.
         if self.0.back().is_some_and(|(_, before)| *before > done) {
             self.0.clear();
@@ -28,7 +28,7 @@ impl Pace {
     }
 
     /// How much is done in a second; nothing if that cannot be said.
-    pub(super) fn per_second(&self) -> Option<f64> {
+    pub(in crate::cli) fn per_second(&self) -> Option<f64> {
         let ((since, before), (now, done)) = (self.0.front()?, self.0.back()?);
         let seconds = now.duration_since(*since).as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "it is rounded when it is shown")]
@@ -37,7 +37,7 @@ impl Pace {
     }
 
     /// How long the rest takes, if it goes on like this.
-    pub(super) fn left(&self, rest: u64) -> Option<Duration> {
+    pub(in crate::cli) fn left(&self, rest: u64) -> Option<Duration> {
         #[expect(clippy::cast_precision_loss, reason = "it is rounded when it is shown")]
         let seconds = rest as f64 / self.per_second()?;
         Duration::try_from_secs_f64(seconds).ok()

@@ -6,15 +6,15 @@ use std::io::{self, IsTerminal as _, Stdout, Write, stdout};
 const COLUMNS: usize = 80;
 
 /// A terminal, or what takes its place.
-pub(super) struct Screen<W = Stdout> {
+pub(in crate::cli) struct Screen<W = Stdout> {
     out: W,
-    pub(super) is_terminal: bool,
+    pub(in crate::cli) is_terminal: bool,
     /// What is seen.
     shown: String,
 }
 
 impl Screen {
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         let out = stdout();
         Self { is_terminal: out.is_terminal(), out, shown: String::new() }
     }
@@ -26,7 +26,7 @@ impl<W: Write> Screen<W> {
     /// # Errors
     ///
     /// If nobody reads it any more.
-    pub(super) fn show(&mut self, text: &str) -> io::Result<()> {
+    pub(in crate::cli) fn show(&mut self, text: &str) -> io::Result<()> {
         if self.shown == text {
             return Ok(());
         }
@@ -43,7 +43,7 @@ impl<W: Write> Screen<W> {
     }
 
     /// Leaves what is seen, and goes on below.
-    pub(super) fn leave(mut self) {
+    pub(in crate::cli) fn leave(mut self) {
         if self.is_terminal && !self.shown.is_empty() {
             let _ = writeln!(self.out);
         }
@@ -59,7 +59,7 @@ impl<W: Write> Screen<W> {
 }
 
 /// How many characters fit in a line, without the last one, behind which some terminals begin another.
-pub(super) fn columns() -> usize {
+pub(in crate::cli) fn columns() -> usize {
     #[cfg(unix)]
     if let Ok(size) = rustix::termios::tcgetwinsize(stdout())
         && size.ws_col > 1

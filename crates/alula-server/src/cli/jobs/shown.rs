@@ -192,7 +192,7 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
 }
 
 /// A time in the unit that fits it.
-pub(super) fn span(time: Duration) -> String {
+pub(in crate::cli) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),

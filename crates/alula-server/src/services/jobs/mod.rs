@@ -25,10 +25,11 @@ use std::{
 
 use alula::{Event, HttpError, Result, Shutdown, Stream, http::StatusCode};
 use alula_jobs::{
-    JobId, JobState, JobSummary, NewJob, Queue, StoreError,
+    Ended, JobId, JobState, JobSummary, NewJob, Queue, StoreError,
     store::{Filter, QueueStats},
     webhook::{ClientError, WebhookUrl},
 };
+use serde::Serialize;
 
 pub(crate) use self::{
     answer::Answering,
@@ -36,18 +37,14 @@ pub(crate) use self::{
     deferrable::{Accepted, Deferrable, deferrable},
     outcome::Outcome,
     prefer::{Prefer, wants_job, wrong_callback},
-    store::open_queue,
+    store::{failed, open_queue},
     view::{JobStatus, JobView},
     webhook::{BatchEnded, JobEnded, WebhookSettings},
     work::Work,
-    worker::{RUNNING_MAX, WorkerSettings},
+    worker::{Hands, RUNNING_MAX, WorkerSettings},
 };
-use self::{
-    room::Waiting,
-    store::{failed, open},
-    webhook::Webhooks,
-};
-use super::{admission::Caller, chat::Sources};
+use self::{room::Waiting, store::open, webhook::Webhooks};
+use super::{admission::Caller, chat::Sources, documents};
 use crate::config::Config;
 
 /// How many jobs there may be, and what becomes of them.
@@ -93,6 +90,9 @@ const RETRY_AFTER_SECONDS: u64 = 5;
 /// The states of jobs that have not ended.
 const OPEN: &[JobState] =
     &[JobState::Scheduled, JobState::Queued, JobState::Running, JobState::Waiting];
+
+/// The queues of jobs that a caller may ask for by their names.
+const VISIBLE: &[&str] = &[answer::QUEUE, documents::QUEUES[0], documents::QUEUES[1]];
 
 /// The jobs of the database. Clones are the same.
 #[derive(Clone)]
@@ -203,15 +203,15 @@ impl Jobs {
 
     /// A caller's own job.
     async fn find(&self, caller: &Caller, id: &str) -> Result<JobSummary> {
-        let found = self.own(caller, id, answer::QUEUE).await?;
+        let found = self.own(caller, id, VISIBLE).await?;
         found.ok_or_else(no_job)
     }
 
     /// What a caller has of this name in a queue. The requests of a batch are found by it alone.
-    async fn own(&self, caller: &Caller, id: &str, queue: &str) -> Result<Option<JobSummary>> {
+    async fn own(&self, caller: &Caller, id: &str, queues: &[&str]) -> Result<Option<JobSummary>> {
         let Ok(id) = id.parse() else { return Ok(None) };
         let found = self.0.queue.summary(id).await.map_err(failed)?;
-        Ok(found.filter(|job| is_own(job, caller, queue)))
+        Ok(found.filter(|job| is_own(job, caller, queues)))
     }
 
     /// Whether a caller has no such job or batch. While the database is away it may.
@@ -227,8 +227,12 @@ impl Jobs {
     pub(crate) async fn view(&self, caller: &Caller, id: &str) -> Result<JobView> {
         let id = id.parse().map_err(|_| no_job())?;
         let found = self.0.queue.get(id).await.map_err(failed)?;
-        let job = found.filter(|job| is_own(job, caller, answer::QUEUE)).ok_or_else(no_job)?;
-        let told = webhook::told(&self.0.queue, &job).await;
+        let job = found.filter(|job| is_own(job, caller, VISIBLE)).ok_or_else(no_job)?;
+        // Of a document the end is told by other means, to whoever wanted that.
+        let told = match job.step.queue == answer::QUEUE {
+            true => webhook::told(&self.0.queue, &job).await,
+            false => None,
+        };
         Ok(JobView::whole(&job, told, self.0.is_durable))
     }
 
@@ -337,6 +341,38 @@ impl Jobs {
         self.0.queue.close().await;
     }
 
+    /// The queue itself, for jobs that are no requests.
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.0.queue
+    }
+
+    /// How often a job is tried.
+    pub(crate) fn attempts_max(&self) -> u32 {
+        self.0.limits.attempts_max
+    }
+
+    /// Has an address told of the end of a job, once for each `id`. Without a secret to sign with,
+    /// which somebody has taken away meanwhile, nothing is told.
+    pub(crate) async fn tell(
+        &self,
+        id: &str,
+        url: &str,
+        ended: &Ended,
+        body: &(impl Serialize + Sync),
+    ) -> Result<(), StoreError> {
+        let Some(webhooks) = &self.0.webhooks else {
+            tracing::warn!(job_id = %ended.job, "nobody is told: ALULA_WEBHOOK_SECRET is gone");
+            return Ok(());
+        };
+        match webhooks.message(id, url, ended, body) {
+            Ok(job) => self.0.queue.enqueue(job).await.map(drop),
+            Err(error) => {
+                tracing::error!(%error, "a message cannot be written");
+                Ok(())
+            }
+        }
+    }
+
     /// How each queue is doing.
     pub(crate) async fn stats(&self) -> Result<Vec<QueueStats>, StoreError> {
         self.0.queue.stats().await
@@ -356,8 +392,10 @@ impl Jobs {
 }
 
 /// Whether a caller may know of a job by its name alone.
-fn is_own(job: &JobSummary, caller: &Caller, queue: &str) -> bool {
-    job.owner.as_deref() == Some(caller.owner()) && job.step.queue == queue && job.parent.is_none()
+fn is_own(job: &JobSummary, caller: &Caller, queues: &[&str]) -> bool {
+    job.owner.as_deref() == Some(caller.owner())
+        && queues.contains(&job.step.queue.as_str())
+        && job.parent.is_none()
 }
 
 fn no_job() -> HttpError {

@@ -27,12 +27,12 @@ impl Outcome {
     }
 
     /// A good answer.
-    pub(super) fn json(body: &impl Serialize) -> Self {
+    pub(crate) fn json(body: &impl Serialize) -> Self {
         Self { status: 200, headers: Vec::new(), body: raw(body) }
     }
 
     /// An error with this body.
-    pub(super) fn failed(error: &HttpError, body: &Value) -> Self {
+    pub(crate) fn failed(error: &HttpError, body: &Value) -> Self {
         let header = |(name, value): (&HeaderName, &HeaderValue)| {
             Some((name.to_string(), value.to_str().ok()?.to_owned()))
         };

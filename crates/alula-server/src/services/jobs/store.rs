@@ -29,7 +29,7 @@ pub(crate) async fn open_queue(url: &DatabaseUrl) -> Result<Queue, StoreError> {
 }
 
 /// What a client is told of a store that did not do what it was asked for.
-pub(super) fn failed(error: StoreError) -> HttpError {
+pub(crate) fn failed(error: StoreError) -> HttpError {
     match error {
         error if error.is_temporary() => {
             HttpError::unavailable("The database is away; try again in a moment")

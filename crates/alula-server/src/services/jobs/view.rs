@@ -119,7 +119,11 @@ impl JobView {
     pub(crate) fn brief(job: &JobSummary, durable: bool) -> Self {
         let outline = Outline::of(job);
         let at = |moment: alula_jobs::Timestamp| Timestamp::from_millis(moment.as_millis());
-        let progress = JobProgress { done: outline.done(job), total: outline.calls };
+        // That of a job of several steps is told in steps.
+        let progress = match job.steps {
+            (done, total) if total > 1 => JobProgress { done: done.into(), total: total.into() },
+            _ => JobProgress { done: outline.done(job), total: outline.calls },
+        };
         Self {
             job_id: job.id,
             url: url(job.id),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use alula::Validate;
 use alula_jobs::{
-    Ended, Failure, Handler, Job, JobContext, JobState, JobSummary, NewBatch, NewJob, Queue, Step,
+    Ended, Failure, Handler, Job, JobContext, JobId, JobState, JobSummary, NewBatch, NewJob, Queue,
+    Step,
     webhook::{
         ClientError, Delivery, IpNet, Schedule, SigningSecret, Webhook, WebhookClient, WebhookUrl,
     },
@@ -168,6 +169,23 @@ impl Webhooks {
     ) -> serde_json::Result<NewBatch> {
         let batch = batch.on_end(Step::new(WRITE).queue(QUEUE), &url.as_str())?;
         Ok(batch.on_end_then(Step::new(SEND).queue(QUEUE).max_attempts(self.attempts_max)))
+    }
+
+    /// A job that sends a message of the end of another one. Of the same `id` it is the same job.
+    pub(super) fn message(
+        &self,
+        id: &str,
+        url: &str,
+        ended: &Ended,
+        body: &impl Serialize,
+    ) -> serde_json::Result<NewJob> {
+        let message = Message {
+            ended: Ended { context: to_raw_value(url)?, ..ended.clone() },
+            body: Some(to_raw_value(body)?),
+        };
+        let step = Step::new(SEND).queue(QUEUE).max_attempts(self.attempts_max);
+        let id = JobId::derived(ended.job.moment(), id.as_bytes());
+        Ok(NewJob::new(step, &message)?.with_id(id))
     }
 
     /// What does the jobs that tell ends.

@@ -7,6 +7,7 @@ use alula_jobs::{Worker, WorkerError, store::Retention};
 use tokio::task::JoinHandle;
 
 use super::{Answering, Jobs, answer, webhook};
+use crate::services::documents::Indexing;
 
 /// How many jobs a process does at a time, by default.
 pub(crate) const RUNNING_MAX: u32 = 16;
@@ -18,6 +19,14 @@ pub(crate) struct WorkerSettings {
     pub(crate) running_max: u32,
     /// How long jobs have to finish when the server stops.
     pub(crate) drain: Duration,
+}
+
+/// What the jobs of this process are done with.
+#[derive(Debug)]
+pub(crate) struct Hands {
+    /// Nothing for a process that answers no requests.
+    pub(crate) answering: Option<Answering>,
+    pub(crate) indexing: Indexing,
 }
 
 /// Why there is no worker.
@@ -39,7 +48,7 @@ impl Jobs {
     /// If there can be no thread for it.
     pub(crate) fn work(
         &self,
-        answering: Answering,
+        hands: Hands,
         settings: &WorkerSettings,
         shutdown: &Shutdown,
     ) -> Result<Option<JoinHandle<()>>, NoWorker> {
@@ -55,12 +64,20 @@ impl Jobs {
             tracing::info!("jobs are kept in memory: they do not survive a restart");
         }
         let retention = Retention { done: limits.kept, failed: limits.failed_kept };
+        let Hands { answering, indexing } = hands;
         let mut worker = Worker::builder(&self.0.queue)
-            .handler(answering.handler(limits.timeout))
-            .concurrency(answer::QUEUE, running_max)
+            .handlers(indexing.handlers(limits.timeout))
             .lease(limits.lease)
             .retention(retention)
             .observe(crate::services::metrics::note_job);
+        for (queue, count) in indexing.concurrency() {
+            worker = worker.concurrency(queue, count);
+        }
+        if let Some(answering) = answering {
+            worker = worker
+                .handler(answering.handler(limits.timeout))
+                .concurrency(answer::QUEUE, running_max);
+        }
         if let Some(webhooks) = &self.0.webhooks {
             let concurrent_max = webhooks.concurrent_max();
             worker =

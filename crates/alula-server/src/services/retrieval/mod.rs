@@ -13,11 +13,16 @@ use alula_rag::{
     search::WINDOW,
 };
 
+pub(crate) use self::{
+    embedder::NotAdmitted,
+    filter::parsed,
+    place::Place,
+    search::{reason, store_failed},
+};
 use self::{
     embedder::{Charged, Model},
     search::Queries,
 };
-pub(crate) use self::{filter::parsed, place::Place, search::reason};
 use super::admission::Caller;
 use crate::{config::Config, db::DatabaseUrl};
 
@@ -108,7 +113,6 @@ impl Retrieval {
     ///
     /// It is nothing where no model is named, or nobody serves it any more. Its name is that of the
     /// model that answers, whatever name leads there.
-    #[expect(dead_code, reason = "documents that come in will be embedded by it")]
     pub(crate) fn embedder(&self, caller: &Caller) -> Option<Arc<dyn Embedder>> {
         let charged = Charged::new(caller.clone(), self.model(&caller.models())?);
         Some(Arc::new(Cached::new(Arc::new(charged), self.0.store.clone())))
@@ -116,7 +120,6 @@ impl Retrieval {
 
     /// The name of the model that vectors are made by at the moment, for
     /// [`Store::needs_embedding`]; nothing where there is none.
-    #[expect(dead_code, reason = "documents are embedded again when it changes")]
     pub(crate) fn model_name(&self, llm: &Llm) -> Option<String> {
         self.model(llm).map(|model| model.name)
     }

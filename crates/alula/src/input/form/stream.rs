@@ -165,10 +165,9 @@ impl FormPart<'_> {
         self.bytes = self.bytes.saturating_add(to_u64(more));
         let Bounds { file_bytes_max, .. } = self.parts.bounds;
         if self.file.is_some() && self.bytes > file_bytes_max {
-            return Err(self.parts.fail(refusal::too_large(
-                format!("The file `{}`", self.name),
-                file_bytes_max,
-            )));
+            return Err(self
+                .parts
+                .fail(refusal::too_large(format!("The file `{}`", self.name), file_bytes_max)));
         }
         if self.file.is_none() {
             let bytes = usize::try_from(self.bytes).unwrap_or(usize::MAX);

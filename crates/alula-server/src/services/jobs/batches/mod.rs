@@ -41,7 +41,7 @@ impl Default for BatchLimits {
 impl Jobs {
     /// A caller's own batch.
     pub(super) async fn find_batch(&self, caller: &Caller, id: &str) -> Result<JobSummary> {
-        let found = self.own(caller, id, QUEUE).await?;
+        let found = self.own(caller, id, &[QUEUE]).await?;
         found.ok_or_else(|| HttpError::not_found("There is no such batch"))
     }
 

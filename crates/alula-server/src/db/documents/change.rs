@@ -1,0 +1,95 @@
+//! Documents that are changed and removed.
+
+use super::super::{Db, DbError, writing};
+use crate::time::Timestamp;
+
+/// What is changed of a document in a collection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Change<'a> {
+    /// All of them, in JSON.
+    pub(crate) attributes: Option<&'a str>,
+    pub(crate) is_archived: Option<bool>,
+}
+
+impl Db {
+    /// Changes a document in a collection. Whether it was there.
+    pub(crate) async fn change_document(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+        change: &Change<'_>,
+    ) -> Result<bool, DbError> {
+        let sql = "UPDATE document_entries SET attributes = COALESCE($4, attributes), \
+                   is_archived = COALESCE($5, is_archived) \
+                   WHERE document = $1 AND collection = $2 AND owner = $3";
+        let found = writing!(self, |tx| {
+            let query = sqlx::query(sql).bind(id).bind(collection).bind(owner);
+            let query = query.bind(change.attributes).bind(change.is_archived.map(i64::from));
+            query.execute(&mut *tx).await?.rows_affected()
+        });
+        Ok(found > 0)
+    }
+
+    /// Gives a document in a collection to another job, if `was` is still the one for it. Its text
+    /// is taken out anew if that is said. Whether it was so.
+    pub(crate) async fn restart_document(
+        &self,
+        (collection, id): (&str, &str),
+        (was, job): (&str, &str),
+        is_anew: bool,
+    ) -> Result<bool, DbError> {
+        let restart = "UPDATE document_entries SET state = 0, job = $4, updated_at = $5, \
+                       error_code = NULL, error = NULL \
+                       WHERE document = $1 AND collection = $2 AND job = $3";
+        let anew = "UPDATE documents SET generation = generation + 1 WHERE id = $1";
+        let found = writing!(self, |tx| {
+            let query = sqlx::query(restart).bind(id).bind(collection).bind(was).bind(job);
+            let query = query.bind(Timestamp::now().as_millis());
+            let found = query.execute(&mut *tx).await?.rows_affected() > 0;
+            if found && is_anew {
+                sqlx::query(anew).bind(id).execute(&mut *tx).await?;
+            }
+            found
+        });
+        Ok(found)
+    }
+
+    /// Takes a document out of a collection. The last job for it there; nothing if it was not there.
+    pub(crate) async fn take_document_out(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+    ) -> Result<Option<String>, DbError> {
+        let sql = "DELETE FROM document_entries \
+                   WHERE document = $1 AND collection = $2 AND owner = $3 RETURNING job";
+        let callbacks = "DELETE FROM document_callbacks WHERE job = $1";
+        let job: Option<(String,)> = writing!(self, |tx| {
+            let query = sqlx::query_as(sql).bind(id).bind(collection).bind(owner);
+            let job: Option<(String,)> = query.fetch_optional(&mut *tx).await?;
+            if let Some((job,)) = &job {
+                sqlx::query(callbacks).bind(job).execute(&mut *tx).await?;
+            }
+            job
+        });
+        Ok(job.map(|(job,)| job))
+    }
+
+    /// Removes a document: nobody finds it any more. What is left of it is known until that is gone
+    /// for certain, which is looked after at `due_at`. Its generation; nothing if it was not there.
+    pub(crate) async fn remove_document(
+        &self,
+        owner: &str,
+        id: &str,
+        due_at: Timestamp,
+    ) -> Result<Option<i64>, DbError> {
+        let mark = "UPDATE documents SET state = 2, due_at = $3 \
+                    WHERE id = $1 AND owner = $2 AND state = 1 RETURNING generation";
+        let marked: Option<(i64,)> = writing!(self, |tx| {
+            let query = sqlx::query_as(mark).bind(id).bind(owner).bind(due_at.as_millis());
+            query.fetch_optional(&mut *tx).await?
+        });
+        Ok(marked.map(|(generation,)| generation))
+    }
+}

@@ -1,0 +1,213 @@
+//! What is kept of documents, in each database.
+
+use futures_util::future::try_join_all;
+
+use super::{Arrived, Change, Entered, EntryState, NewDocument, NewEntry};
+use crate::{
+    db::{Db, DbError, testing::on_each},
+    time::Timestamp,
+};
+
+const LATER: Timestamp = Timestamp::from_millis(i64::MAX / 2);
+
+fn new<'a>(owner: &'a str, id: &'a str) -> NewDocument<'a> {
+    let (name, purpose, expires_at) = ("a.txt", "", None);
+    NewDocument { id, owner, name, purpose, is_shared: true, expires_at }
+}
+
+fn arrived<'a>(id: &'a str, sha256: &'a str) -> Arrived<'a> {
+    Arrived { id, kind: "txt", sha256, bytes: 7 }
+}
+
+fn entry<'a>(job: &'a str, callback: Option<(&'a str, &'a str)>) -> NewEntry<'a> {
+    NewEntry { collection: "default", job, attributes: "{}", chunking: None, callback }
+}
+
+/// A document that is processed by this job.
+async fn put(db: &Db, owner: &str, id: &str, job: &str) -> Result<(), DbError> {
+    db.document_begins(&new(owner, id), LATER).await?;
+    assert!(db.document_arrived(&arrived(id, id), Some(&entry(job, None))).await?);
+    Ok(())
+}
+
+async fn state(db: &Db, owner: &str, id: &str) -> Result<Option<EntryState>, DbError> {
+    Ok(db.document_in(owner, "default", id).await?.map(|found| found.entry.state))
+}
+
+#[tokio::test]
+async fn a_document_belongs_to_its_owner() {
+    on_each(async |db| {
+        put(db, "ada", "d1", "j1").await?;
+        assert!(db.document("bob", "d1").await?.is_none());
+        assert!(db.document_in("bob", "default", "d1").await?.is_none());
+        assert!(db.documents_in("bob", "default", None, None, 9).await?.is_empty());
+        assert!(!db.change_document("bob", "default", "d1", &Change::default()).await?);
+        assert!(db.remove_document("bob", "d1", LATER).await?.is_none());
+        assert!(db.take_document_out("bob", "default", "d1").await?.is_none());
+        assert_eq!(db.enter_document("bob", "d1", &entry("j2", None)).await?, Entered::Gone);
+        assert_eq!(db.documents_of("bob").await?, (0, 0));
+        assert_eq!(db.documents_of("ada").await?, (1, 7));
+        let found = db.document_in("ada", "default", "d1").await?.unwrap();
+        assert_eq!((&*found.document.sha256, &*found.entry.job), ("d1", "j1"));
+        assert_eq!(found.entry.state, EntryState::Processing);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_the_same_bytes_at_once_one_stays() {
+    on_each(async |db| {
+        let ids: Vec<String> = (0..8).map(|number| format!("d{number}")).collect();
+        for id in &ids {
+            db.document_begins(&new("ada", id), LATER).await?;
+        }
+        let entries: Vec<_> = ids.iter().map(|id| entry(id, None)).collect();
+        let all: Vec<_> = ids.iter().map(|id| arrived(id, "same")).collect();
+        let taken = try_join_all(
+            all.iter()
+                .zip(&entries)
+                .map(|(arrived, entry)| db.document_arrived(arrived, Some(entry))),
+        );
+        let taken = taken.await?;
+        assert_eq!(taken.iter().filter(|taken| **taken).count(), 1, "{taken:?}");
+        let stays = db.document_of_bytes("ada", "same").await?.unwrap();
+        let position = ids.iter().position(|id| *id == stays).unwrap();
+        assert!(taken[position]);
+        assert_eq!(db.documents_in("ada", "default", None, None, 9).await?.len(), 1);
+        // Another owner has one of its own.
+        db.document_begins(&new("bob", "other"), LATER).await?;
+        assert!(db.document_arrived(&arrived("other", "same"), None).await?);
+        assert_eq!(db.document_of_bytes("bob", "same").await?.as_deref(), Some("other"));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_comes_later_joins_the_job_or_finds_its_end() {
+    on_each(async |db| {
+        put(db, "ada", "d1", "j1").await?;
+        let join = async |job: &str, callback: &str| {
+            let callback = Some((callback, "https://a.example"));
+            db.enter_document("ada", "d1", &entry(job, callback)).await
+        };
+        assert_eq!(join("j2", "c2").await?, Entered::Runs("j1".to_owned()));
+        assert_eq!(db.document_callbacks("j1").await?.len(), 1);
+        assert!(db.document_callbacks("j2").await?.is_empty());
+        assert!(db.document_is_ready("default", "d1", "j1", (3, 2)).await?);
+        assert_eq!(join("j3", "c3").await?, Entered::Ready("j1".to_owned()));
+        db.forget_document_callbacks(&["c2".to_owned()]).await?;
+        assert!(db.document_callbacks("j1").await?.is_empty());
+        // What has failed begins anew.
+        put(db, "ada", "d2", "j4").await?;
+        db.document_has_failed("default", "d2", "j4", ("code", "words")).await?;
+        let failed = db.document_in("ada", "default", "d2").await?.unwrap();
+        let error = failed.entry.error.unwrap();
+        assert_eq!((&*error.0, &*error.1), ("code", "words"));
+        let again = db.enter_document("ada", "d2", &entry("j5", Some(("c5", "u")))).await?;
+        assert_eq!(again, Entered::Begun);
+        assert_eq!(db.document_callbacks("j5").await?, [("c5".to_owned(), "u".to_owned())]);
+        assert_eq!(state(db, "ada", "d2").await?, Some(EntryState::Processing));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_the_last_job_of_a_document_counts() {
+    on_each(async |db| {
+        put(db, "ada", "d1", "j1").await?;
+        let step = async |job: &str| db.document_step("ada", "default", "d1", job).await;
+        assert!(step("j1").await?.is_some());
+        assert!(db.restart_document(("default", "d1"), ("j1", "j2"), true).await?);
+        assert!(!db.restart_document(("default", "d1"), ("j1", "j3"), true).await?);
+        assert!(step("j1").await?.is_none());
+        assert_eq!(step("j2").await?.unwrap().document.generation, 2);
+        assert!(!db.document_is_ready("default", "d1", "j1", (1, 0)).await?);
+        db.document_has_failed("default", "d1", "j1", ("x", "x")).await?;
+        assert_eq!(state(db, "ada", "d1").await?, Some(EntryState::Processing));
+        // The first reason stays.
+        db.document_fails("default", "d1", "j2", ("first", "f")).await?;
+        db.document_has_failed("default", "d1", "j2", ("second", "s")).await?;
+        let (state, error) = db.document_outcome("default", "d1").await?.unwrap();
+        assert_eq!((state, error.unwrap().0.as_str()), (EntryState::Failed, "first"));
+        // The job goes on once more.
+        assert!(step("j2").await?.unwrap().entry.error.is_none());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pages_go_on_behind_one_that_is_gone() {
+    on_each(async |db| {
+        for id in ["d1", "d2", "d3", "d4"] {
+            put(db, "ada", id, id).await?;
+        }
+        db.document_is_ready("default", "d3", "d3", (1, 0)).await?;
+        let page = async |state, before| -> Result<Vec<String>, DbError> {
+            let found = db.documents_in("ada", "default", state, before, 2).await?;
+            Ok(found.into_iter().map(|found| found.document.id).collect())
+        };
+        assert_eq!(page(None, None).await?, ["d4", "d3"]);
+        assert_eq!(db.remove_document("ada", "d3", LATER).await?, Some(1));
+        assert_eq!(page(None, Some("d3")).await?, ["d2", "d1"]);
+        assert_eq!(page(Some(EntryState::Ready), None).await?, Vec::<String>::new());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_removed_is_known_until_nothing_is_left_of_it() {
+    on_each(async |db| {
+        let now = Timestamp::now();
+        put(db, "ada", "d1", "j1").await?;
+        db.document_begins(&new("ada", "d2"), now).await?;
+        db.document_begins(&new("ada", "d3"), LATER).await?;
+        db.remove_document("ada", "d1", now).await?;
+        assert!(db.document("ada", "d1").await?.is_none());
+        assert!(db.document_step("ada", "default", "d1", "j1").await?.is_none());
+        assert_eq!(db.document_of_bytes("ada", "d1").await?, None);
+        let due = db.due_documents(9).await?;
+        let ids: Vec<_> = due.iter().map(|due| due.id.as_str()).collect();
+        assert_eq!(ids.len(), 2, "{due:?}");
+        assert_eq!(db.document_places("d1").await?, [("default".to_owned(), "j1".to_owned())]);
+        for id in ids {
+            db.forget_document(id).await?;
+        }
+        db.forget_document("d3").await?;
+        assert!(db.due_documents(9).await?.is_empty());
+        // It still arrives.
+        assert!(db.document_goes_on("d3", LATER).await?);
+        assert!(!db.document_goes_on("d2", LATER).await?);
+        assert!(!db.document_arrived(&arrived("d2", "x"), None).await?);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_silent_document_is_asked_after_once_in_a_while() {
+    on_each(async |db| {
+        put(db, "ada", "d1", "j1").await?;
+        put(db, "ada", "d2", "j2").await?;
+        db.document_is_ready("default", "d2", "j2", (1, 0)).await?;
+        let soon = Timestamp::from_millis(Timestamp::now().as_millis() + 1);
+        let silent = db.silent_documents(soon, 9).await?;
+        let of_d1 = ("ada".to_owned(), "default".to_owned(), "d1".to_owned(), "j1".to_owned());
+        assert_eq!(silent, [of_d1]);
+        let before = Timestamp::from_millis(soon.as_millis() - 1_000);
+        assert!(db.silent_documents(before, 9).await?.is_empty());
+        // So is each that has vectors of another model.
+        let may = async || db.may_embed_document("ada", "default", "d2", LATER).await;
+        assert!(may().await?);
+        assert!(!may().await?);
+        db.document_is_embedded("ada", "default", "d2", 1).await?;
+        assert!(may().await?);
+        assert!(!db.may_embed_document("ada", "default", "d1", LATER).await?);
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,127 @@
+//! What is looked after from time to time.
+
+use sqlx::Row as _;
+
+use super::super::{Db, DbError, reading, writing};
+use crate::time::Timestamp;
+
+/// A document without a good end: its bytes never came, or it is not removed to its last byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) id: String,
+    pub(crate) owner: String,
+    pub(crate) generation: i64,
+}
+
+impl Db {
+    /// Documents to be looked after, those that have waited longest first.
+    pub(crate) async fn due_documents(&self, limit: i64) -> Result<Vec<Due>, DbError> {
+        let sql = "SELECT id, owner, generation FROM documents \
+                   WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
+        let mut due = Vec::new();
+        reading!(self, |pool| {
+            let query = sqlx::query(sql).bind(Timestamp::now().as_millis()).bind(limit);
+            for row in query.fetch_all(pool).await? {
+                let (id, owner) = (row.try_get(0)?, row.try_get(1)?);
+                due.push(Due { id, owner, generation: row.try_get(2)? });
+            }
+        });
+        Ok(due)
+    }
+
+    /// The collections that a document is in, or was before it was removed, and the last job for it
+    /// in each.
+    pub(crate) async fn document_places(&self, id: &str) -> Result<Vec<(String, String)>, DbError> {
+        let sql = "SELECT collection, job FROM document_entries WHERE document = $1";
+        Ok(reading!(self, |pool| sqlx::query_as(sql).bind(id).fetch_all(pool).await?))
+    }
+
+    /// Forgets a document of which nothing is left, if it is still due.
+    pub(crate) async fn forget_document(&self, id: &str) -> Result<(), DbError> {
+        let hold = "UPDATE documents SET due_at = due_at \
+                    WHERE id = $1 AND due_at <= $2 AND state <> 1";
+        let statements = [
+            "DELETE FROM document_callbacks WHERE job IN ( \
+               SELECT job FROM document_entries WHERE document = $1)",
+            "DELETE FROM document_entries WHERE document = $1",
+            "DELETE FROM documents WHERE id = $1",
+        ];
+        writing!(self, |tx| {
+            let query = sqlx::query(hold).bind(id).bind(Timestamp::now().as_millis());
+            if query.execute(&mut *tx).await?.rows_affected() > 0 {
+                for sql in statements {
+                    sqlx::query(sql).bind(id).execute(&mut *tx).await?;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Documents whose time is over: owners and names.
+    pub(crate) async fn expired_documents(
+        &self,
+        limit: i64,
+    ) -> Result<Vec<(String, String)>, DbError> {
+        let sql = "SELECT owner, id FROM documents \
+                   WHERE expires_at <= $1 AND state = 1 ORDER BY expires_at LIMIT $2";
+        Ok(reading!(self, |pool| {
+            let query = sqlx::query_as(sql).bind(Timestamp::now().as_millis()).bind(limit);
+            query.fetch_all(pool).await?
+        }))
+    }
+
+    /// Documents in collections of which nothing was heard since: owner, collection, document and
+    /// job. Each is returned by one call in a while.
+    pub(crate) async fn silent_documents(
+        &self,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<(String, String, String, String)>, DbError> {
+        let sql = "UPDATE document_entries SET updated_at = $2 WHERE (document, collection) IN ( \
+                     SELECT document, collection FROM document_entries \
+                     WHERE state = 0 AND updated_at < $1 ORDER BY updated_at LIMIT $3 \
+                   ) AND state = 0 AND updated_at < $1 RETURNING owner, collection, document, job";
+        Ok(writing!(self, |tx| {
+            let query = sqlx::query_as(sql).bind(before.as_millis());
+            let query = query.bind(Timestamp::now().as_millis()).bind(limit);
+            query.fetch_all(&mut *tx).await?
+        }))
+    }
+
+    /// Whether a document in a collection may be given other vectors now; until `after` it may not
+    /// be again. It is that for one who asks.
+    pub(crate) async fn may_embed_document(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+        after: Timestamp,
+    ) -> Result<bool, DbError> {
+        let sql = "UPDATE document_entries SET embed_after = $4 \
+                   WHERE document = $1 AND collection = $2 AND owner = $3 AND state = 1 \
+                   AND (embed_after IS NULL OR embed_after <= $5)";
+        let found = writing!(self, |tx| {
+            let query = sqlx::query(sql).bind(id).bind(collection).bind(owner);
+            let query = query.bind(after.as_millis()).bind(Timestamp::now().as_millis());
+            query.execute(&mut *tx).await?.rows_affected()
+        });
+        Ok(found > 0)
+    }
+
+    /// Notes that a document in a collection has other vectors.
+    pub(crate) async fn document_is_embedded(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+        embedded: i64,
+    ) -> Result<(), DbError> {
+        let sql = "UPDATE document_entries SET embedded = $4, embed_after = NULL \
+                   WHERE document = $1 AND collection = $2 AND owner = $3 AND state = 1";
+        writing!(self, |tx| {
+            let query = sqlx::query(sql).bind(id).bind(collection).bind(owner).bind(embedded);
+            query.execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! Documents that are looked at, changed, done again and removed.
+
+use std::time::Duration;
+
+use alula::{ApiError as _, Bytes, HttpError, Result};
+use alula_jobs::{JobId, JobState};
+use alula_rag::{Attributes, Scope};
+use futures_util::stream::BoxStream;
+
+use super::{
+    DocumentStatus, DocumentView, Documents, ObjectError, Refusal, StatusView, names,
+    receive::after,
+};
+use crate::{
+    db::documents::{Change, DocumentRow, Found},
+    services::{jobs::failed as jobs_failed, retrieval::store_failed},
+};
+
+/// How long after it was removed what is left of a document is looked for once more: a worker that
+/// has not heard of it may have written something.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
+
+impl Documents {
+    /// A document of an owner in a collection.
+    pub(crate) async fn find(&self, owner: &str, collection: &str, id: &str) -> Result<Found> {
+        let found = self.0.db.document_in(owner, collection, id).await;
+        found.map_err(|error| error.into_http())?.ok_or_else(no_document)
+    }
+
+    /// A document of an owner, wherever it is.
+    #[expect(dead_code, reason = "for files of OpenAI's API")]
+    pub(crate) async fn document(&self, owner: &str, id: &str) -> Result<DocumentRow> {
+        let found = self.0.db.document(owner, id).await.map_err(|error| error.into_http())?;
+        found.ok_or_else(no_document)
+    }
+
+    /// Those of a collection, the newest first: at most so many of those behind `after`, which may
+    /// be gone. Also, whether there are more.
+    pub(crate) async fn list(
+        &self,
+        owner: &str,
+        collection: &str,
+        status: Option<DocumentStatus>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<DocumentView>, bool)> {
+        let (state, more) = (status.map(Into::into), i64::from(limit) + 1);
+        let found = self.0.db.documents_in(owner, collection, state, after, more).await;
+        let mut found = found.map_err(|error| error.into_http())?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        Ok((found.into_iter().map(Into::into).collect(), has_more))
+    }
+
+    /// How far a document is.
+    pub(crate) async fn status(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+    ) -> Result<StatusView> {
+        let found = self.find(owner, collection, id).await?;
+        let job = match found.entry.job.parse::<JobId>() {
+            Ok(job) => self.0.jobs.queue().summary(job).await.ok().flatten(),
+            Err(_) => None,
+        };
+        Ok(StatusView::new(&found, job.as_ref()))
+    }
+
+    /// The bytes of a document, as they were sent.
+    pub(crate) async fn content(
+        &self,
+        document: &DocumentRow,
+    ) -> Result<BoxStream<'static, Result<Bytes, ObjectError>>> {
+        match self.0.objects.stream(&names::of_bytes(&document.id)).await {
+            Ok(content) => Ok(content),
+            Err(ObjectError::Missing(_)) => Err(no_document()),
+            Err(error) => Err(error.into_http()),
+        }
+    }
+
+    /// Changes what belongs to a document in a collection.
+    pub(crate) async fn change(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+        attributes: Option<&Attributes>,
+        is_archived: Option<bool>,
+    ) -> Result<DocumentView> {
+        let json = attributes.map(serde_json::to_string).transpose()?;
+        let change = Change { attributes: json.as_deref(), is_archived };
+        let changed = self.0.db.change_document(owner, collection, id, &change).await;
+        if !changed.map_err(|error| error.into_http())? {
+            return Err(no_document());
+        }
+        // What is not there yet gets it when it is published.
+        let (store, at) = (self.0.retrieval.store(), Scope::new(owner, collection).entry(id));
+        if let Some(attributes) = attributes {
+            store.set_attributes(at, attributes).await.map_err(store_failed)?;
+        }
+        if let Some(is_archived) = is_archived {
+            store.set_archived(at, is_archived).await.map_err(store_failed)?;
+        }
+        Ok(self.find(owner, collection, id).await?.into())
+    }
+
+    /// Does once more what has failed, from the step on that failed.
+    ///
+    /// # Errors
+    ///
+    /// 409 for a document that has not failed.
+    pub(crate) async fn retry(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+        request_id: &str,
+    ) -> Result<StatusView> {
+        let found = self.find(owner, collection, id).await?;
+        if DocumentStatus::from(found.entry.state) != DocumentStatus::Failed {
+            return Err(HttpError::conflict("The document has not failed"));
+        }
+        let queue = self.0.jobs.queue();
+        if let Ok(job) = found.entry.job.parse::<JobId>() {
+            let known = queue.summary(job).await.ok().flatten().map(|job| job.state);
+            if matches!(known, Some(JobState::Failed | JobState::Cancelled)) {
+                self.restart(owner, collection, &found, job, false).await?;
+                queue.retry(job).await.map_err(jobs_failed)?;
+                return self.status(owner, collection, id).await;
+            }
+        }
+        self.begin_anew(owner, collection, &found, false, request_id).await
+    }
+
+    /// Takes the text of a document out anew, and all that follows. It is found as it was until
+    /// then.
+    ///
+    /// # Errors
+    ///
+    /// 409 for one that a job is at.
+    pub(crate) async fn reindex(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+        request_id: &str,
+    ) -> Result<StatusView> {
+        let found = self.find(owner, collection, id).await?;
+        if DocumentStatus::from(found.entry.state) == DocumentStatus::Processing {
+            return Err(HttpError::conflict("A job is at the document already"));
+        }
+        self.begin_anew(owner, collection, &found, true, request_id).await
+    }
+
+    async fn begin_anew(
+        &self,
+        owner: &str,
+        collection: &str,
+        found: &Found,
+        is_anew: bool,
+        request_id: &str,
+    ) -> Result<StatusView> {
+        let (id, job) = (&found.document.id, JobId::new());
+        self.restart(owner, collection, found, job, is_anew).await?;
+        self.enqueue(owner, collection, id, job, request_id).await;
+        self.status(owner, collection, id).await
+    }
+
+    /// Gives a document to a job.
+    async fn restart(
+        &self,
+        owner: &str,
+        collection: &str,
+        Found { document, entry }: &Found,
+        job: JobId,
+        is_anew: bool,
+    ) -> Result<()> {
+        let jobs = (entry.job.as_str(), job.to_string());
+        let at = (collection, document.id.as_str());
+        let restarted = self.0.db.restart_document(at, (jobs.0, &jobs.1), is_anew).await;
+        match restarted.map_err(|error| error.into_http())? {
+            true => Ok(()),
+            // Somebody else was faster, or it is gone.
+            false => {
+                self.find(owner, collection, &document.id).await?;
+                Err(HttpError::conflict("Another job is at the document now"))
+            }
+        }
+    }
+
+    /// Removes a document with all that belongs to it. Whether it was there.
+    pub(crate) async fn remove(&self, owner: &str, id: &str) -> Result<bool, Refusal> {
+        let removed = self.0.db.remove_document(owner, id, after(LOOK_AGAIN)).await?;
+        let Some(generation) = removed else { return Ok(false) };
+        // What cannot be removed now is removed by upkeep.
+        if let Err(error) = self.clear(owner, id, generation).await {
+            tracing::warn!(%error, document = id, "a document is removed for good later");
+        }
+        Ok(true)
+    }
+
+    /// Takes a document out of a collection; the document stays. Whether it was there.
+    #[expect(dead_code, reason = "for files of OpenAI's API")]
+    pub(crate) async fn take_out(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+    ) -> Result<bool, Refusal> {
+        let Some(found) = self.0.db.document_in(owner, collection, id).await? else {
+            return Ok(false);
+        };
+        self.clear_entry(owner, collection, id, &found.entry.job).await?;
+        let taken = self.0.db.take_document_out(owner, collection, id).await?;
+        // Its job may have put it there again before it was stopped.
+        self.clear_entry(owner, collection, id, &found.entry.job).await?;
+        Ok(taken.is_some())
+    }
+
+    /// Removes what belongs to a document, but for its row.
+    pub(super) async fn clear(
+        &self,
+        owner: &str,
+        id: &str,
+        generation: i64,
+    ) -> Result<(), Refusal> {
+        for (collection, job) in self.0.db.document_places(id).await? {
+            self.clear_entry(owner, &collection, id, &job).await?;
+        }
+        let objects = &self.0.objects;
+        objects.remove(&names::of_bytes(id)).await?;
+        for generation in [generation - 1, generation] {
+            objects.remove(&names::of_text(id, generation)).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops the job of a document in a collection, and removes its chunks.
+    async fn clear_entry(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+        job: &str,
+    ) -> Result<(), Refusal> {
+        if let Ok(job) = job.parse::<JobId>() {
+            self.0.jobs.queue().cancel(job).await?;
+        }
+        let at = Scope::new(owner, collection).entry(id);
+        self.0.retrieval.store().delete_entry(at).await?;
+        Ok(())
+    }
+}
+
+fn no_document() -> HttpError {
+    HttpError::not_found("There is no such document")
+}

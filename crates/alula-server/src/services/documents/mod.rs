@@ -1,0 +1,110 @@
+//! Documents: how they come in, are made fit to be found, and go.
+//!
+//! A document is a row, an object of its bytes, and entries in collections. Its row is there before
+//! its object and after it, so that whatever is cut short is known, and put right by `upkeep`.
+//! What makes an entry fit to be found is a job of four steps, each of which is done once: the text
+//! is taken out, cut into chunks, given vectors where there is a model for that, and published.
+
+mod accept;
+mod change;
+mod ends;
+mod names;
+mod objects;
+mod pipeline;
+mod receive;
+mod refusal;
+mod settings;
+mod steps;
+mod upkeep;
+mod view;
+
+use std::sync::Arc;
+
+use alula_rag::Extractor;
+use tokio::sync::Semaphore;
+
+use self::objects::Objects;
+pub(crate) use self::{
+    accept::{Accepted, Wish},
+    ends::DocumentEnded,
+    names::Purpose,
+    objects::{ObjectError, StorageUrl},
+    pipeline::{Indexing, QUEUES},
+    receive::{Held, Incoming, Pieces, Received, kind_of},
+    refusal::Refusal,
+    settings::DocumentSettings,
+    view::{DocumentStatus, DocumentView, Reason, StatusView},
+};
+use super::{jobs::Jobs, retrieval::Retrieval};
+use crate::{config::Config, db::Db};
+
+/// The argument that makes this program read a document from its standard input.
+pub(crate) const EXTRACT_COMMAND: &str = "extract-document";
+
+/// The documents of the database. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Documents(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: DocumentSettings,
+    db: Db,
+    objects: Objects,
+    retrieval: Retrieval,
+    jobs: Jobs,
+    extractor: Extractor,
+    /// Uploads at a time.
+    uploads: Semaphore,
+}
+
+impl Documents {
+    /// Opens the store of their objects.
+    ///
+    /// # Errors
+    ///
+    /// If its address is none.
+    pub(crate) fn open(
+        config: &Config,
+        db: Db,
+        jobs: Jobs,
+        retrieval: Retrieval,
+    ) -> Result<Self, ObjectError> {
+        let settings = config.documents.clone();
+        let extractor = Extractor::new(this_program()?)
+            .arg(EXTRACT_COMMAND)
+            .limits(settings.extraction.clone())
+            .concurrency(settings.extractions_max);
+        Ok(Self(Arc::new(Inner {
+            objects: Objects::open(&settings.storage)?,
+            uploads: Semaphore::new(settings.uploads_max.min(Semaphore::MAX_PERMITS)),
+            settings,
+            db,
+            retrieval,
+            jobs,
+            extractor,
+        })))
+    }
+
+    pub(crate) fn settings(&self) -> &DocumentSettings {
+        &self.0.settings
+    }
+
+    /// Whether the store of their objects answers.
+    pub(crate) async fn ping(&self) -> Result<(), ObjectError> {
+        self.0.objects.ping().await
+    }
+}
+
+/// The program that runs, wherever its file is by now.
+fn this_program() -> Result<std::path::PathBuf, ObjectError> {
+    match cfg!(target_os = "linux") {
+        // A newer version may have taken the place of the file.
+        true => Ok("/proc/self/exe".into()),
+        false => Ok(std::env::current_exe()?),
+    }
+}
+
+/// Whether a store of objects answers.
+pub(crate) async fn probe(url: &StorageUrl) -> Result<(), ObjectError> {
+    Objects::open(url)?.ping().await
+}

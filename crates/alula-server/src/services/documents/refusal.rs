@@ -1,0 +1,90 @@
+//! Why a document is not taken.
+
+use alula::{ApiError, HttpError};
+use alula_rag::KindError;
+
+use super::ObjectError;
+use crate::{
+    db::DbError,
+    services::{jobs::failed as jobs_failed, retrieval::store_failed},
+};
+
+/// Why a document is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(transparent)]
+    Kind(#[from] KindError),
+    #[error("the file has more than {0} bytes")]
+    TooLarge(u64),
+    /// The key has enough of them.
+    #[error("this key may have {0}")]
+    Quota(String),
+    #[error("too many files are being sent; try again in a moment")]
+    Busy,
+    /// Its bytes were known, and their document was removed at the same time.
+    #[error("the same document was being removed; send it again")]
+    Removed,
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Jobs(#[from] alula_jobs::StoreError),
+    #[error(transparent)]
+    Chunks(#[from] alula_rag::StoreError),
+    /// The bytes did not come.
+    #[error("{}", .0.log_message())]
+    Request(HttpError),
+}
+
+/// Seconds until there may be a place for an upload again.
+const RETRY_AFTER_SECONDS: u64 = 2;
+
+impl From<HttpError> for Refusal {
+    fn from(error: HttpError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl Refusal {
+    /// A stable name of the reason.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Kind(error) => error.code(),
+            Self::TooLarge(_) => "too_large",
+            Self::Quota(_) => "quota_exceeded",
+            Self::Busy => "busy",
+            Self::Removed => "removed",
+            Self::Objects(_) | Self::Db(_) | Self::Jobs(_) | Self::Chunks(_) => "unavailable",
+            Self::Request(_) => "bad_request",
+        }
+    }
+}
+
+impl ApiError for Refusal {
+    fn into_http(self) -> HttpError {
+        let (code, text) = (self.code(), capital(&self.to_string()));
+        let status = match self {
+            Self::Kind(KindError::Empty { .. } | KindError::Encrypted { .. }) => 422,
+            Self::Kind(_) => 415,
+            Self::TooLarge(_) => 413,
+            Self::Quota(_) => 403,
+            Self::Removed => 409,
+            Self::Busy => {
+                return HttpError::unavailable(text).retry_after(RETRY_AFTER_SECONDS).code(code);
+            }
+            Self::Objects(error) => return error.into_http(),
+            Self::Db(error) => return error.into_http(),
+            Self::Jobs(error) => return jobs_failed(error),
+            Self::Chunks(error) => return store_failed(error),
+            Self::Request(error) => return error,
+        };
+        HttpError::new(status, text).code(code)
+    }
+}
+
+/// A sentence of words that stand within others elsewhere.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
