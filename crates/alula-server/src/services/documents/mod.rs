@@ -70,7 +70,7 @@ impl Documents {
         retrieval: Retrieval,
     ) -> Result<Self, ObjectError> {
         let settings = config.documents.clone();
-        let extractor = Extractor::new(this_program()?)
+        let extractor = Extractor::this_program()?
             .arg(EXTRACT_COMMAND)
             .limits(settings.extraction.clone())
             .concurrency(settings.extractions_max);
@@ -92,15 +92,6 @@ impl Documents {
     /// Whether the store of their objects answers.
     pub(crate) async fn ping(&self) -> Result<(), ObjectError> {
         self.0.objects.ping().await
-    }
-}
-
-/// The program that runs, wherever its file is by now.
-fn this_program() -> Result<std::path::PathBuf, ObjectError> {
-    match cfg!(target_os = "linux") {
-        // A newer version may have taken the place of the file.
-        true => Ok("/proc/self/exe".into()),
-        false => Ok(std::env::current_exe()?),
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::{Documents, Purpose, Refusal, names, objects::Writing};
 use crate::{
     db::documents::{Arrived, NewDocument, NewEntry},
+    services::metrics::count_document,
     time::Timestamp,
 };
 
@@ -100,6 +101,20 @@ impl Documents {
     ///
     /// Why it is not taken. Nothing is left of it then.
     pub(crate) async fn hold(
+        &self,
+        incoming: &Incoming<'_>,
+        pieces: &mut impl Pieces,
+    ) -> Result<Held, Refusal> {
+        let held = self.try_hold(incoming, pieces).await;
+        count_document(match &held {
+            Ok(Held { place: Place::New { .. }, .. }) => "taken",
+            Ok(Held { place: Place::Known(_), .. }) => "known",
+            Err(refusal) => refusal.code(),
+        });
+        held
+    }
+
+    async fn try_hold(
         &self,
         incoming: &Incoming<'_>,
         pieces: &mut impl Pieces,

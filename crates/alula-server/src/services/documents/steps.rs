@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::{
-    Documents, Indexing, names,
+    Documents, Indexing, ObjectError, names,
     pipeline::{StepError, Work},
     receive::kind_of,
 };
@@ -80,10 +80,15 @@ impl Documents {
 
     /// The text that was taken out.
     async fn text(&self, found: &Found) -> Result<Extracted, StepError> {
+        // Somebody may have asked for it anew since it was taken out.
+        self.extract(found).await?;
         let document = &found.document;
         let name = names::of_text(&document.id, document.generation);
         let limit = self.0.settings.extraction.text_bytes_max.saturating_mul(JSON_FACTOR);
-        let json = self.0.objects.read(&name, limit).await?;
+        let json = match self.0.objects.read(&name, limit).await {
+            Err(error @ ObjectError::Missing(_)) => return Err(StepError::temporary(error)),
+            json => json?,
+        };
         let read = spawn_blocking(move || serde_json::from_slice(&json)).await?;
         read.map_err(|error| StepError::permanent("lost", format!("its text is damaged: {error}")))
     }

@@ -71,3 +71,9 @@ pub(crate) fn count_refusal(exhausted: Exhausted) {
 pub(super) fn as_number(count: u64) -> f64 {
     count as f64
 }
+
+/// Counts a file that was sent to be a document, by what became of it.
+pub(crate) fn count_document(outcome: &'static str) {
+    let help = "Files that were sent to be documents, by what became of them.";
+    registry().counter("alula_documents_total", help, &[("outcome", outcome)]).add(1);
+}

@@ -25,7 +25,7 @@ mod series;
 use alula::serve::OpenConnections;
 
 pub(crate) use self::{
-    beside::{Exhausted, count_refusal, watch_ledger},
+    beside::{Exhausted, count_document, count_refusal, watch_ledger},
     format::Format,
     http::{Ended, HttpMetrics},
     jobs::{QueueGauges, note_job},

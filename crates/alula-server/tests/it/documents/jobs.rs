@@ -208,3 +208,50 @@ async fn a_job_that_is_cancelled_ends_its_document() {
     assert_eq!((&status["status"], &status["terminal"]), (&json!("failed"), &json!(true)));
     assert_eq!(status["error"]["code"], "cancelled");
 }
+
+#[tokio::test]
+async fn documents_are_given_vectors_when_there_is_a_model() {
+    let upstream = Upstream::start();
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("alula.db").display());
+    let alula = over(&database, folder.path()).listen();
+    let id = alula.ready(&alula.upload("a.txt", "A quail hides.").await.is(202)).await;
+    let url = format!("/documents/{id}");
+    assert_eq!(alula.get(&url).await.is(200)["embedded"], 0);
+    drop(alula);
+    let alula = embedding(over(&database, folder.path()), &upstream).listen();
+    embed(upstream.call().await).await;
+    let embedded = async {
+        while alula.get(&url).await.is(200)["embedded"] != 1 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, embedded).await.expect("it is noted");
+    let shown = alula.get(&url).await.is(200);
+    assert_eq!((&shown["status"], &shown["chunks"]), (&json!("ready"), &json!(1)));
+}
+
+/// Its process was killed when it had noted the document, and not enqueued the job yet.
+#[tokio::test]
+async fn a_document_without_a_job_is_given_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("alula.db").display());
+    let start = || over(&database, folder.path());
+    let idle = start().env("ALULA_JOBS_RUNNING_MAX", "0").listen();
+    let accepted = idle.upload("a.txt", "A robin sings.").await.is(202);
+    drop(idle);
+    let pool = sqlx::SqlitePool::connect(&database).await.unwrap();
+    for statement in ["DELETE FROM jobs", "UPDATE document_entries SET updated_at = 1"] {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let alula = start().listen();
+    let url = format!("/documents/{}/status", accepted["document_id"].as_str().unwrap());
+    let ready = async {
+        while alula.get(&url).await.is(200)["status"] != "ready" {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE * 2, ready).await.expect("it is ready");
+    assert_eq!(alula.get(&url).await.is(200)["job_id"], accepted["job_id"]);
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod files;
 pub(crate) mod form;
+mod ingest;
 mod jobs;
 mod refused;
 
