@@ -20,13 +20,22 @@ use crate::{Error, ErrorKind, Phase, Result, stream::Piece};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deadlines {
-    /// To open a connection. 5 s.
+    /// To open a connection, for the providers that share their connections. 5 s.
+    ///
+    /// A provider with an [`Http`](crate::Http) of its own goes by that one's
+    /// [`connect_timeout`](crate::HttpLimits#structfield.connect_timeout).
     pub connect: Duration,
     /// From the call to the first content of a stream, connecting included. 10 s.
     ///
     /// Only the time that is spent waiting for the provider counts.
     /// Comments, pings and deltas without content do not count as content.
     pub first_token: Duration,
+    /// For the whole answer of one target that does not stream, however often it is asked, while
+    /// another one is left to ask. 2 min.
+    ///
+    /// The last one has what is left of the total, and so has one beside which all others have an
+    /// open breaker. [`Route::answer`](crate::Route::answer) sets it for one route.
+    pub answer: Duration,
     /// Between two signs of life of a stream, pings included. 60 s.
     pub idle: Duration,
     /// For the whole call. 10 min.
@@ -38,6 +47,7 @@ impl Default for Deadlines {
         Self {
             connect: Duration::from_secs(5),
             first_token: Duration::from_secs(10),
+            answer: Duration::from_secs(120),
             idle: Duration::from_secs(60),
             total: Duration::from_secs(600),
         }
@@ -56,6 +66,13 @@ impl Deadlines {
     #[must_use]
     pub fn first_token(mut self, first_token: Duration) -> Self {
         self.first_token = first_token;
+        self
+    }
+
+    /// Sets how long the whole answer of a target may take while another one is left to ask.
+    #[must_use]
+    pub fn answer(mut self, answer: Duration) -> Self {
+        self.answer = answer;
         self
     }
 
@@ -83,6 +100,7 @@ impl Deadlines {
         let (limit, what) = match phase {
             Phase::Connect => (self.connect, "no connection"),
             Phase::FirstToken => (self.first_token, "no first token"),
+            Phase::Answer => (self.answer, "no whole answer"),
             Phase::Idle => (self.idle, "nothing more of the stream"),
             Phase::Total => (self.total, "no whole answer"),
         };
@@ -98,16 +116,16 @@ pub(crate) struct Watch {
     /// As they were set, which is how errors tell them.
     deadlines: Deadlines,
     total: Option<Instant>,
-    /// What is left of the wait for the first content, until it comes. Only waiting uses it up:
-    /// a consumer that reads slowly is not the provider's silence.
+    /// What is left of the target's own time: of the wait for the first content, until it comes, or
+    /// for the whole answer where that does not stream. Only waiting uses it up: a consumer that
+    /// reads slowly is not the provider's silence.
     first: Option<Duration>,
     /// The provider has begun to answer, so that silence counts as idle.
     open: bool,
 }
 
 impl Watch {
-    /// An attempt of a call that ends at `total`, after which `first` is left of the wait for the
-    /// first content.
+    /// An attempt of a call that ends at `total`, for which `first` is left of its target's time.
     pub(crate) fn new(
         deadlines: Deadlines,
         total: Option<Instant>,
@@ -116,13 +134,14 @@ impl Watch {
         Self { deadlines, total, first, open: false }
     }
 
-    /// Holds a call without streaming to the total.
+    /// Holds a call without streaming to the time of its target and to the total.
     pub(crate) async fn whole<T>(
         self,
         provider: &str,
         call: BoxFuture<'_, Result<T>>,
     ) -> Result<T> {
-        let at = self.total.map(|at| (at, Phase::Total));
+        let answer = self.first.and_then(|left| Instant::now().checked_add(left));
+        let at = earliest([(self.total, Phase::Total), (answer, Phase::Answer)]);
         within(at, call).await.unwrap_or_else(|phase| Err(self.deadlines.error(phase, provider)))
     }
 
@@ -156,10 +175,7 @@ impl Watch {
     fn next(&self, now: Instant) -> Option<(Instant, Phase)> {
         let first = self.first.and_then(|left| now.checked_add(left));
         let idle = self.open.then_some(self.deadlines.idle).and_then(|idle| now.checked_add(idle));
-        let deadlines =
-            [(self.total, Phase::Total), (first, Phase::FirstToken), (idle, Phase::Idle)];
-        let set = deadlines.into_iter().filter_map(|(at, phase)| Some((at?, phase)));
-        set.min_by_key(|(at, _)| *at)
+        earliest([(self.total, Phase::Total), (first, Phase::FirstToken), (idle, Phase::Idle)])
     }
 
     /// Notes an item that was waited for since then, and says whether it came after the total: a
@@ -173,6 +189,12 @@ impl Watch {
         }
         self.total.is_some_and(|at| now > at).then_some(Phase::Total)
     }
+}
+
+/// The deadline that passes first, of those that are set.
+fn earliest<const N: usize>(deadlines: [(Option<Instant>, Phase); N]) -> Option<(Instant, Phase)> {
+    let set = deadlines.into_iter().filter_map(|(at, phase)| Some((at?, phase)));
+    set.min_by_key(|(at, _)| *at)
 }
 
 /// Polls the future first and the clock after it.
@@ -200,6 +222,7 @@ mod tests {
         Deadlines {
             connect: SECOND,
             first_token: 10 * SECOND,
+            answer: 120 * SECOND,
             idle: 4 * SECOND,
             total: 599 * SECOND,
         }
@@ -268,10 +291,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_is_not_streamed_meets_only_the_total() {
-        let never = future::pending::<Result<()>>().boxed();
-        let error = watch().whole("x", never).await.unwrap_err();
-        assert_eq!(error.kind(), &timeout(Phase::Total));
+    async fn an_answer_that_is_not_streamed_meets_the_time_of_its_target_or_the_total() {
+        for (left, phase, seconds) in
+            [(None, Phase::Total, 599), (Some(120 * SECOND), Phase::Answer, 120)]
+        {
+            let started = Instant::now();
+            let watch = Watch { first: left, ..watch() };
+            let never = future::pending::<Result<()>>().boxed();
+            let error = watch.whole("x", never).await.unwrap_err();
+            assert_eq!(error.kind(), &timeout(phase));
+            assert_eq!(error.to_string(), format!("x: no whole answer came within {seconds}s"));
+            assert_eq!(started.elapsed(), seconds * SECOND);
+        }
     }
 
     /// Such a provider is never waited for, so that no timer gets a turn.
@@ -301,7 +332,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_deadline_beyond_the_clock_is_none() {
         let never = Duration::MAX;
-        let deadlines = Deadlines { connect: never, first_token: never, idle: never, total: never };
+        let deadlines = Deadlines {
+            connect: never,
+            first_token: never,
+            answer: never,
+            idle: never,
+            total: never,
+        };
         let year = 365 * 24 * 3600 * SECOND;
         let answer = async {
             sleep(year).await;

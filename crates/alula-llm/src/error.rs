@@ -127,6 +127,8 @@ pub enum Phase {
     Connect,
     /// From the call to the first content of a stream.
     FirstToken,
+    /// The whole answer of one target, where it does not stream and another one is left to ask.
+    Answer,
     /// Between two events of a stream.
     Idle,
     /// The whole call.

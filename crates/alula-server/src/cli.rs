@@ -83,6 +83,7 @@ Environment:
   ALULA_CONNECT_SECONDS                  to open a connection to a provider (5)
   ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)
   ALULA_IDLE_SECONDS                     between two signs of life of a stream (60)
+  ALULA_ANSWER_SECONDS                   for a whole answer, while another target is left (120)
   ALULA_TOTAL_SECONDS                    for a whole call (600)
   ALULA_ATTEMPTS                         how often a provider is asked that fails (3)
   ALULA_BREAKER_FAILURES                 failed calls in a row, then it is left alone (3; 0: never)

@@ -193,6 +193,7 @@ impl Config {
         let deadlines = Deadlines::default()
             .connect(variables.seconds("ALULA_CONNECT_SECONDS", defaults.connect))
             .first_token(variables.seconds("ALULA_FIRST_TOKEN_SECONDS", defaults.first_token))
+            .answer(variables.seconds("ALULA_ANSWER_SECONDS", defaults.answer))
             .idle(variables.seconds("ALULA_IDLE_SECONDS", defaults.idle))
             .total(variables.seconds("ALULA_TOTAL_SECONDS", defaults.total));
         let retry = RetryPolicy::default();

@@ -142,7 +142,7 @@ impl Site<'_> {
                 None if limits == (None, None) => None,
                 None => Some(Arc::new(self.gate_of(inner, name, &found, limits))),
             };
-            targets.push(Target { weight, gate, ..found });
+            targets.push(Target { weight, gate, answer: route.answer, ..found });
         }
         match route.rates.keys().chain(route.at_once.keys()).next() {
             Some(model) => Err(config(format!(

@@ -14,7 +14,7 @@ use super::{
     underway::Underway,
 };
 use crate::{
-    Error, ErrorKind, Phase, Provider, Result,
+    BreakerState, Deadlines, Error, ErrorKind, Phase, Provider, Result,
     cache::{Digest, Place},
     deadline::{Watch, within},
     observe::{self, Call},
@@ -47,13 +47,13 @@ struct Asking<A> {
 
 /// Asks the targets of the request's model, one after the other, until one answers.
 ///
-/// Where the answer streams, each target has the time to its first token once, however often it
-/// is asked.
+/// Each target has [its own time](own_time) once, however often it is asked.
 async fn ask<A: Ask>(llm: &Llm, mut request: A::Request, call: &Call) -> Result<Asking<A::Answer>> {
     let inner = &*llm.inner;
     let mut failure = None;
     let ends = Instant::now().checked_add(inner.deadlines.total);
-    for target in inner.targets(request.model())? {
+    let mut targets = inner.targets(request.model())?.into_iter();
+    while let Some(target) = targets.next() {
         if failure.is_some() && is_over(ends) {
             break;
         }
@@ -66,7 +66,8 @@ async fn ask<A: Ask>(llm: &Llm, mut request: A::Request, call: &Call) -> Result<
             }
             Found::Place(place) => place,
         };
-        let attempts = Attempts::new(llm, ends, A::STREAMS, call);
+        let deadlines = own_time::<A>(inner, &target, targets.as_slice());
+        let attempts = Attempts::new(llm, ends, deadlines, call);
         match attempts.at::<A>(&target, &request).await {
             Ok((answer, in_flight)) => {
                 return Ok(Asking { answer, in_flight: Some(in_flight), place });
@@ -133,14 +134,33 @@ fn another_may_help(error: &Error) -> bool {
     )
 }
 
-/// What the attempts of a call have in common.
+/// The deadlines of a target, and its own time among them: to the first token, where the answer
+/// streams; else to the whole answer, while one of the others may be asked instead. The last has no
+/// time of its own: an answer that comes late is better than none.
+pub(super) fn own_time<A: Ask>(
+    inner: &Inner,
+    target: &Target,
+    others: &[Target],
+) -> (Deadlines, Option<Duration>) {
+    let mut deadlines = inner.deadlines;
+    deadlines.answer = target.answer.unwrap_or(deadlines.answer);
+    let may_be_asked = |other: &Target| other.health.state() != BreakerState::Open;
+    let own = match A::STREAMS {
+        true => Some(deadlines.first_token),
+        false => others.iter().any(may_be_asked).then_some(deadlines.answer),
+    };
+    (deadlines, own)
+}
+
+/// What the attempts at a target have in common.
 pub(super) struct Attempts<'a> {
     inner: &'a Inner,
     along: Option<&'a Along>,
     /// When the whole call ends.
+    deadlines: Deadlines,
     ends: Option<Instant>,
-    /// How long the first token of a target may take, where the answer streams.
-    first_token: Option<Duration>,
+    /// How long the target may take to begin its answer, or to give all of it.
+    own: Option<Duration>,
     call: &'a Call,
 }
 
@@ -162,10 +182,13 @@ impl Failed {
 }
 
 impl<'a> Attempts<'a> {
-    pub(super) fn new(llm: &'a Llm, ends: Option<Instant>, streams: bool, call: &'a Call) -> Self {
-        let (inner, along) = (&*llm.inner, llm.along.as_ref());
-        let first_token = streams.then_some(inner.deadlines.first_token);
-        Self { inner, along, ends, first_token, call }
+    pub(super) fn new(
+        llm: &'a Llm,
+        ends: Option<Instant>,
+        (deadlines, own): (Deadlines, Option<Duration>),
+        call: &'a Call,
+    ) -> Self {
+        Self { inner: &llm.inner, along: llm.along.as_ref(), deadlines, ends, own, call }
     }
 
     /// Asks one target, as often as the policy allows. For the breaker that is one call.
@@ -201,14 +224,14 @@ impl<'a> Attempts<'a> {
         let not_asked = |error| Failed { error, was_asked: false };
         let connected = self.connected(target).map_err(not_asked)?;
         let (provider, health) = (&*connected.provider, &target.health);
-        let mut begins = self.first_token.and_then(|first| Instant::now().checked_add(first));
+        let mut until = self.own.and_then(|own| Instant::now().checked_add(own));
         let mut failure = None;
         let mut attempt = 1;
         loop {
             let span = self.call.attempt(provider, request.model(), health);
             let gates = [target.gate.as_deref(), Some(&connected.gate)];
             let asked =
-                self.once::<A>(provider, gates, request, &mut begins).instrument(span.clone());
+                self.once::<A>(provider, gates, request, &mut until).instrument(span.clone());
             let (passage, error) = match asked.await {
                 Ok(answered) => return Ok(answered),
                 Err(failed) => failed,
@@ -224,7 +247,7 @@ impl<'a> Attempts<'a> {
             passage.failed(&error);
             attempt += 1;
             let wait = self.inner.retry.wait(&error, attempt, fastrand::f64());
-            match wait.filter(|wait| *wait < left(self.ends).min(left(begins))) {
+            match wait.filter(|wait| *wait < left(self.ends).min(left(until))) {
                 Some(wait) if health.may_retry() => {
                     let (provider, kind) = (provider.name(), error.kind().name());
                     tracing::debug!(provider, attempt, ?wait, error = kind, "trying again");
@@ -242,10 +265,10 @@ impl<'a> Attempts<'a> {
         provider: &dyn Provider,
         gates: [Option<&Gate>; 2],
         request: &A::Request,
-        begins: &mut Option<Instant>,
+        until: &mut Option<Instant>,
     ) -> Result<(A::Answer, Passage), (Option<Passage>, Error)> {
         let came = Instant::now();
-        let missed = || self.inner.deadlines.missed_total();
+        let missed = || self.deadlines.missed_total();
         let at = self.ends.map(|ends| (ends, Phase::Total));
         let turn = match within(at, resilience::pass(gates, || request.tokens())).await {
             Ok(Ok(passage)) if is_over(self.ends) => {
@@ -257,10 +280,10 @@ impl<'a> Attempts<'a> {
         };
         let passage = turn.map_err(|error| (None, error.with_provider(provider.name())))?;
         // The wait for a turn is not the provider's.
-        *begins = begins.and_then(|begins| begins.checked_add(came.elapsed()));
+        *until = until.and_then(|until| until.checked_add(came.elapsed()));
         self.call.asked();
         let headers = self.along.map(Along::headers).unwrap_or_default();
-        match along::sending(headers, A::ask(provider, request, self.watch(*begins))).await {
+        match along::sending(headers, A::ask(provider, request, self.watch(*until))).await {
             Ok(answer) => Ok((answer, passage)),
             Err(error) => {
                 self.call.attempt_failed(&error);
@@ -269,9 +292,9 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    fn watch(&self, begins: Option<Instant>) -> Watch {
-        let first = begins.map(|begins| begins.saturating_duration_since(Instant::now()));
-        Watch::new(self.inner.deadlines, self.ends, first)
+    fn watch(&self, until: Option<Instant>) -> Watch {
+        let own = until.map(|until| until.saturating_duration_since(Instant::now()));
+        Watch::new(self.deadlines, self.ends, own)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{
     Llm,
     ask::{Ask, Asked},
-    call::{Attempts, Failed, aim, is_over, no_targets, passed_on},
+    call::{Attempts, Failed, aim, is_over, no_targets, own_time, passed_on},
     route::Target,
 };
 use crate::{
@@ -82,8 +82,8 @@ async fn ask(llm: &Llm, mut request: EmbedRequest, call: &Call) -> Result<EmbedR
     vector::check_inputs(&request)?;
     let mut failure = None;
     let ends = Instant::now().checked_add(inner.deadlines.total);
-    let attempts = Attempts::new(llm, ends, false, call);
-    for target in inner.targets(&request.model)? {
+    let mut targets = inner.targets(&request.model)?.into_iter();
+    while let Some(target) = targets.next() {
         if failure.is_some() && is_over(ends) {
             break;
         }
@@ -92,6 +92,8 @@ async fn ask(llm: &Llm, mut request: EmbedRequest, call: &Call) -> Result<EmbedR
         let limits = inner.providers.get(target.provider);
         let limits = limits.map(|it| it.provider.embed_limits(&target.model)).unwrap_or_default();
         let batches = divide(&mut request, limits);
+        let deadlines = own_time::<Embedding>(inner, &target, targets.as_slice());
+        let attempts = Attempts::new(llm, ends, deadlines, call);
         match all(&attempts, &target, &batches).await {
             Ok(answer) => return Ok(answer),
             Err(error) => failure = Some(passed_on(&target, error)?),

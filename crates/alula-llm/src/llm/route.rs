@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{Connected, Inner, not_found};
 use crate::{
@@ -25,6 +25,7 @@ pub struct Route {
     pub(super) targets: Vec<(String, u32)>,
     pub(super) rates: HashMap<String, RateLimit>,
     pub(super) at_once: HashMap<String, usize>,
+    pub(super) answer: Option<Duration>,
 }
 
 impl Route {
@@ -77,6 +78,25 @@ impl Route {
         self.at_once.insert(model.into(), calls);
         self
     }
+
+    /// Sets how long the whole answer of one of its models may take before the next one is asked,
+    /// where it does not stream; [`Deadlines::answer`](crate::Deadlines#structfield.answer) if it
+    /// is not set.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use alula_llm::Route;
+    ///
+    /// // They think for minutes.
+    /// let route = Route::to("openai/o3").fallback("gemini/gemini-2.5-pro");
+    /// let route = route.answer(Duration::from_secs(280));
+    /// ```
+    #[must_use]
+    pub fn answer(mut self, answer: Duration) -> Self {
+        self.answer = Some(answer);
+        self
+    }
 }
 
 /// A model of a provider that calls may go to.
@@ -89,6 +109,8 @@ pub(super) struct Target {
     pub(super) health: Arc<Health>,
     /// Of what goes there by a route, if that is limited.
     pub(super) gate: Option<Arc<Gate>>,
+    /// How long its whole answer may take, if its route says so.
+    pub(super) answer: Option<Duration>,
 }
 
 impl Target {
@@ -135,6 +157,7 @@ impl Inner {
                 weight: 1,
                 health: connected.healths.of(model),
                 gate: None,
+                answer: None,
             }),
             None => {
                 let names: Vec<&str> = self.providers.iter().map(|it| it.provider.name()).collect();
@@ -260,6 +283,7 @@ mod tests {
             weight,
             health: health.clone(),
             gate: None,
+            answer: None,
         };
         let targets = [target("a", 3), target("b", 1), target("c", 0)];
         let order = |random| -> String {

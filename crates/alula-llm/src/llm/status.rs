@@ -1,5 +1,7 @@
 //! How it stands with providers and routes, for whoever operates them.
 
+use std::time::Duration;
+
 use super::{Llm, route::Target};
 use crate::{BreakerState, RateLimit, RecentCalls, model::Protocol, providers::display_url};
 
@@ -75,6 +77,9 @@ pub struct RouteStatus {
     pub name: String,
     /// The models that stand in for each other, in the order in which they were added.
     pub targets: Vec<RouteTarget>,
+    /// How long the whole answer of one of them may take while another one is left to ask, if the
+    /// route says so.
+    pub answer: Option<Duration>,
 }
 
 /// A model that a route leads to.
@@ -149,6 +154,7 @@ impl Llm {
         let status = |(name, targets): (&String, &Vec<Target>)| RouteStatus {
             name: name.clone(),
             targets: targets.iter().filter_map(|target| self.route_target(target)).collect(),
+            answer: targets.first().and_then(|target| target.answer),
         };
         let mut routes: Vec<RouteStatus> = self.inner.routes.iter().map(status).collect();
         routes.sort_unstable_by(|one, other| one.name.cmp(&other.name));

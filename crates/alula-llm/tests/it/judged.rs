@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use alula_llm::{
-    BreakerState, ChatEvent, Deadlines, EmbedRequest, ErrorKind, Llm, Phase, RateLimit, Route,
+    BreakerState, ChatEvent, Deadlines, EmbedRequest, ErrorKind, Llm, Phase, RateLimit,
+    RelayRequest, Route, model::Protocol,
 };
 use futures_util::{StreamExt, future::join_all};
 use tokio::time::{Instant, sleep};
@@ -147,10 +148,11 @@ async fn a_stream_without_an_answer_is_an_error() {
     assert_eq!(answer.text(), "yes");
 }
 
-/// Whoever is asked when the time is over is not asked at all.
+/// Whoever would be asked when the time is over is not asked at all.
 #[tokio::test(start_paused = true)]
 async fn no_target_pays_for_the_time_of_another() {
     let (slow, fine) = (Actor::new("a", [Act::Hang]), Actor::new("b", [Act::Answer("yes")]));
+    // Less than a target has for its answer.
     let deadlines = Deadlines::default().total(5 * SECOND);
     let route = Route::to("a/m").fallback("b/m");
     let llm = llm(&[&slow, &fine]).route("r", route).default_model("r").deadlines(deadlines);
@@ -161,6 +163,64 @@ async fn no_target_pays_for_the_time_of_another() {
         sleep(61 * SECOND).await;
     }
     assert_eq!(fine.asked(), 0);
+}
+
+fn two_silent_ones(route: Route) -> (Actor, Actor, Llm) {
+    let (silent, fine) = (Actor::new("a", [Act::Hang]), Actor::new("b", [Act::Answer("yes")]));
+    let llm = llm(&[&silent, &fine]).route("r", route).default_model("r").build().unwrap();
+    (silent, fine, llm)
+}
+
+/// Whole answers and vectors, and what is relayed.
+#[tokio::test(start_paused = true)]
+async fn a_silent_provider_costs_a_whole_call_only_its_own_time() {
+    let (silent, _, llm) = two_silent_ones(Route::to("a/m").fallback("b/m"));
+    let started = Instant::now();
+    assert_eq!(llm.chat(ask()).await.unwrap().text(), "yes");
+    assert_eq!(started.elapsed(), 120 * SECOND);
+    let vectors = llm.embed(EmbedRequest::default().texts(["a"; 9])).await.unwrap().vectors;
+    assert_eq!((vectors.len(), started.elapsed()), (9, 240 * SECOND));
+    assert_eq!(state(&llm), BreakerState::Closed);
+    let body = r#"{"model": "r", "messages": [{"role": "user", "content": "hi"}]}"#;
+    let request = RelayRequest::new(Protocol::OpenAiChat, body).unwrap();
+    llm.relay(request.clone()).await.unwrap();
+    assert_eq!(started.elapsed(), 360 * SECOND);
+    // Three times in a row no answer came, so that nobody waits for the fourth.
+    assert_eq!(state(&llm), BreakerState::Open);
+    let asked = silent.asked();
+    llm.relay(request).await.unwrap();
+    assert_eq!((silent.asked(), started.elapsed()), (asked, 360 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_may_set_the_time_of_its_targets() {
+    let route = Route::to("a/m").fallback("b/m").answer(7 * SECOND);
+    let (_, _, llm) = two_silent_ones(route);
+    assert_eq!(llm.routes()[0].answer, Some(7 * SECOND));
+    let started = Instant::now();
+    llm.chat(ask()).await.unwrap();
+    assert_eq!(started.elapsed(), 7 * SECOND);
+}
+
+/// A late answer is better than none.
+#[tokio::test(start_paused = true)]
+async fn a_target_beside_which_nobody_can_be_asked_has_all_the_time() {
+    let slow = Actor::new("a", [Act::Slow(300)]);
+    let down = Actor::new("b", [DOWN]);
+    let route = Route::to("a/m").fallback("b/m");
+    let llm = llm(&[&slow, &down]).route("r", route).default_model("r").build().unwrap();
+    let to = |model: &str| {
+        let mut request = ask();
+        model.clone_into(&mut request.model);
+        llm.chat(request)
+    };
+    assert_eq!(to("a/m").await.unwrap().text(), "late", "it is alone");
+    let error = to("r").await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Unavailable, "it is the other's");
+    for _ in 0..2 {
+        to("b/m").await.unwrap_err();
+    }
+    assert_eq!(to("r").await.unwrap().text(), "late");
 }
 
 #[tokio::test(start_paused = true)]

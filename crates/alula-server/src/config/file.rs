@@ -75,6 +75,8 @@ struct ModelTable {
     targets: Vec<TargetEntry>,
     #[serde(default)]
     fallbacks: Vec<TargetEntry>,
+    /// How long the whole answer of one may take while another one is left to ask.
+    answer_seconds: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -314,10 +316,15 @@ impl ModelTable {
         if let Some(name) = self.fallbacks.iter().find_map(TargetEntry::weighted) {
             return Err(format!("{name}: fallbacks have no weight, as they come last"));
         }
+        let mut route = Route::default();
+        if let Some(seconds) = self.answer_seconds {
+            let answer = Duration::try_from_secs_f64(seconds).ok().filter(|it| !it.is_zero());
+            route = route.answer(answer.ok_or("answer_seconds: expected more than 0")?);
+        }
         let mut limited = HashSet::new();
         let targets = self.targets.iter().map(|target| (target, target.weight()));
         let fallbacks = self.fallbacks.iter().map(|target| (target, 0));
-        targets.chain(fallbacks).try_fold(Route::default(), |route, (target, weight)| {
+        targets.chain(fallbacks).try_fold(route, |route, (target, weight)| {
             let TargetEntry::Limited(table) = target else {
                 return Ok(route.share(target.model(), weight));
             };
@@ -401,6 +408,19 @@ mod tests {
         let team = plans.get("team").unwrap();
         assert_eq!(team.requests_per_minute.map(NonZeroU64::get), Some(120));
         assert_eq!(team.concurrent_streams, None);
+    }
+
+    #[test]
+    fn a_name_has_some_time_for_an_answer() {
+        let route = |seconds| {
+            let table = format!("targets = [\"a/m\"]\nanswer_seconds = {seconds}");
+            toml::from_str::<ModelTable>(&table).unwrap().route()
+        };
+        for seconds in ["0", "-1", "nan", "1e300"] {
+            assert!(route(seconds).unwrap_err().contains("answer_seconds"), "{seconds}");
+        }
+        let expected = Route::to("a/m").answer(Duration::from_millis(1500));
+        assert_eq!(route("1.5"), Ok(expected));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::{
     client::{Answer, http},
     process::{Alula, alula, serve, serve_openai},
-    upstream::{STREAM_END, STREAM_HEAD, Upstream, token},
+    upstream::{STREAM_END, STREAM_HEAD, Upstream, answer, token},
 };
 
 const CHAT: &str = "/v1/chat/completions";
@@ -40,7 +40,7 @@ fn with_fallback(first: &str, second: &str) -> (TempDir, Alula) {
     let models = "[models.both]\ntargets = [\"first/m\"]\nfallbacks = [\"second/m\"]\n";
     fs::write(&path, provider("first", first) + &provider("second", second) + models).unwrap();
     let start = alula(&["serve", "--port", "0", "--config", path.to_str().unwrap()]);
-    (dir, start.env("ALULA_ATTEMPTS", "1").listen())
+    (dir, start.env("ALULA_ATTEMPTS", "1").env("ALULA_ANSWER_SECONDS", "0.2").listen())
 }
 
 /// A stream that is read as far as something in it.
@@ -116,6 +116,29 @@ async fn a_stream_goes_to_the_next_target_before_its_first_token() {
     let ((), answer) = tokio::join!(answering, alula.post(CHAT, &body));
     assert_eq!(answer.status, 200);
     assert!(answer.text.contains("second") && !answer.text.contains("error"), "{}", answer.text);
+}
+
+/// A silent provider may not keep a fallback from answering until the whole call is over.
+#[tokio::test]
+async fn a_whole_answer_that_does_not_come_is_asked_of_the_next_target() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    let (_dir, alula) = with_fallback(&first.url(), &second.url());
+    let whole = json!({"id": "1", "model": "m", "choices": [{"index": 0,
+        "message": {"role": "assistant", "content": "second"}, "finish_reason": "stop"}]});
+    let vectors = json!({"model": "m", "data": [{"index": 0, "embedding": [1.0]}]});
+    for (path, body, reply) in [
+        ("/chat", json!({"model": "both", "message": "a"}), &whole),
+        (CHAT, asked(&json!({"model": "both"})), &whole),
+        ("/v1/embeddings", json!({"model": "both", "input": "a"}), &vectors),
+    ] {
+        let answering = async {
+            let silent = first.call().await;
+            second.call().await.answer(&answer("200 OK", &reply.to_string())).await;
+            silent.closed().await
+        };
+        let (_, answer) = tokio::join!(answering, alula.post(path, &body));
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
 }
 
 #[tokio::test]

@@ -109,6 +109,9 @@ struct NamedModel {
     name: String,
     /// In the order of the file.
     targets: Vec<NamedTarget>,
+    /// How long the whole answer of one may take while another one is left to ask; `null` where the
+    /// name says nothing of it.
+    answer_seconds: Option<f64>,
 }
 
 /// A model that a name leads to.
@@ -182,7 +185,11 @@ impl From<TargetStatus> for ProviderModel {
 impl From<RouteStatus> for NamedModel {
     fn from(status: RouteStatus) -> Self {
         let targets = status.targets.into_iter().map(NamedTarget::from).collect();
-        Self { name: status.name, targets }
+        Self {
+            name: status.name,
+            targets,
+            answer_seconds: status.answer.map(|answer| answer.as_secs_f64()),
+        }
     }
 }
 

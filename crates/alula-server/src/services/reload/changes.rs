@@ -54,7 +54,7 @@ fn models(llm: &Llm) -> Named {
     let stands_for = |it: &RouteStatus| {
         let targets = it.targets.iter();
         let targets = targets.map(|it| (&it.model, it.weight, it.rate_limit, it.concurrency));
-        shown(&targets.collect::<Vec<_>>())
+        shown(&(it.answer, targets.collect::<Vec<_>>()))
     };
     llm.routes().into_iter().map(|it| (it.name.clone(), stands_for(&it))).collect()
 }
