@@ -4,7 +4,7 @@
 //! cargo run -p alula-llm --features testing --example recordings -- DIR
 //! ```
 //!
-//! One line for each call of which something is lost, then what no adapter speaks or what broke off, then
+//! One line for each call of which something is lost, then what no adapter speaks, then
 //! `N passed, N failed`. The exit code is 1 if a call failed, and 2 if there was none to check.
 
 use std::{collections::BTreeMap, env, process::ExitCode};
@@ -44,10 +44,7 @@ async fn main() -> ExitCode {
         let paths: Vec<String> =
             skipped.iter().map(|(path, count)| format!("{count} × {path}")).collect();
         let count: u32 = skipped.values().sum();
-        println!(
-            "skipped {count}, which no adapter speaks or which broke off: {}",
-            paths.join(", ")
-        );
+        println!("skipped {count}, which no adapter speaks: {}", paths.join(", "));
     }
     println!("{passed} passed, {failed} failed");
     match (passed, failed) {

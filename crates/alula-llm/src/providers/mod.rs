@@ -1,5 +1,7 @@
 //! The providers: who answers, and how to talk to them.
 
+#[cfg(any(fuzzing, feature = "testing"))]
+pub(crate) mod answered;
 pub mod anthropic;
 pub mod cohere;
 mod demo;

@@ -21,17 +21,21 @@ use super::{
 /// the headers take no part. Recordings of the same call are served in their order, and the last
 /// of them again and again.
 ///
-/// ```no_run
+/// ```
 /// use alula_llm::testing::Cassettes;
 /// use serde_json::json;
 ///
-/// let cassettes = Cassettes::load("recordings")?;
-/// let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]});
-/// match cassettes.find("POST", "/v1/chat/completions", &body) {
-///     Ok(recorded) => println!("{}", recorded.status),
-///     Err(miss) => println!("{miss}"),
-/// }
-/// # Ok::<(), alula_llm::testing::LoadError>(())
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cassettes");
+/// let cassettes = Cassettes::load(folder)?;
+/// let mut body = json!({"model": "fake-model", "messages": [{"role": "user", "content": "Hi"}]});
+/// let recorded = cassettes.find("POST", "/v1/chat/completions", &body)?;
+/// assert_eq!(recorded.status, 200);
+/// body["temperature"] = json!(0.5);
+/// let miss = cassettes.find("POST", "/v1/chat/completions", &body).unwrap_err();
+/// assert!(miss.to_string().contains("/temperature"));
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug, Default)]
 pub struct Cassettes {
@@ -50,7 +54,8 @@ struct Group {
 impl Cassettes {
     /// Reads every `.jsonl`, `.yaml` and `.yml` file below `dir`.
     ///
-    /// Interactions without a JSON body, such as a download between two calls, are left out.
+    /// Interactions without a JSON body, such as a download between two calls, are left out, unless
+    /// they [fetch](Interaction::is_retrieval) the answer of a call.
     /// Files that are no cassettes are skipped; [`skipped`](Self::skipped) has them.
     ///
     /// # Errors
@@ -63,7 +68,8 @@ impl Cassettes {
             match load_file(&file) {
                 Ok((_, interactions)) => {
                     any_read = true;
-                    let asked = interactions.into_iter().filter(|it| !it.request.is_null());
+                    let is_asked = |it: &Interaction| !it.request.is_null() || it.is_retrieval();
+                    let asked = interactions.into_iter().filter(is_asked);
                     asked.for_each(|it| cassettes.add(it));
                 }
                 Err(error) => cassettes.skipped.push(error),

@@ -149,6 +149,13 @@ impl Interaction {
         }
     }
 
+    /// Whether it fetches an answer that OpenAI's responses have kept, perhaps as a stream that goes
+    /// on where another one broke off.
+    pub fn is_retrieval(&self) -> bool {
+        let name = self.path.rsplit_once("/responses/").map(|(_, name)| name);
+        self.method == "GET" && name.is_some_and(|name| name.starts_with("resp_"))
+    }
+
     /// Whether the answer is a stream of server-sent events.
     pub fn is_stream(&self) -> bool {
         self.header("content-type").is_some_and(|it| it.starts_with("text/event-stream"))

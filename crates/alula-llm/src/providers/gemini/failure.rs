@@ -11,6 +11,9 @@ use crate::{
 /// How the API says that a prompt is too long, for which it has no code.
 const TOO_LONG: [&str; 3] = ["token count", "payload size exceeds", "context window"];
 
+/// How it says that nothing is left on an account, for which it has no code of its own.
+const DEPLETED: [&str; 1] = ["credits are depleted"];
+
 /// Writes the JSON of an error; see [`Protocol::error_to_json`](crate::model::Protocol::error_to_json).
 pub fn error_to_json(error: &Error) -> (u16, Value) {
     let status = error.public_status();
@@ -25,6 +28,7 @@ pub fn error_to_json(error: &Error) -> (u16, Value) {
     };
     let message = match error.kind() {
         ErrorKind::ContextTooLong => worded(error.public_message(), &TOO_LONG),
+        ErrorKind::QuotaExceeded if status == 429 => worded(error.public_message(), &DEPLETED),
         _ => error.public_message(),
     };
     let details = error.retry_after().map(|wait| {
@@ -43,9 +47,7 @@ pub(super) fn failure_kind(failure: &Failure) -> Option<ErrorKind> {
     match failure.code.as_deref()? {
         // A quota of a day, which no waiting of seconds brings back.
         "RESOURCE_EXHAUSTED" if failure.body.contains("PerDay") => Some(ErrorKind::QuotaExceeded),
-        "RESOURCE_EXHAUSTED"
-            if failure.status == Some(402) || failure.mentions(&["credits are depleted"]) =>
-        {
+        "RESOURCE_EXHAUSTED" if failure.status == Some(402) || failure.mentions(&DEPLETED) => {
             Some(ErrorKind::QuotaExceeded)
         }
         "RESOURCE_EXHAUSTED" => Some(ErrorKind::RateLimited { retry_after }),

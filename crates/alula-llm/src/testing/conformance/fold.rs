@@ -7,13 +7,26 @@ const TEXT_FIELDS: [&str; 3] = ["reasoning", "reasoning_content", "refusal"];
 
 /// The JSON of each event, apart from `[DONE]`.
 pub(super) fn events(text: &str) -> Result<Vec<Value>, String> {
-    let lines = text.lines().filter_map(|line| line.strip_prefix("data: "));
-    lines
-        .filter(|data| *data != "[DONE]")
-        .map(|data| {
-            serde_json::from_str(data).map_err(|error| format!("{data} is no JSON: {error}"))
-        })
-        .collect()
+    let mut events = Vec::new();
+    let mut data: Option<String> = None;
+    // A blank line more ends the last one.
+    for line in text.lines().chain([""]) {
+        match (line.strip_prefix("data:"), &mut data) {
+            (Some(line), data) => {
+                let line = line.strip_prefix(' ').unwrap_or(line);
+                match data {
+                    Some(data) => *data = format!("{data}\n{line}"),
+                    None => *data = Some(line.to_owned()),
+                }
+            }
+            (None, Some(_)) if line.is_empty() => events.extend(data.take()),
+            (None, _) => {}
+        }
+    }
+    let json = events.iter().filter(|data| *data != "[DONE]").map(|data| {
+        serde_json::from_str(data).map_err(|error| format!("{data} is no JSON: {error}"))
+    });
+    json.collect()
 }
 
 /// The event that reports an error, if one does.
@@ -31,11 +44,10 @@ pub(super) fn error(events: &[Value]) -> Option<&Value> {
     last.or_else(|| events.iter().find(is_error))
 }
 
-/// What the same call would have answered without a stream; of one choice.
+/// What the same call would have answered without a stream.
 pub(super) fn openai(chunks: Vec<Value>) -> Value {
     let mut answer = Map::new();
-    let mut message = Map::from_iter([("role".to_owned(), json!("assistant"))]);
-    let mut choice = Map::from_iter([("index".to_owned(), json!(0))]);
+    let mut known: Vec<Map<String, Value>> = Vec::new();
     for chunk in chunks {
         let Value::Object(mut chunk) = chunk else { continue };
         let choices = chunk.shift_remove("choices").unwrap_or_default();
@@ -44,20 +56,40 @@ pub(super) fn openai(chunks: Vec<Value>) -> Value {
         chunk.retain(|name, _| name != "id" || !answer.contains_key(name));
         overlay(&mut answer, chunk);
         for fields in into_list(choices) {
-            let Value::Object(mut fields) = fields else { continue };
-            delta(&mut message, fields.shift_remove("delta").unwrap_or_default());
-            overlay(&mut choice, fields);
+            let Value::Object(fields) = fields else { continue };
+            choice(&mut known, fields);
         }
     }
     if let Some(usage) = answer.get("x_groq").and_then(|groq| groq.get("usage")).cloned() {
         answer.entry("usage").or_insert(usage);
     }
-    choice.insert("message".to_owned(), Value::Object(message));
     if let Some(object) = answer.get_mut("object") {
         *object = json!("chat.completion");
     }
-    answer.insert("choices".to_owned(), json!([choice]));
+    // A stream in which no choice is named has one all the same.
+    if known.is_empty() {
+        choice(&mut known, Map::new());
+    }
+    known.sort_by_key(|choice| choice.get("index").and_then(Value::as_u64));
+    answer.insert("choices".to_owned(), json!(known));
     Value::Object(answer)
+}
+
+/// A piece of a choice, which is the first if it does not say which.
+fn choice(known: &mut Vec<Map<String, Value>>, mut fields: Map<String, Value>) {
+    let index = fields.get("index").cloned().unwrap_or_else(|| json!(0));
+    let at = known.iter().position(|choice| choice.get("index") == Some(&index));
+    let at = at.unwrap_or_else(|| {
+        let message = json!({"role": "assistant"});
+        known.push(Map::from_iter([("index".to_owned(), index), ("message".to_owned(), message)]));
+        known.len() - 1
+    });
+    let Some(choice) = known.get_mut(at) else { return };
+    let piece = fields.shift_remove("delta").unwrap_or_default();
+    if let Some(message) = choice.get_mut("message").and_then(Value::as_object_mut) {
+        delta(message, piece);
+    }
+    overlay(choice, fields);
 }
 
 fn delta(message: &mut Map<String, Value>, delta: Value) {

@@ -1,5 +1,6 @@
 //! Whether the adapters lose anything of a recorded call.
 
+mod failed;
 mod fold;
 mod fold_gemini;
 mod other;
@@ -7,11 +8,10 @@ mod rewrite;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::{End, Interaction, diff::differences};
-use crate::{Accumulator, ChatEvent, Result, model::Protocol, providers::Failure};
+use crate::{Accumulator, ChatEvent, ErrorKind, Result, model::Protocol};
 
 /// What [`check`] found.
 ///
@@ -34,7 +34,7 @@ use crate::{Accumulator, ChatEvent, Result, model::Protocol, providers::Failure}
 pub enum Outcome {
     /// Nothing is lost.
     Passed,
-    /// No adapter speaks the protocol of this call, or its answer broke off.
+    /// No adapter speaks the protocol of this call.
     Skipped,
     /// Something is lost, and this is what.
     Failed(String),
@@ -44,25 +44,29 @@ pub enum Outcome {
 ///
 /// The request and the answer, read into the model and written again, must be the JSON that they
 /// were; only that a stream is asked for its usage may be added, and vectors are no more exact than
-/// `f32`. A stream must give the same events whether it comes whole, event by event, byte by byte
-/// or with other line ends, and the events must add up to the answer that the stream spells out,
-/// also after they were written again.
-/// Of an error the provider's message must be kept.
+/// `f32`. A stream must give the same events whether it comes whole, event by event, byte by byte,
+/// with other line ends or without spaces, and the events must add up to the answer that the stream
+/// spells out, also after they were written again. One that broke off must end in an error.
+/// Of an error the provider's message must be kept; its kind must be one that the status stands for,
+/// and the same after the error was written again.
 ///
 /// # Panics
 ///
 /// Outside of a tokio runtime with a timer.
 pub async fn check(call: &Interaction) -> Outcome {
-    if call.end != End::Eof {
-        return Outcome::Skipped;
-    }
     let answer = (200..=299).contains(&call.status).then_some(&*call.body);
     let lossless = if let Some(protocol) = call.protocol() {
-        lossless(protocol, call).await
+        match request(protocol, &call.request) {
+            Ok(()) => answer_of(protocol, call).await,
+            loss => loss,
+        }
+    } else if call.is_retrieval() {
+        answer_of(Protocol::OpenAiResponses, call).await
     } else if let Some(protocol) = call.embed_protocol() {
-        other::embed(protocol, &call.request, answer).and_then(|()| failure_of(call))
+        let family = other::family(protocol);
+        other::embed(protocol, &call.request, answer).and_then(|()| failed::check(family, call))
     } else if let Some(protocol) = call.count_protocol() {
-        other::count(protocol, &call.request, answer).and_then(|()| failure_of(call))
+        other::count(protocol, &call.request, answer).and_then(|()| failed::check(protocol, call))
     } else {
         return Outcome::Skipped;
     };
@@ -72,15 +76,33 @@ pub async fn check(call: &Interaction) -> Outcome {
     }
 }
 
-async fn lossless(protocol: Protocol, call: &Interaction) -> Result<(), String> {
-    request(protocol, &call.request)?;
-    match (call.status, call.is_stream()) {
-        (200..=299, true) => events(protocol, &call.body).await,
-        (200..=299, false) => match as_events(protocol, &call.body) {
-            Some(body) => events(protocol, &body).await,
-            None => response(protocol, &call.body),
-        },
-        _ => failure_of(call),
+async fn answer_of(protocol: Protocol, call: &Interaction) -> Result<(), String> {
+    if !(200..=299).contains(&call.status) {
+        return failed::check(protocol, call);
+    }
+    if call.end != End::Eof {
+        return broken(protocol, call).await;
+    }
+    if call.is_stream() {
+        return events(protocol, &call.body).await;
+    }
+    match as_events(protocol, &call.body) {
+        Some(body) => events(protocol, &body).await,
+        None => response(protocol, &call.body),
+    }
+}
+
+/// An answer that broke off is none, but what came of a stream is read.
+async fn broken(protocol: Protocol, call: &Interaction) -> Result<(), String> {
+    if !call.is_stream() {
+        return match response(protocol, &call.body) {
+            Ok(()) => Err("the answer broke off, and is read as a whole one".to_owned()),
+            Err(_) => Ok(()),
+        };
+    }
+    match alike(protocol, &call.body).await?.last() {
+        Some(Err(error)) if *error.kind() != ErrorKind::Decode => Ok(()),
+        _ => Err("the stream broke off, and does not end in an error".to_owned()),
     }
 }
 
@@ -120,66 +142,57 @@ fn response(protocol: Protocol, body: &[u8]) -> Result<(), String> {
     differences_in("the answer", &recorded, &written)
 }
 
-/// Whether the error keeps what it says, if the call failed.
-fn failure_of(call: &Interaction) -> Result<(), String> {
-    if (200..=299).contains(&call.status) {
-        return Ok(());
-    }
-    let headers: HeaderMap = call
-        .headers
-        .iter()
-        .filter_map(|(name, value)| {
-            Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?))
-        })
-        .collect();
-    let error = Failure::of_answer(call.status, &headers, &call.body).into_error(None);
-    let body = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
-    said(&body, error.message())?;
-    match error.status() {
-        Some(status) if status == call.status => Ok(()),
-        status => Err(format!("the error has the status {status:?} and not {}", call.status)),
-    }
-}
-
-/// Whether this message is the one in an error body.
-fn said(body: &Value, message: &str) -> Result<(), String> {
-    let recorded = [
-        "/error/message",
-        "/message",
-        "/response/error/message",
-        "/error",
-        "/delta/error",
-        "/choices/0/error/message",
-    ]
-    .iter()
-    .find_map(|pointer| body.pointer(pointer)?.as_str());
-    match recorded {
-        Some(recorded) if recorded != message => {
-            Err(format!("the error says {message:?} and not {recorded:?}"))
-        }
-        _ => Ok(()),
-    }
-}
-
 async fn events(protocol: Protocol, body: &Bytes) -> Result<(), String> {
+    let whole = alike(protocol, body).await?;
+    adds_up(protocol, whole, &String::from_utf8_lossy(body)).await
+}
+
+/// The events of a stream, if they are the same however it is cut and spelled.
+async fn alike(protocol: Protocol, body: &Bytes) -> Result<Vec<Result<ChatEvent>>, String> {
     let whole = decode(protocol, vec![body.clone()]).await;
     let text =
         std::str::from_utf8(body).map_err(|error| format!("the stream is no text: {error}"))?;
-    let by_event =
-        text.split_inclusive("\n\n").map(|event| Bytes::copy_from_slice(event.as_bytes()));
     let by_byte = body.chunks(1).map(Bytes::copy_from_slice);
-    let with_crlf = Bytes::from(text.replace("\r\n", "\n").replace('\n', "\r\n"));
+    let lines = text.replace("\r\n", "\n");
+    let with_crlf = lines.replace('\n', "\r\n");
+    let bare: String = lines.split_inclusive('\n').map(without_space).collect();
     for (how, chunks) in [
-        ("event by event", by_event.collect()),
+        ("event by event", by_event(text)),
         ("byte by byte", by_byte.collect()),
-        ("with CRLF", vec![with_crlf]),
+        ("with CRLF", vec![with_crlf.clone().into()]),
+        ("with CRLF, event by event", by_event(&with_crlf)),
+        ("without spaces", vec![bare.into()]),
     ] {
         let cut = decode(protocol, chunks).await;
         if let Some(at) = first_difference(&whole, &cut) {
             return Err(format!("read {how}, the stream differs from event {at} on"));
         }
     }
-    adds_up(protocol, whole, text).await
+    Ok(whole)
+}
+
+/// The events one by one, each with its blank line.
+fn by_event(text: &str) -> Vec<Bytes> {
+    let mut events = Vec::new();
+    let mut event = String::new();
+    for line in text.split_inclusive('\n') {
+        event.push_str(line);
+        if line.trim_end_matches(['\r', '\n']).is_empty() {
+            events.push(std::mem::take(&mut event).into());
+        }
+    }
+    events.push(event.into());
+    events
+}
+
+/// A line without the space that may stand after its colon.
+fn without_space(line: &str) -> String {
+    match line.split_once(": ") {
+        Some((name, value)) if !name.contains([' ', ':']) && !value.starts_with(' ') => {
+            format!("{name}:{value}")
+        }
+        _ => line.to_owned(),
+    }
 }
 
 async fn decode(protocol: Protocol, chunks: Vec<Bytes>) -> Vec<Result<ChatEvent>> {
@@ -215,7 +228,7 @@ async fn adds_up(
             }
             Err(error) => {
                 return match fold::error(&recorded) {
-                    Some(recorded) => said(recorded, error.message()),
+                    Some(recorded) => failed::event(protocol, recorded, &error),
                     None => Err(format!("the stream cannot be read: {error}")),
                 };
             }
@@ -367,12 +380,59 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_message_of_an_error_is_kept() {
-        let mut call =
-            call(asked(), "application/json", r#"{"error":{"message":"no","code":"x"}}"#);
-        call.status = 429;
-        assert_eq!(check(&call).await, Outcome::Passed);
-        call.body = Bytes::from_static(b"busy");
-        assert_eq!(check(&call).await, Outcome::Passed);
+    async fn a_stream_that_broke_off_ends_in_an_error() {
+        let mut broken = call(asked(), "text/event-stream", STREAM);
+        broken.end = End::Reset;
+        let whole = reason(check(&broken).await);
+        assert!(whole.ends_with("does not end in an error"), "{whole}");
+        broken.body = STREAM.split_inclusive("\n\n").next().unwrap().into();
+        assert_eq!(check(&broken).await, Outcome::Passed);
+    }
+
+    #[tokio::test]
+    async fn other_spellings_of_a_stream_pass() {
+        let asked = || {
+            let mut request = asked();
+            request["stream"] = true.into();
+            request
+        };
+        for body in [STREAM.replace('\n', "\r\n"), STREAM.replace("data: ", "data:")] {
+            let found = check(&call(asked(), "text/event-stream", body)).await;
+            assert_eq!(found, Outcome::Passed);
+        }
+        assert_eq!(by_event("data: a\r\n\r\ndata: b\n\n").len(), 3);
+        assert_eq!(without_space("data: {\"a\": 1}\n"), "data:{\"a\": 1}\n");
+    }
+
+    /// Each choice is put together by itself, in whatever order their pieces come.
+    #[tokio::test]
+    async fn several_choices_pass() {
+        let piece = |index: u32, text: &str| {
+            let choice = json!({"index": index, "delta": {"content": text}});
+            format!("data: {}\n\n", json!({"id": "1", "model": "m", "choices": [choice]}))
+        };
+        let stop = |index: u32| {
+            let choice = json!({"index": index, "delta": {}, "finish_reason": "stop"});
+            format!("data: {}\n\n", json!({"id": "1", "model": "m", "choices": [choice]}))
+        };
+        let said = piece(1, "b") + &piece(0, "a") + &piece(1, "d") + &piece(0, "c");
+        let body = said + &stop(1) + &stop(0) + "data: [DONE]\n\n";
+        let mut request = asked();
+        (request["stream"], request["n"]) = (true.into(), 2.into());
+        assert_eq!(check(&call(request, "text/event-stream", body)).await, Outcome::Passed);
+    }
+
+    /// A kept answer is an answer, though nothing is asked for it.
+    #[tokio::test]
+    async fn an_answer_that_is_fetched_is_checked() {
+        let body =
+            r#"{"id":"resp_1","object":"response","status":"completed","model":"m","output":[]}"#;
+        let mut fetched = call(Value::Null, "application/json", body);
+        (fetched.method, fetched.path) = ("GET".to_owned(), "/v1/responses/resp_1".to_owned());
+        assert_eq!(check(&fetched).await, Outcome::Passed);
+        fetched.body = "{}".into();
+        assert!(matches!(check(&fetched).await, Outcome::Failed(_)));
+        fetched.path = "/v1/files/file-1".to_owned();
+        assert_eq!(check(&fetched).await, Outcome::Skipped);
     }
 }

@@ -5,6 +5,15 @@ use serde_json::Value;
 use super::differences_in;
 use crate::model::{EmbedProtocol, Protocol};
 
+/// Whose errors are those of a call for vectors.
+pub(super) fn family(protocol: EmbedProtocol) -> Protocol {
+    match protocol {
+        EmbedProtocol::Gemini | EmbedProtocol::Vertex => Protocol::GeminiGenerate,
+        EmbedProtocol::Cohere => Protocol::CohereChat,
+        EmbedProtocol::OpenAi => Protocol::OpenAiChat,
+    }
+}
+
 /// The request and the answer of a call for vectors.
 pub(super) fn embed(
     protocol: EmbedProtocol,
