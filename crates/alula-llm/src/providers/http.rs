@@ -192,19 +192,28 @@ impl Http {
             let given = request.headers_mut().entry(AUTHORIZATION);
             given.or_insert_with(|| password.clone());
         }
-        client.execute(request).await.map_err(transport_error)
+        client.execute(request).await.map_err(|error| self.failed(error))
     }
 
     /// Gets something with these headers.
     pub(crate) async fn get_with(&self, url: Url, headers: HeaderMap) -> Result<Response> {
         let request = self.client()?.get(self.routed(url)).headers(headers);
-        request.send().await.map_err(transport_error)
+        request.send().await.map_err(|error| self.failed(error))
+    }
+
+    /// The error of a call that did not come through, with the limit that it ran into.
+    fn failed(&self, error: reqwest::Error) -> Error {
+        if !(error.is_connect() && error.is_timeout()) {
+            return transport_error(error);
+        }
+        let message = format!("no connection came within {:?}", self.inner.limits.connect_timeout);
+        let kind = ErrorKind::Timeout { phase: Phase::Connect };
+        Error::new(kind, message).with_source(error.without_url())
     }
 
     /// Gets a document that is not part of a chat.
     pub(crate) async fn get(&self, url: Url) -> Result<Bytes> {
-        let response =
-            self.client()?.get(self.routed(url)).send().await.map_err(transport_error)?;
+        let response = self.get_with(url, HeaderMap::new()).await?;
         let response = response.error_for_status().map_err(transport_error)?;
         self.read(response).await
     }
@@ -251,13 +260,18 @@ impl fmt::Debug for Http {
     }
 }
 
-fn build_client(limits: &HttpLimits, proxies: &[Proxy]) -> Result<Client> {
+/// TLS by rustls on ring, with the platform's certificates, which are read now.
+pub(crate) fn tls_config() -> Result<rustls::ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(|error| config_error("TLS cannot be set up", error))?
-        .with_no_client_auth();
+        .map_err(|error| config_error("TLS cannot be set up", error))?;
+    Ok(builder.with_no_client_auth())
+}
+
+fn build_client(limits: &HttpLimits, proxies: &[Proxy]) -> Result<Client> {
+    let mut tls = tls_config()?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Without this reqwest asks the environment for a proxy.
     let builder = Client::builder().no_proxy();

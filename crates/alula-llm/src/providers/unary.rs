@@ -40,13 +40,15 @@ async fn vectors<S: Speaker>(speaker: &S, request: &EmbedRequest) -> Result<Embe
     vector::check_inputs(request)?;
     let response = post(speaker, url, &body).await?;
     let body = speaker.endpoint().pool().read(response).await?;
-    let answer = protocol.response_from_slice(&body).map_err(|error| {
+    let answer = protocol.response_from_slice(&body).and_then(|answer| {
+        vector::check_answer(request, &answer)?;
+        Ok(answer)
+    });
+    answer.map_err(|error| {
         // Few answers are errors in disguise, so that it is looked for last.
         let body = serde_json::from_slice(&body).unwrap_or_default();
         S::error_in(&body).map_or(error, |error| body_error(error, S::failure_kind))
-    })?;
-    vector::check_answer(request, &answer)?;
-    Ok(answer)
+    })
 }
 
 async fn count<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<TokenCount> {

@@ -1,8 +1,10 @@
 //! What every adapter must do, whoever it speaks to: against a provider that says all there is to
 //! say, and against one that fails in every way.
 
+mod connect;
 mod faults;
 mod happy;
+mod unary;
 
 use std::time::Duration;
 
@@ -22,8 +24,8 @@ struct Adapter {
     add: fn(LlmBuilder, &str, Http) -> LlmBuilder,
 }
 
-/// One for each protocol.
-const PROTOCOLS: [Adapter; 5] = [
+/// One for each protocol, and Vertex AI, which speaks Gemini's at another address.
+const PROTOCOLS: [Adapter; 6] = [
     Adapter {
         name: "OpenAi",
         protocol: Protocol::OpenAiChat,
@@ -45,6 +47,15 @@ const PROTOCOLS: [Adapter; 5] = [
         add: |llm, url, http| llm.provider(Gemini::new(KEY).base_url(url).http(http)),
     },
     Adapter {
+        name: "Vertex AI",
+        protocol: Protocol::GeminiGenerate,
+        add: |llm, url, http| {
+            let url = format!("{url}/v1/projects/p/locations/l/publishers/google");
+            let vertex = Gemini::compatible("vertex", url);
+            llm.provider(vertex.header("authorization", format!("Bearer {KEY}")).http(http))
+        },
+    },
+    Adapter {
         name: "Cohere",
         protocol: Protocol::CohereChat,
         add: |llm, url, http| llm.provider(Cohere::new(KEY).base_url(url).http(http)),
@@ -52,10 +63,11 @@ const PROTOCOLS: [Adapter; 5] = [
 ];
 
 /// Those who speak OpenAI's protocol in their own way.
-const FAMILY: [Adapter; 12] = [
+const FAMILY: [Adapter; 13] = [
     of_family("azure", |llm, url, http| {
         llm.provider(OpenAi::azure(url, "d", "2024-10-21", KEY).http(http))
     }),
+    of_family("azure_v1", |llm, url, http| llm.provider(OpenAi::azure_v1(url, KEY).http(http))),
     of_family("groq", |llm, url, http| compatible(llm, OpenAi::groq(KEY), url, http)),
     of_family("mistral", |llm, url, http| compatible(llm, OpenAi::mistral(KEY), url, http)),
     of_family("deepseek", |llm, url, http| compatible(llm, OpenAi::deepseek(KEY), url, http)),
@@ -86,14 +98,14 @@ fn compatible(llm: LlmBuilder, openai: OpenAi, url: &str, http: Http) -> LlmBuil
 /// answer takes many turns.
 fn patient() -> Deadlines {
     Deadlines::default()
-        .connect(Duration::from_secs(10))
-        .first_token(Duration::from_secs(15))
-        .idle(Duration::from_secs(15))
-        .total(Duration::from_secs(20))
+        .connect(Duration::from_secs(20))
+        .first_token(Duration::from_secs(40))
+        .idle(Duration::from_secs(40))
+        .total(Duration::from_secs(50))
 }
 
 /// After which a call hangs.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many cases run at a time, so that none of them waits for its turn.
 const AT_ONCE: usize = 24;
@@ -103,12 +115,11 @@ const BYTES_MAX: usize = 64 << 10;
 
 /// Connections that all cases share, since it takes time to set up TLS.
 fn http() -> Http {
-    let (event_bytes_max, response_bytes_max) = (BYTES_MAX, BYTES_MAX);
-    let http = Http::new(
-        HttpLimits::default()
-            .event_bytes_max(event_bytes_max)
-            .response_bytes_max(response_bytes_max),
-    );
+    http_with(HttpLimits::default().event_bytes_max(BYTES_MAX).response_bytes_max(BYTES_MAX))
+}
+
+fn http_with(limits: HttpLimits) -> Http {
+    let http = Http::new(limits);
     // That is not a part of a case.
     let provider = OpenAi::new(KEY).http(http.clone());
     Llm::builder().provider(provider).build().unwrap();
@@ -116,12 +127,21 @@ fn http() -> Http {
 }
 
 impl Adapter {
+    /// The name of its protocol in the table of faults.
+    fn format(self) -> &'static str {
+        PROTOCOLS.iter().find(|it| it.protocol == self.protocol).unwrap().name
+    }
+
     /// Everything between a caller and this fake, with at most one more attempt.
     fn llm(self, fake: &FakeProvider, http: &Http, deadlines: Deadlines) -> Llm {
+        self.llm_at(&fake.url(), http, deadlines)
+    }
+
+    fn llm_at(self, url: &str, http: &Http, deadlines: Deadlines) -> Llm {
         let backoff = Duration::from_millis(1);
         let retry = RetryPolicy::default().attempts(2).backoff(backoff);
         let llm = Llm::builder().deadlines(deadlines).retry(retry);
-        (self.add)(llm, &fake.url(), http.clone()).build().unwrap()
+        (self.add)(llm, url, http.clone()).build().unwrap()
     }
 }
 
