@@ -9,10 +9,13 @@ use crate::{Error, ErrorKind};
 ///
 /// Only what may succeed a moment later is tried again: broken connections, 429, 5xx and 529; and
 /// never once the caller has seen a piece of the answer. A deadline that has passed is not waited
-/// for twice: the next target is asked. A wait is chosen at random, up to [`backoff`](Self::backoff) doubled for each attempt, so that
-/// clients of one outage do not come back together; a provider's `Retry-After` counts instead.
+/// for twice: the next target is asked. A wait is chosen at random, up to [`backoff`](Self::backoff)
+/// doubled for each attempt, so that clients of one outage do not come back together; a provider's
+/// `Retry-After` counts instead.
 ///
-/// A budget keeps an outage from being multiplied: see [`budget`](Self::budget).
+/// A budget keeps an outage from being multiplied: a target that fails all the time is asked at most
+/// 1.2 times as often as it is called, and by fewer than five calls once more than that; see
+/// [`budget`](Self::budget).
 ///
 /// ```
 /// use alula_llm::RetryPolicy;
@@ -31,7 +34,11 @@ pub struct RetryPolicy {
     /// The longest `Retry-After` that is waited for. 2 s. One that is longer goes to the caller,
     /// who knows better whether to wait, unless another target answers.
     pub retry_after_max: Duration,
-    /// How many calls in a hundred may be tried again, over time, beyond the first ten. 10.
+    /// How many retries a hundred calls of a target pay for. 10.
+    ///
+    /// Each target of a process has one retry at the start, and a tenth of one more with every call,
+    /// whatever becomes of that. However many of them fail, `n` calls are tried again at most
+    /// `1 + n / 10` times; at most ten retries are saved up for a bad moment.
     pub budget: u32,
 }
 
@@ -76,7 +83,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets how many calls in a hundred may be tried again.
+    /// Sets how many retries a hundred calls of a target pay for.
     #[must_use]
     pub fn budget(mut self, budget: u32) -> Self {
         self.budget = budget;
@@ -113,17 +120,22 @@ pub(crate) struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// What there is at the start, and at most.
-    const RESERVE: u32 = 10;
+    /// What there is at the start: without it, the first calls of a process would never be tried
+    /// again.
+    const FIRST: u32 = 1;
+    /// What there is at most.
+    const SAVED_MAX: u32 = 10;
 
     pub(crate) fn new(percent: u32) -> Self {
-        Self { percent, left: Mutex::new(Self::RESERVE * 100) }
+        Self { percent, left: Mutex::new(Self::FIRST * 100) }
     }
 
     /// A call begins.
     pub(crate) fn deposit(&self) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        *left = left.saturating_add(self.percent).min(Self::RESERVE * 100);
+        // What one call pays for is there even where that is more than may be saved.
+        let most = (Self::SAVED_MAX * 100).max(self.percent);
+        *left = left.saturating_add(self.percent).min(most);
     }
 
     /// Takes a retry, if there is one.
@@ -186,16 +198,24 @@ mod tests {
 
     #[test]
     fn an_outage_is_multiplied_by_no_more_than_a_fifth() {
-        for calls in [100, 1_000, 100_000] {
-            let budget = RetryBudget::new(RetryPolicy::default().budget);
-            let mut asked = 0;
-            for _ in 0..calls {
-                budget.deposit();
-                asked += 1;
-                asked += u32::from(budget.withdraw()) + u32::from(budget.withdraw());
-            }
-            assert!(asked * 10 <= calls * 12, "{asked} for {calls} calls");
-            assert!(asked > calls, "nothing was tried again");
+        let budget = RetryBudget::new(RetryPolicy::default().budget);
+        let mut retries = 0;
+        for calls in 1..=100_000 {
+            budget.deposit();
+            retries += u32::from(budget.withdraw()) + u32::from(budget.withdraw());
+            assert!(retries <= 1 + calls / 10, "{retries} retries of {calls} calls");
+            assert!(retries <= (calls / 5).max(1), "{retries} retries of {calls} calls");
+            assert!(retries > 0, "nothing was tried again");
         }
+    }
+
+    #[test]
+    fn what_was_saved_is_for_a_bad_moment() {
+        let budget = RetryBudget::new(RetryPolicy::default().budget);
+        (0..1_000).for_each(|_| budget.deposit());
+        assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 10);
+        let nothing = RetryBudget::new(0);
+        nothing.deposit();
+        assert_eq!((0..100).filter(|_| nothing.withdraw()).count(), 1);
     }
 }
