@@ -35,6 +35,9 @@ pub struct SharedState {
     /// estimate in place of the truth for a minute, a failure uncounted, or a call that is over
     /// counted until the end of its lease.
     pub reports_lost: u64,
+    /// How many times a call had no answer in time though it was not away, so that its process went
+    /// by a state of its own for this once: limits may have let through more.
+    pub asked_in_vain: u64,
 }
 
 /// A state that processes have in common.

@@ -52,13 +52,18 @@ pub(super) struct Status {
     is_away: AtomicBool,
     reports_lost: AtomicU64,
     /// When something may last have been booked that Redis does not know.
+    asked_in_vain: AtomicU64,
     gap: Mutex<Option<Instant>>,
 }
 
 impl Status {
     pub(super) fn new() -> Self {
-        let (is_away, reports_lost) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { is_away, reports_lost, gap: Mutex::new(None) }
+        Self {
+            is_away: AtomicBool::new(false),
+            reports_lost: AtomicU64::new(0),
+            asked_in_vain: AtomicU64::new(0),
+            gap: Mutex::new(None),
+        }
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -74,6 +79,22 @@ impl Status {
     }
 
     pub(super) fn note_gap(&self) {
+    pub(super) fn asked_in_vain(&self) -> u64 {
+        self.asked_in_vain.load(Ordering::Relaxed)
+    }
+
+    /// Counts a call that had no answer in time. That there are ever more is said ever less often.
+    pub(super) fn no_answer(&self, limit: Duration) {
+        let calls = self.asked_in_vain.fetch_add(1, Ordering::Relaxed) + 1;
+        if calls.is_power_of_two() && !self.is_away() {
+            tracing::warn!(
+                calls,
+                ?limit,
+                "Redis does not keep up: a call goes by this process alone"
+            );
+        }
+    }
+
         *self.gap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
@@ -83,7 +104,7 @@ impl Status {
 }
 
 /// How a link is made.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Route {
     pub(super) client: redis::Client,
     /// A key that is written when a connection begins.

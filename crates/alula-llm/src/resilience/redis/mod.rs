@@ -28,7 +28,8 @@ use super::shared::{
 };
 use crate::{Error, ErrorKind, Result};
 
-/// How many jobs may wait for Redis. More than this is a Redis that is away, or will be at once.
+/// How many jobs may wait for Redis. Who asks more than this waits for room, as long as for an
+/// answer; who reports does not.
 const JOBS_MAX: usize = 1_024;
 /// Shorter leases would be renewed all the time.
 const LEASE_MIN: Duration = Duration::from_millis(100);
@@ -81,7 +82,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when it is no such URL.
+    /// [`ErrorKind::Config`] when it is no such URL, or when this machine has no certificates.
     pub fn new(url: &str) -> Result<Self> {
         let client = redis::Client::open(url).map_err(|error| {
             Error::new(ErrorKind::Config, "the URL of Redis cannot be used").with_source(error)
@@ -164,7 +165,7 @@ struct RedisStore {
 }
 
 impl RedisStore {
-    /// Asks, and waits for no longer than a call may.
+    /// Asks, and waits for no longer than a call may: for room in the queue and for the answer.
     async fn ask<A>(
         &self,
         key: &Arc<str>,
@@ -174,10 +175,10 @@ impl RedisStore {
             return None;
         }
         let (reply, answer) = oneshot::channel();
-        let sent = self.queue().try_send(Job::Ask(key.clone(), ask(reply)));
-        let answer = match sent {
-            Ok(()) => timeout(self.route.timeout, answer).await.ok().and_then(Result::ok),
-            Err(_) => None,
+        let (queue, job) = (self.queue(), Job::Ask(key.clone(), ask(reply)));
+        let asking = async {
+            queue.send(job).await.ok()?;
+            answer.await.ok()
         };
         if answer.is_none() {
             self.status.note_gap();
@@ -190,6 +191,10 @@ impl RedisStore {
     fn queue(&self) -> mpsc::Sender<Job> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(queue) = queue.as_ref().filter(|queue| !queue.is_closed()) {
+        let answer = timeout(self.route.timeout, asking).await.unwrap_or_else(|_| {
+            self.status.no_answer(self.route.timeout);
+            None
+        });
             return queue.clone();
         }
         let (sender, jobs) = mpsc::channel(JOBS_MAX);
@@ -265,7 +270,11 @@ impl Store for RedisStore {
     }
 
     fn state(&self) -> SharedState {
-        SharedState { is_away: self.status.is_away(), reports_lost: self.status.reports_lost() }
+        SharedState {
+            is_away: self.status.is_away(),
+            reports_lost: self.status.reports_lost(),
+            asked_in_vain: self.status.asked_in_vain(),
+        }
     }
 }
 

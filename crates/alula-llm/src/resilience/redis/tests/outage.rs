@@ -190,6 +190,45 @@ async fn reports_that_find_no_room_are_counted() {
     assert!((500..700).contains(&sharing.state().reports_lost), "{:?}", sharing.state());
 }
 
+/// However many ask at once, a Redis that answers is what they go by.
+#[tokio::test]
+async fn a_crowd_waits_for_its_turn_at_redis() {
+    let Some(server) = Server::start() else { return };
+    let limit = RateLimit::default().requests(2_500).wait_max(Duration::ZERO);
+    let processes = [sharing(&server), sharing(&server)];
+    let limiters = processes.clone().map(|it| Limiter::new(limit, Some(it.of("limit:test"))));
+    // Nobody answers before all of them have asked.
+    let crowd = limiters.iter().flat_map(|limiter| (0..2 * JOBS_MAX).map(|_| limiter.reserve(0)));
+    let turns: Vec<_> = join_all(crowd).await.into_iter().flatten().collect();
+    assert_eq!(turns.len(), 2_500);
+    for process in processes {
+        assert_eq!((process.state().asked_in_vain, process.state().reports_lost), (0, 0));
+    }
+    turns.into_iter().for_each(|turn| turn.keep());
+}
+
+/// Who finds no answer in time is counted, and said of.
+#[tokio::test]
+async fn a_redis_that_does_not_keep_up_is_told_of() {
+    let Some(server) = Server::start() else { return };
+    let log = Log::default();
+    let _log = tracing::subscriber::set_default(log.clone());
+    let redis = Redis::new(&server.url()).unwrap().timeout(Duration::from_millis(100));
+    let sharing = redis.open();
+    let limiter = Limiter::new(RateLimit::default().requests(9), Some(sharing.of("limit:test")));
+    until("it has begun", async || {
+        limiter.reserve(0).await.is_ok_and(|it| it.shared_slot().is_some())
+    })
+    .await;
+    let (before, warnings) = (sharing.state().asked_in_vain, log.counts().0);
+    let mut redis = server.connect().await;
+    redis::cmd("CLIENT").arg("PAUSE").arg(2_000).exec_async(&mut redis).await.unwrap();
+    let alone = limiter.reserve(0).await.unwrap();
+    assert_eq!(alone.shared_slot(), None);
+    assert_eq!(sharing.state().asked_in_vain, before + 1);
+    assert!(log.counts().0 > warnings || !(before + 1).is_power_of_two());
+}
+
 /// A Redis that takes connections and says nothing costs each call its timeout at first, and then
 /// nothing.
 #[tokio::test]
