@@ -3,6 +3,7 @@
 mod concurrency;
 mod outage;
 mod processes;
+mod schedules;
 mod scripts;
 mod server;
 

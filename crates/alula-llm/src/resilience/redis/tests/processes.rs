@@ -39,7 +39,7 @@ async fn limits_hold_for_all_processes() {
         return one_of_several(&url.into_string().unwrap()).await;
     }
     let Some(server) = Server::start() else { return };
-    let mut children: Vec<_> = (0..4).map(|_| spawn(&server.url())).collect();
+    let mut children: Vec<_> = (0..4).map(|_| spawn(TEST, &[(URL, server.url())])).collect();
     let readers: Vec<_> = children.iter_mut().map(read).collect();
     sleep(Duration::from_secs(3)).await;
     children[0].kill().unwrap();
@@ -48,7 +48,9 @@ async fn limits_hold_for_all_processes() {
         assert!(child.wait().unwrap().success());
     }
     children[0].wait().unwrap();
-    let calls: Vec<Call> = readers.into_iter().flat_map(|it| it.join().unwrap()).collect();
+    let told = readers.into_iter().flat_map(|it| it.join().unwrap());
+    let calls: Vec<Call> =
+        told.map(|[slot, passed, tokens]| Call { slot, passed, tokens }).collect();
     check(&calls);
     let late = calls.iter().filter(|call| call.passed > killed).count();
     assert!(late > REQUESTS / 4, "{late} of {} calls after the kill", calls.len());
@@ -81,14 +83,15 @@ fn check(calls: &[Call]) {
     }
 }
 
-fn spawn(url: &str) -> Child {
+/// Runs a test of this binary as one of several processes.
+pub(super) fn spawn(test: &str, variables: &[(&str, String)]) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", TEST, "--nocapture"]).env(URL, url);
+    command.args(["--exact", test, "--nocapture"]).envs(variables.iter().cloned());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Gathers what a process tells, whole lines only: one that is killed may leave half of one.
-fn read(child: &mut Child) -> thread::JoinHandle<Vec<Call>> {
+pub(super) fn read<const N: usize>(child: &mut Child) -> thread::JoinHandle<Vec<[u64; N]>> {
     let mut output = BufReader::new(child.stdout.take().unwrap());
     thread::spawn(move || {
         let (mut calls, mut line) = (Vec::new(), String::new());
@@ -96,8 +99,7 @@ fn read(child: &mut Child) -> thread::JoinHandle<Vec<Call>> {
             let numbers = line.strip_suffix('\n').and_then(|line| line.strip_prefix("call "));
             if let Some(numbers) = numbers {
                 let numbers: Vec<u64> = numbers.split(' ').map(|it| it.parse().unwrap()).collect();
-                let [slot, passed, tokens] = numbers[..] else { panic!("{line}") };
-                calls.push(Call { slot, passed, tokens });
+                calls.push(numbers.try_into().unwrap_or_else(|_| panic!("{line}")));
             }
             line.clear();
         }
@@ -140,10 +142,10 @@ async fn ask(limiter: &Limiter, ends: Instant) {
     }
 }
 
-fn slot(turn: &Reservation) -> u64 {
+pub(super) fn slot(turn: &Reservation) -> u64 {
     turn.shared_slot().expect("Redis is there")
 }
 
-fn unix_micros() -> u64 {
+pub(super) fn unix_micros() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros().try_into().unwrap()
 }
