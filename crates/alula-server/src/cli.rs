@@ -61,7 +61,8 @@ Environment:
   DATABASE_URL                           where keys and usage are kept: postgres://…, or a file of
                                          SQLite (sqlite://data/alula.db)
   REDIS_URL                              where processes share limits of keys and of providers, and
-                                         the state of breakers: redis://…; else each has its own
+                                         the state of breakers: redis://…, or rediss://… by TLS;
+                                         else each has its own
   ALULA_REDIS_TIMEOUT_SECONDS            a call waits for Redis, each time it asks; then its process
                                          goes by itself (0.1)
   ALULA_REDIS_LEASE_SECONDS              a process that is not heard of is gone, and its streams are
@@ -82,8 +83,8 @@ Environment:
   ALULA_MODEL                            the model of requests that name none (provider/model)
   ALULA_CONNECT_SECONDS                  to open a connection to a provider (5)
   ALULA_FIRST_TOKEN_SECONDS              to the first token of a stream (10)
-  ALULA_IDLE_SECONDS                     between two signs of life of a stream (60)
   ALULA_ANSWER_SECONDS                   for a whole answer, while another target is left (120)
+  ALULA_IDLE_SECONDS                     between two signs of life of a stream (60)
   ALULA_TOTAL_SECONDS                    for a whole call (600)
   ALULA_ATTEMPTS                         how often a provider is asked that fails (3)
   ALULA_BREAKER_FAILURES                 failed calls in a row, then it is left alone (3; 0: never)

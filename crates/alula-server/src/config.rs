@@ -324,7 +324,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         let lease = self.seconds("ALULA_REDIS_LEASE_SECONDS", REDIS_LEASE);
         let url = self.text("REDIS_URL")?;
         let redis = Redis::new(&url);
-        let wrong = |_| "REDIS_URL: expected redis://[USER][:PASSWORD@]HOST[:PORT][/DATABASE]";
+        let wrong = |_| "REDIS_URL: expected redis[s]://[USER][:PASSWORD@]HOST[:PORT][/DATABASE]";
         let redis = redis.map_err(|error| self.mistakes.push(wrong(error).to_owned())).ok()?;
         Some(redis.timeout(timeout).lease(lease))
     }

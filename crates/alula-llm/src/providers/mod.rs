@@ -39,6 +39,8 @@ pub use demo::Demo;
 pub(crate) use failure::Failure;
 pub use gemini::Gemini;
 pub(crate) use http::display_url;
+#[cfg(feature = "redis")]
+pub(crate) use http::tls_config;
 pub use http::{Http, HttpLimits};
 #[cfg(feature = "testing")]
 pub(crate) use http::{base_url, transport_error};

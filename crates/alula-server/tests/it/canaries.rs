@@ -314,7 +314,7 @@ fn no_password_is_told_when_the_start_fails() {
         ("DATABASE_URL", "mysql://user:PASSWORD@x"),
         ("REDIS_URL", "redis://user:PASSWORD@[/0"),
         ("REDIS_URL", "redis://user:PASSWORD@127.0.0.1:1/database"),
-        ("REDIS_URL", "rediss://user:PASSWORD@127.0.0.1:1/0"),
+        ("REDIS_URL", "rediss://user:PASSWORD@127.0.0.1:1/0#insecure"),
         ("REDIS_URL", "mysql://user:PASSWORD@x"),
     ] {
         let url = url.replace("PASSWORD", &canary("password"));

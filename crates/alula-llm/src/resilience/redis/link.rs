@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     job::{Hashes, Job, SCRIPTS},
     members::Members,
+    tls::Tls,
 };
 
 /// How many jobs go to Redis in one piece.
@@ -51,8 +52,8 @@ const AWAY: [&str; 9] = [
 pub(super) struct Status {
     is_away: AtomicBool,
     reports_lost: AtomicU64,
-    /// When something may last have been booked that Redis does not know.
     asked_in_vain: AtomicU64,
+    /// When something may last have been booked that Redis does not know.
     gap: Mutex<Option<Instant>>,
 }
 
@@ -78,7 +79,6 @@ impl Status {
         self.reports_lost.fetch_add(reports, Ordering::Relaxed);
     }
 
-    pub(super) fn note_gap(&self) {
     pub(super) fn asked_in_vain(&self) -> u64 {
         self.asked_in_vain.load(Ordering::Relaxed)
     }
@@ -95,6 +95,7 @@ impl Status {
         }
     }
 
+    pub(super) fn note_gap(&self) {
         *self.gap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
@@ -107,6 +108,8 @@ impl Status {
 #[derive(Clone)]
 pub(super) struct Route {
     pub(super) client: redis::Client,
+    /// Nothing for a connection in the clear.
+    pub(super) tls: Option<Tls>,
     /// A key that is written when a connection begins.
     pub(super) alive_key: Arc<str>,
     /// The longest wait for Redis.
@@ -296,7 +299,11 @@ impl Connection {
     pub(super) async fn open(route: &Route) -> RedisResult<Self> {
         let config = AsyncConnectionConfig::new();
         let config = config.set_connection_timeout(None).set_response_timeout(None);
-        let mut redis = route.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let client = &route.client;
+        let mut redis = match &route.tls {
+            Some(tls) => tls.connect(client, config).await?,
+            None => client.get_multiplexed_async_connection_with_config(&config).await?,
+        };
         let hashes = load(&mut redis, SCRIPTS).await?;
         // One that may only be read is not the one.
         let mut write = redis::cmd("SET");

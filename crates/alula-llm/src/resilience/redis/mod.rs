@@ -5,6 +5,7 @@ mod link;
 mod members;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{
     fmt,
@@ -22,11 +23,12 @@ use self::{
     job::{Ask, Job},
     link::{CONNECT_TIMEOUT, Connection, Link, Route, Status},
     members::Members,
+    tls::Tls,
 };
 use super::shared::{
     Booking, Correction, Member, News, SharedState, Sharing, Store, Ticket, TooLong, Turn, Verdict,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, providers::tls_config};
 
 /// How many jobs may wait for Redis. Who asks more than this waits for room, as long as for an
 /// answer; who reports does not.
@@ -55,7 +57,8 @@ const LEASE_MIN: Duration = Duration::from_millis(100);
 /// more. Where Redis refuses one key, such as one that holds something else, only what that key is
 /// for is not shared; the first time a warning says so.
 ///
-/// It takes Redis 6 or newer as a single server, without TLS: use a network that is yours.
+/// It takes Redis 6 or newer as a single server, by TLS if the URL begins with `rediss://`: with the
+/// platform's certificates, like providers. Without TLS use a network that is yours.
 ///
 /// ```
 /// use alula_llm::{Demo, Llm, Redis};
@@ -69,6 +72,7 @@ const LEASE_MIN: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct Redis {
     client: redis::Client,
+    tls: Option<Tls>,
     prefix: String,
     timeout: Duration,
     lease: Duration,
@@ -77,18 +81,25 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The Redis at this URL: `redis://[user][:password@]host[:port][/database]`, or
-    /// `redis+unix:///path`. Nothing is connected before the first call.
+    /// The Redis at this URL: `redis://[user][:password@]host[:port][/database]`, `rediss://` for
+    /// the same by TLS, or `redis+unix:///path`. Nothing is connected before the first call.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Config`] when it is no such URL, or when this machine has no certificates.
     pub fn new(url: &str) -> Result<Self> {
-        let client = redis::Client::open(url).map_err(|error| {
-            Error::new(ErrorKind::Config, "the URL of Redis cannot be used").with_source(error)
-        })?;
+        let cannot = || Error::new(ErrorKind::Config, "the URL of Redis cannot be used");
+        // TLS is ours, with one set of certificates for all that is called.
+        let by_tls = url.strip_prefix("rediss://").filter(|rest| !rest.contains('#'));
+        let plain = by_tls.map(|rest| format!("redis://{rest}"));
+        let client = redis::Client::open(plain.as_deref().unwrap_or(url));
+        let client = client.map_err(|error| cannot().with_source(error))?;
+        let tls = match by_tls {
+            Some(_) => Some(Tls::of(&client, tls_config()?).ok_or_else(cannot)?),
+            None => None,
+        };
         let (timeout, lease) = (Duration::from_millis(100), Duration::from_secs(15));
-        Ok(Self { client, prefix: "alula".to_owned(), timeout, lease, store: Arc::default() })
+        Ok(Self { client, tls, prefix: "alula".to_owned(), timeout, lease, store: Arc::default() })
     }
 
     /// Sets what all keys begin with: those who share a prefix share limits. `alula`.
@@ -134,8 +145,8 @@ impl Redis {
 
     fn route(&self) -> Route {
         let alive_key = format!("{}:alive", self.prefix).into();
-        let (client, timeout, lease) = (self.client.clone(), self.timeout, self.lease);
-        Route { client, alive_key, timeout, lease }
+        let (client, tls) = (self.client.clone(), self.tls.clone());
+        Route { client, tls, alive_key, timeout: self.timeout, lease: self.lease }
     }
 
     pub(crate) fn open(self) -> Sharing {
@@ -180,6 +191,10 @@ impl RedisStore {
             queue.send(job).await.ok()?;
             answer.await.ok()
         };
+        let answer = timeout(self.route.timeout, asking).await.unwrap_or_else(|_| {
+            self.status.no_answer(self.route.timeout);
+            None
+        });
         if answer.is_none() {
             self.status.note_gap();
         }
@@ -191,10 +206,6 @@ impl RedisStore {
     fn queue(&self) -> mpsc::Sender<Job> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(queue) = queue.as_ref().filter(|queue| !queue.is_closed()) {
-        let answer = timeout(self.route.timeout, asking).await.unwrap_or_else(|_| {
-            self.status.no_answer(self.route.timeout);
-            None
-        });
             return queue.clone();
         }
         let (sender, jobs) = mpsc::channel(JOBS_MAX);

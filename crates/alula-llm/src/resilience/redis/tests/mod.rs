@@ -6,6 +6,7 @@ mod processes;
 mod schedules;
 mod scripts;
 mod server;
+mod tls;
 
 use std::{
     sync::Arc,

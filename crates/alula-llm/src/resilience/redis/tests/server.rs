@@ -50,6 +50,10 @@ impl Server {
         panic!("{} does not start", program.display());
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
