@@ -82,7 +82,8 @@ async fn ask<A: Ask>(llm: &Llm, mut request: A::Request, call: &Call) -> Result<
 pub(super) fn aim(inner: &Inner, call: &Call, target: &Target, request: &impl Asked) {
     let Some(connected) = inner.providers.get(target.provider) else { return };
     let (provider, server) = (&*connected.provider, connected.server.as_ref());
-    let wants_prompt = call.target(provider, server, &target.model, request.as_chat());
+    let wants_prompt =
+        call.target(provider, server, &target.model, &target.health, request.as_chat());
     if let Some(chat) = wants_prompt.then(|| request.read_chat()).flatten() {
         call.prompt(chat);
     }
@@ -156,8 +157,8 @@ pub(super) fn own_time<A: Ask>(
 pub(super) struct Attempts<'a> {
     inner: &'a Inner,
     along: Option<&'a Along>,
-    /// When the whole call ends.
     deadlines: Deadlines,
+    /// When the whole call ends.
     ends: Option<Instant>,
     /// How long the target may take to begin its answer, or to give all of it.
     own: Option<Duration>,
@@ -206,8 +207,10 @@ impl<'a> Attempts<'a> {
 
     pub(super) async fn admit(&self, target: &Target) -> Result<Admission> {
         let connected = self.connected(target)?;
-        let admitted = target.health.admit().await;
-        admitted.map_err(|error| error.with_provider(connected.provider.name()))
+        target.health.admit().await.map_err(|error| {
+            self.call.passed_over();
+            error.with_provider(connected.provider.name())
+        })
     }
 
     fn connected(&self, target: &Target) -> Result<&'a Connected> {

@@ -32,6 +32,8 @@ struct State {
     /// There is none before it is known who is asked first.
     span: Span,
     server: Option<Server>,
+    /// Of the target.
+    health: Option<Arc<Health>>,
     pieces: Pieces,
     /// What has been streamed, if it is to be recorded.
     streamed: Option<Accumulator>,
@@ -68,6 +70,7 @@ impl Call {
             record: CallRecord::new(operation, asked, streams, scope.cloned()),
             span: Span::none(),
             server: None,
+            health: None,
             pieces: Pieces::default(),
             streamed: None,
             #[cfg(feature = "otel")]
@@ -88,10 +91,13 @@ impl Call {
         provider: &dyn Provider,
         server: Option<&Server>,
         model: &str,
+        health: &Arc<Health>,
         request: Option<&ChatRequest>,
     ) -> bool {
         let Some(watch) = &self.0 else { return false };
         let state = &mut *watch.lock();
+        watch.observer.measure_breaker(state);
+        state.health = Some(health.clone());
         let is_first = state.record.provider.is_none();
         state.record.provider = Some(provider.name().to_owned());
         state.record.model = Some(model.to_owned());
@@ -105,6 +111,15 @@ impl Call {
     pub(crate) fn prompt(&self, request: &ChatRequest) {
         if let Some(watch) = &self.0 {
             watch.lock().span.record("gen_ai.input.messages", content::input(&request.messages));
+        }
+    }
+
+    /// The breaker of the target is open, so that it is not asked.
+    pub(crate) fn passed_over(&self) {
+        let Some(watch) = &self.0 else { return };
+        let record = &mut watch.lock().record;
+        if let (Some(provider), Some(model)) = (&record.provider, &record.model) {
+            record.passed_over.push(format!("{provider}/{model}"));
         }
     }
 
@@ -222,11 +237,24 @@ impl Call {
         }
         span::finish(&state.span, record, state.server.as_ref());
         observer.measure(record, state.server.as_ref());
+        observer.measure_breaker(&state);
         for hook in &observer.hooks {
-            hook(record);
+            hook(&state.record);
         }
         if let Some(listener) = &listener {
-            listener.tell(record);
+            listener.tell(&state.record);
+        }
+    }
+}
+
+impl Observer {
+    /// Measures the breaker of the target, if one was asked.
+    fn measure_breaker(&self, state: &State) {
+        let State { record, health, .. } = state;
+        if let (Some(provider), Some(model), Some(health)) =
+            (&record.provider, &record.model, health)
+        {
+            self.measure_target(provider, model, health.state());
         }
     }
 }

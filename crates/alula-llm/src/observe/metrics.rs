@@ -6,10 +6,11 @@ use std::{fmt, time::Duration};
 
 use opentelemetry::{
     KeyValue,
-    metrics::{Histogram, Meter},
+    metrics::{Counter, Gauge, Histogram, Meter},
 };
 
 use super::{CallRecord, Server, span::well_known};
+use crate::BreakerState;
 
 /// The buckets of durations, in seconds, that the conventions advise.
 const SECONDS: [f64; 14] =
@@ -33,6 +34,9 @@ const TOKENS: [f64; 14] = [
     67_108_864.0,
 ];
 
+/// The buckets of attempts.
+const ATTEMPTS: [f64; 7] = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0];
+
 /// The metrics of calls.
 #[derive(Clone)]
 pub(crate) struct Instruments {
@@ -40,6 +44,10 @@ pub(crate) struct Instruments {
     first_chunk: Histogram<f64>,
     per_chunk: Histogram<f64>,
     tokens: Histogram<u64>,
+    /// The conventions have no names for these.
+    attempts: Histogram<u64>,
+    cost: Counter<u64>,
+    breaker: Gauge<u64>,
 }
 
 impl Instruments {
@@ -49,6 +57,9 @@ impl Instruments {
             histogram.with_description(description).with_boundaries(SECONDS.to_vec()).build()
         };
         let tokens = meter.u64_histogram("gen_ai.client.token.usage").with_unit("{token}");
+        let attempts = meter.u64_histogram("alula.llm.attempts").with_unit("{attempt}");
+        let cost = meter.u64_counter("alula.llm.cost").with_unit("{micro_usd}");
+        let breaker = meter.u64_gauge("alula.llm.breaker.state");
         Self {
             duration: seconds("gen_ai.client.operation.duration", "GenAI operation duration."),
             first_chunk: seconds(
@@ -62,6 +73,14 @@ impl Instruments {
             tokens: tokens
                 .with_description("Number of input and output tokens used.")
                 .with_boundaries(TOKENS.to_vec())
+                .build(),
+            attempts: attempts
+                .with_description("How often providers were asked for one call.")
+                .with_boundaries(ATTEMPTS.to_vec())
+                .build(),
+            cost: cost.with_description("What calls cost, as far as their price is known.").build(),
+            breaker: breaker
+                .with_description("Whether calls get to a model: 0 closed, 1 half open, 2 open.")
                 .build(),
         }
     }
@@ -83,8 +102,25 @@ impl Instruments {
             }
         }
         let error = record.error_type().map(|error| KeyValue::new("error.type", error));
+        if let Some(cost) = record.cost {
+            self.cost.add(cost.total().get(), &attributes);
+        }
         attributes.extend(error);
+        self.attempts.record(u64::from(record.attempts), &attributes);
         self.duration.record(record.total.as_secs_f64(), &attributes);
+    }
+
+    pub(super) fn breaker(&self, provider: &str, model: &str, state: BreakerState) {
+        let attributes = [
+            KeyValue::new("gen_ai.provider.name", well_known(provider).to_owned()),
+            KeyValue::new("gen_ai.request.model", model.to_owned()),
+        ];
+        let state = match state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        };
+        self.breaker.record(state, &attributes);
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) use call::{Answered, Call};
 pub(crate) use metrics::Instruments;
 pub use record::{CallRecord, Outcome};
 
-use crate::{Error, Prices};
+use crate::{BreakerState, Error, Prices};
 
 type Hook = Arc<dyn Fn(&CallRecord) + Send + Sync>;
 
@@ -110,6 +110,12 @@ impl Observer {
             instruments.call(record, server);
         }
     }
+
+    fn measure_target(&self, provider: &str, model: &str, breaker: BreakerState) {
+        if let Some(instruments) = &self.instruments {
+            instruments.breaker(provider, model, breaker);
+        }
+    }
 }
 
 #[cfg(not(feature = "otel"))]
@@ -119,6 +125,8 @@ impl Observer {
     }
 
     fn measure(&self, _: &CallRecord, _: Option<&Server>) {}
+
+    fn measure_target(&self, _: &str, _: &str, _: BreakerState) {}
 }
 
 impl fmt::Debug for Observer {

@@ -59,6 +59,8 @@ pub struct CallRecord {
     pub id: Option<String>,
     /// How often a provider was asked.
     pub attempts: u32,
+    /// The targets, as `provider/model`, that were not asked because their breaker was open.
+    pub passed_over: Vec<String>,
     /// How often it [turned the call away](crate::ErrorKind::is_refusal). Of other attempts it may
     /// charge for each.
     pub refusals: u32,
@@ -133,6 +135,7 @@ impl CallRecord {
             id: None,
             attempts: 0,
             refusals: 0,
+            passed_over: Vec::new(),
             is_cached: false,
             usage: None,
             cost: None,

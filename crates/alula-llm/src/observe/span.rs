@@ -52,6 +52,7 @@ pub(super) fn of_call(record: &CallRecord, request: Option<&ChatRequest>) -> Spa
         server.address = Empty,
         server.port = Empty,
         alula.attempts = Empty,
+        alula.breaker.open = Empty,
         alula.cached = Empty,
         alula.cost.micro_usd = Empty,
         alula.time_per_output_chunk = Empty,
@@ -108,6 +109,9 @@ pub(super) fn finish(span: &Span, record: &CallRecord, server: Option<&Server>) 
     span.record("gen_ai.response.id", record.id.as_deref());
     span.record("gen_ai.response.model", record.answered_by.as_deref());
     span.record("alula.attempts", i64::from(record.attempts));
+    if !record.passed_over.is_empty() {
+        span.record("alula.breaker.open", record.passed_over.join(","));
+    }
     span.record("alula.cached", record.is_cached.then_some(true));
     let seconds = record.first_token.map(|it| it.as_secs_f64());
     span.record("gen_ai.response.time_to_first_chunk", seconds);
