@@ -59,7 +59,7 @@ pub(crate) const HOSTED: [Hosted; 12] = [
     Hosted {
         // Google's own programs read either name of the key.
         other_key: Some("GOOGLE_API_KEY"),
-        ..Hosted::new("GEMINI", "gemini/gemini-2.5-flash", adds!(Gemini::new))
+        ..Hosted::new("GEMINI", "gemini/gemini-3.5-flash-lite", adds!(Gemini::new))
     },
     Hosted {
         // The address is the resource's: `https://NAME.openai.azure.com`.
@@ -75,7 +75,7 @@ pub(crate) const HOSTED: [Hosted; 12] = [
         ..Hosted::new("COHERE", "cohere/command-a-03-2025", adds!(Cohere::new))
     },
     Hosted::new("GROQ", "groq/llama-3.3-70b-versatile", adds!(OpenAi::groq)),
-    Hosted::new("DEEPSEEK", "deepseek/deepseek-chat", adds!(OpenAi::deepseek)),
+    Hosted::new("DEEPSEEK", "deepseek/deepseek-flash", adds!(OpenAi::deepseek)),
     Hosted::new("OPENROUTER", "openrouter/openai/gpt-4o-mini", adds!(OpenAi::openrouter)),
     Hosted::new("CEREBRAS", "cerebras/llama-3.3-70b", adds!(OpenAi::cerebras)),
     Hosted::new("XAI", "xai/grok-4", adds!(OpenAi::xai)),
@@ -220,4 +220,26 @@ impl Environment {
 /// The demo alone.
 pub(crate) fn demo() -> Result<Llm, alula_llm::Error> {
     Llm::builder().provider(Demo::new()).default_model(DEMO_MODEL).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use alula_llm::Usage;
+
+    use super::*;
+
+    /// Whoever gives a key and no model can be told what a call costs.
+    #[test]
+    fn the_models_that_are_asked_by_default_have_a_price() {
+        let (prices, usage) = (usual_prices().unwrap(), Usage::default());
+        for model in HOSTED.iter().filter_map(|hosted| hosted.model).filter(|it| !it.is_empty()) {
+            let (provider, model) = model.split_once('/').unwrap();
+            // It says itself what it has charged.
+            let is_told = provider == "openrouter";
+            assert!(
+                is_told || prices.cost(provider, model, &usage).is_some(),
+                "{provider}/{model}"
+            );
+        }
+    }
 }
