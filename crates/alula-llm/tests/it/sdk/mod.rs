@@ -9,7 +9,8 @@ use std::{
 };
 
 use alula_llm::{
-    ErrorKind, StopReason,
+    ChatEvent, ErrorKind, Part, StopReason,
+    model::{Citation, RedactedReasoning},
     testing::{FakeProvider, Fault},
 };
 use serde_json::json;
@@ -32,6 +33,9 @@ async fn openai_reads_its_formats() {
     fake.turn().says(BIRD).times(2);
     fake.turn().thinks(["Hm, ", "so."]).says("Yes").times(2);
     fake.turn().refuses(["I will ", "not."]);
+    for _ in 0..2 {
+        cited(&fake);
+    }
 
     fake.turn().says(["Hel", "lo"]).usage(12, 2).times(2);
     fake.turn()
@@ -39,6 +43,9 @@ async fn openai_reads_its_formats() {
         .says("Let me see.")
         .calls_tool("weather", json!({"city": "Bern"}))
         .calls_tool("time", json!({}));
+    for _ in 0..2 {
+        cited(&fake);
+    }
     fake.turn().says(BIRD).times(2);
     fake.turn().says("Hel").stops(StopReason::MaxTokens);
     fake.turn().says(["Hel", "lo"]).then(Fault::ErrorAfter(1, ErrorKind::Unavailable));
@@ -52,6 +59,15 @@ async fn openai_reads_its_formats() {
     fake.turn().says(["Hel", "lo"]).then(Fault::ErrorAfter(1, ErrorKind::Unavailable));
     judge(python, "reads_openai.py", &fake).await;
     fake.finish();
+}
+
+/// An answer with a source.
+fn cited(fake: &FakeProvider) {
+    let place = json!({"start_index": 0, "end_index": 5, "title": "Birds",
+        "url": "https://birds.example"});
+    let citation = Citation(json!({"type": "url_citation", "url_citation": place}));
+    let turn = fake.turn().says(["Hel", "lo"]);
+    turn.event(ChatEvent::Citation { choice: 0, part: 0, citation });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,6 +87,14 @@ async fn anthropic_reads_its_format() {
     fake.turn().says(BIRD).times(2);
     fake.turn().says("Hel").stops(StopReason::MaxTokens);
     fake.turn().says("Hel").stops_at("END");
+    for _ in 0..2 {
+        let sealed = RedactedReasoning { data: "sealed".to_owned(), ..Default::default() };
+        let citation = Citation(json!({"type": "char_location", "cited_text": "Hello",
+            "document_index": 0, "document_title": "Birds", "file_id": null,
+            "start_char_index": 3, "end_char_index": 8}));
+        let turn = fake.turn().shows(Part::RedactedReasoning(sealed)).says(["Hel", "lo"]);
+        turn.event(ChatEvent::Citation { choice: 0, part: 1, citation });
+    }
 
     fake.turn().then(Fault::RetryAfter(429, Duration::from_secs(7)));
     fake.turn().then(Fault::Status(401));
@@ -97,6 +121,9 @@ async fn google_reads_its_format() {
     }
     fake.turn().says(BIRD).times(2);
     fake.turn().says("Hel").stops(StopReason::MaxTokens).then(Fault::Pings);
+    fake.turn().embeds([[0.5, -0.25], [1.0, 0.0]]);
+    fake.turn().embeds([[0.5, -0.25]]);
+    fake.turn().counts(7);
 
     fake.turn().then(Fault::RetryAfter(429, Duration::from_secs(7)));
     fake.turn().then(Fault::Status(401));

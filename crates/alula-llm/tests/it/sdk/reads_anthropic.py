@@ -68,6 +68,18 @@ assert streamed()[1].stop_reason == "max_tokens"
 answer = streamed()[1]
 assert (answer.stop_reason, answer.stop_sequence) == ("stop_sequence", "END")
 
+# Sealed thinking, and sources.
+for whole in (True, False):
+    events, answer = ([], client.messages.create(**ask)) if whole else streamed()
+    sealed, text = answer.content
+    assert (sealed.type, sealed.data, text.text) == ("redacted_thinking", "sealed", "Hello")
+    [source] = text.citations
+    assert (source.type, source.cited_text, source.document_title) == (
+        "char_location", "Hello", "Birds"), source
+    assert (source.start_char_index, source.end_char_index) == (3, 8), source
+    assert whole or [it.citation.type for it in events if it.type == "citation"] == [
+        "char_location"], events
+
 # Errors, each as its own exception.
 create = lambda **more: client.messages.create(**ask, **more)
 error = refused(anthropic.RateLimitError, create)

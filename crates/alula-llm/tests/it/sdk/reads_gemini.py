@@ -69,6 +69,13 @@ assert Bird.model_validate_json(text) == Bird(name="Kea", wings=2)
 
 assert streamed()[-1].candidates[0].finish_reason == types.FinishReason.MAX_TOKENS
 
+# Vectors and counts.
+answer = client.models.embed_content(model="embed-x", contents=["a", "b"])
+assert [it.values for it in answer.embeddings] == [[0.5, -0.25], [1.0, 0.0]], answer
+answer = client.models.embed_content(model="embed-x", contents="a")
+assert [it.values for it in answer.embeddings] == [[0.5, -0.25]], answer
+assert client.models.count_tokens(**ask).total_tokens == 7
+
 # Errors.
 create = lambda: client.models.generate_content(**ask)
 error = refused(errors.ClientError, create)

@@ -78,6 +78,14 @@ with client.chat.completions.stream(**ask) as stream:
     message = stream.get_final_completion().choices[0].message
 assert message.refusal == "I will not.", message
 
+# Sources.
+[source] = client.chat.completions.create(**ask).choices[0].message.annotations
+place = source.url_citation
+assert (place.url, place.title, place.end_index) == ("https://birds.example", "Birds", 5), source
+chunks = list(client.chat.completions.create(**ask, stream=True))
+found = [note for it in chunks for note in getattr(it.choices[0].delta, "annotations", None) or []]
+assert [it["url_citation"]["url"] for it in found] == ["https://birds.example"], found
+
 # Responses.
 question = {"model": "m", "input": "Hi"}
 answer = client.responses.create(**question)
@@ -102,6 +110,19 @@ done = [it for it in events if it.type == "response.function_call_arguments.done
 assert [json.loads(it.arguments) for it in done] == [{"city": "Bern"}, {}]
 added = {it.item.id for it in events if it.type == "response.output_item.added"}
 assert added == {it.id for it in final.output}
+
+for whole in (True, False):
+    if whole:
+        answer = client.responses.create(**question)
+    else:
+        with client.responses.stream(**question) as stream:
+            kinds = [it.type for it in stream]
+            answer = stream.get_final_response()
+        assert kinds.count("response.output_text.annotation.added") == 1, kinds
+    [source] = answer.output[0].content[0].annotations
+    assert (source.type, source.url, source.title) == (
+        "url_citation", "https://birds.example", "Birds"), source
+    assert (source.start_index, source.end_index) == (0, 5), source
 
 assert client.responses.parse(**question, text_format=Bird).output_parsed.wings == 2
 with client.responses.stream(**question, text_format=Bird) as stream:
