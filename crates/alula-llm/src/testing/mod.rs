@@ -13,6 +13,7 @@ mod cassette;
 mod cassettes;
 mod conformance;
 mod diff;
+mod encoding;
 mod fake;
 mod format;
 mod interaction;

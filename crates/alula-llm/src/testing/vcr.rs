@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Interaction, LoadError,
+    encoding::decoded,
     matching::{compared_headers, read_body, without_keys},
     yaml,
 };
@@ -18,10 +19,21 @@ pub(super) fn read(file: &Path, text: &str) -> Result<Vec<Interaction>, LoadErro
     let value = yaml::parse(text).map_err(|error| LoadError::new(file, error))?;
     let list = value.get("interactions").and_then(Value::as_array);
     let list = list.ok_or_else(|| LoadError::new(file, "it has no list of interactions"))?;
-    Ok(list.iter().filter_map(|it| interaction(file, it)).collect())
+    list.iter().filter_map(|it| interaction(file, it).transpose()).collect()
 }
 
-fn interaction(file: &Path, value: &Value) -> Option<Interaction> {
+/// A call over HTTP, with its answer as it was before it was compressed.
+fn interaction(file: &Path, value: &Value) -> Result<Option<Interaction>, LoadError> {
+    const ENCODING: &str = "content-encoding";
+    let Some(mut call) = call(file, value) else { return Ok(None) };
+    let encoding = call.header(ENCODING).unwrap_or_default();
+    let body = decoded(encoding, &call.body)
+        .map_err(|reason| LoadError::new(file, format_args!("{}: {reason}", call.call())))?;
+    call.headers.retain(|(name, _)| name != ENCODING);
+    Ok(Some(Interaction { body, ..call }))
+}
+
+fn call(file: &Path, value: &Value) -> Option<Interaction> {
     let request = value.get("request")?;
     let response = value.get("response")?;
     let url = Url::parse(request.get("uri")?.as_str()?).ok()?;
@@ -92,4 +104,37 @@ fn headers(message: &Value) -> Vec<(String, String)> {
         }
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `{"a":1}`, by gzip.
+    const GZIP: &str = "H4sIAAAAAAAC/6tWSlSyMqwFAK+sG1YHAAAA";
+
+    fn recorded(encoding: &str, body: &str) -> Result<Vec<Interaction>, LoadError> {
+        let text = format!(
+            "interactions:\n- request: {{method: POST, uri: 'https://x.example/v1/y', body: '{{}}'}}\n  \
+             response:\n    status: {{code: 200}}\n    headers: {{content-encoding: [{encoding}]}}\n    \
+             body: {{string: !!binary '{body}'}}\n"
+        );
+        read(Path::new("a.yaml"), &text)
+    }
+
+    #[test]
+    fn a_compressed_answer_is_read() {
+        let calls = recorded("gzip", GZIP).unwrap();
+        assert_eq!((calls.len(), &*calls[0].body), (1, &b"{\"a\":1}"[..]));
+        assert_eq!(calls[0].header("content-encoding"), None);
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_an_error() {
+        let error = recorded("zstd", "KLUv/SQH").unwrap_err().to_string();
+        assert!(
+            error.starts_with("a.yaml: POST /v1/y: a body is compressed by \"zstd\""),
+            "{error}"
+        );
+    }
 }

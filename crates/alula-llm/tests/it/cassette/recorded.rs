@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
+    process::Command,
     time::Instant,
 };
 
@@ -12,8 +14,8 @@ use alula_llm::{
     testing::{Cassette, Cassettes, Interaction},
 };
 use reqwest::{Client, Method, Response};
-
 use serde_json::json;
+use tokio::net::TcpStream;
 
 use super::{Shelf, client, complaint, pieces, post, question, replay, streaming};
 use crate::recordings::root;
@@ -39,10 +41,7 @@ async fn every_recording_survives_our_format_and_every_split() {
     // Making them reads the certificates of this machine.
     let (client, http) = (client(), Http::default());
     let calls = Cassettes::load(root).unwrap();
-    let mut files: BTreeMap<&Path, Vec<&Interaction>> = BTreeMap::new();
-    for call in calls.iter() {
-        files.entry(&call.file).or_default().push(call);
-    }
+    let files = by_file(&calls);
     let (mut replayed, mut split) = (0, 0);
     for (file, calls) in files {
         let shelf = Shelf::new();
@@ -75,6 +74,64 @@ async fn every_recording_survives_our_format_and_every_split() {
     }
     println!("{replayed} calls, {split} of them streams, in {:?}", start.elapsed());
     assert!(split >= 29, "{split} streams only");
+}
+
+/// What makes a process of the test below the one without a network.
+const INSIDE: &str = "ALULA_TEST_WITHOUT_NETWORK";
+
+/// Replays what is committed where there is nothing but a loopback.
+#[tokio::test]
+async fn a_replay_needs_no_network() {
+    const TEST: &str = "cassette::recorded::a_replay_needs_no_network";
+    if is_inside() {
+        return replay_all().await;
+    }
+    let without_network = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-rn", "sh", "-c", script]);
+        command
+    };
+    let may = without_network("ip link set lo up").output();
+    if !may.is_ok_and(|it| it.status.success()) {
+        return println!("skipped: nobody may make a namespace without a network here");
+    }
+    let mut command = without_network("ip link set lo up && exec \"$0\" \"$@\"");
+    command.arg(env::current_exe().unwrap()).args(["--exact", TEST, "--nocapture"]);
+    let output = command.env(INSIDE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a process of a test has no other configuration")]
+fn is_inside() -> bool {
+    env::var_os(INSIDE).is_some()
+}
+
+async fn replay_all() {
+    // Of a network that is reserved for documentation.
+    let elsewhere = TcpStream::connect("192.0.2.1:443").await.unwrap_err();
+    assert_eq!(elsewhere.kind(), ErrorKind::NetworkUnreachable);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cassettes");
+    let calls = Cassettes::load(folder).unwrap();
+    let mut replayed = 0;
+    for (file, calls) in by_file(&calls) {
+        let cassette = Cassette::replay(file).start().await.unwrap();
+        for call in calls {
+            let (recorded, _) = pieces(ask(&client(), &cassette.url(), call).await).await;
+            assert_eq!(recorded.concat(), call.body, "{}", file.display());
+            replayed += 1;
+        }
+        cassette.finish();
+    }
+    assert!(replayed >= 4, "{replayed} calls only");
+}
+
+fn by_file(calls: &Cassettes) -> BTreeMap<&Path, Vec<&Interaction>> {
+    let mut files: BTreeMap<&Path, Vec<&Interaction>> = BTreeMap::new();
+    for call in calls.iter() {
+        files.entry(&call.file).or_default().push(call);
+    }
+    files
 }
 
 #[tokio::test]
