@@ -13,11 +13,11 @@ use crate::{
     error::Result,
     input::BodyLimits,
     mcp::{
-        Access, Around, Draft, EndpointRoute, EndpointTool, Engine, Input, Mcp, McpFn, McpNext,
-        McpReply, McpRequest, McpSettings, Parts, PlanAccess, PlanItem, PromptDefinition,
-        ProtectedResource, ResourceDefinition, Slot, ToolDefinition, ToolOptions, boxed,
-        metadata_mistake, metadata_routes, own_output, plan_access, plan_prompt, plan_resource,
-        plan_tool, routes, serve_stdio,
+        Access, Around, Draft, EndpointRoute, EndpointTool, Engine, Find, Input, Mcp, McpFn,
+        McpNext, McpReply, McpRequest, McpSettings, Parts, PlanFind, PlanItem, PromptDefinition,
+        ProtectedResource, ResourceDefinition, Slot, ToolDefinition, ToolOptions, VerifiedToken,
+        boxed, metadata_mistake, metadata_routes, own_output, plan_find, plan_prompt,
+        plan_resource, plan_tool, routes, serve_stdio,
     },
     openapi::{Document, Operation, Plan},
     routing::{Layers, Route},
@@ -31,8 +31,9 @@ pub(super) struct AppMcp {
     /// Where it is served over HTTP.
     path: Option<String>,
     items: Vec<PlanItem>,
-    settings: McpSettings,
-    access: Option<PlanAccess>,
+    settings: Option<McpSettings>,
+    access: Option<PlanFind<Access>>,
+    tokens: Option<PlanFind<VerifiedToken>>,
     around: Vec<Around>,
     auth: Option<ProtectedResource>,
 }
@@ -129,14 +130,14 @@ impl App {
 
     /// Changes how the MCP server behaves.
     pub fn mcp_settings(mut self, settings: McpSettings) -> Self {
-        self.mcp.settings = settings;
+        self.mcp.settings = Some(settings);
         self
     }
 
     /// Resolves a dependency before each request over MCP: it says what its caller sees, or refuses
     /// it. See [`Access`].
     pub fn mcp_access<D: Dependency<Value = Access>>(mut self) -> Self {
-        self.mcp.access = Some(plan_access::<D>);
+        self.mcp.access = Some(plan_find::<D>);
         self
     }
 
@@ -166,10 +167,42 @@ impl App {
 
     /// Tells clients without a token where their user logs in (RFC 9728): at
     /// `/.well-known/oauth-protected-resource`, and in the `WWW-Authenticate` of a 401. Which tokens
-    /// are good is for [`mcp_access`](Self::mcp_access) or [`depends`](Self::depends) to say.
+    /// are good is for [`mcp_tokens`](Self::mcp_tokens) to say.
     pub fn mcp_auth(mut self, resource: ProtectedResource) -> Self {
         self.mistakes.extend(metadata_mistake(&resource));
         self.mcp.auth = Some(resource);
+        self
+    }
+
+    /// Resolves a dependency before each request over MCP, which says what the token of its caller
+    /// says, or refuses one that is not genuine. A token that has ended, or that was given out for
+    /// another resource than that of [`mcp_auth`](Self::mcp_auth), is refused then: else whoever
+    /// runs another server could use here what its users have shown there (RFC 8707).
+    ///
+    /// Without [`mcp_access`](Self::mcp_access), the scopes of the token are what its holder sees.
+    ///
+    /// ```
+    /// use alula::{mcp::{ProtectedResource, VerifiedToken}, prelude::*};
+    ///
+    /// #[dependency]
+    /// async fn verified(token: Bearer) -> Result<VerifiedToken> {
+    ///     let claims = verify(token.as_str()).ok_or_else(|| HttpError::unauthorized("Bearer"))?;
+    ///     let token = VerifiedToken::new(claims.sub).scopes(claims.scope.split(' '));
+    ///     Ok(claims.aud.into_iter().fold(token, VerifiedToken::audience))
+    /// }
+    ///
+    /// # struct Claims { sub: String, aud: Vec<String>, scope: String }
+    /// # fn verify(_: &str) -> Option<Claims> { None }
+    /// let app = App::new("Documents", "1.0.0")
+    ///     .mcp("/mcp")
+    ///     .mcp_auth(
+    ///         ProtectedResource::new("https://api.example.com/mcp")
+    ///             .authorization_server("https://login.example.com"),
+    ///     )
+    ///     .mcp_tokens::<verified>();
+    /// ```
+    pub fn mcp_tokens<D: Dependency<Value = VerifiedToken>>(mut self) -> Self {
+        self.mcp.tokens = Some(plan_find::<D>);
         self
     }
 
@@ -194,9 +227,17 @@ impl App {
     /// # }
     /// ```
     pub async fn serve_stdio(self) -> Result<()> {
+        Ok(self.serve_stdio_until(Shutdown::on_signals()?).await?)
+    }
+
+    /// The same, until the input ends or `shutdown`.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve_stdio`](Self::serve_stdio), with a type.
+    pub async fn serve_stdio_until(self, shutdown: Shutdown) -> Result<(), StartError> {
         let (input, output) = (Input::open()?, own_output()?);
-        self.serve_stdio_on(input, output, Shutdown::on_signals()?).await?;
-        Ok(())
+        self.serve_stdio_on(input, output, shutdown).await
     }
 
     /// Serves over any input and output, until the input ends or `shutdown`.
@@ -267,8 +308,10 @@ impl AppMcp {
             (guards, "depends"),
             (protection.has_layers, "layer"),
             (self.access.is_some(), "mcp_access"),
+            (self.tokens.is_some(), "mcp_tokens"),
             (!self.around.is_empty(), "mcp_around"),
             (self.auth.is_some(), "mcp_auth"),
+            (self.settings.is_some(), "mcp_settings"),
         ];
         let parts = parts.into_iter().filter(|(is_there, _)| *is_there);
         let tell = |(_, part)| {
@@ -290,24 +333,32 @@ impl AppMcp {
         if draft.is_empty() && self.path.is_none() {
             return None;
         }
-        plan.mistakes.extend(self.settings.mistakes().iter().map(|text| format!("MCP: {text}")));
-        if self.auth.is_some() && self.access.is_none() && !around.protection.has_guards {
+        let settings = self.settings.unwrap_or_default();
+        plan.mistakes.extend(settings.mistakes().iter().map(|text| format!("MCP: {text}")));
+        let is_checked = self.tokens.is_some() || self.access.is_some();
+        if self.auth.is_some() && !is_checked && !around.protection.has_guards {
             tracing::warn!(
-                "`mcp_auth` only tells clients where to log in; `mcp_access` or `depends` would \
-                 check what they send"
+                "`mcp_auth` only tells clients where to log in; `mcp_tokens` would check what they \
+                 send"
             );
         }
-        let access = self.access.map(|access| {
-            plan.undocumented(|plan| access(&mut Operation::of_mcp(plan, "the access to MCP")))
-        });
+        if self.tokens.is_some() && self.auth.is_none() {
+            let mistake =
+                "MCP: `mcp_tokens` needs `mcp_auth`, which says for what a token has to be";
+            plan.mistakes.push(mistake.to_owned());
+        }
+        let access = self.access.map(|find| planned(find, plan, "the access to MCP"));
+        let tokens = self.tokens.map(|find| planned(find, plan, "the tokens of MCP"));
         let info = |what: &str| around.document.info(what).unwrap_or_default().to_owned();
         let urls = around.document.servers.iter().filter_map(|server| server["url"].as_str());
         let own = self.auth.as_ref().map(ProtectedResource::url);
         let engine = Engine::new(Parts {
             registry: draft.finish(&mut plan.mistakes),
             mcp: plan.states.get::<Mcp>().map_or_else(Mcp::new, |mcp| Mcp::clone(&mcp)),
-            settings: self.settings,
+            settings,
             access,
+            tokens,
+            path: self.path.map(|path| format!("{}{path}", around.prefix)),
             around: self.around,
             hosts: urls.chain(own).filter_map(host).collect(),
             auth: self.auth,
@@ -364,6 +415,16 @@ impl Planned {
         draft.absorb(path, std::mem::take(&mut self.draft));
         self
     }
+}
+
+/// How something about a caller is found in this application.
+fn planned<T>(find: PlanFind<T>, plan: &mut Plan, title: &str) -> Box<dyn Find<T>> {
+    plan.undocumented(|plan| {
+        let mut operation = Operation::of_mcp(plan, title);
+        let found = find(&mut operation);
+        operation.finish_of_mcp();
+        found
+    })
 }
 
 /// The host of a URL, if it has one.

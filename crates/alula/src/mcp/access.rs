@@ -89,30 +89,25 @@ impl Access {
     }
 }
 
-/// How the access of a caller is found.
-pub(crate) trait FindAccess: Send + Sync {
-    fn find<'a>(
-        &'a self,
-        cx: &'a mut RequestContext,
-    ) -> BoxFuture<'a, Result<Arc<Access>, Rejection>>;
+/// How something about a caller is found: its access, or what its token says.
+pub(crate) trait Find<T>: Send + Sync {
+    fn find<'a>(&'a self, cx: &'a mut RequestContext) -> BoxFuture<'a, Result<Arc<T>, Rejection>>;
 }
 
-/// How the access of a caller is found, before its application is known.
-pub(crate) type PlanAccess = fn(&mut Operation<'_>) -> Box<dyn FindAccess>;
+/// How it is found, before its application is known.
+pub(crate) type PlanFind<T> = fn(&mut Operation<'_>) -> Box<dyn Find<T>>;
 
-pub(crate) fn plan<D: Dependency<Value = Access>>(
-    operation: &mut Operation<'_>,
-) -> Box<dyn FindAccess> {
+pub(crate) fn plan<D: Dependency>(operation: &mut Operation<'_>) -> Box<dyn Find<D::Value>> {
     Box::new(Planned::<D>(Depends::<D>::plan(operation)))
 }
 
 struct Planned<D: Dependency>(<Depends<D> as Input>::Plan);
 
-impl<D: Dependency<Value = Access>> FindAccess for Planned<D> {
+impl<D: Dependency> Find<D::Value> for Planned<D> {
     fn find<'a>(
         &'a self,
         cx: &'a mut RequestContext,
-    ) -> BoxFuture<'a, Result<Arc<Access>, Rejection>> {
+    ) -> BoxFuture<'a, Result<Arc<D::Value>, Rejection>> {
         Box::pin(async { Depends::<D>::extract(&self.0, cx).await.map(Depends::into_inner) })
     }
 }

@@ -84,11 +84,12 @@ mod settings;
 mod standard;
 mod stdio;
 pub(crate) mod test;
+mod token;
 
 pub(crate) use self::http::{Slot, metadata_mistake, metadata_routes, routes};
 pub use about::{Icon, Prompt, Resource, Tool};
 pub use access::Access;
-pub(crate) use access::{PlanAccess, plan as plan_access};
+pub(crate) use access::{Find, PlanFind, plan as plan_find};
 pub use arguments::{Arguments, ArgumentsPlan, Variables, VariablesPlan};
 pub use ask::{Ask, Elicit, Elicited};
 pub use complete::{Completer, Completing, IntoCompletions};
@@ -107,3 +108,4 @@ pub(crate) use registry::{
 pub use settings::{McpSettings, ProtectedResource};
 pub(crate) use standard::{Input, own_output};
 pub(crate) use stdio::serve as serve_stdio;
+pub use token::VerifiedToken;

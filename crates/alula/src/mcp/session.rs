@@ -236,19 +236,24 @@ impl Drop for Forget<'_> {
 pub(super) struct Sessions {
     known: Mutex<Known>,
     count_max: usize,
+    owner_max: usize,
     idle_max: Duration,
 }
 
 #[derive(Debug)]
 struct Known {
     sessions: HashMap<String, Arc<Session>>,
+    /// How many of them each owner has.
+    owned: HashMap<String, usize>,
     swept: Instant,
 }
 
 impl Sessions {
-    pub(super) fn new(count_max: usize, idle_max: Duration) -> Self {
-        let known = Known { sessions: HashMap::new(), swept: Instant::now() };
-        Self { known: Mutex::new(known), count_max, idle_max }
+    /// So many at most, and so many of one owner.
+    pub(super) fn new(count_max: usize, owner_max: usize, idle_max: Duration) -> Self {
+        let (sessions, owned) = (HashMap::new(), HashMap::new());
+        let known = Known { sessions, owned, swept: Instant::now() };
+        Self { known: Mutex::new(known), count_max, owner_max, idle_max }
     }
 
     /// Keeps a session, and gives its id, which nobody can guess; nothing if there are too many in
@@ -259,13 +264,18 @@ impl Sessions {
         if known.swept.elapsed() >= SWEEP_INTERVAL.min(self.idle_max) {
             known.sweep(self.idle_max);
         }
-        if known.sessions.len() >= self.count_max {
-            known.make_room(self.count_max / 16 + 1);
+        let owner = session.owner.as_deref();
+        if known.count_of(owner) >= self.owner_max {
+            // It is at the cost of nobody else.
+            known.make_room(1, |one| one.owner.as_deref() == owner);
         }
         if known.sessions.len() >= self.count_max {
+            known.make_room(self.count_max / 16 + 1, |_| true);
+        }
+        if known.sessions.len() >= self.count_max || known.count_of(owner) >= self.owner_max {
             return None;
         }
-        known.sessions.insert(id.clone(), session);
+        known.keep(id.clone(), session);
         Some(id)
     }
 
@@ -274,8 +284,7 @@ impl Sessions {
         let mut known = locked(&self.known);
         let session = known.sessions.get(id)?.clone();
         if session.is_idle(self.idle_max) {
-            session.end();
-            known.sessions.remove(id);
+            known.end(id);
             return None;
         }
         session.touch();
@@ -284,35 +293,52 @@ impl Sessions {
 
     /// Ends a session, with all that goes on in it.
     pub(super) fn remove(&self, id: &str) {
-        if let Some(session) = locked(&self.known).sessions.remove(id) {
-            session.end();
-        }
+        locked(&self.known).end(id);
     }
 }
 
 impl Known {
-    /// Ends the sessions that nobody has used for longest, so that those who only begin new ones
-    /// keep nobody out. Several at once, as all have to be looked at.
-    fn make_room(&mut self, count: usize) {
-        let free = self.sessions.iter().filter(|(_, session)| session.is_idle(Duration::ZERO));
+    fn count_of(&self, owner: Option<&str>) -> usize {
+        owner.and_then(|owner| self.owned.get(owner)).copied().unwrap_or_default()
+    }
+
+    fn keep(&mut self, id: String, session: Arc<Session>) {
+        if let Some(owner) = &session.owner {
+            *self.owned.entry(owner.clone()).or_default() += 1;
+        }
+        self.sessions.insert(id, session);
+    }
+
+    /// Ends a session, with all that goes on in it.
+    fn end(&mut self, id: &str) {
+        let Some(session) = self.sessions.remove(id) else { return };
+        session.end();
+        let Some(owner) = &session.owner else { return };
+        if let Some(count) = self.owned.get_mut(owner) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.owned.remove(owner);
+            }
+        }
+    }
+
+    /// Ends those that nobody has used for longest, so that those who only begin new ones keep
+    /// nobody out. Several at once, as all have to be looked at.
+    fn make_room(&mut self, count: usize, among: impl Fn(&Session) -> bool) {
+        let free = self.sessions.iter();
+        let free = free.filter(|(_, one)| among(one) && one.is_idle(Duration::ZERO));
         let mut free: Vec<_> = free.map(|(id, one)| (*locked(&one.used), id.clone())).collect();
         free.sort_unstable();
         for (_, id) in free.into_iter().take(count) {
-            if let Some(session) = self.sessions.remove(&id) {
-                session.end();
-            }
+            self.end(&id);
         }
     }
 
     fn sweep(&mut self, idle_max: Duration) {
         self.swept = Instant::now();
-        self.sessions.retain(|_, session| {
-            let is_idle = session.is_idle(idle_max);
-            if is_idle {
-                session.end();
-            }
-            !is_idle
-        });
+        let idle = self.sessions.iter().filter(|(_, session)| session.is_idle(idle_max));
+        let idle: Vec<_> = idle.map(|(id, _)| id.clone()).collect();
+        idle.iter().for_each(|id| self.end(id));
     }
 }
 
@@ -334,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_session_is_its_owners() {
-        let sessions = Sessions::new(10, Duration::from_secs(60));
+        let sessions = Sessions::new(10, 10, Duration::from_secs(60));
         let id = sessions.add(session(Some("ada"))).unwrap();
         assert_eq!(id.len(), 32);
         assert!(sessions.find(&id, Some("ada")).is_some());
@@ -346,7 +372,7 @@ mod tests {
 
     #[test]
     fn sessions_are_bounded_in_number_and_in_time() {
-        let sessions = Sessions::new(1, Duration::ZERO);
+        let sessions = Sessions::new(1, 1, Duration::ZERO);
         let busy = session(None);
         let stream = busy.open_stream();
         let id = sessions.add(busy).unwrap();
@@ -359,13 +385,33 @@ mod tests {
 
     #[test]
     fn the_session_that_was_idle_for_longest_makes_room() {
-        let sessions = Sessions::new(2, Duration::from_secs(60));
+        let sessions = Sessions::new(2, 2, Duration::from_secs(60));
         let [first, second] = [(); 2].map(|()| sessions.add(session(None)).unwrap());
         std::thread::sleep(Duration::from_millis(2));
         assert!(sessions.find(&first, None).is_some(), "it was used later");
         assert!(sessions.add(session(None)).is_some());
         assert!(sessions.find(&second, None).is_none());
         assert!(sessions.find(&first, None).is_some());
+    }
+
+    #[test]
+    fn an_owner_with_too_many_sessions_is_at_the_cost_of_nobody_else() {
+        let sessions = Sessions::new(10, 2, Duration::from_secs(60));
+        let adas = sessions.add(session(Some("ada"))).unwrap();
+        let anybodys = sessions.add(session(None)).unwrap();
+        let eves = [(); 4].map(|()| sessions.add(session(Some("eve"))).unwrap());
+        let has = |id: &str, owner| sessions.find(id, owner).is_some();
+        let left = eves.iter().filter(|id| has(id, Some("eve"))).count();
+        assert_eq!(left, 2, "the last ones take the place of the first ones");
+        assert!(has(&adas, Some("ada")) && has(&anybodys, None));
+        // Where something goes on in all of them, there is no place.
+        let busy = sessions.find(&eves[2], Some("eve")).zip(sessions.find(&eves[3], Some("eve")));
+        let streams = busy.map(|(one, other)| (one.open_stream(), other.open_stream())).unwrap();
+        assert!(sessions.add(session(Some("eve"))).is_none());
+        assert!(sessions.add(session(Some("ada"))).is_some());
+        drop(streams);
+        sessions.remove(&eves[2]);
+        assert!(sessions.add(session(Some("eve"))).is_some());
     }
 
     #[test]

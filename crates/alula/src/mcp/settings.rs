@@ -30,6 +30,7 @@ pub struct McpSettings {
     pub(super) ttl: Duration,
     pub(super) sessions: Option<bool>,
     pub(super) sessions_max: usize,
+    pub(super) sessions_per_owner_max: usize,
     pub(super) session_idle: Duration,
     pub(super) subscriptions_max: usize,
     pub(super) ask_timeout: Duration,
@@ -37,6 +38,8 @@ pub struct McpSettings {
     pub(super) state_lifetime: Duration,
     pub(super) allowed_hosts: Vec<String>,
     pub(super) allowed_origins: Vec<String>,
+    /// What the log names as the setting of these; nothing for the method.
+    pub(super) origins_setting: Option<String>,
     pub(super) message_bytes_max: usize,
     pub(super) concurrency_max: usize,
     pub(super) stdio_headers: HeaderMap,
@@ -54,6 +57,7 @@ impl Default for McpSettings {
             ttl: Duration::from_secs(60),
             sessions: None,
             sessions_max: 10_000,
+            sessions_per_owner_max: 100,
             session_idle: Duration::from_secs(30 * 60),
             subscriptions_max: 1_000,
             ask_timeout: Duration::from_secs(5 * 60),
@@ -61,6 +65,7 @@ impl Default for McpSettings {
             state_lifetime: Duration::from_secs(15 * 60),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            origins_setting: None,
             message_bytes_max: 4 * 1024 * 1024,
             concurrency_max: 64,
             stdio_headers: HeaderMap::new(),
@@ -133,6 +138,14 @@ impl McpSettings {
         self
     }
 
+    /// How many sessions one [owner](super::Access::owner) may have; the next one ends that which it
+    /// has not used for longest, or is answered 503 where something goes on in all of them.
+    /// Default: 100.
+    pub fn sessions_per_owner_max(mut self, count: usize) -> Self {
+        self.sessions_per_owner_max = count;
+        self
+    }
+
     /// How long nobody may use a session until it ends. Default: 30 minutes.
     pub fn session_idle(mut self, idle: Duration) -> Self {
         self.session_idle = idle;
@@ -200,6 +213,13 @@ impl McpSettings {
             }
             self.allowed_origins.push(origin);
         }
+        self
+    }
+
+    /// Where whoever runs the server says which origins are allowed, such as the name of a variable
+    /// of the environment: the log names it, and not the method, when one is refused.
+    pub fn origins_setting(mut self, name: impl Into<String>) -> Self {
+        self.origins_setting = Some(name.into());
         self
     }
 

@@ -29,6 +29,13 @@ impl<'a> Operation<'a> {
         operation
     }
 
+    /// Ends the inputs: those that check scopes know from now on which are demanded.
+    pub(crate) fn finish_of_mcp(&mut self) {
+        let security = std::mem::take(&mut self.security);
+        let (_, mistakes) = security.finish(&self.plan.security_schemes);
+        mistakes.into_iter().for_each(|mistake| self.mistake(mistake));
+    }
+
     /// Says that an input is for functions that are called over MCP only.
     pub(crate) fn needs_mcp(&mut self, what: &str) {
         if self.mcp.is_none() {

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::TestClient;
+use super::{TestClient, TestResponse};
 use crate::{
     HttpError,
     mcp::{Engine, test},
@@ -19,7 +19,8 @@ type Answering = Box<dyn Fn(&str, &Value) -> Value + Send + Sync>;
 
 /// The MCP server of an application in a test; made by [`TestClient::mcp`].
 ///
-/// It speaks the newest revision of the protocol, without a transport.
+/// It speaks the newest revision of the protocol: over HTTP, through all that stands around the
+/// endpoint of [`App::mcp`](crate::App::mcp), or else without a transport, as over stdio.
 ///
 /// # Panics
 ///
@@ -158,7 +159,8 @@ impl TestMcp<'_> {
     ///
     /// # Errors
     ///
-    /// The `error` of the answer; where the caller is refused, its `code` is -32001.
+    /// The `error` of the answer; where the caller is refused, its `code` is -32001, and its `status`
+    /// is that of HTTP.
     #[expect(clippy::panic, reason = "a test fails by a panic")]
     pub async fn try_request(&self, method: &str, params: Value) -> Result<TestCall, Value> {
         let mut params = match params {
@@ -196,6 +198,9 @@ impl TestMcp<'_> {
             "progressToken": 1,
         });
         params.entry("_meta").or_insert(meta);
+        if let Some(path) = test::path(self.engine) {
+            return self.send_over_http(path, round, method, params).await;
+        }
         let message = json!({ "jsonrpc": "2.0", "id": round, "method": method, "params": params });
         let sent = test::send(self.engine, self.headers.clone(), &message).await;
         self.client.settle().await;
@@ -203,6 +208,32 @@ impl TestMcp<'_> {
             let status = error.status().as_u16();
             json!({ "code": -32001, "message": error.message(), "status": status })
         })
+    }
+
+    async fn send_over_http(
+        &self,
+        path: &str,
+        round: usize,
+        method: &str,
+        params: Map<String, Value>,
+    ) -> Result<(Value, Vec<Value>), Value> {
+        let headers = test::headers(self.engine, method, &params);
+        let request = headers
+            .iter()
+            .fold(self.client.post(path), |request, (name, value)| request.header(name, value));
+        let mut request = request
+            .json(&json!({ "jsonrpc": "2.0", "id": round, "method": method, "params": params }));
+        request.request.headers_mut().extend(self.headers.clone());
+        let response = request.await;
+        let is_stream = response.header("content-type").starts_with("text/event-stream");
+        let mut messages: Vec<Value> = match is_stream {
+            true => response.events().iter().map(super::TestEvent::json).collect(),
+            false => serde_json::from_slice(response.bytes()).into_iter().collect(),
+        };
+        match messages.pop() {
+            Some(answer) if answer.get("jsonrpc").is_some() => Ok((answer, messages)),
+            answer => Err(refused(&response, answer.as_ref())),
+        }
     }
 
     /// Answers what a result asks, for the next round.
@@ -228,6 +259,17 @@ impl TestMcp<'_> {
             None => _ = params.shift_remove("requestState"),
         }
     }
+}
+
+/// What stands before MCP has refused a request.
+fn refused(response: &TestResponse, body: Option<&Value>) -> Value {
+    let detail = body.and_then(|body| body.get("detail"));
+    let message = match detail {
+        Some(Value::String(text)) => text.clone(),
+        Some(detail) => detail.to_string(),
+        None => String::from_utf8_lossy(response.bytes()).into_owned(),
+    };
+    json!({ "code": -32001, "message": message, "status": response.status().as_u16() })
 }
 
 impl TestCall {

@@ -7,7 +7,7 @@ mod legacy;
 mod lists;
 mod modern;
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -25,7 +25,7 @@ pub(super) use calls::is_challenge;
 
 use super::{
     about::{Common, icons},
-    access::{Access, FindAccess},
+    access::{Access, Find},
     context::{Era, Outbox},
     http::headers,
     hub::{Kind, Mcp},
@@ -34,6 +34,7 @@ use super::{
     seal::Seal,
     session::{Session, Sessions},
     settings::{McpSettings, ProtectedResource},
+    token::VerifiedToken,
 };
 use crate::{
     error::{HttpError, Panic},
@@ -46,7 +47,10 @@ pub(crate) struct Engine {
     pub(super) registry: Registry,
     pub(super) mcp: Mcp,
     pub(super) settings: McpSettings,
-    access: Option<Box<dyn FindAccess>>,
+    access: Option<Box<dyn Find<Access>>>,
+    tokens: Option<Box<dyn Find<VerifiedToken>>>,
+    /// Where it is served over HTTP, if it is.
+    pub(super) path: Option<String>,
     /// Whether lists may be given to anybody.
     is_public: bool,
     around: Vec<Around>,
@@ -67,7 +71,9 @@ pub(crate) struct Parts {
     pub(crate) registry: Registry,
     pub(crate) mcp: Mcp,
     pub(crate) settings: McpSettings,
-    pub(crate) access: Option<Box<dyn FindAccess>>,
+    pub(crate) access: Option<Box<dyn Find<Access>>>,
+    pub(crate) tokens: Option<Box<dyn Find<VerifiedToken>>>,
+    pub(crate) path: Option<String>,
     pub(crate) around: Vec<Around>,
     pub(crate) auth: Option<ProtectedResource>,
     /// By which the application says that it can be reached.
@@ -137,7 +143,8 @@ impl From<serde_json::Error> for Failure {
 
 impl Engine {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { registry, mcp, settings, access, around, auth, hosts, .. } = parts;
+        let Parts { registry, mcp, settings, access, tokens, path, around, auth, hosts, .. } =
+            parts;
         let mut info = Map::new();
         let name = settings.name.clone().unwrap_or(parts.name);
         info.insert("name".to_owned(), name.into());
@@ -160,7 +167,11 @@ impl Engine {
             capabilities: capabilities(&registry),
             tails: Tails::new(&info),
             seal: Seal::new(settings.state_key.as_deref(), settings.state_lifetime),
-            sessions: Sessions::new(settings.sessions_max, settings.session_idle),
+            sessions: Sessions::new(
+                settings.sessions_max,
+                settings.sessions_per_owner_max,
+                settings.session_idle,
+            ),
             limits: BodyLimits { body_bytes_max: Some(settings.message_bytes_max), ..parts.limits },
             shutdown: parts.shutdown,
             registry,
@@ -168,6 +179,8 @@ impl Engine {
             settings,
             is_public: access.is_none() && auth.is_none() && !parts.has_guards,
             access,
+            tokens,
+            path,
             around,
             auth,
             hosts,
@@ -178,12 +191,17 @@ impl Engine {
 
     /// What the caller of a request sees, or why nobody may make it.
     pub(super) async fn enter(&self, cx: &mut RequestContext) -> Result<Arc<Access>, HttpError> {
-        let access = match &self.access {
-            None => Arc::default(),
-            Some(access) => access.find(cx).await.map_err(|rejection| match rejection {
-                Rejection::Error(error) => error,
-                Rejection::Invalid => HttpError::validation(cx.take_details()),
-            })?,
+        let token = match &self.tokens {
+            None => None,
+            Some(tokens) => Some(found(&**tokens, cx).await?),
+        };
+        if let (Some(token), Some(auth)) = (&token, &self.auth) {
+            token.check(auth.url(), SystemTime::now())?;
+        }
+        let access = match (&self.access, token) {
+            (Some(access), _) => found(&**access, cx).await?,
+            (None, Some(token)) => Arc::new(token.access()),
+            (None, None) => Arc::default(),
         };
         // Somebody has to own what is kept between requests, and who shows the same token does.
         match cx.headers().get(header::AUTHORIZATION) {
@@ -340,6 +358,15 @@ impl Failure {
         };
         let json = error.response(Some(id));
         Answer { json, status: error.status(), refused, is_error: true, ..Answer::default() }
+    }
+}
+
+/// What is found about a caller, or why nobody may know.
+async fn found<T>(finder: &dyn Find<T>, cx: &mut RequestContext) -> Result<Arc<T>, HttpError> {
+    match finder.find(cx).await {
+        Ok(found) => Ok(found),
+        Err(Rejection::Error(error)) => Err(error),
+        Err(Rejection::Invalid) => Err(HttpError::validation(cx.take_details())),
     }
 }
 

@@ -35,7 +35,12 @@ pub(super) fn check(engine: &Engine, cx: &RequestContext) -> Result<()> {
         // A name of its own is what a page would reach the server by.
         (Some(host), Some(authority)) if host.eq_ignore_ascii_case(authority) && is_known => Ok(()),
         _ => {
-            let fix = format!("`McpSettings::new().allowed_origins([\"{origin}\"])` allows it");
+            let fix = match &engine.settings.origins_setting {
+                Some(name) => format!("`{name}={origin}` allows it"),
+                None => {
+                    format!("`McpSettings::new().allowed_origins([\"{origin}\"])` allows it")
+                }
+            };
             tracing::warn!(origin, "a page of another origin was refused by MCP; {fix}");
             Err(HttpError::forbidden("This origin may not use the server"))
         }

@@ -73,8 +73,14 @@ pub(super) fn challenge(auth: &ProtectedResource, error: HttpError) -> HttpError
     if !auth.scopes.is_empty() {
         challenge.push_str(&format!(", scope=\"{}\"", auth.scopes.join(" ")));
     }
+    let is_invalid = || {
+        let mut told = error.headers().filter(|(name, _)| *name == header::WWW_AUTHENTICATE);
+        told.any(|(_, value)| value.to_str().is_ok_and(|text| text.contains("\"invalid_token\"")))
+    };
     if error.status() == StatusCode::FORBIDDEN {
         challenge.push_str(", error=\"insufficient_scope\"");
+    } else if is_invalid() {
+        challenge.push_str(", error=\"invalid_token\"");
     }
     match HeaderValue::try_from(challenge) {
         Ok(challenge) => error

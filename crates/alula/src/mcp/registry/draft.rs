@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     AnyPrompt, AnyResource, AnyTool, Completers, Prompt, Registry, Resource, Tool, endpoint,
-    endpoint::ParameterHeader, extracted, template::Template,
+    endpoint::ParameterHeader, extracted, lint, template::Template,
 };
 use crate::{
     error::Result,
@@ -44,6 +44,7 @@ pub(crate) fn plan_tool<T: ToolDefinition>(plan: &mut Plan, draft: &mut Draft) {
     let (input, arguments) = plan.undocumented(|plan| {
         let mut operation = Operation::of_mcp(plan, &title);
         let input = T::Input::plan(&mut operation);
+        operation.finish_of_mcp();
         (input, operation.take_arguments())
     });
     let arguments = arguments.unwrap_or_else(|| json!({ "type": "object", "properties": {} }));
@@ -66,6 +67,7 @@ pub(crate) fn plan_resource<R: ResourceDefinition>(plan: &mut Plan, draft: &mut 
         let input = R::Input::plan(&mut operation);
         let variables = operation.take_variables();
         let completers = plan_completers(completers, &variables, &mut operation);
+        operation.finish_of_mcp();
         (input, variables, completers)
     });
     for mistake in mismatches(&template, &variables) {
@@ -91,6 +93,7 @@ pub(crate) fn plan_prompt<P: PromptDefinition>(plan: &mut Plan, draft: &mut Draf
         let input = P::Input::plan(&mut operation);
         let variables = operation.take_variables();
         let completers = plan_completers(completers, &variables, &mut operation);
+        operation.finish_of_mcp();
         (input, variables, completers)
     });
     let mut fields = about.common.fields();
@@ -193,16 +196,8 @@ impl Draft {
                 "tool `{name}`: its arguments are an object; use a struct as `Arguments<T>`"
             ));
         }
-        if let Some(keyword) =
-            ["oneOf", "anyOf", "allOf"].into_iter().find(|keyword| schema.get(keyword).is_some())
-        {
-            tracing::warn!(
-                "tool `{name}` has `{keyword}` around all of its arguments, which some providers of \
-                 models refuse; put what has several forms into a field"
-            );
-        }
-        if !fields.contains_key("description") {
-            tracing::warn!("tool `{name}` has no description, by which models choose");
+        for warning in lint::of_tool(&name, &fields) {
+            tracing::warn!("tool `{name}`: {warning}");
         }
         let mut headers = Vec::new();
         collect_headers(&schema, &mut Vec::new(), &mut headers).unwrap_or_else(|mistake| {
@@ -242,6 +237,9 @@ impl Draft {
 
     pub(crate) fn finish(self, mistakes: &mut Vec<String>) -> Registry {
         let mut registry = Registry::default();
+        if let Some(warning) = lint::of_count(self.tools.len()) {
+            tracing::warn!("MCP: {warning}");
+        }
         for (common, fields, tool) in self.tools {
             let name = common.name.clone();
             mistakes.extend(name_mistake("tool", &name));

@@ -2,6 +2,7 @@
 
 mod draft;
 mod endpoint;
+mod lint;
 pub(crate) mod schema;
 mod shelf;
 mod template;

@@ -1,7 +1,8 @@
 //! Who sees what, and who is asked to log in.
 
 use alula::{
-    mcp::{Access, McpNext, McpRequest, ProtectedResource},
+    SecurityScopes,
+    mcp::{Access, McpNext, McpRequest, ProtectedResource, VerifiedToken},
     prelude::*,
 };
 use serde_json::{Value, json};
@@ -222,4 +223,77 @@ async fn functions_stand_around_requests() {
     assert_eq!(mcp.call("read", json!({})).await.text(), "1");
     let error = mcp.try_request("tools/call", json!({ "name": "write" })).await.unwrap_err();
     assert_eq!(error, json!({ "code": -32001, "message": "Not today" }));
+}
+
+/// What a token of a test says: its scopes, and what it is for.
+#[dependency]
+async fn verified(token: Bearer) -> Result<VerifiedToken> {
+    let Some((scopes, audience)) = token.as_str().split_once('@') else {
+        return Err(HttpError::unauthorized("Bearer"));
+    };
+    Ok(VerifiedToken::new("ada").scopes(scopes.split('+')).audience(audience))
+}
+
+/// Says who calls, by the same token.
+#[tool(scope = "read")]
+async fn subject(token: Depends<verified>) -> String {
+    token.subject().to_owned()
+}
+
+#[tokio::test]
+async fn a_token_is_good_where_it_was_given_out_for() {
+    let resource = ProtectedResource::new("https://api.example.com/mcp")
+        .authorization_server("https://login.example.com");
+    let app = || App::new("x", "1").mcp("/mcp").tool(read).tool(write).tool(subject);
+    let client = app().mcp_auth(resource).mcp_tokens::<verified>().client().await;
+    let reader = client.mcp().bearer("read@https://api.example.com/mcp");
+    assert_eq!(names(&reader.tools().await), ["read", "subject"]);
+    assert_eq!(reader.call("subject", json!({})).await.text(), "ada");
+    let writer = client.mcp().bearer("read+write@https://api.example.com/mcp/");
+    assert_eq!(names(&writer.tools().await), ["read", "write", "subject"]);
+    for (token, challenge) in [
+        ("read@https://other.example/mcp", "error=\"invalid_token\""),
+        ("not good", "resource_metadata="),
+    ] {
+        let answer = modern(&client, "tools/list", &json!({})).bearer(token).await;
+        assert_eq!(answer.status(), 401);
+        let told = answer.header("www-authenticate");
+        assert!(told.contains(challenge) && told.contains("resource_metadata="), "{told}");
+    }
+    let error = app().mcp_tokens::<verified>().openapi().unwrap_err().to_string();
+    assert!(error.contains("`mcp_tokens` needs `mcp_auth`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_test_goes_through_what_stands_before_the_endpoint() {
+    let client = App::new("x", "1").depends::<tenant>().mcp("/mcp").tool(read).client().await;
+    let call = || json!({ "name": "read", "arguments": {} });
+    let error = client.mcp().try_request("tools/call", call()).await.unwrap_err();
+    assert_eq!(error["status"], 422, "{error}");
+    assert_eq!(client.mcp().header("tenant", "1").call("read", json!({})).await.text(), "1");
+}
+
+/// Grants what the token names, and demands what whoever depends on it says.
+#[dependency(scopes = ["notes"])]
+async fn writer(token: Bearer, scopes: SecurityScopes) -> Result<String> {
+    let granted: Vec<&str> = token.as_str().split('+').collect();
+    match scopes.as_slice().iter().all(|scope| granted.contains(&scope.as_str())) {
+        true => Ok(scopes.to_string()),
+        false => Err(HttpError::forbidden("no")),
+    }
+}
+
+/// Says what it demands.
+#[tool]
+async fn demands(scopes: Depends<writer>) -> String {
+    scopes.to_string()
+}
+
+#[tokio::test]
+async fn a_dependency_knows_which_scopes_a_tool_demands() {
+    let client = App::new("x", "1").mcp("/mcp").tool(demands).client().await;
+    let call = async |token: &str| client.mcp().bearer(token).call("demands", json!({})).await;
+    assert_eq!(call("notes+more").await.text(), "notes");
+    let refused = call("other").await;
+    assert_eq!((refused.is_error(), refused.text()), (true, "no"));
 }

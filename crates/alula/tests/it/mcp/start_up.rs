@@ -146,9 +146,10 @@ fn what_would_not_protect_a_mounted_app_is_told() {
         .depends::<check>()
         .layer(tower_layer::Identity::new())
         .mcp_access::<access>()
-        .mcp_around(|request, next| next.run(request));
+        .mcp_around(|request, next| next.run(request))
+        .mcp_settings(McpSettings::new().instructions("Look first."));
     let error = around(guarded).unwrap_err().to_string();
-    for part in ["depends", "layer", "mcp_access", "mcp_around"] {
+    for part in ["depends", "layer", "mcp_access", "mcp_around", "mcp_settings"] {
         let text = format!("mounted at `/admin`: its `{part}` does not hold for what it offers");
         assert!(error.contains(&text), "{error}");
     }
