@@ -2,6 +2,7 @@
 
 mod gateway;
 mod jobs;
+mod retrieval;
 
 use std::process::Command;
 
@@ -10,11 +11,12 @@ use anyhow::{Result, bail};
 use crate::{process, python::Environment, workspace::Workspace};
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    const NAMES: &str = "framework, gateway, jobs, keys, sse and streams";
+    const NAMES: &str = "framework, gateway, jobs, keys, retrieval, sse and streams";
     match arguments.split_first() {
         Some((name, options)) if name == "framework" => framework(options),
         Some((name, options)) if name == "gateway" => gateway::run(options),
         Some((name, options)) if name == "jobs" => jobs::run(options),
+        Some((name, options)) if name == "retrieval" => retrieval::run(options),
         Some((name, options)) if ["keys", "sse", "streams"].contains(&name.as_str()) => {
             alone(name, options)
         }

@@ -48,7 +48,7 @@ fn list(root: &Path, name: &str) -> Result<Vec<String>> {
 }
 
 /// Unpacks a package of Debian, which is not installed.
-fn debian(package: &str, to: &Path) -> Result<()> {
+pub(crate) fn debian(package: &str, to: &Path) -> Result<()> {
     let folder = to.join(package);
     if folder.is_dir() {
         return Ok(());

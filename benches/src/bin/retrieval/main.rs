@@ -1,0 +1,105 @@
+//! How well documents are found: by words, by vectors, and by both.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a measurement prints its figures")]
+
+mod corpus;
+mod quality;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    sync::Arc,
+};
+
+use alula_benches::server::Server;
+use alula_llm::{Llm, OpenAi};
+use alula_rag::{Embedder, LlmEmbedder, child};
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use serde::Serialize;
+
+use self::{corpus::Corpus, quality::Figures};
+
+/// What reads a document, in a process of its own.
+const EXTRACT: &str = "extract-document";
+/// What the vectors are from.
+const MODEL: &str = "all-MiniLM-L6-v2";
+
+/// Asks questions of people whose answers are known, and looks at which place these are found.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Where the figures go, as JSON.
+    #[arg(long)]
+    output: PathBuf,
+    /// The unpacked packages.
+    #[arg(long)]
+    packages: PathBuf,
+    /// A Python with a model that makes vectors; without it only words are searched.
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// How many parts of other documents are searched as well.
+    #[arg(long, default_value_t = 2_000)]
+    others: usize,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+struct Report {
+    questions: usize,
+    documents: usize,
+    chunks: usize,
+    model: Option<&'static str>,
+    figures: Vec<Figures>,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, request] = &arguments[..]
+        && command == EXTRACT
+    {
+        return child::run(request);
+    }
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("retrieval: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(options: &Options) -> Result<()> {
+    // A client of HTTP needs one, though it speaks no TLS here.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let corpus = Corpus::read(&options.packages, options.others).await?;
+    let server = options.python.as_deref().map(embeddings).transpose()?;
+    let embedder = server.as_ref().map(embedder).transpose()?;
+    let (documents, chunks) = (corpus.documents.len(), corpus.chunks());
+    let questions = corpus.questions.len();
+    println!("{questions} questions to {documents} documents of {chunks} chunks");
+    let figures = quality::measure(&corpus, embedder).await?;
+    print!("{}", quality::table(&figures));
+    let model = server.is_some().then_some(MODEL);
+    let report = Report { questions, documents, chunks, model, figures };
+    let text = serde_json::to_string_pretty(&report)? + "\n";
+    if let Some(folder) = options.output.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(&options.output, text)
+        .with_context(|| format!("cannot write {}", options.output.display()))
+}
+
+/// Starts a server of embeddings.
+fn embeddings(python: &Path) -> Result<Server> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/retrieval/embeddings.py");
+    // `-B`: nothing is written beside the script.
+    Server::start(Command::new(python).arg("-B").arg(script), 1)
+}
+
+/// The model of that server, as any other of the protocol.
+fn embedder(server: &Server) -> Result<Arc<dyn Embedder>> {
+    let url = format!("http://{}/v1", server.address());
+    let llm = Llm::builder().provider(OpenAi::compatible("local", url)).build()?;
+    Ok(Arc::new(LlmEmbedder::new(llm, format!("local/{MODEL}"))))
+}
