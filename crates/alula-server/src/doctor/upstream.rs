@@ -16,6 +16,7 @@ use crate::{
     services::{
         documents::{StorageUrl, probe},
         llm::Environment,
+        retrieval::try_model,
     },
 };
 
@@ -37,6 +38,7 @@ pub(super) async fn providers(
             return report.fail("providers", error.to_string(), "correct the setting it names");
         }
     };
+    documents(report, config, &llm, offline).await;
     let names: Vec<&str> = llm.providers().collect();
     if names == [DEMO] {
         let advice = "set OPENAI_API_KEY or the key of another provider, or start Ollama";
@@ -57,6 +59,30 @@ pub(super) async fn providers(
                 "look at the network, the proxy and the address",
             ),
         }
+    }
+}
+
+/// Has a vector made by the model that documents are searched by.
+async fn documents(report: &mut Report, config: &Config, llm: &Llm, offline: bool) {
+    const NAME: &str = "documents";
+    let Some(model) = &config.retrieval.model else {
+        return report.ok(NAME, "searched by words: ALULA_EMBEDDING_MODEL is not set");
+    };
+    if offline {
+        return report.ok(NAME, format!("vectors are made by {model} (not asked)"));
+    }
+    let start = Instant::now();
+    let made = timeout(PATIENCE, try_model(llm, model, config.retrieval.dimensions)).await;
+    let milliseconds = start.elapsed().as_millis();
+    let advice = "look at ALULA_EMBEDDING_MODEL, and whether its provider has embeddings; until \
+                  then documents are searched by their words";
+    match made {
+        Ok(Ok((name, numbers))) => {
+            report
+                .ok(NAME, format!("{name} makes vectors of {numbers} numbers ({milliseconds} ms)"));
+        }
+        Ok(Err(error)) => report.fail(NAME, format!("no vectors: {error}"), advice),
+        Err(_) => report.fail(NAME, format!("{model} made no vector within {PATIENCE:?}"), advice),
     }
 }
 

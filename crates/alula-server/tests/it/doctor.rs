@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use alula_llm::testing::{FakeProvider, Fault};
 use serde_json::Value;
 
 use crate::{
@@ -99,6 +100,32 @@ async fn providers_are_asked_whether_they_take_the_key() {
     let offline = doctor(&["--json", "--offline"]);
     let offline = offline.env("OPENAI_API_KEY", "k").env("OPENAI_BASE_URL", NOBODY).end();
     assert_eq!(of(&offline, "providers"), ("ok".to_owned(), "openai (not asked)".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_model_of_documents_makes_a_vector() {
+    for (is_good, status) in [(true, "ok"), (false, "fail")] {
+        let fake = FakeProvider::start().await;
+        match is_good {
+            true => fake.turn().embeds([[0.5, 0.5, 0.0]]),
+            false => fake.turn().then(Fault::Status(404)),
+        };
+        let url = fake.url();
+        let asking = tokio::task::spawn_blocking(move || {
+            let check = doctor(&["--json"]).env("OPENAI_API_KEY", "k").env("OPENAI_BASE_URL", url);
+            check.env("ALULA_EMBEDDING_MODEL", "e").end()
+        });
+        let ended = asking.await.unwrap();
+        let (found, message) = of(&ended, "documents");
+        assert_eq!(found, status, "{ended:?}");
+        assert!(
+            !is_good || message.starts_with("openai/e makes vectors of 3 numbers"),
+            "{message}"
+        );
+        fake.finish();
+    }
+    let ended = doctor(&["--json", "--offline"]).end();
+    assert!(of(&ended, "documents").1.starts_with("searched by words"), "{ended:?}");
 }
 
 #[test]

@@ -36,6 +36,30 @@ impl Model {
         };
         Ok(Self { target, dimensions, name })
     }
+
+    fn embedder(&self, llm: Llm) -> LlmEmbedder {
+        let embedder = LlmEmbedder::new(llm, &self.target);
+        match self.dimensions {
+            Some(dimensions) => embedder.with_dimensions(dimensions),
+            None => embedder,
+        }
+    }
+}
+
+/// Makes a vector of one word, which is nobody's call, to see whether that can be done. Returns the
+/// name of the model, and how many numbers a vector of it has.
+///
+/// # Errors
+///
+/// Why it cannot be done.
+pub(crate) async fn try_model(
+    llm: &Llm,
+    name: &str,
+    dimensions: Option<u32>,
+) -> Result<(String, usize), EmbedError> {
+    let model = Model::resolve(llm, name, dimensions)?;
+    let vectors = model.embedder(llm.clone()).embed(&["feather"], Purpose::Query).await?;
+    Ok((model.name, vectors.dimensions()))
 }
 
 /// The model, as a caller may ask it.
@@ -75,12 +99,7 @@ impl Embedder for Charged {
         request.dimensions = dimensions.map(u64::from);
         let admitted = self.caller.admit(Asking::Search(&request)).await;
         let llm = admitted.map_err(|error| EmbedError::Refused(Box::new(NotAdmitted(error))))?;
-        let embedder = LlmEmbedder::new(llm, target);
-        let embedder = match dimensions {
-            Some(dimensions) => embedder.with_dimensions(*dimensions),
-            None => embedder,
-        };
-        embedder.embed(texts, purpose).await
+        self.model.embedder(llm).embed(texts, purpose).await
     }
 }
 

@@ -14,7 +14,7 @@ use alula_rag::{
 };
 
 pub(crate) use self::{
-    embedder::NotAdmitted,
+    embedder::{NotAdmitted, try_model},
     filter::parsed,
     place::Place,
     search::{reason, store_failed},

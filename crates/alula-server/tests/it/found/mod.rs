@@ -28,6 +28,12 @@ impl<'a> Document<'a> {
     pub(crate) async fn put(self, store: &Store, owner: &str) {
         let file = store.dir().join("alula.db");
         let documents = SqlStore::open(file, &StoreSettings::default()).await.unwrap();
+        self.put_into(&documents, owner).await;
+        documents.close().await;
+    }
+
+    /// The same for a database of any kind.
+    pub(crate) async fn put_into(self, documents: &SqlStore, owner: &str) {
         let at = Scope::new(owner, "default").entry(self.name);
         let filename = format!("{}.pdf", self.name);
         let (attributes, chunking) = (&self.attributes, None);
@@ -42,7 +48,6 @@ impl<'a> Document<'a> {
         }
         let count = u32::try_from(self.pages.len()).unwrap();
         documents.publish(at, "1", count, model).await.unwrap();
-        documents.close().await;
     }
 
     /// A part for each page, far from each other.

@@ -3,11 +3,13 @@
 use std::fs;
 
 use alula_llm::testing::{FakeProvider, Fault};
+use alula_rag::{SqlStore, Store as _, StoreSettings};
 use serde_json::{Value, json};
 
 use super::{Document, WINGS, archive};
 use crate::{
     keys::{Store, id_of},
+    postgres::Postgres,
     process::{Start, serve, serve_openai},
 };
 
@@ -17,7 +19,7 @@ fn serve_with_vectors(fake: &FakeProvider) -> Start {
 }
 
 /// The documents of results, in their order.
-fn documents(found: &Value) -> Vec<&str> {
+fn documents_of(found: &Value) -> Vec<&str> {
     let results = found["results"].as_array().unwrap();
     results.iter().map(|it| it["document_id"].as_str().unwrap()).collect()
 }
@@ -55,6 +57,21 @@ async fn a_result_says_where_it_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn documents_in_postgres_are_found_as_well() {
+    let Some(postgres) = Postgres::start() else { return };
+    let store = Store::at(postgres.url());
+    let start = || store.over(serve()).env("ALULA_JOBS_RUNNING_MAX", "0");
+    // The first start makes the tables.
+    start().listen().end();
+    let documents = SqlStore::connect(store.url(), 2, &StoreSettings::default()).await.unwrap();
+    Document::new("wings", WINGS).put_into(&documents, "").await;
+    documents.close().await;
+    let alula = start().listen();
+    let found = alula.get("/search?query=alula").await.is(200);
+    assert_eq!((&found["mode"], documents_of(&found)), (&json!("keyword"), vec!["wings"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_are_of_one_list() {
     let store = Store::file();
     let names: Vec<String> = (0..7).map(|number| format!("d{number}")).collect();
@@ -68,12 +85,12 @@ async fn pages_are_of_one_list() {
         let path = format!("/search?query=feather&limit=2&offset={offset}");
         let found = alula.get(&path).await.is(200);
         assert_eq!(found["has_more"], has_more, "{found}");
-        all.extend(documents(&found).into_iter().map(str::to_owned));
+        all.extend(documents_of(&found).into_iter().map(str::to_owned));
     }
     all.sort();
     assert_eq!(all, ["d0", "d1", "d2", "d4", "d5", "d6"]);
     let found = alula.get("/search?query=feather&include_archived=true").await.is(200);
-    assert_eq!(documents(&found).len(), 7);
+    assert_eq!(documents_of(&found).len(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,10 +109,10 @@ async fn documents_are_chosen_by_what_is_known_of_them() {
     };
     let late = json!({ "type": "gte", "key": "year", "value": 2000 });
     let found = asked(json!({ "filters": late })).await.is(200);
-    assert_eq!(documents(&found), ["new"]);
+    assert_eq!(documents_of(&found), ["new"]);
     assert_eq!(found["results"][0]["attributes"], json!({ "year": 2026.0 }));
     let found = asked(json!({ "document_ids": ["old"] })).await.is(200);
-    assert_eq!(documents(&found), ["old"]);
+    assert_eq!(documents_of(&found), ["old"]);
     let wrong = json!({ "type": "and", "filters": [late, { "type": "eq", "key": "year" }] });
     let error = asked(json!({ "filters": wrong })).await.is(422);
     let place = json!(["body", "filters", "filters", 1, "value"]);
@@ -139,13 +156,13 @@ async fn a_query_is_embedded_once_for_all_pages_and_its_key_pays() {
     let alula = store.over(serve_with_vectors(&fake)).listen();
     let path = "/search?query=plumage&limit=1";
     let found = alula.with_key(&key, "GET", path, None).await.is(200);
-    assert_eq!((&found["mode"], documents(&found)), (&json!("hybrid"), vec!["near"]));
+    assert_eq!((&found["mode"], documents_of(&found)), (&json!("hybrid"), vec!["near"]));
     let path = "/search?query=plumage&limit=1&offset=1";
     let found = alula.with_key(&key, "GET", path, None).await.is(200);
-    assert_eq!((&found["mode"], documents(&found)), (&json!("hybrid"), vec!["far"]));
+    assert_eq!((&found["mode"], documents_of(&found)), (&json!("hybrid"), vec!["far"]));
     // Somebody else has no documents, and asks no model for them.
     let found = alula.with_key(&other, "GET", "/search?query=feather", None).await.is(200);
-    assert_eq!((&found["mode"], documents(&found)), (&json!("keyword"), vec![]));
+    assert_eq!((&found["mode"], documents_of(&found)), (&json!("keyword"), vec![]));
     fake.finish();
     alula.end();
     let usage = store.over(crate::process::alula(&["usage", "--by", "key,operation", "--json"]));
@@ -165,7 +182,7 @@ async fn a_model_that_is_down_leaves_the_words() {
     fake.turn().then(Fault::Status(500)).times(2);
     let alula = store.over(serve_with_vectors(&fake)).listen();
     let found = alula.get("/search?query=alula").await.is(200);
-    assert_eq!((&found["mode"], documents(&found)), (&json!("keyword"), vec!["wings"]));
+    assert_eq!((&found["mode"], documents_of(&found)), (&json!("keyword"), vec!["wings"]));
     assert!(found["fallback"].is_string(), "{found}");
     // Who demands vectors is told that there are none.
     alula.post("/search", &json!({ "query": "alula", "mode": "hybrid" })).await.detail(502);
@@ -183,7 +200,7 @@ async fn a_model_that_is_slow_is_not_waited_for() {
     let start = serve_with_vectors(&fake).env("ALULA_SEARCH_EMBEDDING_SECONDS", "0.2");
     let alula = store.over(start).listen();
     let found = alula.get("/search?query=alula").await.is(200);
-    assert_eq!((&found["mode"], documents(&found)), (&json!("keyword"), vec!["wings"]));
+    assert_eq!((&found["mode"], documents_of(&found)), (&json!("keyword"), vec!["wings"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,12 +219,12 @@ async fn vectors_are_those_of_the_model_behind_a_name() {
     let start = serve_openai(&fake.url()).env("ALULA_EMBEDDING_MODEL", "vectors");
     let alula = store.over(start).listen();
     let found = alula.get("/search?query=plumage").await.is(200);
-    assert_eq!((&found["mode"], documents(&found)), (&json!("hybrid"), vec!["wings"]));
+    assert_eq!((&found["mode"], documents_of(&found)), (&json!("hybrid"), vec!["wings"]));
     // The name leads to another model now, of which there are no vectors.
     names("e-2");
     alula.signal("HUP");
     alula.logged("the configuration was read again");
     let found = alula.get("/search?query=plumage").await.is(200);
-    assert_eq!((&found["mode"], documents(&found)), (&json!("keyword"), vec![]));
+    assert_eq!((&found["mode"], documents_of(&found)), (&json!("keyword"), vec![]));
     fake.finish();
 }
