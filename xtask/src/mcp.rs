@@ -48,7 +48,7 @@ pub(crate) fn check(workspace: &Workspace, install: bool) -> Result<()> {
 fn test(workspace: &Workspace, packages: &Path, python: &Path) -> Result<()> {
     let program = process::build_example(workspace, "alula", "mcp_conformance")?;
     let node = node(packages)?;
-    let server = Server::start(&program)?;
+    let server = Server::start(&program, &[])?;
     for (revision, count) in REVISIONS {
         conformance(workspace, packages, &node, &server.url(), revision, count)?;
     }
@@ -56,7 +56,19 @@ fn test(workspace: &Workspace, packages: &Path, python: &Path) -> Result<()> {
     inspect(workspace, packages, &node, &[&server.url(), "--transport", "http"])?;
     let mut clients = Command::new(python);
     clients.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(&workspace.root);
-    process::run(clients.arg("xtask/python/mcp/clients.py").arg(&program).arg(server.url()))
+    process::run(clients.arg("xtask/python/mcp/clients.py").arg(&program).arg(server.url()))?;
+    drop(server);
+    serve(workspace, python)
+}
+
+/// Has clients in Python use `alula mcp` and `alula serve`.
+fn serve(workspace: &Workspace, python: &Path) -> Result<()> {
+    process::run(process::cargo(&workspace.root).args(["build", "--package", "alula-server"]))?;
+    let program = workspace.target.join("debug/alula");
+    let server = Server::start(&program, &["serve"])?;
+    let mut clients = Command::new(python);
+    clients.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(&workspace.root);
+    process::run(clients.arg("xtask/python/mcp/server.py").arg(&program).arg(server.url()))
 }
 
 /// Runs the scenarios of a revision. What is not scored may fail, and is said.
@@ -134,11 +146,15 @@ struct Server {
 }
 
 impl Server {
-    fn start(program: &Path) -> Result<Self> {
+    fn start(program: &Path, command: &[&str]) -> Result<Self> {
         let port = free_port()?;
         let child = Command::new(program)
+            .args(command)
             .args(["--port", &port.to_string()])
             .env("RUST_LOG", "off")
+            // Of `alula serve`, which is a demo without any provider.
+            .env("DATABASE_URL", "sqlite::memory:")
+            .env("OLLAMA_HOST", "http://127.0.0.1:1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

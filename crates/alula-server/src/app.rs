@@ -12,7 +12,9 @@ use crate::{
     dependencies::{WithoutKeys, this_machine},
     routers::{
         admin, anthropic, batches, chat, conversations, documents as documents_router, health,
-        jobs as jobs_router, metrics, openai, search,
+        jobs as jobs_router,
+        mcp::{self, McpServing},
+        metrics, openai, search,
     },
     services::{
         admission::{Calls, Entry},
@@ -55,6 +57,7 @@ pub(crate) struct Services {
     pub(crate) entry: Entry,
     pub(crate) idempotency: Idempotency,
     pub(crate) worker: WorkerSettings,
+    pub(crate) mcp: McpServing,
 }
 
 /// What is kept, and has been opened.
@@ -84,6 +87,7 @@ impl Services {
             conversations: Conversations::new(db.clone(), config.conversation_tokens_max),
             worker: WorkerSettings { running_max: RUNNING_MAX, drain: config.limits.drain },
             idempotency: Idempotency::new(db.clone(), config.idempotency, shutdown),
+            mcp: McpServing { origins: config.mcp_origins.clone(), ..McpServing::default() },
             jobs,
             retrieval,
             documents,
@@ -108,8 +112,9 @@ pub(crate) fn app(services: Services, telemetry: Option<Telemetry>, shutdown: Sh
     let once = Idempotent::new(services.idempotency.clone());
     let batch_bytes_max = services.jobs.batch_bytes_max();
     let documents = services.documents.settings().clone();
+    let serving = services.mcp.clone();
     let app = described(base(services, telemetry, shutdown));
-    with_routes(app, once, batch_bytes_max, &documents)
+    mcp::offered(with_routes(app, once, batch_bytes_max, &documents), serving)
 }
 
 /// What the document says of the whole.
@@ -170,6 +175,12 @@ fn with_routes(
 /// The same for a process that does jobs only: others see whether it works, and what it counts.
 pub(crate) fn worker(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
     base(services, telemetry, shutdown).include(metrics::router())
+}
+
+/// The same for a program that speaks MCP over the input and output of this process.
+pub(crate) fn stdio(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
+    let serving = services.mcp.clone();
+    mcp::offered(base(services, telemetry, shutdown), serving)
 }
 
 /// What every process has, with the jobs that it does.

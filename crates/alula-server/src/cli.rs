@@ -8,6 +8,7 @@ mod ingest;
 mod jobs;
 mod keys;
 mod local;
+mod mcp;
 mod new;
 mod process;
 mod replay;
@@ -151,6 +152,8 @@ Environment:
   ALULA_DOCUMENT_TOKENS_MAX              the most that a model reads of documents for an answer (4000)
   ALULA_DOCUMENT_SIMILARITY_MIN          how near a part of a document must be to a question to
                                          be read, as a cosine; models differ (0.3)
+  ALULA_MCP_ORIGINS                      pages of these origins may use /mcp, beside the server's own
+                                         (https://app.example.com; a comma between several)
   ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr
 
   OTEL_EXPORTER_OTLP_ENDPOINT            the collector of OpenTelemetry for traces and metrics, by
@@ -177,6 +180,9 @@ enum Command {
     /// List jobs, look at them, do them again, stop them and watch them.
     #[command(after_help = jobs::EXAMPLES)]
     Jobs(jobs::JobsArgs),
+    /// Serve models and documents to a program that talks to models, by MCP over stdio.
+    #[command(after_help = mcp::HELP)]
+    Mcp(mcp::McpArgs),
     /// Serve recorded provider traffic as a provider, without network or keys.
     Replay(replay::ReplayArgs),
     /// Make, list, change and revoke the keys of callers.
@@ -214,6 +220,7 @@ impl Cli {
             match command {
                 Command::Serve(arguments) => serve::run(arguments).await,
                 Command::Worker(arguments) => worker::run(arguments).await,
+                Command::Mcp(arguments) => mcp::run(arguments).await,
                 Command::Replay(arguments) => replay::run(arguments).await,
                 Command::Jobs(arguments) => jobs::run(arguments).await,
                 Command::Keys(arguments) => keys::run(arguments).await,

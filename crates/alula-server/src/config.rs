@@ -4,6 +4,7 @@ mod documents;
 mod file;
 mod idempotency;
 mod jobs;
+mod mcp;
 mod retrieval;
 mod source;
 mod unknown;
@@ -90,6 +91,8 @@ pub(crate) struct Config {
     pub(crate) documents: DocumentSettings,
     /// How documents are searched.
     pub(crate) retrieval: RetrievalSettings,
+    /// The origins of pages that may use MCP.
+    pub(crate) mcp_origins: Vec<String>,
     /// What a client may hold.
     pub(crate) limits: Limits,
     /// The most bytes of a request body.
@@ -233,6 +236,7 @@ impl Config {
             webhooks: variables.webhooks(),
             idempotency: variables.idempotency(),
             retrieval: variables.retrieval(),
+            mcp_origins: variables.mcp_origins(),
             limits,
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),

@@ -4,6 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use alula::{HttpError, StartError, serve::TlsError};
 
+use super::mcp::McpError;
 use crate::{
     config::ConfigError,
     db::DbError,
@@ -58,6 +59,7 @@ pub(crate) enum CliError {
     },
     Tls(TlsError),
     Replay(ReplayError),
+    Mcp(McpError),
     New(NewError),
     Dev(DevError),
     Usage(Mistake),
@@ -75,6 +77,7 @@ impl CliError {
             Self::NotInDocuments => 3,
             // As shells have it for SIGINT.
             Self::Interrupted => 130,
+            Self::Mcp(error) => error.exit_code(),
             Self::New(NewError::Io(..))
             | Self::Dev(_)
             | Self::Bind { .. }
@@ -165,6 +168,7 @@ impl fmt::Display for CliError {
             }
             Self::Tls(error) => error.fmt(f),
             Self::Replay(error) => error.fmt(f),
+            Self::Mcp(error) => error.fmt(f),
             Self::New(error) => error.fmt(f),
             Self::Dev(error) => error.fmt(f),
             Self::Usage(mistake) => mistake.fmt(f),
@@ -220,6 +224,12 @@ impl From<RetrievalError> for CliError {
 impl From<DevError> for CliError {
     fn from(error: DevError) -> Self {
         Self::Dev(error)
+    }
+}
+
+impl From<McpError> for CliError {
+    fn from(error: McpError) -> Self {
+        Self::Mcp(error)
     }
 }
 

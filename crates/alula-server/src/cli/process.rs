@@ -39,6 +39,13 @@ pub(super) struct ProcessArgs {
     allow_unauthenticated: bool,
 }
 
+impl ProcessArgs {
+    /// For a process that does no jobs, and answers nobody but who has started it.
+    pub(super) fn without_jobs(config: Option<PathBuf>) -> Self {
+        Self { config, jobs_running_max: 0, allow_unauthenticated: false }
+    }
+}
+
 /// How a process takes part in a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {

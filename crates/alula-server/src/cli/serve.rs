@@ -69,7 +69,8 @@ pub(super) async fn run(arguments: ServeArgs) -> Result<(), CliError> {
         greet(scheme, server.local_addr(), &process.llm, access);
     }
     let body_bytes_max = process.config().body_bytes_max;
-    let (services, telemetry) = process.services(&shutdown).await?;
+    let (mut services, telemetry) = process.services(&shutdown).await?;
+    services.mcp.is_one_of_several = role == Role::Worker;
     metrics::watch_connections(server.open_connections());
     metrics::share(&shutdown);
     let mut app =

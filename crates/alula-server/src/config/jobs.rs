@@ -46,7 +46,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
 
     /// Values with commas or white space between them. `tell` makes of a part and its mistake what
     /// is said of it.
-    fn parts<T: std::str::FromStr<Err: fmt::Display>>(
+    pub(super) fn parts<T: std::str::FromStr<Err: fmt::Display>>(
         &mut self,
         name: &str,
         tell: impl Fn(&str, String) -> String,

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use alula::{ApiError as _, HttpError, ResponseHead, Result, SecurityScopes, State, dependency};
+use alula::{
+    ApiError as _, HttpError, ResponseHead, Result, SecurityScopes, State, dependency, mcp::Access,
+};
 
 use super::shown::Shown;
 use crate::services::{
     admission::{Caller, Calls, Holder},
     exchange::Exchange,
-    keys::{By, Key, Keys, Refusal},
+    keys::{By, Key, Keys, Refusal, Scope},
 };
 
 /// Whom the server answers as long as there are no keys.
@@ -60,6 +62,19 @@ pub(crate) async fn administrator(
         exchange.set_key(key.id.clone());
     }
     Ok(Administrator(key))
+}
+
+/// What the holder of a key sees over MCP. Without keys, that is everything.
+#[dependency]
+pub(crate) async fn mcp_access(
+    shown: Shown,
+    scopes: SecurityScopes,
+    keys: State<Keys>,
+    exchange: Exchange,
+) -> Result<Access> {
+    let Some(key) = identify(shown, &scopes, &keys).await? else { return Ok(Access::all()) };
+    exchange.set_key(key.id.clone());
+    Ok(Access::scopes(key.scopes.iter().map(Scope::as_str)).owner(&*key.id))
 }
 
 /// Somebody who may see and change what belongs to others.

@@ -6,7 +6,7 @@ mod once;
 mod shown;
 
 pub(crate) use self::{
-    auth::{WithoutKeys, administrator, caller},
+    auth::{WithoutKeys, administrator, caller, mcp_access},
     host::this_machine,
     once::executed_once,
 };

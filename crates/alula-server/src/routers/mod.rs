@@ -8,6 +8,7 @@ pub(crate) mod conversations;
 pub(crate) mod documents;
 pub(crate) mod health;
 pub(crate) mod jobs;
+pub(crate) mod mcp;
 pub(crate) mod metrics;
 pub(crate) mod openai;
 pub(crate) mod search;

@@ -34,23 +34,23 @@ pub(crate) struct ChatRequest {
     /// What to say to the model. Needed unless `options` has `messages` (Gemini: `contents`).
     #[serde(default)]
     #[schemars(length(min = 1, max = 1_000_000))]
-    message: Option<String>,
+    pub(crate) message: Option<String>,
     /// The model, perhaps as `provider/model`; the server's default if absent.
     #[serde(default)]
     #[schemars(length(min = 1, max = 200))]
-    model: Option<String>,
+    pub(crate) model: Option<String>,
     /// Sampling temperature.
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 2.0))]
-    temperature: Option<f64>,
+    pub(crate) temperature: Option<f64>,
     /// The longest answer, in tokens.
     #[serde(default)]
     #[schemars(range(min = 1))]
-    max_tokens: Option<u64>,
+    pub(crate) max_tokens: Option<u64>,
     /// Instructions for the model.
     #[serde(default)]
     #[schemars(length(max = 1_000_000))]
-    system_prompt: Option<String>,
+    pub(crate) system_prompt: Option<String>,
     /// The conversation to go on with; see `POST /conversations`.
     #[serde(default)]
     #[schemars(length(min = 1, max = 100))]
@@ -101,23 +101,29 @@ fn documents_are_asked_with_a_message(request: &ChatRequest) -> Result<(), &'sta
 }
 
 impl ChatRequest {
+    /// A message, and nothing else.
+    pub(crate) fn question(message: String) -> Self {
+        Self {
+            message: Some(message),
+            model: None,
+            temperature: None,
+            max_tokens: None,
+            system_prompt: None,
+            conversation_id: None,
+            use_documents: None,
+            options: Map::new(),
+            callback_url: None,
+        }
+    }
+
     /// A question that is answered from documents.
     pub(crate) fn of_documents(
         message: String,
         model: Option<String>,
         documents: ChosenDocuments,
     ) -> Self {
-        Self {
-            message: Some(message),
-            model,
-            temperature: None,
-            max_tokens: None,
-            system_prompt: None,
-            conversation_id: None,
-            use_documents: Some(UseDocuments::Chosen(Box::new(documents))),
-            options: Map::new(),
-            callback_url: None,
-        }
+        let use_documents = Some(UseDocuments::Chosen(Box::new(documents)));
+        Self { model, use_documents, ..Self::question(message) }
     }
 
     /// Which documents it is answered from, if it is from any.
@@ -138,16 +144,14 @@ impl ChatRequest {
         max_tokens: Option<u64>,
         use_documents: Option<UseDocuments>,
     ) -> Self {
+        let conversation_id = Some(id);
         Self {
-            message: Some(message),
             model,
             temperature,
             max_tokens,
-            system_prompt: None,
-            conversation_id: Some(id),
+            conversation_id,
             use_documents,
-            options: Map::new(),
-            callback_url: None,
+            ..Self::question(message)
         }
     }
 
@@ -186,6 +190,15 @@ impl ChatAnswer {
     /// Whether documents were asked, and have an answer.
     pub(crate) fn is_in_documents(&self) -> bool {
         self.summary.documents.as_ref().is_some_and(|documents| documents.is_in_documents)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.response
+    }
+
+    /// What it cites of documents, in the order in which it does.
+    pub(crate) fn citations(&self) -> &[Citation] {
+        self.summary.documents.as_ref().map_or(&[], |documents| &documents.citations)
     }
 }
 

@@ -42,6 +42,7 @@ mod jobs;
 mod keyed;
 mod keys;
 mod limits;
+mod mcp;
 mod new;
 mod observe;
 #[path = "../support/postgres.rs"]

@@ -5,10 +5,10 @@ use std::{
     env,
     ffi::OsStr,
     fmt::Debug,
-    io::Read,
+    io::{Read, Write},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     str::FromStr,
     sync::{Arc, Condvar, Mutex},
     thread,
@@ -102,6 +102,12 @@ impl Start {
         self
     }
 
+    /// Starts it to be spoken to, line by line.
+    pub(crate) fn talk(mut self) -> Alula {
+        self.command.stdin(Stdio::piped());
+        Alula::start(self)
+    }
+
     /// Waits for nothing.
     pub(crate) fn spawn(self) -> Alula {
         Alula::start(self)
@@ -127,6 +133,8 @@ pub(crate) struct Ended {
 /// A process that runs. Dropping it kills it, and shows what it printed if the test fails.
 pub(crate) struct Alula {
     child: Child,
+    /// Of one that is spoken to.
+    stdin: Option<ChildStdin>,
     address: SocketAddr,
     stdout: Captured,
     stderr: Captured,
@@ -137,10 +145,11 @@ impl Alula {
     fn start(start: Start) -> Self {
         let Start { mut command, folder } = start;
         let mut child = command.spawn().expect("the binary can be started");
+        let stdin = child.stdin.take();
         let stdout = Captured::read(child.stdout.take().unwrap());
         let stderr = Captured::read(child.stderr.take().unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { child, address, stdout, stderr, _folder: folder }
+        Self { child, stdin, address, stdout, stderr, _folder: folder }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -149,6 +158,18 @@ impl Alula {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Writes a line to its input.
+    pub(crate) fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("it is spoken to");
+        writeln!(stdin, "{line}").expect("it listens");
+    }
+
+    /// Ends its input, and returns all that it printed until it had ended.
+    pub(crate) fn hang_up(mut self) -> Ended {
+        drop(self.stdin.take());
+        self.end_after_signal()
     }
 
     pub(crate) fn signal(&self, name: &str) {

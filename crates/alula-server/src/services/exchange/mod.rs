@@ -9,7 +9,7 @@ mod watch;
 use std::sync::{Arc, OnceLock};
 
 use alula::{
-    HttpError, Input, Operation, Rejection, RequestContext, RequestId,
+    Input, Operation, Rejection, RequestContext, RequestId,
     http::{HeaderMap, HeaderName, HeaderValue},
 };
 
@@ -79,6 +79,8 @@ impl Input for Exchange {
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
         let known = cx.extensions().get().cloned();
-        Ok(known.ok_or_else(|| HttpError::internal("the request is not observed"))?)
+        // A call of MCP over stdio comes through no layer.
+        let of_its_own = || Self::new(cx.extensions().get().cloned(), HeaderMap::new());
+        Ok(known.unwrap_or_else(of_its_own))
     }
 }

@@ -13,15 +13,15 @@ use alula_rag::{
     search::WINDOW,
 };
 
+use self::{
+    embedder::{Charged, Model},
+    search::Queries,
+};
 pub(crate) use self::{
     embedder::{NotAdmitted, try_model},
     filter::parsed,
     place::Place,
     search::{reason, store_failed},
-};
-use self::{
-    embedder::{Charged, Model},
-    search::Queries,
 };
 use super::admission::Caller;
 use crate::{config::Config, db::DatabaseUrl};
