@@ -255,3 +255,45 @@ async fn a_document_without_a_job_is_given_one() {
     timeout(PATIENCE * 2, ready).await.expect("it is ready");
     assert_eq!(alula.get(&url).await.is(200)["job_id"], accepted["job_id"]);
 }
+
+/// Wherever it is: while files arrive, while texts are taken out, cut, and published.
+#[tokio::test]
+async fn a_server_that_is_killed_again_and_again_loses_nothing() {
+    const DOCUMENTS: usize = 12;
+    const KILLS: usize = 5;
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("alula.db").display());
+    let start = || over(&database, folder.path()).env("ALULA_JOBS_LEASE_SECONDS", "1").listen();
+    let mut alula = start();
+    let mut accepted = Vec::new();
+    for number in 0..DOCUMENTS {
+        let page = format!("The word of document {number} is unique{number}.");
+        let bytes = if number % 2 == 0 { pdf(&[&page]) } else { page.into_bytes() };
+        let name = format!("{number}.{}", if number % 2 == 0 { "pdf" } else { "txt" });
+        accepted.push(alula.upload(&name, bytes).await.is(202));
+    }
+    for kill in 1..=KILLS {
+        let far = async {
+            while count_ready(&alula).await < kill * DOCUMENTS / (KILLS + 1) {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE * 2, far).await.expect("it goes on");
+        alula.signal("KILL");
+        alula.ended();
+        alula = start();
+    }
+    for (number, document) in accepted.iter().enumerate() {
+        let id = timeout(PATIENCE * 2, alula.ready(document)).await.expect("it is ready");
+        assert_eq!(alula.finds(&format!("unique{number}")).await, [&*id]);
+        assert_eq!(alula.get(&format!("/documents/{id}")).await.is(200)["chunks"], 1);
+    }
+    // Each has its bytes and its text, and nothing else is left.
+    assert_eq!(count_files(&folder.path().join("files/documents")), DOCUMENTS);
+    assert_eq!(count_files(&folder.path().join("files/texts")), DOCUMENTS);
+}
+
+async fn count_ready(alula: &Alula) -> usize {
+    let list = alula.get("/documents?status=ready&limit=100").await.is(200);
+    list["documents"].as_array().unwrap().len()
+}

@@ -6,6 +6,7 @@ mod ingest;
 mod jobs;
 mod refused;
 
+use alula_llm::testing::FakeProvider;
 use serde_json::{Value, json};
 
 use self::{
@@ -15,7 +16,7 @@ use self::{
 use crate::{
     client::{Answer, http},
     database::on_each,
-    process::{Alula, Start, serve},
+    process::{Alula, Start, serve, serve_openai},
 };
 
 /// A document of each kind, with words that no other one has.
@@ -114,6 +115,29 @@ async fn a_document_of_each_kind_is_found() {
         }
     })
     .await;
+}
+
+/// As in the README.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_brought_watched_searched_and_asked() {
+    let fake = FakeProvider::start().await;
+    fake.turn().says("It is a small feather [1].");
+    let alula = serve_openai(&fake.url()).listen();
+    let pages = ["The alula is a small feather.", "Tails steer."];
+    let id = alula.ready(&alula.upload("wings.pdf", pdf(&pages)).await.is(202)).await;
+    let found = alula.get("/search?query=alula").await.is(200);
+    let first = &found["results"][0];
+    assert_eq!((&first["document_id"], &first["page"]), (&json!(id), &json!(1)), "{found}");
+    let question = json!({"message": "What is an alula?", "use_documents": true});
+    let answer = alula.post("/chat", &question).await.is(200);
+    assert_eq!(answer["response"], "It is a small feather [1].");
+    let cited = &answer["citations"][0];
+    assert_eq!(
+        (&cited["document_id"], &cited["filename"], &cited["page"]),
+        (&json!(id), &json!("wings.pdf"), &json!(1)),
+        "{answer}"
+    );
+    fake.finish();
 }
 
 #[tokio::test]
