@@ -74,6 +74,7 @@
 //! | `docs` | yes | Swagger UI at `/docs`, from the binary |
 //! | `jobs` | no | durable jobs in SQLite and Postgres: `jobs`, `#[job]` |
 //! | `mcp` | no | an MCP server: `mcp`, `#[tool]`, `#[resource]`, `#[prompt]` |
+//! | `mcp-client` | no | a client of MCP servers: `mcp::Client`; with `mcp` |
 //! | `redoc` | no | Redoc at `/redoc`, from the binary; the binary grows by 330 kB |
 //! | `route-template` | no | `middleware::RouteTemplate`, to count by route |
 //! | `tls` | no | HTTPS: `App::tls`, `serve::Tls` |

@@ -47,6 +47,8 @@
 //! # }
 //! ```
 //!
+//! With the feature `mcp-client`, `Client` speaks to servers of others, whatever they are written in.
+//!
 //! [`App::mcp`](crate::App::mcp) serves it over HTTP in the same application, and
 //! [`App::serve_stdio`](crate::App::serve_stdio) over the input and output of the process, as
 //! programs such as Claude Desktop start it. Both speak the revision 2026-07-28 of the protocol and,
@@ -68,6 +70,8 @@ mod about;
 mod access;
 mod arguments;
 mod ask;
+#[cfg(feature = "mcp-client")]
+pub mod client;
 mod complete;
 mod content;
 mod context;
@@ -92,6 +96,8 @@ pub use access::Access;
 pub(crate) use access::{Find, PlanFind, plan as plan_find};
 pub use arguments::{Arguments, ArgumentsPlan, Variables, VariablesPlan};
 pub use ask::{Ask, Elicit, Elicited};
+#[cfg(feature = "mcp-client")]
+pub use client::Client;
 pub use complete::{Completer, Completing, IntoCompletions};
 pub use content::{Content, Contents, Message, Role};
 pub use context::McpContext;

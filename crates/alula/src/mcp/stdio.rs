@@ -276,8 +276,9 @@ fn request_context(engine: &Engine) -> RequestContext {
     RequestContext::new(request, engine.limits, scope)
 }
 
+/// What was read of a line.
 #[derive(Debug, PartialEq, Eq)]
-enum Line {
+pub(super) enum Line {
     Read,
     TooLong,
     End,
@@ -286,7 +287,7 @@ enum Line {
 /// Reads a line without its end. One that is too long is read and forgotten.
 ///
 /// It may be dropped between two parts of a line, and goes on where it was.
-async fn read_line(
+pub(super) async fn read_line(
     input: &mut (impl AsyncBufRead + Unpin),
     line: &mut BytesMut,
     max: usize,

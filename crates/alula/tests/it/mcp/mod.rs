@@ -2,6 +2,8 @@
 
 mod access;
 mod asking;
+#[cfg(feature = "mcp-client")]
+mod client;
 mod endpoints;
 mod http;
 mod prompts;
