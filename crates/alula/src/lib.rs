@@ -63,6 +63,7 @@
 //! | test | [`App::client`], [`testing`] |
 //! | do work later, durably | `jobs`, `#[job]`, `App::jobs`, with the feature `jobs` |
 //! | offer it to models | `mcp`, `#[tool]`, `#[resource]`, `#[prompt]`, `App::mcp`, with the feature `mcp` |
+//! | use MCP servers | `mcp::Client`, with the feature `mcp-client` |
 //! | live beside axum | [`Axum`], [`AxumBody`], [`App::into_service`], [`App::merge_axum`] |
 //! | extend it | [`Input`], [`Output`], [`ApiError`], [`Middleware`] |
 //!
