@@ -119,6 +119,11 @@ impl Writer {
         self.chars
     }
 
+    /// The text alone, which may be none.
+    pub(super) fn into_text(self) -> String {
+        self.extracted.text
+    }
+
     /// What has been written.
     pub(super) fn finish(mut self) -> Result<Extracted, Unreadable> {
         let text = &mut self.extracted.text;

@@ -4,6 +4,7 @@
 //! length, and neither depth nor missing ends matter. All three readers of trees that were tried
 //! took half a minute for 200,000 nested `div`s, and one overflowed the stack.
 
+mod attributes;
 mod blocks;
 
 use std::cell::RefCell;
@@ -16,7 +17,7 @@ use html5ever::{
     },
 };
 
-use self::blocks::Blocks;
+use self::{attributes::ATTRIBUTES_MAX, blocks::Blocks};
 use super::{
     ExtractLimits, Unreadable,
     writer::{Writer, utf8},
@@ -28,6 +29,9 @@ const PIECE_BYTES: usize = 32 << 10;
 
 pub(super) fn parse(document: &[u8], limits: &ExtractLimits) -> Result<Extracted, Unreadable> {
     let text = utf8(document)?;
+    if attributes::are_too_many(document) {
+        return Err(Unreadable::too_large("tag", ATTRIBUTES_MAX as u64, "attributes"));
+    }
     let blocks = read(text, Blocks::new(Writer::new(limits), true))?;
     // Navigation without an end would take the rest with it.
     if blocks.is_skipping() {

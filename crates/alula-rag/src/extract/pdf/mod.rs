@@ -4,7 +4,10 @@ mod outline;
 
 use std::panic::{self, AssertUnwindSafe};
 
-use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform, output_doc};
+use pdf_extract::{
+    Dictionary, Document, Error, MediaBox, Object, ObjectId, OutputDev, OutputError, Transform,
+    output_doc,
+};
 
 use super::{ExtractLimits, Unreadable, writer::Writer};
 use crate::Extracted;
@@ -18,15 +21,16 @@ pub(super) fn parse(document: &[u8], limits: &ExtractLimits) -> Result<Extracted
     if pdf.get_pages().is_empty() {
         return Err(Unreadable::damaged("it has no pages"));
     }
+    let entries = outline::entries(&pdf);
     let mut pages = Pages::new(writer(&pdf, limits));
     // It fails on fonts that it does not know, often by a panic.
     let read = panic::catch_unwind(AssertUnwindSafe(|| output_doc(&pdf, &mut pages)));
     let mut extracted = match (pages.failure, read) {
         (Some(failure), _) => return Err(failure),
         (None, Ok(Ok(()))) => pages.writer.finish()?,
-        (None, Ok(Err(_)) | Err(_)) => simply(&pdf, limits)?,
+        (None, Ok(Err(_)) | Err(_)) => by_page(pdf, limits)?,
     };
-    extracted.headings = outline::headings(outline::entries(&pdf), &extracted);
+    extracted.headings = outline::headings(entries, &extracted);
     Ok(extracted)
 }
 
@@ -39,22 +43,56 @@ fn writer(pdf: &Document, limits: &ExtractLimits) -> Writer {
     writer
 }
 
-/// Reads what cannot be read well: words in their order, and only where their font says what its
-/// signs mean.
-fn simply(pdf: &Document, limits: &ExtractLimits) -> Result<Extracted, Unreadable> {
-    let mut writer = writer(pdf, limits);
-    for number in pdf.get_pages().into_keys() {
-        let failed =
-            |why: &str| Unreadable::damaged(format!("page {number} cannot be read: {why}"));
-        let text = pdf.extract_text(&[number]).map_err(|error| failed(&error.to_string()))?;
-        if text.contains(UNKNOWN) || text.contains(char::REPLACEMENT_CHARACTER) {
-            return Err(failed("its font does not say what its signs mean"));
-        }
+/// Reads each page by itself, so that only the one that cannot be read well is not.
+fn by_page(mut pdf: Document, limits: &ExtractLimits) -> Result<Extracted, Unreadable> {
+    let mut writer = writer(&pdf, limits);
+    let tree = pdf.new_object_id();
+    for (number, page) in pdf.get_pages() {
+        only(&mut pdf, tree, page).map_err(Unreadable::damaged)?;
+        let text = match well(&pdf, limits)? {
+            Some(text) => text,
+            None => simply(&pdf).map_err(|why| {
+                Unreadable::damaged(format!("page {number} cannot be read: {why}"))
+            })?,
+        };
         writer.paragraph()?;
         writer.page(number);
         push(&text, &mut writer)?;
     }
     writer.finish()
+}
+
+/// Makes a page the only one of the document: whoever reads one looks at all of them before. What it
+/// inherits it has from above, and not from the tree that is replaced.
+fn only(pdf: &mut Document, tree: ObjectId, page: ObjectId) -> Result<(), Error> {
+    let mut pages = Dictionary::new();
+    pages.set("Type", Object::Name(b"Pages".to_vec()));
+    pages.set("Kids", vec![Object::Reference(page)]);
+    pages.set("Count", 1);
+    pdf.objects.insert(tree, pages.into());
+    pdf.catalog_mut()?.set("Pages", tree);
+    Ok(())
+}
+
+/// The text of the only page, if it can be read well.
+fn well(pdf: &Document, limits: &ExtractLimits) -> Result<Option<String>, Unreadable> {
+    let mut pages = Pages::new(Writer::new(limits));
+    let read = panic::catch_unwind(AssertUnwindSafe(|| output_doc(pdf, &mut pages)));
+    match (pages.failure, read) {
+        (Some(failure), _) => Err(failure),
+        (None, Ok(Ok(()))) => Ok(Some(pages.writer.into_text())),
+        (None, Ok(Err(_)) | Err(_)) => Ok(None),
+    }
+}
+
+/// The text of the only page: words in their order, and only where their font says what its signs
+/// mean.
+fn simply(pdf: &Document) -> Result<String, String> {
+    let text = pdf.extract_text(&[1]).map_err(|error| error.to_string())?;
+    if text.contains(UNKNOWN) || text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err("its font does not say what its signs mean".to_owned());
+    }
+    Ok(text)
 }
 
 /// What stands in the text for signs of an encoding that is not known.

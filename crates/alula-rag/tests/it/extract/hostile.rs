@@ -224,6 +224,31 @@ fn deep_or_wide_html_is_read_in_time() {
 }
 
 #[test]
+fn tags_with_very_many_attributes_are_refused() {
+    let attributes: Vec<_> = (0..300_000).map(|n| format!("a{n}")).collect();
+    let page = format!("<p>Hello<p {}>", attributes.join(" "));
+    check(Kind::Html, page.as_bytes(), "too_large", "the tag has more than 10000 attributes");
+}
+
+#[test]
+fn one_page_that_cannot_be_read_well_costs_the_others_nothing() {
+    let lines: Vec<String> = (1..=1_500).map(|page| format!("This is page {page}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut objects = pages(&lines);
+    // The content of the third page wants a font that is not there.
+    objects[8] = objects[8].replace("/F1", "/F9");
+    let extracted = extract(Kind::Pdf, &pdf::pdf(&objects, ""));
+    let numbers: Vec<u32> = extracted.pages.iter().map(|page| page.number).collect();
+    assert_eq!(numbers, (1..=1_500).collect::<Vec<_>>());
+    let text: Vec<char> = extracted.text.chars().collect();
+    for (number, page) in [(1, 0), (2, 1), (4, 3), (1_500, 1_499)] {
+        let start = extracted.pages[page].start;
+        let line: String = text[start..].iter().take_while(|it| **it != '\n').collect();
+        assert_eq!(line, format!("This is page {number}"));
+    }
+}
+
+#[test]
 fn a_file_that_is_two_things_is_what_its_beginning_says() {
     let both = [&pdf::pdf(&pages(&["Hello"]), "")[..], b"<html><script>alert(1)</script>"].concat();
     let sniff = |name: &str| -> Result<Kind, KindError> {
