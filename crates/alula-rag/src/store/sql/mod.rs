@@ -17,14 +17,17 @@ mod scanner;
 mod schema;
 mod segments;
 mod select;
+mod settings;
 mod sizes;
 mod store;
 mod sweep;
+mod task;
+mod transact;
 mod watch;
 mod words;
 
-pub use self::store::{SqlStore, StoreSettings};
 use self::{
     connection::{Bind, Conn, Row},
     database::Database,
 };
+pub use self::{settings::StoreSettings, store::SqlStore};

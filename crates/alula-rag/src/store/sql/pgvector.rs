@@ -11,8 +11,8 @@ use super::{
     scanner::{Search, sort},
     segments::Batch,
     select::Condition,
+    settings::StoreSettings,
     sizes::Sizes,
-    store::StoreSettings,
 };
 use crate::{
     ChunkKey, StoreError,

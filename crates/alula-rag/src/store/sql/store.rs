@@ -1,6 +1,6 @@
 //! The store itself: which connection or transaction each call has.
 
-use std::{path::Path, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use alula_llm::model::Vectors;
 use async_trait::async_trait;
@@ -8,14 +8,16 @@ use async_trait::async_trait;
 use super::{
     Database, cache,
     chunks::{self, Rows},
-    database::Tries,
     entries,
     pgvector::{self, Indices},
     publish,
     scanner::{Scanner, Search},
     schema,
+    settings::StoreSettings,
     sizes::Sizes,
-    sweep, words,
+    sweep,
+    transact::{reading, writing},
+    words,
 };
 use crate::{
     Attributes, Chunk, ChunkId, ChunkKey, Embedding, Entry, EntryRef, NewEntry, Scope, StoredChunk,
@@ -43,40 +45,6 @@ struct Inner {
     scanner: Scanner,
     sizes: Sizes,
     settings: StoreSettings,
-}
-
-/// The limits of a store.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct StoreSettings {
-    /// How many bytes of vectors are kept in memory, where they are scanned; 256 MiB by default,
-    /// which is 690,000 vectors of 384 numbers. What has no room is read for each search.
-    pub scan_bytes_max: usize,
-    /// How many scans run at once, of which each takes a core; as many as there are by default.
-    pub scans_max: usize,
-    /// How many vectors of texts are kept for texts that come again; 100,000 by default.
-    pub cached_vectors_max: u64,
-    /// How many candidates pgvector looks at, from 1 to 1,000; 200 by default.
-    pub ef_search: u32,
-    /// Of how many chunks of a collection pgvector looks at all; of more it asks its index, which
-    /// is one of all collections and may miss some. 20,000 by default.
-    pub exact_chunks_max: u64,
-    /// How long a statement that reads may take, and in Postgres any; 30 seconds by default. A
-    /// longer one fails, and may be tried again.
-    pub statement_max: Duration,
-}
-
-impl Default for StoreSettings {
-    fn default() -> Self {
-        Self {
-            scan_bytes_max: 256 << 20,
-            scans_max: available_parallelism().map_or(1, usize::from),
-            cached_vectors_max: 100_000,
-            ef_search: 200,
-            exact_chunks_max: 20_000,
-            statement_max: Duration::from_secs(30),
-        }
-    }
 }
 
 impl SqlStore {
@@ -136,42 +104,6 @@ impl SqlStore {
         }
         Ok(())
     }
-}
-
-/// Evaluates an expression with a connection to read from.
-macro_rules! reading {
-    ($store:expr, |$conn:ident| $body:expr) => {{
-        let mut session = $store.0.database.read().await?;
-        let $conn = &mut session.conn();
-        $body
-    }};
-}
-
-/// Evaluates an expression within a transaction, which is committed if it is well, and tried again if
-/// others came in its way.
-macro_rules! writing {
-    ($store:expr, |$conn:ident| $body:expr) => {{
-        let mut tries = Tries::default();
-        loop {
-            let done = async {
-                let mut session = $store.0.database.begin().await?;
-                let done = {
-                    let $conn = &mut session.conn();
-                    $body?
-                };
-                session.commit().await?;
-                Ok::<_, StoreError>(done)
-            };
-            match done.await {
-                Err(error) => {
-                    if !tries.again(&error).await {
-                        break Err(error);
-                    }
-                }
-                done => break done,
-            }
-        }
-    }};
 }
 
 #[async_trait]
