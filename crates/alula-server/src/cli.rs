@@ -148,6 +148,7 @@ Environment:
   ALULA_VECTORS_BYTES_MAX                of memory for vectors that are scanned (268435456)
   ALULA_SEARCH_EMBEDDING_SECONDS         to make the vector of a query; then it is searched by words
                                          (5)
+  ALULA_SEARCHES_RUNNING_MAX             searches at a time; others wait up to 5 seconds (16)
   ALULA_SEARCH_LIMIT_MAX                 results of a search on a page (100)
   ALULA_DOCUMENT_TOKENS_MAX              the most that a model reads of documents for an answer (4000)
   ALULA_DOCUMENT_SIMILARITY_MIN          how near a part of a document must be to a question to

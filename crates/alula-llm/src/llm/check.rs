@@ -40,7 +40,8 @@ impl Llm {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is nobody to ask.
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is nobody to ask, and where a name
+    /// begins with a provider that is not there: a call would go to another one.
     pub fn resolve(&self, model: &str) -> Result<Vec<String>> {
         let name = if model.is_empty() { self.default_model().unwrap_or_default() } else { model };
         let full = |target: &Target| {
@@ -49,7 +50,7 @@ impl Llm {
         };
         match self.inner.routes.get(name) {
             Some(targets) => Ok(targets.iter().filter_map(full).collect()),
-            None => Ok(full(&self.inner.target(name)?).into_iter().collect()),
+            None => Ok(full(&self.inner.target_of_route(name)?).into_iter().collect()),
         }
     }
 

@@ -3,13 +3,14 @@
 use std::io::{self, IsTerminal as _, Write as _, stdout};
 
 use alula::{ApiError as _, Shutdown, StartError};
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 
 use super::{
     CliError,
     local::{Local, LocalArgs},
     say,
-    table::{clean, printable},
+    table::{clean, is_bad, printable},
+    tell,
 };
 use crate::{
     config::Config,
@@ -37,7 +38,7 @@ Examples:
 #[derive(Debug, Args)]
 pub(super) struct AskArgs {
     /// The question.
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = NonEmptyStringValueParser::new())]
     question: Vec<String>,
     /// The model, perhaps as provider/model; the default one if absent.
     #[arg(long)]
@@ -56,7 +57,11 @@ pub(super) async fn run(arguments: AskArgs) -> Result<(), CliError> {
     let config = Config::from_env()?;
     let AskArgs { question, model, limit, json, local } = arguments;
     let shutdown = Shutdown::on_signals().map_err(StartError::Io)?;
-    let opened = Local::open(config, &local).await?;
+    let stopping = shutdown.stopping();
+    let opened = tokio::select! {
+        opened = Local::open(config, &local) => opened?,
+        () = stopping => return Err(CliError::Interrupted),
+    };
     let documents = ChosenDocuments::with_limit(limit.map(usize::from));
     let request = ChatRequest::of_documents(question.join(" "), model, documents);
     let answering = async {
@@ -97,13 +102,18 @@ async fn streamed(opened: &Local, caller: &Caller, request: ChatRequest) -> Resu
             Piece::Reasoning(_) | Piece::Citation(_) => Ok(()),
             Piece::End(summary) => {
                 let documents = summary.documents.as_ref();
+                if let Some(why) = documents.and_then(|it| it.search_fallback.as_ref()) {
+                    tell(&printable(&format!("alula: searched by words alone: {why}")));
+                }
                 say(&documents.map(sources_of).unwrap_or_default());
                 return Ok(documents.is_some_and(|it| it.is_in_documents));
             }
         };
-        if printed.is_err() {
+        match printed {
+            Ok(()) => {}
             // Nobody reads it any more.
-            return Ok(true);
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(true),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(true)
@@ -136,7 +146,7 @@ fn source(citation: &Citation) -> String {
 fn visible(json: &str) -> String {
     let is_terminal = stdout().is_terminal();
     let escaped = |char: char| match char {
-        '\u{7f}'..='\u{9f}' if is_terminal => format!("\\u{:04x}", u32::from(char)),
+        _ if is_terminal && is_bad(char) => format!("\\u{:04x}", u32::from(char)),
         _ => char.to_string(),
     };
     json.chars().map(escaped).collect()

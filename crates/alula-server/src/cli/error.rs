@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use alula::{HttpError, StartError, serve::TlsError};
 
-use super::mcp::McpError;
+use super::{mcp::McpError, table::printable};
 use crate::{
     config::ConfigError,
     db::DbError,
@@ -172,7 +172,8 @@ impl fmt::Display for CliError {
             Self::New(error) => error.fmt(f),
             Self::Dev(error) => error.fmt(f),
             Self::Usage(mistake) => mistake.fmt(f),
-            Self::Report(error) => f.write_str(&error.log_message()),
+            // A provider may repeat what it was sent, be it the text of a document.
+            Self::Report(error) => f.write_str(&printable(&error.log_message())),
             Self::NotIngested(1) => f.write_str("one file could not be ingested"),
             Self::NotIngested(files) => write!(f, "{files} files could not be ingested"),
             Self::Unwell(1) => f.write_str("one check failed"),

@@ -26,16 +26,20 @@ pub(super) fn with_numbers(rows: &[Vec<String>], texts: usize) -> String {
 
 /// A control character could paint over the table, and over the terminal.
 pub(super) fn clean(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+    text.replace(is_bad, "\u{fffd}")
 }
 
 /// The same for a text of several lines: it keeps them, and its tabs. Marks that turn the direction
 /// of what stands behind them are no better than control characters.
 pub(super) fn printable(text: &str) -> String {
-    let is_bad = |char: char| match char {
-        '\n' | '\t' => false,
+    text.replace(|char| !matches!(char, '\n' | '\t') && is_bad(char), "\u{fffd}")
+}
+
+/// Whether a terminal does something with a character, other than to show it.
+pub(super) fn is_bad(char: char) -> bool {
+    match char {
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => true,
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         _ => char.is_control(),
-    };
-    text.replace(is_bad, "\u{fffd}")
+    }
 }

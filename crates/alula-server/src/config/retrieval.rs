@@ -15,6 +15,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             model: self.text("ALULA_EMBEDDING_MODEL"),
             dimensions: self.number("ALULA_EMBEDDING_DIMENSIONS", DIMENSIONS_MAX),
             wait: self.seconds("ALULA_SEARCH_EMBEDDING_SECONDS", defaults.wait),
+            running_max: self.count("ALULA_SEARCHES_RUNNING_MAX", defaults.running_max),
             limit_max: self
                 .number("ALULA_SEARCH_LIMIT_MAX", LIMIT_MAX)
                 .unwrap_or(defaults.limit_max),

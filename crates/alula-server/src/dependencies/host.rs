@@ -58,8 +58,8 @@ pub(crate) struct HostName {
 
 /// Whether a page that is not of this machine made a request that does something. Programs that are
 /// no browsers say nothing of the kind.
-fn is_cross_site(method: &Method, origin: Option<&str>, fetch_site: Option<&str>) -> bool {
-    if method.is_safe() {
+fn is_cross_site(is_free: bool, origin: Option<&str>, fetch_site: Option<&str>) -> bool {
+    if is_free {
         return false;
     }
     match origin {
@@ -69,6 +69,11 @@ fn is_cross_site(method: &Method, origin: Option<&str>, fetch_site: Option<&str>
         }
         None => fetch_site == Some("cross-site"),
     }
+}
+
+/// Whether a request changes nothing and costs nothing. A search may cost a call of a model.
+fn is_free(method: &Method, path: &str) -> bool {
+    method.is_safe() && path.trim_end_matches('/') != "/search"
 }
 
 /// Whether a `Host` names this machine, with or without a port.
@@ -93,7 +98,7 @@ impl Input for HostName {
         let (origin, site) = (text(header::ORIGIN), text(FETCH_SITE));
         Ok(Self {
             is_this_machine: is_this_machine(text(header::HOST).unwrap_or_default()),
-            is_cross_site: is_cross_site(cx.method(), origin, site),
+            is_cross_site: is_cross_site(is_free(cx.method(), cx.uri().path()), origin, site),
         })
     }
 }
@@ -104,14 +109,15 @@ mod tests {
 
     #[test]
     fn pages_of_other_sites_do_not_pass() {
-        let post = |origin, site| is_cross_site(&Method::POST, origin, site);
+        let post = |origin, site| is_cross_site(is_free(&Method::POST, "/chat"), origin, site);
         assert!(post(Some("https://evil.example"), Some("cross-site")));
         assert!(post(Some("null"), None));
         assert!(post(None, Some("cross-site")));
         assert!(!post(None, None));
         assert!(!post(Some("http://localhost:3000"), Some("same-site")));
         assert!(!post(Some("http://127.0.0.1:8000"), Some("same-origin")));
-        assert!(!is_cross_site(&Method::GET, None, Some("cross-site")));
+        let get = |path| is_cross_site(is_free(&Method::GET, path), None, Some("cross-site"));
+        assert!(!get("/docs") && get("/search") && get("/search/"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use alula::{Detail, Route, prelude::*};
 use alula_rag::{
     Attributes,
-    search::{Found, Hit, Mode, QUERY_BYTES_MAX, Query as Wanted, Selection},
+    search::{Found, Hit, Mode, QUERY_BYTES_MAX, Query as Wanted, Selection, WINDOW},
 };
 use serde_json::{Map, Value};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The most that can be left out before a page.
-const OFFSET_MAX: u32 = LIMIT_MAX;
+const OFFSET_MAX: u32 = WINDOW - 1;
 /// How many results there are unless another number is asked for.
 const LIMIT: u32 = 10;
 /// The longest query, in characters of four bytes at most.
@@ -35,10 +35,10 @@ struct Question {
     /// The question, or words of it.
     #[schemars(length(min = 1, max = QUERY_CHARS_MAX))]
     query: String,
-    /// How many results.
-    #[serde(default = "limit")]
+    /// How many results; 10 if it is absent.
+    #[serde(default)]
     #[schemars(range(min = 1, max = LIMIT_MAX))]
-    limit: u32,
+    limit: Option<u32>,
     /// How many of the best are left out, as they were on the pages before.
     #[serde(default)]
     #[schemars(range(max = OFFSET_MAX))]
@@ -56,10 +56,10 @@ struct LongQuestion {
     /// The question, or words of it.
     #[schemars(length(min = 1, max = QUERY_CHARS_MAX))]
     query: String,
-    /// How many results.
-    #[serde(default = "limit")]
+    /// How many results; 10 if it is absent.
+    #[serde(default)]
     #[schemars(range(min = 1, max = LIMIT_MAX))]
-    limit: u32,
+    limit: Option<u32>,
     /// How many of the best are left out, as they were on the pages before.
     #[serde(default)]
     #[schemars(range(max = OFFSET_MAX))]
@@ -79,10 +79,6 @@ struct LongQuestion {
     #[serde(default)]
     #[schemars(length(min = 1, max = DOCUMENTS_MAX))]
     document_ids: Option<Vec<String>>,
-}
-
-fn limit() -> u32 {
-    LIMIT
 }
 
 /// By what documents are found.
@@ -191,7 +187,7 @@ async fn search(
     Query(question): Query<Question>,
 ) -> Result<Json<SearchResults>> {
     let Question { query, limit, offset, include_archived } = question;
-    check_limit(&retrieval, "query", limit)?;
+    let limit = page(&retrieval, "query", limit, offset)?;
     let selection = Selection { include_archived, ..Selection::default() };
     let wanted = Wanted { limit, offset, selection, ..Wanted::new(&query) };
     found(&caller, &retrieval, query, &wanted).await
@@ -209,7 +205,7 @@ async fn search_more(
 ) -> Result<Json<SearchResults>> {
     let LongQuestion { query, limit, offset, include_archived, mode, filters, document_ids } =
         question;
-    check_limit(&retrieval, "body", limit)?;
+    let limit = page(&retrieval, "body", limit, offset)?;
     let filter = filters.map(|filters| parsed(filters, &["filters"])).transpose()?;
     let selection = Selection { filter, include_archived, documents: document_ids };
     let mode = mode.into();
@@ -223,6 +219,7 @@ async fn found(
     query: String,
     wanted: &Wanted,
 ) -> Result<Json<SearchResults>> {
+    caller.admit_search().await?;
     let found = retrieval.search(caller, DEFAULT_COLLECTION, wanted).await?;
     let Found { mode, hits, has_more, fallback, unembedded } = found;
     Ok(Json(SearchResults {
@@ -232,16 +229,24 @@ async fn found(
         unembedded,
         limit: wanted.limit,
         offset: wanted.offset,
-        has_more,
+        // Nobody can ask for more than these.
+        has_more: has_more && wanted.offset.saturating_add(wanted.limit) < WINDOW,
         results: hits.into_iter().map(SearchResult::from).collect(),
     }))
 }
 
-/// The operator may allow less than the document does.
-fn check_limit(retrieval: &Retrieval, place: &'static str, limit: u32) -> Result<()> {
+/// How many results a page has. The operator may allow fewer than the document does; and behind the
+/// last that can be turned over there are none.
+fn page(
+    retrieval: &Retrieval,
+    place: &'static str,
+    limit: Option<u32>,
+    offset: u32,
+) -> Result<u32> {
     let max = retrieval.limit_max();
+    let limit = limit.unwrap_or(LIMIT.min(max));
     if limit <= max {
-        return Ok(());
+        return Ok(limit.min(WINDOW.saturating_sub(offset)));
     }
     Err(HttpError::validation(vec![Detail {
         kind: "less_than_equal".into(),

@@ -78,8 +78,11 @@ pub(crate) enum Asking<'a> {
     Stream(&'a ChatRequest),
     Relay(&'a RelayRequest),
     Embed(&'a EmbedRequest),
-    /// The same for a search, whose client has not asked for vectors.
-    Search(&'a EmbedRequest),
+    /// The same for documents, whose client has not asked for vectors.
+    Documents(&'a EmbedRequest),
+    /// The same for a query, as a part of a request that is let in by itself. It costs money, and
+    /// counts as no request.
+    Query(&'a EmbedRequest),
     /// How many tokens a request has, in the words of a protocol. It costs nothing.
     Count(&'a ChatRequest, Protocol),
 }
@@ -202,7 +205,7 @@ impl Caller {
             _ => llm.observed(move |record| ledger.note(record, exchange.id(), protocol)),
         };
         let Some(Holder { key, entry, head }) = &self.holder else {
-            self.begins();
+            self.begins_with(asking);
             return Ok(llm);
         };
         let llm = llm.scoped(key.id.clone());
@@ -213,7 +216,7 @@ impl Caller {
             }
             refusal.into_http(key, protocol)
         })?;
-        self.begins();
+        self.begins_with(asking);
         if let Some((quota, head)) = turn.quota.as_ref().zip(head.as_ref()) {
             for (name, value) in headers(&quota.level(), protocol) {
                 head.header(name, value);
@@ -231,9 +234,28 @@ impl Caller {
 }
 
 impl Caller {
-    /// The request is executed from now on, if it is one that is executed once.
-    fn begins(&self) {
-        if let Some(ticket) = self.ticket.get() {
+    /// Lets a search in, which is a request of its key whether a model is asked or not.
+    ///
+    /// # Errors
+    ///
+    /// What the client is to be told instead.
+    pub(crate) async fn admit_search(&self) -> Result<(), HttpError> {
+        let Some(Holder { key, entry, head }) = &self.holder else { return Ok(()) };
+        let turn = entry.limits.take(key, false, |_| 0).await;
+        let turn = turn.map_err(|refused| Refusal::Limit(refused).into_http(key, None))?;
+        if let Some((quota, head)) = turn.quota.as_ref().zip(head.as_ref()) {
+            for (name, value) in headers(&quota.level(), None) {
+                head.header(name, value);
+            }
+        }
+        turn.without_tokens();
+        Ok(())
+    }
+
+    /// The request is executed from now on, if it is one that is executed once. What is looked up
+    /// for it may be looked up again.
+    fn begins_with(&self, asking: Asking<'_>) {
+        if let (Some(ticket), false) = (self.ticket.get(), matches!(asking, Asking::Query(_))) {
             ticket.begins();
         }
     }
@@ -242,8 +264,13 @@ impl Caller {
 impl Entry {
     async fn take(&self, key: &Key, llm: &Llm, asking: Asking<'_>) -> Result<Taken, Refusal> {
         let Self { limits, budgets } = self;
-        let turn = limits.take(key, asking.is_stream(), |max| asking.tokens_to_take(max)).await;
-        let turn = turn.map_err(Refusal::Limit)?;
+        let turn = match asking {
+            Asking::Query(_) => Turn::nothing(),
+            _ => {
+                let tokens = |max| asking.tokens_to_take(max);
+                limits.take(key, asking.is_stream(), tokens).await.map_err(Refusal::Limit)?
+            }
+        };
         let hold = match key.budget {
             Some(budget) if !matches!(asking, Asking::Count(..)) => {
                 let call = (asking.model(), asking.size());
@@ -259,7 +286,7 @@ impl Asking<'_> {
     /// In whose words the client is answered, unless in the server's own.
     fn protocol(self) -> Option<Protocol> {
         match self {
-            Self::Chat(_) | Self::Stream(_) | Self::Search(_) => None,
+            Self::Chat(_) | Self::Stream(_) | Self::Documents(_) | Self::Query(_) => None,
             Self::Relay(request) => Some(request.protocol()),
             Self::Embed(_) => Some(Protocol::OpenAiChat),
             Self::Count(_, protocol) => Some(protocol),
@@ -270,7 +297,11 @@ impl Asking<'_> {
         match self {
             Self::Stream(_) => true,
             Self::Relay(request) => request.is_stream(),
-            Self::Chat(_) | Self::Embed(_) | Self::Search(_) | Self::Count(..) => false,
+            Self::Chat(_)
+            | Self::Embed(_)
+            | Self::Documents(_)
+            | Self::Query(_)
+            | Self::Count(..) => false,
         }
     }
 
@@ -278,7 +309,9 @@ impl Asking<'_> {
         match self {
             Self::Chat(request) | Self::Stream(request) | Self::Count(request, _) => &request.model,
             Self::Relay(request) => request.model(),
-            Self::Embed(request) | Self::Search(request) => &request.model,
+            Self::Embed(request) | Self::Documents(request) | Self::Query(request) => {
+                &request.model
+            }
         }
     }
 
@@ -286,8 +319,8 @@ impl Asking<'_> {
         match self {
             Self::Chat(request) | Self::Stream(request) => request.tokens_to_take(minute),
             Self::Relay(request) => request.tokens_to_take(minute),
-            Self::Embed(request) | Self::Search(request) => request.tokens_to_take(minute),
-            Self::Count(..) => 0,
+            Self::Embed(request) | Self::Documents(request) => request.tokens_to_take(minute),
+            Self::Query(_) | Self::Count(..) => 0,
         }
     }
 
@@ -295,7 +328,9 @@ impl Asking<'_> {
         match self {
             Self::Chat(request) | Self::Stream(request) | Self::Count(request, _) => request.size(),
             Self::Relay(request) => request.size(),
-            Self::Embed(request) | Self::Search(request) => request.size(),
+            Self::Embed(request) | Self::Documents(request) | Self::Query(request) => {
+                request.size()
+            }
         }
     }
 }

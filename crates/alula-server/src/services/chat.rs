@@ -56,7 +56,8 @@ pub(crate) struct ChatRequest {
     #[schemars(length(min = 1, max = 100))]
     conversation_id: Option<String>,
     /// Whether to answer from documents, with citations: `true`, or which of them.
-    #[serde(default)]
+    // A worker of a version before knows no such field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     use_documents: Option<UseDocuments>,
     /// Fields of the provider's own API that go with the question as they are, such as `tools`,
     /// `tool_choice`, or `messages` for a whole conversation.

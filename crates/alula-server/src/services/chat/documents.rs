@@ -5,7 +5,7 @@ use alula_rag::{
     answer::{
         CitationReader, NOT_IN_DOCUMENTS, Passage, PassageLimits, Piece as Read, passages, prompt,
     },
-    search::{Filter, Query, SearchMode, Selection, WINDOW},
+    search::{Filter, QUERY_BYTES_MAX, Query, SearchMode, Selection, WINDOW},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,12 +16,14 @@ use crate::{
     error::CallError,
     services::{
         admission::Caller,
-        retrieval::{DEFAULT_COLLECTION, Place, Retrieval, parsed},
+        retrieval::{DEFAULT_COLLECTION, Place, Retrieval, not_embedded, parsed, reason},
     },
 };
 
 /// The most parts of documents that a model reads for one answer.
 const PARTS_MAX: usize = 50;
+/// How much of the question before is searched for, in bytes.
+const BEFORE_BYTES_MAX: usize = 200;
 /// The most documents that an answer can be held to by their names.
 const DOCUMENTS_MAX: usize = 100;
 
@@ -82,6 +84,8 @@ pub(super) fn check(request: &ChatRequest) -> Result<(), HttpError> {
 #[derive(Debug)]
 pub(super) struct Grounded {
     mode: SearchMode,
+    /// Why it was not searched by vectors, where it should have been.
+    fallback: Option<String>,
     /// Nothing where nothing fits: then no model is asked.
     reader: Option<CitationReader>,
     citations: Vec<Citation>,
@@ -115,10 +119,13 @@ pub(crate) struct Citation {
 pub(crate) struct FromDocuments {
     /// What it cites, in the order in which it does.
     pub(crate) citations: Vec<Citation>,
-    /// Whether the documents have an answer.
+    /// Whether the answer cites any of the documents.
     pub(crate) is_in_documents: bool,
     /// By what they were searched: `keyword` or `hybrid`.
     search_mode: &'static str,
+    /// Why they were not searched by vectors, where they should have been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) search_fallback: Option<String>,
 }
 
 /// A piece of an answer.
@@ -160,6 +167,14 @@ impl Grounded {
         };
         let found = retrieval.search(caller, DEFAULT_COLLECTION, &query).await?;
         let prompt = prompt(&question, passages(&found.hits, &limits));
+        let fallback = found.fallback.as_ref().map(reason);
+        match (&prompt, found.fallback) {
+            (Some(_), _) => {}
+            // Nobody knows what there is: by its vectors something might have been found.
+            (None, Some(error)) => return Err(not_embedded(error)),
+            // No call follows that would count.
+            (None, None) => caller.admit_search().await?,
+        }
         let reader = prompt.as_ref().map(|prompt| prompt.reader());
         let texts = prompt.iter().flat_map(|prompt| &prompt.messages).map(|it| it.text());
         match &*texts.collect::<Vec<_>>() {
@@ -170,7 +185,7 @@ impl Grounded {
             }
             _ => request.message = Some(question),
         }
-        Ok(Some(Self { mode: found.mode, reader, citations: Vec::new() }))
+        Ok(Some(Self { mode: found.mode, fallback, reader, citations: Vec::new() }))
     }
 
     /// What is answered without a model, where nothing fits.
@@ -189,12 +204,12 @@ impl Grounded {
 
     /// Ends the answer. Also, the text that was held back.
     pub(super) fn finish(self) -> (Option<String>, FromDocuments) {
-        let Self { mode, reader, citations } = self;
-        let answered = reader.map(CitationReader::finish);
-        let is_in_documents = answered.as_ref().is_some_and(|it| it.is_in_documents);
-        let search_mode = mode.as_str();
-        let rest = answered.and_then(|it| it.rest);
-        (rest, FromDocuments { citations, is_in_documents, search_mode })
+        let Self { mode, fallback, reader, citations } = self;
+        let rest = reader.map(CitationReader::finish).and_then(|it| it.rest);
+        // What a model says without a citation may be from anywhere.
+        let is_in_documents = !citations.is_empty();
+        let (search_mode, search_fallback) = (mode.as_str(), fallback);
+        (rest, FromDocuments { citations, is_in_documents, search_mode, search_fallback })
     }
 
     /// Notes what is cited. What was cited before is no piece any more.
@@ -230,14 +245,19 @@ impl Citation {
     }
 }
 
-/// What is searched for: the question, and the question as it follows the one before it, by which
-/// "And how long does it take?" finds something too.
+/// What is searched for: the question, and the question with the beginning of the one before it, by
+/// which "And how long does it take?" finds something too.
 fn queries(question: &str, before: Option<&str>) -> Vec<String> {
-    let bytes_max = alula_rag::search::QUERY_BYTES_MAX / 3;
-    let cut = |text: &str| text.get(..text.floor_char_boundary(bytes_max)).map(str::to_owned);
-    let question = cut(question).unwrap_or_default();
-    match before.and_then(cut) {
-        Some(before) => vec![question.clone(), format!("{before}\n{question}")],
+    let cut = |text: &str, max: usize| {
+        text.get(..text.floor_char_boundary(max)).unwrap_or_default().to_owned()
+    };
+    let question = cut(question, QUERY_BYTES_MAX / 3);
+    match before {
+        // The question first: of many words only the first are searched by.
+        Some(before) => {
+            let both = format!("{question}\n{}", cut(before, BEFORE_BYTES_MAX));
+            vec![question, both]
+        }
         None => vec![question],
     }
 }
@@ -249,9 +269,9 @@ mod tests {
     #[test]
     fn a_question_that_follows_another_is_searched_for_with_it() {
         assert_eq!(queries("How long?", None), ["How long?"]);
-        assert_eq!(queries("How long?", Some("A flight.")), ["How long?", "A flight.\nHow long?"]);
+        assert_eq!(queries("How long?", Some("A flight.")), ["How long?", "How long?\nA flight."]);
         let long = "é".repeat(20_000);
         let bytes: usize = queries(&long, Some(&long)).iter().map(String::len).sum();
-        assert!(bytes <= alula_rag::search::QUERY_BYTES_MAX);
+        assert!(bytes <= QUERY_BYTES_MAX);
     }
 }

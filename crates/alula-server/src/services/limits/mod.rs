@@ -168,6 +168,18 @@ impl Turn {
         self.quota.is_none() && self.stream.is_none()
     }
 
+    /// What nothing limits.
+    pub(crate) fn nothing() -> Self {
+        Self { quota: None, stream: None }
+    }
+
+    /// Settles what has used no tokens.
+    pub(crate) fn without_tokens(self) {
+        if let Some(quota) = self.quota {
+            quota.settle(0);
+        }
+    }
+
     /// Settles what the call used. Its stream, if it was one, is over.
     pub(crate) fn settle(self, record: &CallRecord) {
         let Some(quota) = self.quota else { return };

@@ -97,8 +97,17 @@ impl Embedder for Charged {
         let Model { target, dimensions, .. } = &self.model;
         let mut request = EmbedRequest::new(target).texts(texts.iter().copied());
         request.dimensions = dimensions.map(u64::from);
-        let admitted = self.caller.admit(Asking::Search(&request)).await;
+        let asking = match purpose {
+            Purpose::Query => Asking::Query(&request),
+            _ => Asking::Documents(&request),
+        };
+        let admitted = self.caller.admit(asking).await;
         let llm = admitted.map_err(|error| EmbedError::Refused(Box::new(NotAdmitted(error))))?;
+        // The configuration may have been read again since.
+        if llm.resolve(target)? != [target.as_str()] {
+            let reason = format!("{target} is the name of another model now");
+            return Err(Error::new(ErrorKind::NotFound, reason).into());
+        }
         self.model.embedder(llm).embed(texts, purpose).await
     }
 }
@@ -124,6 +133,8 @@ mod tests {
         assert_eq!(named("openai/e", &[], Some(64)), Some("openai/e@64".to_owned()));
         let route = Route::to("openai/e").fallback("openai/other");
         assert_eq!(named("search", &[("search", route.clone())], None), found);
+        // Whose provider is not there is asked of nobody else.
+        assert_eq!(named("ollama/e", &[], None), None);
         // Who asks for `openai/e` would be answered by another one.
         let taken = ("openai/e", Route::to("openai/other"));
         assert_eq!(named("search", &[("search", route), taken], None), None);

@@ -12,6 +12,7 @@ use alula_rag::{
     Cached, Embedder, SqlStore, Store, StoreError, StoreSettings, answer::PassageLimits,
     search::WINDOW,
 };
+use tokio::sync::Semaphore;
 
 use self::{
     embedder::{Charged, Model},
@@ -21,7 +22,7 @@ pub(crate) use self::{
     embedder::{NotAdmitted, try_model},
     filter::parsed,
     place::Place,
-    search::{reason, store_failed},
+    search::{not_embedded, reason, store_failed},
 };
 use super::admission::Caller;
 use crate::{config::Config, db::DatabaseUrl};
@@ -43,6 +44,8 @@ pub(crate) struct RetrievalSettings {
     pub(crate) dimensions: Option<u32>,
     /// How long a search waits for the vector of its query.
     pub(crate) wait: Duration,
+    /// How many searches run at once; others wait.
+    pub(crate) running_max: usize,
     /// How many results one page may have.
     pub(crate) limit_max: u32,
     /// What of the found a model gets to read.
@@ -60,6 +63,7 @@ impl Default for RetrievalSettings {
             model: None,
             dimensions: None,
             wait: Duration::from_secs(5),
+            running_max: 16,
             limit_max: LIMIT_MAX,
             passages: PassageLimits::default(),
             vectors_bytes_max: store.scan_bytes_max,
@@ -77,6 +81,8 @@ struct Inner {
     store: Arc<dyn Store>,
     settings: RetrievalSettings,
     queries: Arc<Queries>,
+    /// Those that run.
+    searches: Semaphore,
 }
 
 /// Why there are no documents.
@@ -100,7 +106,9 @@ impl Retrieval {
             Model::resolve(llm, model, settings.dimensions).map_err(RetrievalError::Model)?;
         }
         let store = open(&config.database, &settings).await?;
-        Ok(Self(Arc::new(Inner { store, settings, queries: Arc::default() })))
+        let searches = Semaphore::new(settings.running_max.min(Semaphore::MAX_PERMITS));
+        let queries = Arc::default();
+        Ok(Self(Arc::new(Inner { store, settings, queries, searches })))
     }
 
     /// Where documents are kept.
@@ -114,14 +122,16 @@ impl Retrieval {
     /// It is nothing where no model is named, or nobody serves it any more. Its name is that of the
     /// model that answers, whatever name leads there.
     pub(crate) fn embedder(&self, caller: &Caller) -> Option<Arc<dyn Embedder>> {
-        let charged = Charged::new(caller.clone(), self.model(&caller.models())?);
+        let model = self.model(&caller.models())?;
+        let model = model.inspect_err(|error| tracing::warn!(%error, "there are no vectors"));
+        let charged = Charged::new(caller.clone(), model.ok()?);
         Some(Arc::new(Cached::new(Arc::new(charged), self.0.store.clone())))
     }
 
     /// The name of the model that vectors are made by at the moment, for
     /// [`Store::needs_embedding`]; nothing where there is none.
     pub(crate) fn model_name(&self, llm: &Llm) -> Option<String> {
-        self.model(llm).map(|model| model.name)
+        Some(self.model(llm)?.ok()?.name)
     }
 
     /// What of the found a model gets to read.
@@ -139,10 +149,10 @@ impl Retrieval {
         self.0.store.close().await;
     }
 
-    fn model(&self, llm: &Llm) -> Option<Model> {
+    /// The model that makes vectors, if one is named.
+    fn model(&self, llm: &Llm) -> Option<Result<Model, alula_llm::Error>> {
         let RetrievalSettings { model, dimensions, .. } = &self.0.settings;
-        let found = Model::resolve(llm, model.as_deref()?, *dimensions);
-        found.inspect_err(|error| tracing::warn!(%error, "there is no embedding model")).ok()
+        Some(Model::resolve(llm, model.as_deref()?, *dimensions))
     }
 }
 

@@ -14,7 +14,7 @@ use alula_rag::{
 use async_trait::async_trait;
 use quick_cache::{Weighter, sync::Cache};
 use ring::digest::{Context, SHA256};
-use tokio::time::timeout;
+use tokio::{sync::SemaphorePermit, time::timeout};
 
 use super::{
     Retrieval,
@@ -24,6 +24,8 @@ use crate::{error::CallError, services::admission::Caller};
 
 /// Seconds after which a database that is away is asked again by a client.
 const RETRY_AFTER_SECONDS: u64 = 1;
+/// How long a search waits for others.
+const TURN_MAX: Duration = Duration::from_secs(5);
 /// The memory for vectors of queries, so that the next page of a search needs no call.
 const QUERIES_BYTES_MAX: u64 = 8 << 20;
 /// About how many these are.
@@ -42,22 +44,41 @@ impl Retrieval {
         collection: &str,
         query: &Query,
     ) -> Result<Found, HttpError> {
+        let _running = self.turn().await?;
         let mut searcher = Searcher::new(self.store().clone());
-        if query.mode != Mode::Keyword
-            && let Some(model) = self.model(&caller.models())
-        {
-            let (queries, wait) = (self.0.queries.clone(), self.0.settings.wait);
-            let charged = Charged::new(caller.clone(), model);
-            let owner = caller.owner().to_owned();
-            searcher =
-                searcher.with_embedder(Arc::new(OfQueries { charged, owner, queries, wait }));
+        let mut lacking = None;
+        match self.model(&caller.models()) {
+            _ if query.mode == Mode::Keyword => {}
+            None => {}
+            Some(Ok(model)) => {
+                let (queries, wait) = (self.0.queries.clone(), self.0.settings.wait);
+                let charged = Charged::new(caller.clone(), model);
+                let owner = caller.owner().to_owned();
+                let embedder = OfQueries { charged, owner, queries, wait };
+                searcher = searcher.with_embedder(Arc::new(embedder));
+            }
+            Some(Err(error)) if query.mode == Mode::Auto => lacking = Some(error.into()),
+            Some(Err(error)) => return Err(CallError::Provider(error).into_http()),
         }
         let found = searcher.search(Scope::new(caller.owner(), collection), query).await;
-        let found = found.map_err(failed)?;
-        if let Some(error) = &found.fallback {
-            tracing::warn!(%error, "documents are searched by their words alone");
+        let mut found = found.map_err(failed)?;
+        found.fallback = found.fallback.or(lacking);
+        match &found.fallback {
+            // That of a key is its own, and told to it.
+            None | Some(EmbedError::Refused(_)) => {}
+            Some(error) => tracing::warn!(%error, "documents are searched by their words alone"),
         }
         Ok(found)
+    }
+
+    /// Waits until there are few enough other searches.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, HttpError> {
+        let turn = timeout(TURN_MAX, self.0.searches.acquire()).await;
+        let busy = || {
+            HttpError::unavailable("Too many searches wait for their turn")
+                .retry_after(RETRY_AFTER_SECONDS)
+        };
+        turn.map_err(|_| busy())?.map_err(|_| busy())
     }
 }
 
@@ -79,14 +100,20 @@ fn failed(error: SearchError) -> HttpError {
         SearchError::Invalid(reason) => HttpError::new(422, reason),
         SearchError::NoVectors(reason) => HttpError::conflict(reason),
         SearchError::Store(error) => store_failed(error),
-        SearchError::Embed(EmbedError::Model(error)) => CallError::Provider(error).into_http(),
-        SearchError::Embed(EmbedError::Refused(refusal)) => {
-            match refusal.downcast::<NotAdmitted>() {
-                Ok(refusal) => refusal.0,
-                Err(refusal) => HttpError::internal(refusal),
-            }
-        }
+        SearchError::Embed(error) => not_embedded(error),
         error => HttpError::internal(error),
+    }
+}
+
+/// What a client is told for whom no vector could be made.
+pub(crate) fn not_embedded(error: EmbedError) -> HttpError {
+    match error {
+        EmbedError::Model(error) => CallError::Provider(error).into_http(),
+        EmbedError::Refused(refusal) => match refusal.downcast::<NotAdmitted>() {
+            Ok(refusal) => refusal.0,
+            Err(refusal) => HttpError::internal(refusal),
+        },
+        error => HttpError::new(502, "The embedding model answered something else").because(error),
     }
 }
 
@@ -175,6 +202,10 @@ impl Embedder for OfQueries {
             return Ok(vectors);
         }
         let made = self.made(texts).await?;
+        if made.iter().any(|vector| vector.iter().all(|number| *number == 0.0)) {
+            let reason = "the embedding model made a vector without a direction";
+            return Err(Error::new(ErrorKind::Decode, reason).into());
+        }
         for (key, vector) in keys.into_iter().zip(made.iter()) {
             queries.insert(key, vector.into());
         }

@@ -1,6 +1,6 @@
 //! Answers from documents: `use_documents`.
 
-use alula_llm::testing::FakeProvider;
+use alula_llm::testing::{FakeProvider, Fault};
 use serde_json::{Value, json};
 
 use super::{Document, WINGS};
@@ -112,6 +112,41 @@ async fn what_documents_do_not_say_no_model_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_searched_for_is_not_taken_for_absent() {
+    let fake = FakeProvider::start().await;
+    let store = Store::file();
+    let mut document = Document::new("wings", WINGS);
+    document.vectors = Some(("openai/e", &[[1.0, 0.0], [0.0, 1.0]]));
+    document.put(&store, "").await;
+    let start = serve_openai(&fake.url()).env("ALULA_EMBEDDING_MODEL", "openai/e");
+    let alula = store.over(start.env("ALULA_ATTEMPTS", "1")).listen();
+    // By its meaning it would be found.
+    fake.turn().then(Fault::Status(500));
+    let body = json!({ "message": "Which plumage is tiny?", "use_documents": true });
+    let answer = alula.post("/chat", &body).await;
+    assert!((500..505).contains(&answer.status), "{answer:?}");
+    assert!(!answer.header("retry-after").is_empty(), "{answer:?}");
+    // What is found by its words is answered from, and said to be so.
+    fake.turn().then(Fault::Status(500));
+    fake.turn().says("A feather [1].");
+    let body = json!({ "message": "What is an alula?", "use_documents": true });
+    let answer = alula.post("/chat", &body).await.is(200);
+    assert!(answer["search_fallback"].is_string(), "{answer}");
+    fake.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_citations_is_not_in_the_documents() {
+    let fake = FakeProvider::start().await;
+    fake.turn().says("Paris, as everybody knows.");
+    let (_store, alula) = about_wings(&fake).await;
+    let body = json!({ "message": "What is an alula?", "use_documents": true });
+    let answer = alula.post("/chat", &body).await.is(200);
+    assert_eq!((&answer["is_in_documents"], &answer["citations"]), (&json!(false), &json!([])));
+    fake.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_from_documents_may_come_later() {
     let fake = FakeProvider::start().await;
     fake.turn().says("A feather [1].");
@@ -200,6 +235,7 @@ async fn documents_are_asked_with_a_message() {
     assert!(error.to_string().contains("documents are asked with a message"), "{error}");
     for wrong in [json!({ "limit": 0 }), json!({ "limits": 1 }), json!("some")] {
         let body = json!({ "message": "Hi", "use_documents": wrong });
-        alula.post("/chat", &body).await.is(422);
+        let error = alula.post("/chat", &body).await.is(422);
+        assert_eq!(error["detail"][0]["loc"][1], "use_documents", "{error}");
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Document, WINGS, archive};
 use crate::{
+    client::{Answer, http},
     keys::{Store, id_of},
     postgres::Postgres,
     process::{Start, serve, serve_openai},
@@ -94,6 +95,47 @@ async fn pages_are_of_one_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_last_page_is_the_last_that_can_be_asked_for() {
+    let store = Store::file();
+    let pages = vec!["A feather."; 210];
+    Document::new("many", &pages).put(&store, "").await;
+    let alula = store.over(serve()).env("ALULA_SEARCH_LIMIT_MAX", "30").listen();
+    let (mut offset, mut all) = (0, 0);
+    loop {
+        let path = format!("/search?query=feather&limit=30&offset={offset}");
+        let found = alula.get(&path).await.is(200);
+        let count = found["results"].as_array().unwrap().len();
+        (offset, all) = (offset + 30, all + count);
+        if found["has_more"] == false {
+            break;
+        }
+        assert_eq!(count, 30, "{found}");
+    }
+    assert_eq!(all, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_a_request_of_its_key() {
+    let store = Store::file();
+    let toml = "[plans.one]\nrequests_per_minute = 1\n";
+    fs::write(store.dir().join("alula.toml"), toml).unwrap();
+    let key = store.key(&["--plan", "one"]);
+    let alula = store.over(serve()).listen();
+    let answer = alula.with_key(&key, "GET", "/search?query=a", None).await;
+    answer.is(200);
+    let answer = alula.with_key(&key, "GET", "/search?query=a", None).await;
+    assert_eq!((answer.status, answer.header("retry-after").is_empty()), (429, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_of_another_site_pays_with_a_search() {
+    let store = Store::file();
+    let alula = store.over(serve()).listen();
+    let request = http().get(alula.url("/search?query=a")).header("sec-fetch-site", "cross-site");
+    assert_eq!(Answer::of(request).await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn documents_are_chosen_by_what_is_known_of_them() {
     let store = Store::file();
     for (name, year) in [("old", 1990.0), ("new", 2026.0)] {
@@ -128,6 +170,8 @@ async fn what_cannot_be_searched_for_is_refused() {
     {
         alula.get(path).await.is(422);
     }
+    let found = alula.get("/search?query=a").await.is(200);
+    assert_eq!(found["limit"], 10);
     let error = alula.get("/search?query=a&limit=21").await.is(422);
     assert_eq!(error["detail"][0]["loc"], json!(["query", "limit"]));
     let error = alula.post("/search", &json!({ "query": "a", "filter": {} })).await.is(422);
@@ -201,6 +245,8 @@ async fn a_model_that_is_slow_is_not_waited_for() {
     let alula = store.over(start).listen();
     let found = alula.get("/search?query=alula").await.is(200);
     assert_eq!((&found["mode"], documents_of(&found)), (&json!("keyword"), vec!["wings"]));
+    assert!(found["fallback"].is_string(), "{found}");
+    fake.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
