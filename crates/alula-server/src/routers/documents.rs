@@ -15,7 +15,7 @@ use crate::{
     services::{
         documents::{
             DocumentEnded, DocumentSettings, DocumentStatus, DocumentView, Documents, StatusView,
-            Wish, kind_of,
+            Wish, is_document, kind_of,
         },
         retrieval::DEFAULT_COLLECTION,
     },
@@ -36,8 +36,10 @@ pub(crate) fn routes(settings: &DocumentSettings) -> Vec<Route> {
     let create = (1..).zip(create).map(|(number, route)| {
         told_of_its_end(route.openapi_extra(of_create()), &format!("document_ended_{number}"))
     });
-    let about = routes![list, document, status, content, change, remove, retry, reindex];
-    create.chain(about).collect()
+    let about = routes![list, document, status, content, change, retry, reindex];
+    // What has begun to go, goes whole.
+    let remove = routes![remove].into_iter().map(Route::run_to_completion);
+    create.chain(about).chain(remove).collect()
 }
 
 /// What the types do not say.
@@ -103,6 +105,15 @@ async fn list(
     Query(page): Query<DocumentPage>,
 ) -> Result<Json<DocumentList>> {
     let DocumentPage { status, after, limit } = page;
+    if let Some(after) = after.as_deref().filter(|after| !is_document(after)) {
+        return Err(HttpError::validation(vec![alula::Detail {
+            kind: "value_error".into(),
+            loc: vec!["query".into(), "after".into()],
+            msg: "Value error, it is no name of a document".to_owned(),
+            input: after.into(),
+            ctx: Some(json!({ "error": {} })),
+        }]));
+    }
     let listed =
         documents.list(caller.owner(), DEFAULT_COLLECTION, status, after.as_deref(), limit);
     let (documents, has_more) = listed.await?;

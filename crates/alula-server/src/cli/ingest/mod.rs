@@ -102,11 +102,14 @@ async fn ingest(
     let retrieval = opened.sources.retrieval.clone();
     let documents = Documents::open(&opened.config, opened.db.clone(), jobs.clone(), retrieval)?;
     let worker = work(opened, &documents, &jobs, shutdown)?;
+    let upkeep = documents.clone().watch(opened.calls.models.clone());
     let mut ingesting = Ingesting { opened, documents, owner: caller.owner(), pending: Vec::new() };
     let stopping = shutdown.stopping();
     let done = tokio::select! {
         done = ingesting.all(found.files, report) => done,
         () = stopping => Err(CliError::Interrupted),
+        // It has no end.
+        () = upkeep => Ok(()),
     };
     shutdown.trigger();
     if let Some(worker) = worker {

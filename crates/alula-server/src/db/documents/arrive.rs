@@ -34,7 +34,7 @@ pub(crate) struct NewEntry<'a> {
     pub(crate) job: &'a str,
     pub(crate) attributes: &'a str,
     pub(crate) chunking: Option<&'a str>,
-    /// Who is told of the end of the job: a name for that, and an address.
+    /// Who is told of the end of the job: a name for the address, and the address.
     pub(crate) callback: Option<(&'a str, &'a str)>,
 }
 
@@ -76,15 +76,17 @@ impl Db {
         Ok(())
     }
 
-    /// Notes that bytes still arrive. Whether the document is still there.
+    /// Notes that bytes still arrive, and how many there are. Whether the document is still there.
     pub(crate) async fn document_goes_on(
         &self,
         id: &str,
         due_at: Timestamp,
+        bytes: u64,
     ) -> Result<bool, DbError> {
-        let sql = "UPDATE documents SET due_at = $2 WHERE id = $1 AND state = 0";
+        let sql = "UPDATE documents SET due_at = $2, bytes = $3 WHERE id = $1 AND state = 0";
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         let found = writing!(self, |tx| {
-            let query = sqlx::query(sql).bind(id).bind(due_at.as_millis());
+            let query = sqlx::query(sql).bind(id).bind(due_at.as_millis()).bind(bytes);
             query.execute(&mut *tx).await?.rows_affected()
         });
         Ok(found > 0)
@@ -148,7 +150,8 @@ impl Db {
                 let query = query.bind(*attributes).bind(*chunking).bind(now);
                 query.execute(&mut *tx).await?;
                 if let Some((name, url)) = callback {
-                    let query = sqlx::query(CALL_BACK).bind(*name).bind(*job).bind(*url);
+                    let id = format!("{job}-{name}");
+                    let query = sqlx::query(CALL_BACK).bind(id).bind(*job).bind(*url);
                     query.execute(&mut *tx).await?;
                 }
             }
@@ -202,7 +205,8 @@ impl Db {
                 _ => None,
             };
             if let (Some(teller), Some((name, url))) = (teller, callback) {
-                let query = sqlx::query(CALL_BACK).bind(*name).bind(teller).bind(*url);
+                let id = format!("{teller}-{name}");
+                let query = sqlx::query(CALL_BACK).bind(id).bind(teller).bind(*url);
                 query.execute(&mut *tx).await?;
             }
             entered

@@ -31,28 +31,46 @@ impl Db {
         Ok(found > 0)
     }
 
-    /// Gives a document in a collection to another job, if `was` is still the one for it. Its text
-    /// is taken out anew if that is said. Whether it was so.
+    /// Gives a document in a collection to another job, if `was` is still the one for it and it has
+    /// failed; or, if its text is to be taken out anew, also one that is ready. Whether it was so.
     pub(crate) async fn restart_document(
         &self,
         (collection, id): (&str, &str),
         (was, job): (&str, &str),
         is_anew: bool,
     ) -> Result<bool, DbError> {
+        let (more, and_ready) = if is_anew { (1_i64, 1_i64) } else { (0, 2) };
+        // In this order everywhere, so that nobody waits for each other.
+        let anew = "UPDATE documents SET generation = generation + $2 WHERE id = $1 AND state = 1";
         let restart = "UPDATE document_entries SET state = 0, job = $4, updated_at = $5, \
                        error_code = NULL, error = NULL \
-                       WHERE document = $1 AND collection = $2 AND job = $3";
-        let anew = "UPDATE documents SET generation = generation + 1 WHERE id = $1";
-        let found = writing!(self, |tx| {
+                       WHERE document = $1 AND collection = $2 AND job = $3 AND state >= $6";
+        writing!(self, |tx| {
+            sqlx::query(anew).bind(id).bind(more).execute(&mut *tx).await?;
             let query = sqlx::query(restart).bind(id).bind(collection).bind(was).bind(job);
-            let query = query.bind(Timestamp::now().as_millis());
-            let found = query.execute(&mut *tx).await?.rows_affected() > 0;
-            if found && is_anew {
-                sqlx::query(anew).bind(id).execute(&mut *tx).await?;
+            let query = query.bind(Timestamp::now().as_millis()).bind(and_ready);
+            if query.execute(&mut *tx).await?.rows_affected() == 0 {
+                // All of it is taken back.
+                return Ok(false);
             }
-            found
         });
-        Ok(found)
+        Ok(true)
+    }
+
+    /// Gives a document that is processed to another job, as `was` has left it so. Whether it was so.
+    pub(crate) async fn give_document(
+        &self,
+        (collection, id): (&str, &str),
+        (was, job): (&str, &str),
+    ) -> Result<bool, DbError> {
+        let sql = "UPDATE document_entries SET job = $4, updated_at = $5 \
+                   WHERE document = $1 AND collection = $2 AND job = $3 AND state = 0";
+        let found = writing!(self, |tx| {
+            let query = sqlx::query(sql).bind(id).bind(collection).bind(was).bind(job);
+            let query = query.bind(Timestamp::now().as_millis());
+            query.execute(&mut *tx).await?.rows_affected()
+        });
+        Ok(found > 0)
     }
 
     /// Takes a document out of a collection. The last job for it there; nothing if it was not there.
@@ -76,18 +94,18 @@ impl Db {
         Ok(job.map(|(job,)| job))
     }
 
-    /// Removes a document: nobody finds it any more. What is left of it is known until that is gone
-    /// for certain, which is looked after at `due_at`. Its generation; nothing if it was not there.
+    /// Removes a document: nobody finds it any more. What is left of it is known, and looked after
+    /// from now on, until that is gone for certain. Its generation; nothing if it was not there.
     pub(crate) async fn remove_document(
         &self,
         owner: &str,
         id: &str,
-        due_at: Timestamp,
     ) -> Result<Option<i64>, DbError> {
         let mark = "UPDATE documents SET state = 2, due_at = $3 \
                     WHERE id = $1 AND owner = $2 AND state = 1 RETURNING generation";
         let marked: Option<(i64,)> = writing!(self, |tx| {
-            let query = sqlx::query_as(mark).bind(id).bind(owner).bind(due_at.as_millis());
+            let query =
+                sqlx::query_as(mark).bind(id).bind(owner).bind(Timestamp::now().as_millis());
             query.fetch_optional(&mut *tx).await?
         });
         Ok(marked.map(|(generation,)| generation))

@@ -149,8 +149,9 @@ impl Db {
         collection: &str,
         id: &str,
     ) -> Result<Option<(super::EntryState, Option<(String, String)>)>, DbError> {
-        let sql = "SELECT state, error_code, error FROM document_entries \
-                   WHERE document = $1 AND collection = $2";
+        let sql = "SELECT e.state, e.error_code, e.error FROM document_entries e \
+                   JOIN documents d ON d.id = e.document \
+                   WHERE e.document = $1 AND e.collection = $2 AND d.state = 1";
         Ok(reading!(self, |pool| {
             let row = sqlx::query(sql).bind(id).bind(collection).fetch_optional(pool).await?;
             match row {

@@ -42,7 +42,7 @@ async fn a_document_belongs_to_its_owner() {
         assert!(db.document_in("bob", "default", "d1").await?.is_none());
         assert!(db.documents_in("bob", "default", None, None, 9).await?.is_empty());
         assert!(!db.change_document("bob", "default", "d1", &Change::default()).await?);
-        assert!(db.remove_document("bob", "d1", LATER).await?.is_none());
+        assert!(db.remove_document("bob", "d1").await?.is_none());
         assert!(db.take_document_out("bob", "default", "d1").await?.is_none());
         assert_eq!(db.enter_document("bob", "d1", &entry("j2", None)).await?, Entered::Gone);
         assert_eq!(db.documents_of("bob").await?, (0, 0));
@@ -97,7 +97,7 @@ async fn whoever_comes_later_joins_the_job_or_finds_its_end() {
         assert!(db.document_callbacks("j2").await?.is_empty());
         assert!(db.document_is_ready("default", "d1", "j1", (3, 2)).await?);
         assert_eq!(join("j3", "c3").await?, Entered::Ready("j1".to_owned()));
-        db.forget_document_callbacks(&["c2".to_owned()]).await?;
+        db.forget_document_callbacks(&["j1-c2".to_owned()]).await?;
         assert!(db.document_callbacks("j1").await?.is_empty());
         // What has failed begins anew.
         put(db, "ada", "d2", "j4").await?;
@@ -107,7 +107,7 @@ async fn whoever_comes_later_joins_the_job_or_finds_its_end() {
         assert_eq!((&*error.0, &*error.1), ("code", "words"));
         let again = db.enter_document("ada", "d2", &entry("j5", Some(("c5", "u")))).await?;
         assert_eq!(again, Entered::Begun);
-        assert_eq!(db.document_callbacks("j5").await?, [("c5".to_owned(), "u".to_owned())]);
+        assert_eq!(db.document_callbacks("j5").await?, [("j5-c5".to_owned(), "u".to_owned())]);
         assert_eq!(state(db, "ada", "d2").await?, Some(EntryState::Processing));
         Ok(())
     })
@@ -120,7 +120,15 @@ async fn only_the_last_job_of_a_document_counts() {
         put(db, "ada", "d1", "j1").await?;
         let step = async |job: &str| db.document_step("ada", "default", "d1", job).await;
         assert!(step("j1").await?.is_some());
-        assert!(db.restart_document(("default", "d1"), ("j1", "j2"), true).await?);
+        let restart = async |was: &str, job: &str, is_anew| {
+            db.restart_document(("default", "d1"), (was, job), is_anew).await
+        };
+        // A job is at it.
+        assert!(!restart("j1", "j2", true).await?);
+        assert!(db.document_is_ready("default", "d1", "j1", (1, 0)).await?);
+        // It has not failed.
+        assert!(!restart("j1", "j2", false).await?);
+        assert!(restart("j1", "j2", true).await?);
         assert!(!db.restart_document(("default", "d1"), ("j1", "j3"), true).await?);
         assert!(step("j1").await?.is_none());
         assert_eq!(step("j2").await?.unwrap().document.generation, 2);
@@ -151,7 +159,7 @@ async fn pages_go_on_behind_one_that_is_gone() {
             Ok(found.into_iter().map(|found| found.document.id).collect())
         };
         assert_eq!(page(None, None).await?, ["d4", "d3"]);
-        assert_eq!(db.remove_document("ada", "d3", LATER).await?, Some(1));
+        assert_eq!(db.remove_document("ada", "d3").await?, Some(1));
         assert_eq!(page(None, Some("d3")).await?, ["d2", "d1"]);
         assert_eq!(page(Some(EntryState::Ready), None).await?, Vec::<String>::new());
         Ok(())
@@ -166,7 +174,7 @@ async fn what_is_removed_is_known_until_nothing_is_left_of_it() {
         put(db, "ada", "d1", "j1").await?;
         db.document_begins(&new("ada", "d2"), now).await?;
         db.document_begins(&new("ada", "d3"), LATER).await?;
-        db.remove_document("ada", "d1", now).await?;
+        db.remove_document("ada", "d1").await?;
         assert!(db.document("ada", "d1").await?.is_none());
         assert!(db.document_step("ada", "default", "d1", "j1").await?.is_none());
         assert_eq!(db.document_of_bytes("ada", "d1").await?, None);
@@ -175,13 +183,16 @@ async fn what_is_removed_is_known_until_nothing_is_left_of_it() {
         assert_eq!(ids.len(), 2, "{due:?}");
         assert_eq!(db.document_places("d1").await?, [("default".to_owned(), "j1".to_owned())]);
         for id in ids {
+            assert_eq!(db.claim_document(id, LATER).await?, Some(1));
+            // Nobody else takes it now.
+            assert_eq!(db.claim_document(id, LATER).await?, None);
             db.forget_document(id).await?;
         }
-        db.forget_document("d3").await?;
+        assert_eq!(db.claim_document("d3", LATER).await?, None);
         assert!(db.due_documents(9).await?.is_empty());
         // It still arrives.
-        assert!(db.document_goes_on("d3", LATER).await?);
-        assert!(!db.document_goes_on("d2", LATER).await?);
+        assert!(db.document_goes_on("d3", LATER, 1).await?);
+        assert!(!db.document_goes_on("d2", LATER, 1).await?);
         assert!(!db.document_arrived(&arrived("d2", "x"), None).await?);
         Ok(())
     })

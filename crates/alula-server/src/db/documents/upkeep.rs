@@ -10,20 +10,18 @@ use crate::time::Timestamp;
 pub(crate) struct Due {
     pub(crate) id: String,
     pub(crate) owner: String,
-    pub(crate) generation: i64,
 }
 
 impl Db {
     /// Documents to be looked after, those that have waited longest first.
     pub(crate) async fn due_documents(&self, limit: i64) -> Result<Vec<Due>, DbError> {
-        let sql = "SELECT id, owner, generation FROM documents \
+        let sql = "SELECT id, owner FROM documents \
                    WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
         let mut due = Vec::new();
         reading!(self, |pool| {
             let query = sqlx::query(sql).bind(Timestamp::now().as_millis()).bind(limit);
             for row in query.fetch_all(pool).await? {
-                let (id, owner) = (row.try_get(0)?, row.try_get(1)?);
-                due.push(Due { id, owner, generation: row.try_get(2)? });
+                due.push(Due { id: row.try_get(0)?, owner: row.try_get(1)? });
             }
         });
         Ok(due)
@@ -36,22 +34,46 @@ impl Db {
         Ok(reading!(self, |pool| sqlx::query_as(sql).bind(id).fetch_all(pool).await?))
     }
 
-    /// Forgets a document of which nothing is left, if it is still due.
+    /// Takes a document that is due, so that nobody else does before `again`: one that still arrives
+    /// is given up by that. Its generation; nothing if it is not due any more.
+    pub(crate) async fn claim_document(
+        &self,
+        id: &str,
+        again: Timestamp,
+    ) -> Result<Option<i64>, DbError> {
+        let sql = "UPDATE documents SET state = 2, due_at = $3 \
+                   WHERE id = $1 AND due_at <= $2 AND state <> 1 RETURNING generation";
+        let claimed: Option<(i64,)> = writing!(self, |tx| {
+            let query = sqlx::query_as(sql).bind(id).bind(Timestamp::now().as_millis());
+            query.bind(again.as_millis()).fetch_optional(&mut *tx).await?
+        });
+        Ok(claimed.map(|(generation,)| generation))
+    }
+
+    /// Notes that what is left of a document that was removed is to be looked for once more.
+    pub(crate) async fn look_again_for_document(
+        &self,
+        id: &str,
+        due_at: Timestamp,
+    ) -> Result<(), DbError> {
+        let sql = "UPDATE documents SET due_at = $2 WHERE id = $1 AND state = 2";
+        writing!(self, |tx| {
+            sqlx::query(sql).bind(id).bind(due_at.as_millis()).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    /// Forgets a document that was claimed, and of which nothing is left.
     pub(crate) async fn forget_document(&self, id: &str) -> Result<(), DbError> {
-        let hold = "UPDATE documents SET due_at = due_at \
-                    WHERE id = $1 AND due_at <= $2 AND state <> 1";
         let statements = [
             "DELETE FROM document_callbacks WHERE job IN ( \
                SELECT job FROM document_entries WHERE document = $1)",
             "DELETE FROM document_entries WHERE document = $1",
-            "DELETE FROM documents WHERE id = $1",
+            "DELETE FROM documents WHERE id = $1 AND state = 2",
         ];
         writing!(self, |tx| {
-            let query = sqlx::query(hold).bind(id).bind(Timestamp::now().as_millis());
-            if query.execute(&mut *tx).await?.rows_affected() > 0 {
-                for sql in statements {
-                    sqlx::query(sql).bind(id).execute(&mut *tx).await?;
-                }
+            for sql in statements {
+                sqlx::query(sql).bind(id).execute(&mut *tx).await?;
             }
         });
         Ok(())

@@ -197,7 +197,7 @@ impl UploadedFile {
     }
 
     fn refused(filename: String, refusal: Refusal) -> Self {
-        let code = refusal.code().to_owned();
+        let (code, message) = (refusal.code().to_owned(), refusal.to_string());
         let error = refusal.into_http();
         if error.status().is_server_error() {
             tracing::warn!(filename, "a file was not taken: {}", error.log_message());
@@ -208,7 +208,7 @@ impl UploadedFile {
             document_id: None,
             job_id: None,
             status: None,
-            error: Some(Reason { code, message: error.message() }),
+            error: Some(Reason { code, message }),
         }
     }
 }

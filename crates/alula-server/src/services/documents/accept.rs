@@ -99,7 +99,13 @@ impl Documents {
     ) -> Result<Accepted, Refusal> {
         let job = JobId::new();
         let entry = Wanted::new(collection, job, wish);
-        let (job_id, status) = match self.0.db.enter_document(owner, id, &entry.row()).await? {
+        let mut entered = self.0.db.enter_document(owner, id, &entry.row()).await?;
+        if let Entered::Runs(known) = &entered
+            && self.has_ended(owner, collection, id, known, request_id).await?
+        {
+            entered = self.0.db.enter_document(owner, id, &entry.row()).await?;
+        }
+        let (job_id, status) = match entered {
             Entered::Gone => return Err(Refusal::Removed),
             Entered::Begun => {
                 self.enqueue(owner, collection, id, job, request_id).await;
@@ -114,6 +120,44 @@ impl Documents {
             }
         };
         Ok(Accepted { document_id: id.to_owned(), job_id, status })
+    }
+
+    /// Whether the job that is to be at a document has ended otherwise than well, which is noted
+    /// then. One that was never enqueued is enqueued.
+    pub(super) async fn has_ended(
+        &self,
+        owner: &str,
+        collection: &str,
+        document: &str,
+        job: &str,
+        request_id: &str,
+    ) -> Result<bool, Refusal> {
+        let Ok(id) = job.parse::<JobId>() else { return Ok(false) };
+        let Some(known) = self.0.jobs.queue().summary(id).await? else {
+            // Its process was killed before it could do so.
+            self.enqueue(owner, collection, document, id, request_id).await;
+            return Ok(false);
+        };
+        match known.state {
+            JobState::Failed | JobState::Cancelled => {
+                let context =
+                    Context { collection: collection.to_owned(), document: document.to_owned() };
+                let (state, token) = (known.state, known.token);
+                let ended = Ended { job: id, state, token, context: RawValue::NULL.to_owned() };
+                self.note_state(&context, &ended, known.error.as_deref()).await?;
+                Ok(true)
+            }
+            // Two have asked for it at once, or somebody has written to the database.
+            JobState::Succeeded => {
+                let anew = JobId::new();
+                let at = (collection, document);
+                if self.0.db.give_document(at, (job, &anew.to_string())).await? {
+                    self.enqueue(owner, collection, document, anew, request_id).await;
+                }
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Enqueues the job of an entry. If that cannot be done now, upkeep does it.
@@ -170,7 +214,7 @@ impl<'a> Wanted<'a> {
     fn new(collection: &'a str, job: JobId, wish: &Wish) -> Self {
         let callback = wish.callback.as_ref().map(|url| {
             let url = url.as_str().to_owned();
-            (callback_id(job, &url), url)
+            (name_of(&url), url)
         });
         Self {
             collection,
@@ -192,9 +236,9 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// A name for telling somebody once: an address may be given by several uploads.
-fn callback_id(job: JobId, url: &str) -> String {
+/// A name for an address: whoever gives it twice is told once.
+fn name_of(url: &str) -> String {
     let hash = digest(&SHA256, url.as_bytes());
     let hash = hash.as_ref().iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
-    format!("{job}-{hash:016x}")
+    format!("{hash:016x}")
 }

@@ -19,10 +19,15 @@ use crate::{
 /// How long after it was removed what is left of a document is looked for once more: a worker that
 /// has not heard of it may have written something.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
+/// How old a job may be that goes on.
+const OLD: Duration = Duration::from_secs(12 * 3600);
 
 impl Documents {
     /// A document of an owner in a collection.
     pub(crate) async fn find(&self, owner: &str, collection: &str, id: &str) -> Result<Found> {
+        if !names::is_document(id) {
+            return Err(no_document());
+        }
         let found = self.0.db.document_in(owner, collection, id).await;
         found.map_err(|error| error.into_http())?.ok_or_else(no_document)
     }
@@ -118,13 +123,16 @@ impl Documents {
         id: &str,
         request_id: &str,
     ) -> Result<StatusView> {
-        let found = self.find(owner, collection, id).await?;
+        let found = self.find_settled(owner, collection, id, request_id).await?;
         if DocumentStatus::from(found.entry.state) != DocumentStatus::Failed {
             return Err(HttpError::conflict("The document has not failed"));
         }
         let queue = self.0.jobs.queue();
         if let Ok(job) = found.entry.job.parse::<JobId>() {
-            let known = queue.summary(job).await.ok().flatten().map(|job| job.state);
+            // What an old one waits for it gives up sooner than a new one.
+            let known = queue.summary(job).await.ok().flatten();
+            let known = known.filter(|known| queue.time().now() - known.created_at < OLD);
+            let known = known.map(|job| job.state);
             if matches!(known, Some(JobState::Failed | JobState::Cancelled)) {
                 self.restart(owner, collection, &found, job, false).await?;
                 queue.retry(job).await.map_err(jobs_failed)?;
@@ -147,11 +155,30 @@ impl Documents {
         id: &str,
         request_id: &str,
     ) -> Result<StatusView> {
-        let found = self.find(owner, collection, id).await?;
+        let found = self.find_settled(owner, collection, id, request_id).await?;
         if DocumentStatus::from(found.entry.state) == DocumentStatus::Processing {
             return Err(HttpError::conflict("A job is at the document already"));
         }
         self.begin_anew(owner, collection, &found, true, request_id).await
+    }
+
+    /// A document whose end is noted, if its job has ended.
+    async fn find_settled(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+        request_id: &str,
+    ) -> Result<Found> {
+        let found = self.find(owner, collection, id).await?;
+        if DocumentStatus::from(found.entry.state) != DocumentStatus::Processing {
+            return Ok(found);
+        }
+        let ended = self.has_ended(owner, collection, id, &found.entry.job, request_id).await;
+        match ended.map_err(|refusal| refusal.into_http())? {
+            true => self.find(owner, collection, id).await,
+            false => Ok(found),
+        }
     }
 
     async fn begin_anew(
@@ -192,12 +219,11 @@ impl Documents {
 
     /// Removes a document with all that belongs to it. Whether it was there.
     pub(crate) async fn remove(&self, owner: &str, id: &str) -> Result<bool, Refusal> {
-        let removed = self.0.db.remove_document(owner, id, after(LOOK_AGAIN)).await?;
+        let removed = self.0.db.remove_document(owner, id).await?;
         let Some(generation) = removed else { return Ok(false) };
-        // What cannot be removed now is removed by upkeep.
-        if let Err(error) = self.clear(owner, id, generation).await {
-            tracing::warn!(%error, document = id, "a document is removed for good later");
-        }
+        // What cannot be removed now is removed by upkeep, soon.
+        self.clear(owner, id, generation).await?;
+        self.0.db.look_again_for_document(id, after(LOOK_AGAIN)).await?;
         Ok(true)
     }
 
@@ -231,7 +257,7 @@ impl Documents {
         }
         let objects = &self.0.objects;
         objects.remove(&names::of_bytes(id)).await?;
-        for generation in [generation - 1, generation] {
+        for generation in 1..=generation {
             objects.remove(&names::of_text(id, generation)).await?;
         }
         Ok(())
@@ -245,11 +271,11 @@ impl Documents {
         id: &str,
         job: &str,
     ) -> Result<(), Refusal> {
+        let at = Scope::new(owner, collection).entry(id);
+        self.0.retrieval.store().delete_entry(at).await?;
         if let Ok(job) = job.parse::<JobId>() {
             self.0.jobs.queue().cancel(job).await?;
         }
-        let at = Scope::new(owner, collection).entry(id);
-        self.0.retrieval.store().delete_entry(at).await?;
         Ok(())
     }
 }

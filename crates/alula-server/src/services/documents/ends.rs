@@ -18,6 +18,9 @@ const NAME: &str = "document-ended.v1";
 const ATTEMPTS_MAX: u32 = 300;
 /// How long it takes until a database is asked again that is away.
 const AWAY: Duration = Duration::from_secs(5);
+/// How long it takes until it is tried again to tell somebody, and for how long.
+const WAIT: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What is done when a job of a document ends, however.
 pub(super) fn step() -> Step {
@@ -65,14 +68,14 @@ impl Documents {
     /// What does it.
     pub(super) fn end_handler(&self) -> Handler {
         let documents = self.clone();
-        let handler = Handler::new(NAME, move |ended: Ended, _: JobContext| {
+        let handler = Handler::new(NAME, move |ended: Ended, job: JobContext| {
             let documents = documents.clone();
-            async move { documents.note_end(&ended).await }
+            async move { documents.note_end(&ended, &job).await }
         });
         handler.queue(QUEUE).timeout(Duration::from_secs(60))
     }
 
-    async fn note_end(&self, ended: &Ended) -> Result<(), Failure> {
+    async fn note_end(&self, ended: &Ended, job: &JobContext) -> Result<(), Failure> {
         let context: Context = serde_json::from_str(ended.context.get())?;
         let known = self.0.jobs.queue().summary(ended.job).await;
         let known = known.map_err(|_| Failure::later(AWAY))?;
@@ -84,6 +87,13 @@ impl Documents {
         self.note_state(&context, ended, error.as_deref()).await?;
         let db = &self.0.db;
         let callbacks = db.document_callbacks(&ended.job.to_string()).await?;
+        if !callbacks.is_empty() && !self.0.jobs.tells() {
+            // Another process may have the secret to sign with, as this one has not.
+            let age = job.clock().now() - job.created_at();
+            if age < WAIT_MAX {
+                return Err(Failure::later(WAIT));
+            }
+        }
         for (id, url) in &callbacks {
             self.tell(ended, &context, id, url).await?;
         }
@@ -119,7 +129,12 @@ impl Documents {
         let reason = match self.0.db.document_outcome(collection, document).await? {
             Some((EntryState::Ready, _)) => None,
             Some((EntryState::Failed, reason)) => Some(reason.unwrap_or_default()),
-            _ => return Ok(()),
+            // It has begun anew since.
+            Some((EntryState::Processing, _)) if ended.state == JobState::Succeeded => None,
+            Some((EntryState::Processing, _)) => {
+                Some((ended.state.as_str().to_owned(), "it is tried once more".to_owned()))
+            }
+            None => return Ok(()),
         };
         let status = if reason.is_none() { "ready" } else { "failed" };
         let (code, error) = reason.unzip();

@@ -27,7 +27,7 @@ use self::objects::Objects;
 pub(crate) use self::{
     accept::{Accepted, Wish},
     ends::DocumentEnded,
-    names::Purpose,
+    names::{Purpose, is_document},
     objects::{ObjectError, StorageUrl},
     pipeline::{Indexing, QUEUES},
     receive::{Held, Incoming, Pieces, Received, kind_of},

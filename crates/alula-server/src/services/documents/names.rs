@@ -7,6 +7,12 @@ pub(super) fn new_document() -> String {
     format!("doc_{}", Uuid::now_v7().simple())
 }
 
+/// Whether a document may have this name.
+pub(crate) fn is_document(id: &str) -> bool {
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    id.strip_prefix("doc_").is_some_and(|it| it.len() == 32 && it.bytes().all(is_hex))
+}
+
 /// The object of a document's bytes.
 pub(super) fn of_bytes(id: &str) -> String {
     format!("documents/{}/{id}", shelf(id))
@@ -52,5 +58,6 @@ mod tests {
         assert_eq!(of_text("doc_01ab", 2), "texts/ab/doc_01ab.2");
         assert!(of_bytes(&id).ends_with(&id));
         assert!(new_document() > id);
+        assert!(is_document(&id) && !is_document("doc_0") && !is_document("Invoice"));
     }
 }

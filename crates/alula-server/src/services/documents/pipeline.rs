@@ -33,6 +33,8 @@ const LABEL: &str = "/documents";
 /// The first pause before another attempt; each one is twice as long.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// How long after a job was enqueued it gives up waiting for what is away.
+const AWAY_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What a job is about, as the arguments of its steps.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -100,6 +102,8 @@ pub(super) enum StepError {
     Permanent(&'static str, String),
     /// Another attempt may help, after so long.
     Temporary(String, Duration),
+    /// Something is away that is needed, which is nobody's fault: it is waited for, for a day.
+    Away(String, Duration),
     /// It was no attempt, and begins anew after so long.
     Later(Duration),
 }
@@ -124,9 +128,9 @@ impl From<super::ObjectError> for StepError {
     fn from(error: super::ObjectError) -> Self {
         use super::ObjectError::{Missing, TooLarge};
         match error {
-            Missing(_) => Self::permanent("lost", "the bytes of the document are gone"),
+            Missing(_) => Self::temporary("the bytes of the document are not there"),
             TooLarge { .. } => Self::permanent("too_large", error),
-            error => Self::temporary(error),
+            error => Self::Away(error.to_string(), Duration::ZERO),
         }
     }
 }
@@ -138,6 +142,7 @@ impl From<alula_rag::StoreError> for StepError {
             NoEntry(_) => Self::permanent("removed", "the document was removed"),
             Invalid(_) => Self::permanent("not_kept", error),
             Closed => Self::Later(PAUSE),
+            error if error.is_temporary() => Self::Away(error.to_string(), Duration::ZERO),
             error => Self::temporary(error),
         }
     }
@@ -278,8 +283,16 @@ impl Documents {
         work: &Work,
         job: &JobContext,
     ) -> Failure {
+        let age = job.clock().now() - job.created_at();
         let (code, text) = match error {
             StepError::Later(pause) => return Failure::later(pause),
+            StepError::Away(text, pause) if age < AWAY_MAX => {
+                // The longer it takes, the less often it is asked.
+                let pause = pause.max((age / 4).clamp(PAUSE, PAUSE_MAX));
+                tracing::info!(document = work.document, ?pause, "a document waits: {text}");
+                return Failure::later(pause);
+            }
+            StepError::Away(text, _) => ("gave_up", text),
             StepError::Temporary(text, _) if job.attempt() >= job.max_attempts() => {
                 ("gave_up", text)
             }
@@ -290,8 +303,14 @@ impl Documents {
             return Failure::terminal(text);
         }
         let Work { collection, document, .. } = work;
+        // Not every database keeps it.
+        let text = text.replace('\0', "\u{fffd}");
         let (db, id) = (&self.0.db, job.id().to_string());
-        if let Err(error) = db.document_fails(collection, document, &id, (code, &text)).await {
+        let noted = async {
+            db.document_fails(collection, document, &id, (code, &text)).await?;
+            db.document_has_failed(collection, document, &id, (code, &text)).await
+        };
+        if let Err(error) = noted.await {
             return Failure::from(error);
         }
         let http = HttpError::new(422, text.clone()).code(code);

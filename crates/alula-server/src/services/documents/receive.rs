@@ -163,13 +163,26 @@ impl Documents {
         if new.is_shared
             && let Some(known) = db.document_of_bytes(new.owner, &whole.sha256).await?
         {
-            writing.abort().await;
+            let object = names::of_bytes(&known);
+            if self.0.objects.has(&object).await? {
+                writing.abort().await;
+            } else {
+                // Somebody has lost them.
+                writing.finish().await?;
+                let own = names::of_bytes(new.id);
+                self.0.objects.copy(&own, &object).await?;
+                self.0.objects.remove(&own).await?;
+            }
             return Ok(Place::Known(known));
         }
-        // From now on it waits for the rest of its request.
-        if !db.document_goes_on(new.id, after(WAIT)).await? {
+        // From now on it waits for the rest of its request, and counts.
+        if !db.document_goes_on(new.id, after(WAIT), whole.bytes).await? {
             writing.abort().await;
             return Err(Refusal::Removed);
+        }
+        if let Err(refusal) = self.check_quota(new.owner).await {
+            writing.abort().await;
+            return Err(refusal);
         }
         writing.finish().await?;
         Ok(Place::New {
@@ -252,7 +265,7 @@ impl Documents {
             writing.write(piece).await?;
             if said.elapsed() > SAY {
                 said = Instant::now();
-                if !self.0.db.document_goes_on(new.id, after(LEASE)).await? {
+                if !self.0.db.document_goes_on(new.id, after(LEASE), bytes).await? {
                     return Err(Refusal::Removed);
                 }
             }
@@ -264,7 +277,18 @@ impl Documents {
         Ok(Whole { kind, sha256: hex(hash.finish().as_ref()), bytes })
     }
 
-    /// How many bytes an owner may add. Uploads at the same time do not see each other.
+    /// Whether an owner has no more than it may have, with what has arrived by now. Of several that
+    /// arrive at the same time each counts for all.
+    async fn check_quota(&self, owner: &str) -> Result<(), Refusal> {
+        let max = self.0.settings.bytes_per_key_max;
+        let (_, bytes) = self.0.db.documents_of(owner).await?;
+        match u64::try_from(bytes).unwrap_or(0) > max {
+            true => Err(Refusal::Quota(format!("{max} bytes of documents"))),
+            false => Ok(()),
+        }
+    }
+
+    /// How many bytes an owner may add.
     async fn room(&self, owner: &str) -> Result<u64, Refusal> {
         let settings = &self.0.settings;
         let (documents, bytes) = self.0.db.documents_of(owner).await?;

@@ -1,6 +1,6 @@
 //! Why a document is not taken.
 
-use alula::{ApiError, HttpError};
+use alula::{ApiError, Detail, HttpError};
 use alula_rag::KindError;
 
 use super::ObjectError;
@@ -65,7 +65,15 @@ impl ApiError for Refusal {
     fn into_http(self) -> HttpError {
         let (code, text) = (self.code(), capital(&self.to_string()));
         let status = match self {
-            Self::Kind(KindError::Empty { .. } | KindError::Encrypted { .. }) => 422,
+            Self::Kind(KindError::Empty { .. } | KindError::Encrypted { .. }) => {
+                return HttpError::validation(vec![Detail {
+                    kind: "value_error".into(),
+                    loc: vec!["body".into(), "file".into()],
+                    msg: format!("Value error, {self}"),
+                    input: serde_json::Value::Null,
+                    ctx: Some(serde_json::json!({ "error": {} })),
+                }]);
+            }
             Self::Kind(_) => 415,
             Self::TooLarge(_) => 413,
             Self::Quota(_) => 403,

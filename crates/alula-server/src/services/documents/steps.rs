@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::{
-    Documents, Indexing, ObjectError, names,
+    Documents, Indexing, names,
     pipeline::{StepError, Work},
     receive::kind_of,
 };
@@ -85,10 +85,7 @@ impl Documents {
         let document = &found.document;
         let name = names::of_text(&document.id, document.generation);
         let limit = self.0.settings.extraction.text_bytes_max.saturating_mul(JSON_FACTOR);
-        let json = match self.0.objects.read(&name, limit).await {
-            Err(error @ ObjectError::Missing(_)) => return Err(StepError::temporary(error)),
-            json => json?,
-        };
+        let json = self.0.objects.read(&name, limit).await?;
         let read = spawn_blocking(move || serde_json::from_slice(&json)).await?;
         read.map_err(|error| StepError::permanent("lost", format!("its text is damaged: {error}")))
     }
@@ -162,8 +159,8 @@ impl Documents {
         if !noted.await? {
             return Err(StepError::permanent("removed", "the document was removed"));
         }
-        if found.document.generation > 1 {
-            let before = names::of_text(document, found.document.generation - 1);
+        for generation in 1..found.document.generation {
+            let before = names::of_text(document, generation);
             if let Err(error) = self.0.objects.remove(&before).await {
                 tracing::warn!(%error, "a text that is not needed any more is still there");
             }
@@ -276,7 +273,7 @@ fn refused(error: EmbedError, caller: &Caller, job: &JobContext) -> StepError {
     let refusal = match error {
         EmbedError::Model(error) if error.is_retryable() => {
             let pause = error.retry_after().unwrap_or_default();
-            return StepError::Temporary(text, pause);
+            return StepError::Away(text, pause);
         }
         EmbedError::Refused(refusal) => refusal,
         _ => return StepError::permanent("embedding_failed", text),
@@ -293,7 +290,7 @@ fn refused(error: EmbedError, caller: &Caller, job: &JobContext) -> StepError {
         Some(wait) if caller.was_limited() && wait <= LIMIT_WAIT_MAX && age < LIMIT_AGE_MAX => {
             StepError::Later(wait)
         }
-        Some(wait) if refusal.status().is_server_error() => StepError::Temporary(text, wait),
+        Some(wait) if refusal.status().is_server_error() => StepError::Away(text, wait),
         _ => StepError::permanent("embedding_refused", text),
     }
 }

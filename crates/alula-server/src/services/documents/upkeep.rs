@@ -2,17 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use alula_jobs::{Ended, JobId, JobState};
-use serde_json::value::RawValue;
+use alula_jobs::JobId;
 use tokio::time::sleep;
 
-use super::{Documents, Refusal, ends::Context, pipeline::Work, receive::after};
+use super::{Documents, Refusal, pipeline::Work, receive::after};
 use crate::{services::models::Models, time::Timestamp};
 
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_secs(20);
 /// How long nothing is heard of a document until it is asked whether its job is there.
 const SILENT_MILLIS: i64 = 60_000;
+/// How long whoever removes a document has for it.
+const CLAIM: Duration = Duration::from_secs(120);
 /// How often files are looked for that nobody writes any more.
 const SWEEP: Duration = Duration::from_secs(600);
 /// How long nothing was added to these.
@@ -64,11 +65,19 @@ impl Documents {
 
     /// Removes for good what was removed, and what never came.
     async fn put_away(&self) -> Result<(), Refusal> {
+        let mut last = Ok(());
         for due in self.0.db.due_documents(DOCUMENTS_MAX).await? {
-            self.clear(&due.owner, &due.id, due.generation).await?;
-            self.0.db.forget_document(&due.id).await?;
+            // One that cannot be removed is in nobody's way.
+            last = self.put_one_away(&due.owner, &due.id).await.and(last);
         }
-        Ok(())
+        last
+    }
+
+    async fn put_one_away(&self, owner: &str, id: &str) -> Result<(), Refusal> {
+        let claimed = self.0.db.claim_document(id, after(CLAIM)).await?;
+        let Some(generation) = claimed else { return Ok(()) };
+        self.clear(owner, id, generation).await?;
+        Ok(self.0.db.forget_document(id).await?)
     }
 
     async fn expire(&self) -> Result<(), Refusal> {
@@ -83,22 +92,7 @@ impl Documents {
         let before = Timestamp::now().as_millis().saturating_sub(SILENT_MILLIS);
         let silent = self.0.db.silent_documents(Timestamp::from_millis(before), DOCUMENTS_MAX);
         for (owner, collection, document, job) in silent.await? {
-            let Ok(id) = job.parse::<JobId>() else { continue };
-            let Some(known) = self.0.jobs.queue().summary(id).await? else {
-                // Its process was killed before it could enqueue it.
-                self.enqueue(&owner, &collection, &document, id, &job).await;
-                continue;
-            };
-            if matches!(known.state, JobState::Failed | JobState::Cancelled) {
-                let context = Context { collection, document };
-                let ended = Ended {
-                    job: id,
-                    state: known.state,
-                    token: known.token,
-                    context: RawValue::NULL.to_owned(),
-                };
-                self.note_state(&context, &ended, known.error.as_deref()).await?;
-            }
+            self.has_ended(&owner, &collection, &document, &job, &job).await?;
         }
         Ok(())
     }

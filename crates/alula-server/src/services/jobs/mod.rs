@@ -351,6 +351,11 @@ impl Jobs {
         self.0.limits.attempts_max
     }
 
+    /// Whether somebody can be told of an end.
+    pub(crate) fn tells(&self) -> bool {
+        self.0.webhooks.is_some()
+    }
+
     /// Has an address told of the end of a job, once for each `id`. Without a secret to sign with,
     /// which somebody has taken away meanwhile, nothing is told.
     pub(crate) async fn tell(

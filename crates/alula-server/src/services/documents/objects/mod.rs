@@ -190,6 +190,12 @@ impl Objects {
         Ok(file)
     }
 
+    /// Writes an object that is as another one.
+    pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<(), ObjectError> {
+        let copied = self.store()?.0.copy(&Path::from(from), &Path::from(to)).await;
+        copied.map_err(ObjectError::of)
+    }
+
     /// Removes an object. One that is not there is no mistake.
     pub(crate) async fn remove(&self, name: &str) -> Result<(), ObjectError> {
         match self.store()?.0.delete(&Path::from(name)).await {
@@ -343,10 +349,13 @@ mod tests {
         writing.finish().await.unwrap();
         assert!(objects.has("ab/one").await.unwrap());
         // As a killed process leaves it.
-        std::fs::write(folder.path().join("ab/two#1"), "x").unwrap();
-        std::fs::write(folder.path().join("ab/no#tes"), "x").unwrap();
+        let (own, other) = (format!("documents/ab/doc_{:032x}#1", 7), "documents/ab/Invoice #12");
+        std::fs::create_dir_all(folder.path().join("documents/ab")).unwrap();
+        std::fs::write(folder.path().join(own), "x").unwrap();
+        std::fs::write(folder.path().join(other), "x").unwrap();
+        std::fs::write(folder.path().join("Invoice #12"), "x").unwrap();
         assert_eq!(objects.sweep(Duration::ZERO).await.unwrap(), 1);
         assert!(objects.has("ab/one").await.unwrap());
-        assert!(folder.path().join("ab/no#tes").exists());
+        assert!(folder.path().join(other).exists() && folder.path().join("Invoice #12").exists());
     }
 }

@@ -6,14 +6,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::super::names;
+
 /// How deep names of objects go below the folder.
-const DEPTH_MAX: usize = 3;
+const DEPTH_MAX: usize = 1;
+/// The folders that have our objects, and no others.
+const SHELVES: [&str; 2] = ["documents", "texts"];
 
 /// Removes files `NAME#NUMBER`, as objects are called while they are written, to which nothing was
 /// added for so long. Who writes one stops much sooner when nothing more comes.
 pub(super) fn sweep(root: &Path, silent: Duration) -> io::Result<u64> {
     let mut swept = 0;
-    let mut folders = vec![(root.to_owned(), 0)];
+    // The folder may have files of others.
+    let mut folders: Vec<_> = SHELVES.iter().map(|shelf| (root.join(shelf), 0)).collect();
     while let Some((folder, depth)) = folders.pop() {
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -55,6 +60,8 @@ fn remove(path: &PathBuf, silent: Duration) -> io::Result<bool> {
 
 fn is_staged(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
-    let number = name.and_then(|name| name.rsplit_once('#')).map(|(_, number)| number);
-    number.is_some_and(|it| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit()))
+    let Some((name, number)) = name.and_then(|name| name.rsplit_once('#')) else { return false };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    let (document, generation) = name.split_once('.').unwrap_or((name, "0"));
+    is_number(number) && is_number(generation) && names::is_document(document)
 }
