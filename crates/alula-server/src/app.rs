@@ -11,10 +11,10 @@ use crate::{
     db::Db,
     dependencies::{WithoutKeys, this_machine},
     routers::{
-        admin, anthropic, batches, chat, conversations, documents as documents_router, health,
-        jobs as jobs_router,
+        admin, anthropic, batches, chat, conversations, documents as documents_router, files,
+        health, jobs as jobs_router,
         mcp::{self, McpServing},
-        metrics, openai, search,
+        metrics, openai, search, vector_stores,
     },
     services::{
         admission::{Calls, Entry},
@@ -33,6 +33,7 @@ use crate::{
         reload::{Hangup, Reload, Start},
         retrieval::Retrieval,
         usage::{Ledger, Unwritten},
+        vector_stores::VectorStores,
     },
 };
 
@@ -48,6 +49,7 @@ pub(crate) struct Services {
     pub(crate) jobs: Jobs,
     pub(crate) retrieval: Retrieval,
     pub(crate) documents: Documents,
+    vector_stores: VectorStores,
     pub(crate) keys: Keys,
     pub(crate) without_keys: WithoutKeys,
     pub(crate) ledger: Ledger,
@@ -81,6 +83,8 @@ impl Services {
     ) -> Self {
         let Stores { db, keys, jobs, retrieval, documents } = stores;
         let config = start.config();
+        let limits = config.vector_stores.clone();
+        let vector_stores = VectorStores::new(&db, &documents, &retrieval, &jobs, limits);
         let models = Models::new(llm);
         let (ledger, unwritten) = Ledger::new(config.usage.clone());
         Self {
@@ -91,6 +95,7 @@ impl Services {
             jobs,
             retrieval,
             documents,
+            vector_stores,
             without_keys: WithoutKeys::ThisMachine,
             ledger,
             unwritten,
@@ -167,6 +172,8 @@ fn with_routes(
                 .routes(batches::routes(batch_bytes_max)),
         )
         .include(openai::router().layer(once.clone()))
+        .include(files::router(documents))
+        .include(vector_stores::router().layer(once.clone()))
         .include(anthropic::router().layer(once))
         .include(admin::router())
         .include(metrics::router())
@@ -191,7 +198,7 @@ fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) ->
     let sources = Sources { conversations: conversations.clone(), retrieval: retrieval.clone() };
     let answering =
         Answering { calls: calls.clone(), keys: keys.clone(), sources: sources.clone() };
-    let documents = services.documents;
+    let (documents, vector_stores) = (services.documents, services.vector_stores);
     let indexing =
         Indexing { documents: documents.clone(), calls: calls.clone(), keys: keys.clone() };
     let gauges = QueueGauges::default();
@@ -199,6 +206,7 @@ fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) ->
     let beside = Beside {
         hands: Hands { answering: Some(answering), indexing },
         models: models.clone(),
+        vector_stores: vector_stores.clone(),
         db: db.clone(),
         jobs: jobs.clone(),
         retrieval: retrieval.clone(),
@@ -227,6 +235,7 @@ fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) ->
         .state(jobs)
         .state(retrieval)
         .state(documents)
+        .state(vector_stores)
         .state(keys)
         .state(services.without_keys)
         .state(reload)
@@ -258,6 +267,7 @@ struct Beside {
     gauges: QueueGauges,
     hands: Hands,
     models: Models,
+    vector_stores: VectorStores,
     worker: WorkerSettings,
     shutdown: Shutdown,
 }
@@ -270,13 +280,14 @@ impl Beside {
         let worker = jobs.work(self.hands, &self.worker, &self.shutdown);
         let worker = worker.map_err(|error| HttpError::internal(error.to_string()))?;
         unwritten.start(&ledger, db.clone());
-        let watches: [BoxFuture<'static, ()>; 6] = [
+        let watches: [BoxFuture<'static, ()>; 7] = [
             Box::pin(keys.watch()),
             Box::pin(reload.watch(hangup)),
             Box::pin(budgets.clone().run()),
             Box::pin(self.idempotency.sweep()),
             Box::pin(watch_queues(jobs.clone(), self.gauges)),
             Box::pin(documents.watch(self.models)),
+            Box::pin(self.vector_stores.watch()),
         ];
         #[expect(clippy::disallowed_methods, reason = "the shutdown ends them")]
         let watches = watches.map(tokio::spawn);

@@ -140,6 +140,9 @@ Environment:
   ALULA_CHUNK_TOKENS_MAX                 the largest part of a document that is found (800)
   ALULA_CHUNK_OVERLAP_TOKENS             how much of it the next one repeats (400)
   ALULA_DOCUMENTS_EMBEDDED_MAX           documents that are given vectors at a time (8)
+  ALULA_VECTOR_STORES_PER_KEY_MAX        vector stores of one key (10000)
+  ALULA_VECTOR_STORE_FILES_MAX           files of one vector store (10000)
+  ALULA_VECTOR_STORE_BATCH_FILES_MAX     files that are put into one at once, at most 2000 (2000)
   ALULA_EMBEDDING_MODEL                  the model that makes vectors of documents and of what they
                                          are searched for (provider/model); without it they are
                                          searched by words

@@ -8,6 +8,7 @@ mod mcp;
 mod retrieval;
 mod source;
 mod unknown;
+mod vector_stores;
 
 use std::{
     fmt,
@@ -35,6 +36,7 @@ use crate::{
         llm::{HOSTED, Hosted},
         retrieval::RetrievalSettings,
         usage::LedgerSettings,
+        vector_stores::VectorStoreLimits,
     },
 };
 
@@ -89,6 +91,8 @@ pub(crate) struct Config {
     pub(crate) idempotency: IdempotencySettings,
     /// How documents are kept.
     pub(crate) documents: DocumentSettings,
+    /// How many vector stores there may be.
+    pub(crate) vector_stores: VectorStoreLimits,
     /// How documents are searched.
     pub(crate) retrieval: RetrievalSettings,
     /// The origins of pages that may use MCP.
@@ -200,8 +204,7 @@ impl Config {
             .idle(variables.seconds("ALULA_IDLE_SECONDS", defaults.idle))
             .total(variables.seconds("ALULA_TOTAL_SECONDS", defaults.total));
         let retry = RetryPolicy::default();
-        let attempts = variables.parsed::<NonZeroU32>("ALULA_ATTEMPTS");
-        let attempts = attempts.map_or(retry.attempts, NonZeroU32::get);
+        let attempts = variables.parsed("ALULA_ATTEMPTS").map_or(retry.attempts, NonZeroU32::get);
         let retry = retry.attempts(attempts);
         let breaker = BreakerPolicy::default();
         let failures = variables.parsed("ALULA_BREAKER_FAILURES").unwrap_or(breaker.failures);
@@ -237,6 +240,7 @@ impl Config {
             idempotency: variables.idempotency(),
             retrieval: variables.retrieval(),
             mcp_origins: variables.mcp_origins(),
+            vector_stores: variables.vector_stores(),
             limits,
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),

@@ -51,6 +51,11 @@ pub(crate) fn with_status(status: u16, error: Error) -> HttpError {
     http.retry_after(wait).because(error)
 }
 
+/// A mistake of a client in a field, which clients of OpenAI are told as `param`.
+pub(crate) fn wrong(param: &str, message: impl Into<String>) -> HttpError {
+    HttpError::bad_request(serde_json::json!({ "message": message.into(), "param": param }))
+}
+
 /// Seconds, rounded up: who waits less is refused again.
 fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)

@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0006_slices"),
     migration!("0007_turns"),
     migration!("0008_documents"),
+    migration!("0009_vector_stores"),
 ];
 
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.

@@ -17,6 +17,7 @@ mod migrate;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod usage;
+mod vector_stores;
 
 use sqlx::{PgPool, SqlitePool};
 
@@ -29,6 +30,10 @@ pub(crate) use self::{
     error::DbError,
     idempotency::{Claim, KeptAnswer, Known},
     keys::{KeyFound, StoredKey},
+    vector_stores::{
+        BatchRow, FileCounts, FileRow, FileState, ListPart, NewFileRow, Put, VectorStoreChange,
+        VectorStoreRow,
+    },
 };
 
 /// A database. Clones share its connections.

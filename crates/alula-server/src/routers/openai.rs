@@ -194,7 +194,7 @@ struct OpenAiErrors;
 
 /// The body of an error.
 #[derive(Serialize, JsonSchema)]
-struct OpenAiError {
+pub(super) struct OpenAiError {
     /// What went wrong.
     error: Map<String, Value>,
 }

@@ -19,3 +19,4 @@ pub(crate) mod relay;
 pub(crate) mod reload;
 pub(crate) mod retrieval;
 pub(crate) mod usage;
+pub(crate) mod vector_stores;

@@ -65,6 +65,7 @@ mod streams;
 mod tenants;
 mod upstream;
 mod usage;
+mod vector_stores;
 mod webhooks;
 #[cfg(target_os = "linux")]
 mod workers;

@@ -2,6 +2,7 @@
 
 mod arrive;
 mod change;
+mod files;
 mod find;
 mod steps;
 #[cfg(test)]

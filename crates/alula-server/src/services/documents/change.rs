@@ -33,7 +33,6 @@ impl Documents {
     }
 
     /// A document of an owner, wherever it is.
-    #[expect(dead_code, reason = "for files of OpenAI's API")]
     pub(crate) async fn document(&self, owner: &str, id: &str) -> Result<DocumentRow> {
         let found = self.0.db.document(owner, id).await.map_err(|error| error.into_http())?;
         found.ok_or_else(no_document)
@@ -228,7 +227,6 @@ impl Documents {
     }
 
     /// Takes a document out of a collection; the document stays. Whether it was there.
-    #[expect(dead_code, reason = "for files of OpenAI's API")]
     pub(crate) async fn take_out(
         &self,
         owner: &str,
@@ -280,6 +278,6 @@ impl Documents {
     }
 }
 
-fn no_document() -> HttpError {
+pub(super) fn no_document() -> HttpError {
     HttpError::not_found("There is no such document")
 }

@@ -8,6 +8,7 @@
 mod accept;
 mod change;
 mod ends;
+mod files;
 mod names;
 mod objects;
 mod pipeline;
@@ -27,6 +28,7 @@ use self::objects::Objects;
 pub(crate) use self::{
     accept::{Accepted, Wish},
     ends::DocumentEnded,
+    files::NewFile,
     names::{Purpose, is_document},
     objects::{ObjectError, StorageUrl},
     pipeline::{Indexing, QUEUES},

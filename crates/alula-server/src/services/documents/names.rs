@@ -34,7 +34,6 @@ pub(crate) enum Purpose<'a> {
     /// To be found, at once.
     Search,
     /// As OpenAI's files have it: whatever it is, it is kept, and read when somebody asks for it.
-    #[expect(dead_code, reason = "for files of OpenAI's API")]
     File(&'a str),
 }
 

@@ -6,7 +6,7 @@ use alula::ApiError as _;
 use alula_jobs::JobContext;
 use alula_llm::model::Purpose;
 use alula_rag::{
-    Attributes, Chunk, Chunker, EmbedError, Embedder, ExtractError, Extracted, NewEntry,
+    Attributes, Chunk, Chunker, EmbedError, Embedder, ExtractError, Extracted, Kind, NewEntry,
     under_headings,
 };
 use serde::Deserialize;
@@ -56,7 +56,8 @@ impl Documents {
             return Ok(());
         }
         let kind = kind_of(&document.kind).ok_or_else(|| {
-            StepError::permanent("unsupported_type", "files of this purpose are not read")
+            let read = Kind::ALL.map(Kind::label).join(", ");
+            StepError::permanent("unsupported_type", format!("it is none of what is read: {read}"))
         })?;
         let file = self.0.objects.file(&names::of_bytes(&document.id)).await?;
         let extracted = match self.0.extractor.extract(kind, file).await {

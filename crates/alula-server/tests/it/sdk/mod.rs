@@ -152,6 +152,26 @@ async fn a_key_opens_the_server_to_clients_of_node() {
     keys_are_shown(&node, "keys.mjs", &providers).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn openai_for_python_keeps_files_and_searches_vector_stores() {
+    let Some(python) = Language::python("openai") else { return };
+    files_are_kept(&python, "asks_files.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openai_for_node_keeps_files_and_searches_vector_stores() {
+    let Some(node) = Language::node() else { return };
+    files_are_kept(&node, "asks_files.mjs").await;
+}
+
+/// Runs a program that keeps files with its key.
+async fn files_are_kept(language: &Language, file: &str) {
+    let store = Store::file();
+    let key = store.key(&[]);
+    let alula = store.over(serve()).listen();
+    language.run(file, &alula, &[&key], &[]).await;
+}
+
 /// Runs a program that shows a key, and one that is none.
 async fn keys_are_shown(language: &Language, file: &str, providers: &Providers) {
     providers.openai.always().says("Hello").usage(12, 1);
@@ -189,6 +209,17 @@ async fn the_program_of_the_readme_runs() {
     let alula = serve().listen();
     let said = python.run_text(&program_of_the_readme(1, &alula)).await;
     assert!(said.contains("demo"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_about_vector_stores_runs() {
+    let Some(python) = Language::python("openai") else { return };
+    let page = include_str!("../../../../../docs/how-to/vector-stores.md");
+    let program = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next());
+    let alula = serve().listen();
+    let program = program.unwrap().replace("http://localhost:8000", &alula.url(""));
+    let said = python.run_text(&program).await;
+    assert!(said.contains("fly slowly"), "{said}");
 }
 
 /// Its five minutes: a key, a stream, and what it has used.
