@@ -42,7 +42,8 @@ pub(super) fn faults() -> Vec<(&'static str, Fault)> {
         ("ResetAfter(0)", ResetAfter(0)),
         ("ResetAfter(1)", ResetAfter(1)),
         ("SlowHeaders", SlowHeaders(3 * SECOND)),
-        ("Drip", Drip(Duration::from_millis(10))),
+        // The shortest answer, a count of some 20 bytes, takes longer than `BRIEF`.
+        ("Drip", Drip(Duration::from_millis(30))),
         ("Status(400)", Status(400)),
         ("Status(401)", Status(401)),
         ("Status(402)", Status(402)),

@@ -89,8 +89,10 @@ impl Chunk {
             if name == "object" && value == "chat.completion" {
                 self.fields.insert(name.clone(), "chat.completion.chunk".into());
             } else if value.is_object() || value.is_array() {
+                self.fields.shift_remove(name);
                 merge_fields(&mut self.once, Extra::from_iter([(name.clone(), value.clone())]));
             } else {
+                self.once.shift_remove(name);
                 self.fields.insert(name.clone(), value.clone());
             }
         }
