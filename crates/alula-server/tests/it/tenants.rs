@@ -21,12 +21,14 @@ enum Names {
     Job,
     Batch,
     Document,
+    /// One of OpenAI's vector stores, in which a file and a batch of files may be named beside it.
+    VectorStore,
     /// For administrators, who look after everybody's.
     Key,
     /// The same for everybody.
     Model,
 }
-use Names::{Batch, Conversation, Document, Job, Key, Model};
+use Names::{Batch, Conversation, Document, Job, Key, Model, VectorStore};
 
 /// Every route that names a thing. A new one is put here, or the test below fails.
 const ROUTES: &[(&str, &str, Names)] = &[
@@ -53,6 +55,23 @@ const ROUTES: &[(&str, &str, Names)] = &[
     ("PATCH", "/admin/keys/{id}", Key),
     ("DELETE", "/admin/keys/{id}", Key),
     ("GET", "/v1/models/{model}", Model),
+    ("GET", "/v1/files/{file_id}", Document),
+    ("DELETE", "/v1/files/{file_id}", Document),
+    ("GET", "/v1/files/{file_id}/content", Document),
+    ("GET", "/v1/vector_stores/{vector_store_id}", VectorStore),
+    ("POST", "/v1/vector_stores/{vector_store_id}", VectorStore),
+    ("DELETE", "/v1/vector_stores/{vector_store_id}", VectorStore),
+    ("POST", "/v1/vector_stores/{vector_store_id}/search", VectorStore),
+    ("GET", "/v1/vector_stores/{vector_store_id}/files", VectorStore),
+    ("POST", "/v1/vector_stores/{vector_store_id}/files", VectorStore),
+    ("GET", "/v1/vector_stores/{vector_store_id}/files/{file_id}", VectorStore),
+    ("POST", "/v1/vector_stores/{vector_store_id}/files/{file_id}", VectorStore),
+    ("DELETE", "/v1/vector_stores/{vector_store_id}/files/{file_id}", VectorStore),
+    ("GET", "/v1/vector_stores/{vector_store_id}/files/{file_id}/content", VectorStore),
+    ("POST", "/v1/vector_stores/{vector_store_id}/file_batches", VectorStore),
+    ("GET", "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}", VectorStore),
+    ("GET", "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/files", VectorStore),
+    ("POST", "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel", VectorStore),
 ];
 
 /// A caller and what is its own.
@@ -62,13 +81,23 @@ struct Tenant {
     jobs: Vec<String>,
     batches: Vec<String>,
     documents: Vec<String>,
+    vector_stores: Vec<String>,
+    /// The batch of files of each of them.
+    file_batches: Vec<String>,
 }
 
 impl Tenant {
     /// With conversations that have a message each, and jobs and batches that have ended.
     async fn new(alula: &Alula, key: String) -> Self {
-        let (conversations, jobs, batches) = (Vec::new(), Vec::new(), Vec::new());
-        let mut tenant = Self { key, conversations, jobs, batches, documents: Vec::new() };
+        let mut tenant = Self {
+            key,
+            conversations: Vec::new(),
+            jobs: Vec::new(),
+            batches: Vec::new(),
+            documents: Vec::new(),
+            vector_stores: Vec::new(),
+            file_batches: Vec::new(),
+        };
         let question = json!({"message": "Hi"});
         for _ in 0..EACH {
             let made = tenant.asks(alula, "POST", "/conversations", Some(&json!({}))).await;
@@ -91,6 +120,15 @@ impl Tenant {
             tenant.documents.push(accepted["document_id"].as_str().unwrap().to_owned());
             let job = format!("/jobs/{}/events", accepted["job_id"].as_str().unwrap());
             tenant.asks(alula, "GET", &job, None).await.events();
+        }
+        for _ in 0..EACH {
+            let made = tenant.asks(alula, "POST", "/v1/vector_stores", Some(&json!({}))).await;
+            let store = made.is(200)["id"].as_str().unwrap().to_owned();
+            let files = json!({"file_ids": tenant.documents});
+            let path = format!("/v1/vector_stores/{store}/file_batches");
+            let batch = tenant.asks(alula, "POST", &path, Some(&files)).await.is(200);
+            tenant.file_batches.push(batch["id"].as_str().unwrap().to_owned());
+            tenant.vector_stores.push(store);
         }
         for path in tenant.ending() {
             // It ends when the job does.
@@ -115,9 +153,17 @@ impl Tenant {
             Job => self.jobs.iter().map(String::as_str).collect(),
             Batch => self.batches.iter().map(String::as_str).collect(),
             Document => self.documents.iter().map(String::as_str).collect(),
+            VectorStore => self.vector_stores.iter().map(String::as_str).collect(),
             Key => vec![id_of(&self.key)],
             Model => Vec::new(),
         }
+    }
+
+    /// A path with these names in it, and those of things of its own beside the first.
+    fn fills(&self, path: &str, id: &str) -> String {
+        let path = path.replace("{id}", id).replace("{vector_store_id}", id);
+        let file = if path.starts_with("/v1/files") { id } else { &self.documents[0] };
+        path.replace("{file_id}", file).replace("{batch_id}", &self.file_batches[0])
     }
 
     /// All that it finds in the list at this path.
@@ -160,15 +206,12 @@ async fn nobody_finds_what_another_has() {
                 Conversation => "conv_0190a0a0a0a0",
                 Job | Batch => "job_0",
                 Document => "doc_0",
+                VectorStore => "vs_0",
                 Key | Model => "x",
             };
-            let body = match (*method, *names) {
-                ("POST", Conversation) => Some(json!({"message": "Hi"})),
-                ("PATCH", Document) => Some(json!({"archived": true})),
-                _ => None,
-            };
+            let body = body(method, path, *names, &one.documents);
             let ask = async |id: &str| {
-                one.asks(&alula, method, &path.replace("{id}", id), body.as_ref()).await
+                one.asks(&alula, method, &other.fills(path, id), body.as_ref()).await
             };
             for id in other.has(*names) {
                 let (answer, nobody) = (ask(id).await, ask(absent).await);
@@ -209,6 +252,24 @@ async fn nobody_finds_what_another_has() {
     println!("{tries} tries");
 }
 
+/// What a request takes along that names a thing of another.
+fn body(method: &str, path: &str, names: Names, documents: &[String]) -> Option<Value> {
+    match (method, names) {
+        ("POST", Conversation) => Some(json!({"message": "Hi"})),
+        ("PATCH", Document) => Some(json!({"archived": true})),
+        ("POST", VectorStore) if path.ends_with("/search") => Some(json!({"query": "a"})),
+        ("POST", VectorStore) if path.ends_with("/files") => Some(json!({"file_id": documents[0]})),
+        ("POST", VectorStore) if path.ends_with("/file_batches") => {
+            Some(json!({"file_ids": documents}))
+        }
+        ("POST", VectorStore) if path.ends_with("{file_id}") => {
+            Some(json!({"attributes": {"a": "b"}}))
+        }
+        ("POST", VectorStore) if path.ends_with("{vector_store_id}") => Some(json!({"name": "a"})),
+        _ => None,
+    }
+}
+
 /// Each with each other.
 fn pairs(tenants: &[Tenant]) -> impl Iterator<Item = (&Tenant, &Tenant)> {
     let others = move |one: usize| (0..tenants.len()).filter(move |other| *other != one);
@@ -223,6 +284,8 @@ fn lists(other: &Tenant) -> Vec<(String, &'static str, Names)> {
         ("/jobs", "jobs", Job),
         ("/batches", "batches", Batch),
         ("/documents", "documents", Document),
+        ("/v1/files", "data", Document),
+        ("/v1/vector_stores", "data", VectorStore),
     ];
     lists
         .into_iter()
