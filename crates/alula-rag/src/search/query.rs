@@ -29,7 +29,7 @@ pub struct Query {
     pub mode: Mode,
     /// In which documents.
     pub selection: Selection,
-    /// Which [score](Hit::score) a hit has at least.
+    /// Which [score](super::Hit::score) a hit has at least.
     pub score_min: f32,
     /// How much words and vectors count.
     pub weights: Weights,
