@@ -120,6 +120,7 @@ impl Writer {
     }
 
     /// The text alone, which may be none.
+    #[cfg(feature = "pdf")]
     pub(super) fn into_text(self) -> String {
         self.extracted.text
     }
