@@ -32,6 +32,7 @@ use crate::{
         readiness::Health,
         reload::{Hangup, Reload, Start},
         retrieval::Retrieval,
+        tools::Tools,
         usage::{Ledger, Unwritten},
         vector_stores::VectorStores,
     },
@@ -55,6 +56,7 @@ pub(crate) struct Services {
     pub(crate) ledger: Ledger,
     unwritten: Unwritten,
     pub(crate) reload: Reload,
+    tools: Tools,
     hangup: Hangup,
     pub(crate) entry: Entry,
     pub(crate) idempotency: Idempotency,
@@ -87,6 +89,7 @@ impl Services {
         let vector_stores = VectorStores::new(&db, &documents, &retrieval, &jobs, limits);
         let models = Models::new(llm);
         let (ledger, unwritten) = Ledger::new(config.usage.clone());
+        let tools = start.tools();
         Self {
             conversations: Conversations::new(db.clone(), config.conversation_tokens_max),
             worker: WorkerSettings { running_max: RUNNING_MAX, drain: config.limits.drain },
@@ -103,7 +106,8 @@ impl Services {
                 limits: KeyLimits::new(config.redis.clone()),
                 budgets: Budgets::new(db.clone(), config.budgets),
             },
-            reload: Reload::new(start, models.clone(), keys.clone()),
+            reload: Reload::new(start, models.clone(), keys.clone(), tools.clone()),
+            tools,
             hangup,
             models,
             keys,
@@ -194,7 +198,12 @@ pub(crate) fn stdio(services: Services, telemetry: Option<Telemetry>, shutdown: 
 fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) -> App {
     let Services { models, db, conversations, jobs, retrieval, keys, ledger, reload, .. } =
         services;
-    let calls = Calls { models: models.clone(), ledger: ledger.clone(), entry: services.entry };
+    let calls = Calls {
+        models: models.clone(),
+        ledger: ledger.clone(),
+        entry: services.entry,
+        tools: services.tools.clone(),
+    };
     let sources = Sources { conversations: conversations.clone(), retrieval: retrieval.clone() };
     let answering =
         Answering { calls: calls.clone(), keys: keys.clone(), sources: sources.clone() };
@@ -214,6 +223,7 @@ fn base(services: Services, telemetry: Option<Telemetry>, shutdown: Shutdown) ->
         ledger: ledger.clone(),
         budgets: calls.entry.budgets.clone(),
         reload: reload.clone(),
+        tools: services.tools,
         hangup: services.hangup,
         idempotency: services.idempotency.clone(),
         gauges,
@@ -262,6 +272,7 @@ struct Beside {
     ledger: Ledger,
     budgets: Budgets,
     reload: Reload,
+    tools: Tools,
     hangup: Hangup,
     idempotency: Idempotency,
     gauges: QueueGauges,
@@ -275,7 +286,7 @@ struct Beside {
 impl Beside {
     /// Begins with it, and ends it after the last request: first all that writes, then the database.
     fn start(self, startup: Startup, unwritten: Unwritten) -> Result<Startup> {
-        let Self { db, jobs, retrieval, keys, ledger, budgets, reload, hangup, .. } = self;
+        let Self { db, jobs, retrieval, keys, ledger, budgets, reload, hangup, tools, .. } = self;
         let documents = self.hands.indexing.documents.clone();
         let worker = jobs.work(self.hands, &self.worker, &self.shutdown);
         let worker = worker.map_err(|error| HttpError::internal(error.to_string()))?;
@@ -300,7 +311,7 @@ impl Beside {
             // What the watches were at is given up before it is settled.
             join_all(watches).await;
             // Beside each other: what the one waits for is no time that the other has lost.
-            tokio::join!(budgets.close(), ledger.close());
+            tokio::join!(budgets.close(), ledger.close(), tools.close());
             jobs.close().await;
             retrieval.close().await;
             db.close().await;

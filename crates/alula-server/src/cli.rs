@@ -158,6 +158,11 @@ Environment:
                                          be read, as a cosine; models differ (0.3)
   ALULA_MCP_ORIGINS                      pages of these origins may use /mcp, beside the server's own
                                          (https://app.example.com; a comma between several)
+  ALULA_TOOL_ROUNDS_MAX                  how often a model is asked for an answer with mcp_servers, the
+                                         last time without tools (8)
+  ALULA_TOOL_SECONDS                     for the whole of such an answer (300)
+  ALULA_TOOL_CALLS_MAX                   tools that a model may call at a time (32)
+  ALULA_TOOL_RESULT_BYTES_MAX            what a model reads of what a tool gives (65536)
   ALULA_LOG, ALULA_LOG_FORMAT            what to log (info), as text or json, to stderr
 
   OTEL_EXPORTER_OTLP_ENDPOINT            the collector of OpenTelemetry for traces and metrics, by
@@ -184,7 +189,8 @@ enum Command {
     /// List jobs, look at them, do them again, stop them and watch them.
     #[command(after_help = jobs::EXAMPLES)]
     Jobs(jobs::JobsArgs),
-    /// Serve models and documents to a program that talks to models, by MCP over stdio.
+    /// Serve models and documents to a program that talks to models, by MCP over stdio; or use MCP
+    /// servers by hand, and make them known to programs.
     #[command(after_help = mcp::HELP)]
     Mcp(mcp::McpArgs),
     /// Serve recorded provider traffic as a provider, without network or keys.

@@ -4,7 +4,9 @@ mod documents;
 mod file;
 mod idempotency;
 mod jobs;
+mod limits;
 mod mcp;
+mod mcp_servers;
 mod retrieval;
 mod source;
 mod unknown;
@@ -35,6 +37,7 @@ use crate::{
         jobs::{JobLimits, WebhookSettings},
         llm::{HOSTED, Hosted},
         retrieval::RetrievalSettings,
+        tools::ToolLimits,
         usage::LedgerSettings,
         vector_stores::VectorStoreLimits,
     },
@@ -97,6 +100,8 @@ pub(crate) struct Config {
     pub(crate) retrieval: RetrievalSettings,
     /// The origins of pages that may use MCP.
     pub(crate) mcp_origins: Vec<String>,
+    /// What answers with tools of MCP servers are held to.
+    pub(crate) tools: ToolLimits,
     /// What a client may hold.
     pub(crate) limits: Limits,
     /// The most bytes of a request body.
@@ -209,28 +214,6 @@ impl Config {
         let breaker = BreakerPolicy::default();
         let failures = variables.parsed("ALULA_BREAKER_FAILURES").unwrap_or(breaker.failures);
         let breaker = breaker.failures(failures);
-        let limits = Limits::default();
-        let limits = Limits::default()
-            .header_read(variables.seconds("ALULA_HEADER_READ_SECONDS", limits.header_read))
-            .body_stall(variables.seconds("ALULA_BODY_STALL_SECONDS", limits.body_stall))
-            .write_stall(variables.seconds("ALULA_WRITE_STALL_SECONDS", limits.write_stall))
-            .idle(variables.seconds("ALULA_KEEP_ALIVE_SECONDS", limits.idle))
-            .drain_delay(variables.seconds_or_none("ALULA_DRAIN_DELAY_SECONDS", limits.drain_delay))
-            .drain(variables.seconds("ALULA_DRAIN_SECONDS", limits.drain))
-            .connections(variables.count("ALULA_CONNECTIONS_MAX", limits.connections))
-            .h2_streams(
-                variables
-                    .parsed::<NonZeroU32>("ALULA_H2_STREAMS_MAX")
-                    .map_or(limits.h2_streams, NonZeroU32::get),
-            )
-            .connections_per_ip(
-                variables.count("ALULA_CONNECTIONS_PER_IP_MAX", limits.connections_per_ip),
-            )
-            .body_bytes_per_second_min(
-                variables
-                    .parsed("ALULA_BODY_BYTES_PER_SECOND_MIN")
-                    .unwrap_or(limits.body_bytes_per_second_min),
-            );
         let database = variables.secret("DATABASE_URL").unwrap_or_default();
         let config = Self {
             documents: variables.documents(&database),
@@ -241,7 +224,8 @@ impl Config {
             retrieval: variables.retrieval(),
             mcp_origins: variables.mcp_origins(),
             vector_stores: variables.vector_stores(),
-            limits,
+            tools: variables.tools(),
+            limits: variables.limits(),
             body_bytes_max: variables.count("ALULA_BODY_BYTES_MAX", BODY_BYTES_MAX),
             hosted: HOSTED.iter().map(|hosted| (hosted, variables.upstream(hosted))).collect(),
             ollama_host: variables.text("OLLAMA_HOST").map(Secret::new),

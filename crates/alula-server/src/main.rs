@@ -9,6 +9,7 @@ mod dev;
 mod doctor;
 mod error;
 mod logging;
+mod mcp;
 mod new;
 mod private;
 mod replay;

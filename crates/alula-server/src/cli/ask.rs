@@ -99,7 +99,10 @@ async fn streamed(opened: &Local, caller: &Caller, request: ChatRequest) -> Resu
     while let Some(piece) = answer.next().await {
         let printed = match piece.map_err(failed)? {
             Piece::Token(text) => write!(out, "{}", printable(&text)).and_then(|()| out.flush()),
-            Piece::Reasoning(_) | Piece::Citation(_) => Ok(()),
+            Piece::Reasoning(_)
+            | Piece::Citation(_)
+            | Piece::ToolCall(_)
+            | Piece::ToolResult(_) => Ok(()),
             Piece::End(summary) => {
                 let documents = summary.documents.as_ref();
                 if let Some(why) = documents.and_then(|it| it.search_fallback.as_ref()) {

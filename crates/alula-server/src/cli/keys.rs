@@ -68,7 +68,7 @@ struct Create {
     /// The plan, which limits it: free, pro, unlimited, or one of alula.toml.
     #[arg(long, default_value = "free")]
     plan: String,
-    /// What it opens, with commas between: models, admin.
+    /// What it opens, with commas between: models, admin, tools.
     #[arg(long, value_delimiter = ',', default_value = "models")]
     scopes: Vec<Scope>,
     #[command(flatten)]
@@ -88,7 +88,7 @@ struct Update {
     /// The plan, which limits it.
     #[arg(long)]
     plan: Option<String>,
-    /// What it opens, with commas between: models, admin.
+    /// What it opens, with commas between: models, admin, tools.
     #[arg(long, value_delimiter = ',')]
     scopes: Option<Vec<Scope>>,
     #[command(flatten)]

@@ -23,6 +23,7 @@ use crate::{
         models::Models,
         reload::Start,
         retrieval::Retrieval,
+        tools::Tools,
         usage::{Ledger, LedgerSettings},
     },
 };
@@ -76,7 +77,7 @@ impl Local {
         let entry = Entry { limits: KeyLimits::new(config.redis.clone()), budgets };
         let conversations = Conversations::new(db.clone(), config.conversation_tokens_max);
         Self {
-            calls: Calls { models: Models::new(llm), ledger, entry },
+            calls: Calls { models: Models::new(llm), ledger, entry, tools: Tools::default() },
             keys,
             sources: Sources { conversations, retrieval },
             config,
@@ -87,7 +88,7 @@ impl Local {
 
     /// Who makes the calls of the command.
     pub(super) async fn caller(&self, arguments: &LocalArgs) -> Result<Caller, CliError> {
-        let Calls { models, ledger, entry } = self.calls.clone();
+        let Calls { models, ledger, entry, .. } = self.calls.clone();
         let key = self.key(arguments.key.as_deref()).await?;
         let holder = key.map(|key| Holder { key, entry, head: None });
         let request_id = Uuid::now_v7().to_string();

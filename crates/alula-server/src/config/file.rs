@@ -16,7 +16,11 @@ use alula_llm::{
 };
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::services::keys::{Plan, Plans};
+use super::mcp_servers::McpServerTable;
+use crate::services::{
+    keys::{Plan, Plans},
+    tools::ServerSettings,
+};
 
 /// What the file says.
 #[derive(Debug, Default, Deserialize)]
@@ -27,6 +31,7 @@ pub(crate) struct File {
     providers: BTreeMap<String, ProviderTable>,
     models: BTreeMap<String, ModelTable>,
     plans: BTreeMap<String, PlanTable>,
+    mcp_servers: BTreeMap<String, McpServerTable>,
     /// What providers charge. It is read from the text, so that a mistake has its line.
     prices: Vec<IgnoredAny>,
 }
@@ -201,6 +206,19 @@ impl Located {
         plans
     }
 
+    /// The MCP servers whose tools models may call. `variable` reads a variable.
+    pub(crate) fn mcp_servers(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<BTreeMap<String, ServerSettings>, FileError> {
+        let servers = self.file.mcp_servers.iter().map(|(name, table)| {
+            let settings = table.settings(name, &variable);
+            let mistake = |reason| self.mistake(&format!("mcp_servers.{name}"), reason);
+            settings.map(|settings| (name.clone(), settings)).map_err(mistake)
+        });
+        servers.collect()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -210,9 +228,10 @@ impl Located {
         self.file.models.keys()
     }
 
-    /// The variables that hold keys of its providers.
+    /// The variables that hold keys of its providers, and what its MCP servers get.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &String> {
-        self.file.providers.values().filter_map(|table| table.api_key_env.as_ref())
+        let keys = self.file.providers.values().filter_map(|table| table.api_key_env.as_ref());
+        keys.chain(self.file.mcp_servers.values().flat_map(McpServerTable::variables))
     }
 
     /// Whether it connects providers of its own.

@@ -28,18 +28,19 @@ pub(crate) async fn caller(
     shown: Shown,
     scopes: SecurityScopes,
     keys: State<Keys>,
-    calls: State<Calls>,
+    (calls, without): (State<Calls>, State<WithoutKeys>),
     exchange: Exchange,
     head: ResponseHead,
 ) -> Result<Caller> {
     let key = identify(shown, &scopes, &keys).await?;
-    let Calls { models, ledger, entry } = Calls::clone(&calls);
-    Ok(Caller::new(
-        models,
-        ledger,
-        key.map(|key| Holder { key, entry, head: Some(head) }),
-        exchange,
-    ))
+    let Calls { models, ledger, entry, tools } = Calls::clone(&calls);
+    let has_tools = match &key {
+        Some(key) => key.scopes.contains(Scope::Tools),
+        None => *without == WithoutKeys::ThisMachine,
+    };
+    let holder = key.map(|key| Holder { key, entry, head: Some(head) });
+    let caller = Caller::new(models, ledger, holder, exchange);
+    Ok(if has_tools { caller.with_tools(tools) } else { caller })
 }
 
 /// Who looks after the server. Without keys, that is whoever is on this machine.

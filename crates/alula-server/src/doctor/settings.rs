@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Loaded, Report, load};
-use crate::config::{Config, ConfigError, Located, unknown_variables};
+use crate::config::{Config, ConfigError, Located, unknown_variables, variable};
 
 /// All mistakes at once.
 pub(super) fn environment(report: &mut Report) -> Option<Config> {
@@ -23,6 +23,8 @@ pub(super) fn environment(report: &mut Report) -> Option<Config> {
     None
 }
 
+const WRONG_FILE: &str = "correct it; the server does not start with it";
+
 pub(super) fn file(report: &mut Report, path: Option<&Path>) -> Loaded {
     match load(path) {
         Ok(None) => {
@@ -31,10 +33,13 @@ pub(super) fn file(report: &mut Report, path: Option<&Path>) -> Loaded {
         }
         Ok(Some(located)) => {
             report.ok("file", format!("{} can be read", located.path().display()));
+            if let Err(mistake) = located.mcp_servers(variable) {
+                report.fail("file", mistake.to_string(), WRONG_FILE);
+            }
             Ok(Some(located))
         }
         Err(mistake) => {
-            report.fail("file", mistake, "correct it; the server does not start with it");
+            report.fail("file", mistake, WRONG_FILE);
             Err(())
         }
     }

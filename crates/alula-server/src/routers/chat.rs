@@ -9,7 +9,7 @@ use crate::{
     error::CallError,
     services::{
         batch::{Batch, BatchItem, ask_all},
-        chat::{Answer, ChatAnswer, ChatRequest, Citation, Piece, Sources, Summary, ask},
+        chat::{Answer, ChatAnswer, ChatRequest, Citation, Piece, Sources, Summary, ToolCall, ask},
         jobs::{Deferrable, JobEnded, Prefer, Work, deferrable, wrong_callback},
     },
 };
@@ -102,6 +102,16 @@ pub(super) enum ChatEvent {
         /// A part of a document.
         citation: Box<Citation>,
     },
+    /// A tool of `mcp_servers` is called.
+    ToolCall {
+        /// Which, and with what.
+        tool_call: ToolCall,
+    },
+    /// It has been called.
+    ToolResult {
+        /// The same, with its result.
+        tool_result: ToolCall,
+    },
     /// The end.
     Summary(Box<Summary>),
 }
@@ -113,6 +123,9 @@ pub(super) enum ChatEvent {
 /// with `usage`, `stop_reason` and `tool_calls`; then `[DONE]`. The status is sent with the
 /// first token: a provider that fails before it is an error with its status. A failure after it
 /// is an event named `error`, and no `[DONE]` follows.
+///
+/// With `mcp_servers`, each call of a tool is told as `{"tool_call": …}` and, once it has ended, as
+/// `{"tool_result": …}`.
 #[post("/chat/stream")]
 async fn chat_stream(
     caller: Depends<caller>,
@@ -137,6 +150,12 @@ pub(super) fn events(
                 Ok(Event::new(ChatEvent::Reasoning { reasoning }))
             }
             Some(Ok(Piece::Citation(citation))) => Ok(Event::new(ChatEvent::Citation { citation })),
+            Some(Ok(Piece::ToolCall(tool_call))) => {
+                Ok(Event::new(ChatEvent::ToolCall { tool_call }))
+            }
+            Some(Ok(Piece::ToolResult(tool_result))) => {
+                Ok(Event::new(ChatEvent::ToolResult { tool_result }))
+            }
             Some(Ok(Piece::End(summary))) => Ok(Event::new(ChatEvent::Summary(summary))),
             Some(Err(error)) => Err(error),
             None => return Some((Ok(Event::raw("[DONE]")), None)),

@@ -21,6 +21,7 @@ use super::{
     keys::{self, Key, Keys, Scope},
     limits::{KeyLimits, Turn, headers},
     models::Models,
+    tools::Tools,
     usage::Ledger,
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct Caller {
     limited: Option<Arc<AtomicBool>>,
     /// What it is called, if the same may be asked again: the id of a job.
     origin: Option<String>,
+    /// The MCP servers whose tools it may have called, if it may.
+    tools: Option<Tools>,
 }
 
 /// Who has a key.
@@ -61,6 +64,7 @@ pub(crate) struct Calls {
     pub(crate) models: Models,
     pub(crate) ledger: Ledger,
     pub(crate) entry: Entry,
+    pub(crate) tools: Tools,
 }
 
 /// What calls with a key are held to. Clones are the same.
@@ -105,7 +109,24 @@ impl Caller {
             ticket: OnceLock::new(),
             limited: None,
             origin: None,
+            tools: None,
         }
+    }
+
+    /// Lets it have tools of MCP servers called.
+    pub(crate) fn with_tools(self, tools: Tools) -> Self {
+        Self { tools: Some(tools), ..self }
+    }
+
+    /// The MCP servers whose tools it may have called.
+    ///
+    /// # Errors
+    ///
+    /// If it may not.
+    pub(crate) fn tools(&self) -> Result<&Tools, HttpError> {
+        self.tools
+            .as_ref()
+            .ok_or_else(|| HttpError::forbidden("`mcp_servers` takes a key with the scope `tools`"))
     }
 
     /// Who has asked for a job, with what the key entitles to by now.
@@ -120,7 +141,7 @@ impl Caller {
         request_id: &str,
         job: &JobContext,
     ) -> Result<Self, keys::Refusal> {
-        let Calls { models, ledger, entry } = calls.clone();
+        let Calls { models, ledger, entry, tools } = calls.clone();
         let holder = match key {
             None => None,
             Some(id) => {
@@ -131,7 +152,10 @@ impl Caller {
                 Some(Holder { key, entry, head: None })
             }
         };
+        // Without a key, whoever has asked for it was allowed to then.
+        let has_tools = holder.as_ref().is_none_or(|it| it.key.scopes.contains(Scope::Tools));
         let caller = Self::new(models, ledger, holder, Exchange::of_job(request_id, job.trace()));
+        let caller = if has_tools { caller.with_tools(tools) } else { caller };
         Ok(Self { limited: Some(Arc::default()), origin: Some(job.id().to_string()), ..caller })
     }
 

@@ -1,25 +1,24 @@
 //! Chat as applications know it, over the model of `alula-llm`.
 
+mod answer;
 mod documents;
 
-use std::collections::VecDeque;
-
-use alula::{Result, Scope, Validate};
-use alula_llm::{
-    Accumulator, ChatEvent, ChatResponse, ChatStream, Llm, Part, StopReason,
-    model::Usage as LlmUsage,
-};
-use futures_util::StreamExt as _;
+use alula::{Result, Validate};
+use alula_llm::{ChatResponse, Llm, Part, StopReason, model::Usage as LlmUsage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::documents::Grounded;
-pub(crate) use self::documents::{ChosenDocuments, Citation, FromDocuments, UseDocuments};
+pub(crate) use self::{
+    answer::Answer,
+    documents::{ChosenDocuments, Citation, FromDocuments, UseDocuments},
+};
 use super::{
     admission::{Asking, Caller},
     conversations::{Conversations, Recording},
     retrieval::Retrieval,
+    tools::{Made, Rounds, Wanted},
 };
 use crate::error::CallError;
 
@@ -30,6 +29,7 @@ use crate::error::CallError;
 #[validate(custom = has_a_message)]
 #[validate(custom = a_conversation_has_a_message)]
 #[validate(custom = documents_are_asked_with_a_message)]
+#[validate(custom = tools_are_ours_or_the_callers)]
 pub(crate) struct ChatRequest {
     /// What to say to the model. Needed unless `options` has `messages` (Gemini: `contents`).
     #[serde(default)]
@@ -68,6 +68,11 @@ pub(crate) struct ChatRequest {
     #[serde(default)]
     #[schemars(length(min = 1, max = 2048))]
     callback_url: Option<String>,
+    /// MCP servers of `alula.toml` whose tools the model may have called while it answers; takes a
+    /// key with the scope `tools`.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    mcp_servers: Vec<String>,
 }
 
 fn has_a_message(request: &ChatRequest) -> Result<(), &'static str> {
@@ -101,6 +106,14 @@ fn documents_are_asked_with_a_message(request: &ChatRequest) -> Result<(), &'sta
     }
 }
 
+/// Calls of both in one answer would leave some of them without a result.
+fn tools_are_ours_or_the_callers(request: &ChatRequest) -> Result<(), &'static str> {
+    match !request.mcp_servers.is_empty() && request.options.contains_key("tools") {
+        true => Err("there are either mcp_servers or options.tools"),
+        false => Ok(()),
+    }
+}
+
 impl ChatRequest {
     /// A message, and nothing else.
     pub(crate) fn question(message: String) -> Self {
@@ -114,6 +127,7 @@ impl ChatRequest {
             use_documents: None,
             options: Map::new(),
             callback_url: None,
+            mcp_servers: Vec::new(),
         }
     }
 
@@ -228,7 +242,7 @@ pub(crate) struct Summary {
     /// Why the model stopped: `end`, `max_tokens`, `tool_calls`, ….
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_reason: Option<String>,
-    /// The tools that the model wants to be called.
+    /// The tools that the model wants to be called or, with `mcp_servers`, those that were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<ToolCall>,
     /// What the model thought before it answered.
@@ -260,8 +274,8 @@ pub(crate) struct Usage {
     reasoning_tokens: Option<u64>,
 }
 
-/// A tool that the model wants to be called.
-#[derive(Debug, Serialize, JsonSchema)]
+/// A tool that the model wants to be called or, if it has a `result`, that was.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub(crate) struct ToolCall {
     /// The id that the result must name.
     id: String,
@@ -269,6 +283,37 @@ pub(crate) struct ToolCall {
     name: String,
     /// The arguments, as the model wrote them: JSON, unless it made a mistake.
     arguments: String,
+    /// The MCP server that the tool is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+    /// What the model read of what the tool gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<String>,
+    /// Whether the tool failed; the result says why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_error: Option<bool>,
+}
+
+impl From<&Wanted> for ToolCall {
+    fn from(wanted: &Wanted) -> Self {
+        Self {
+            id: wanted.call.id.clone(),
+            name: wanted.tool.clone(),
+            arguments: wanted.call.arguments.clone(),
+            server: wanted.server.as_deref().map(str::to_owned),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&Made> for ToolCall {
+    fn from(made: &Made) -> Self {
+        Self {
+            result: Some(made.result.clone()),
+            is_error: Some(made.is_error),
+            ..Self::from(&made.wanted)
+        }
+    }
 }
 
 impl From<&LlmUsage> for Usage {
@@ -290,6 +335,7 @@ impl From<&ChatResponse> for Summary {
             id: call.id.clone(),
             name: call.name.clone(),
             arguments: call.arguments.clone(),
+            ..ToolCall::default()
         };
         Self {
             model: response.model.clone(),
@@ -305,6 +351,13 @@ impl From<&ChatResponse> for Summary {
 }
 
 impl Summary {
+    /// The same, with the calls that were made before the answer.
+    fn after(mut self, made: &[Made]) -> Self {
+        let made = made.iter().map(ToolCall::from);
+        self.tool_calls = made.chain(self.tool_calls).collect();
+        self
+    }
+
     /// That of an answer without a model, which this one would have given.
     fn without_call(model: String) -> Self {
         Self {
@@ -348,15 +401,21 @@ pub(crate) async fn ask(
     sources: &Sources,
     request: ChatRequest,
 ) -> Result<ChatAnswer, CallError> {
-    let Prepared { request, recording, mut grounded } =
+    let servers = request.mcp_servers.clone();
+    let Prepared { mut request, recording, mut grounded } =
         Prepared::new(caller, sources, request).await?;
     let plain_no = grounded.as_ref().and_then(Grounded::plain_no);
     let (text, mut summary) = match plain_no {
         Some(no) => (no.to_owned(), Summary::without_call(named(caller, request.model))),
-        None => {
+        None if servers.is_empty() => {
             let llm = caller.admit(Asking::Chat(&request)).await?;
             let response = llm.chat(request).await?;
             (said(&response), Summary::from(&response))
+        }
+        None => {
+            let rounds = Rounds::begin(caller.tools()?, &servers, &mut request).await?;
+            let (response, made) = Box::pin(rounds.chat(caller, request)).await?;
+            (said(&response), Summary::from(&response).after(&made))
         }
     };
     if let Some(grounded) = &mut grounded {
@@ -386,6 +445,9 @@ pub(crate) async fn check(
     request: ChatRequest,
 ) -> Result<(), CallError> {
     documents::check(&request)?;
+    if !request.mcp_servers.is_empty() {
+        caller.tools()?.check(&request.mcp_servers)?;
+    }
     let request = ChatRequest { use_documents: None, ..request };
     Prepared::new(caller, sources, request).await.map(drop)
 }
@@ -456,131 +518,12 @@ pub(crate) enum Piece {
     Reasoning(String),
     /// What the text before it is from, the first time that it is cited.
     Citation(Box<Citation>),
+    /// A tool that is being called.
+    ToolCall(ToolCall),
+    /// The same, once it has a result.
+    ToolResult(ToolCall),
     /// The end, and what it came to.
     End(Box<Summary>),
-}
-
-/// An answer that has begun.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// What has come, and was not asked for yet.
-    ready: VecDeque<Piece>,
-    /// `None` after the end or a failure.
-    events: Option<ChatStream>,
-    so_far: Accumulator,
-    recording: Option<Recording>,
-    grounded: Option<Grounded>,
-}
-
-impl Answer {
-    /// Asks a model and waits for the first content, so that a failure before it is a status and
-    /// not a broken stream.
-    ///
-    /// What there is of an answer that breaks off is kept at the end of the request.
-    pub(crate) async fn begin(
-        caller: &Caller,
-        sources: &Sources,
-        request: ChatRequest,
-        scope: &Scope,
-    ) -> Result<Self, CallError> {
-        let answer = Self::asked(caller, sources, request).await?;
-        if let Some(recording) = answer.recording.clone() {
-            scope.on_exit(move |_| async move { recording.keep_part().await });
-        }
-        Ok(answer)
-    }
-
-    /// The same where there is no request that could end: what there is of an answer that breaks
-    /// off is not kept.
-    pub(crate) async fn asked(
-        caller: &Caller,
-        sources: &Sources,
-        request: ChatRequest,
-    ) -> Result<Self, CallError> {
-        let Prepared { request, recording, grounded } =
-            Prepared::new(caller, sources, request).await?;
-        let (ready, so_far) = (VecDeque::new(), Accumulator::new());
-        let mut answer = Self { ready, events: None, so_far, recording, grounded };
-        match answer.grounded.as_ref().and_then(Grounded::plain_no) {
-            Some(no) => answer.end_with(no, named(caller, request.model)).await,
-            None => {
-                let llm = caller.admit(Asking::Stream(&request)).await?;
-                answer.events = Some(llm.stream(request).await?.ready().await?);
-            }
-        }
-        Ok(answer)
-    }
-
-    /// The next piece; nothing after the end or a failure.
-    pub(crate) async fn next(&mut self) -> Option<Result<Piece, CallError>> {
-        loop {
-            if let Some(piece) = self.ready.pop_front() {
-                return Some(Ok(piece));
-            }
-            match self.events.as_mut()?.next().await {
-                Some(Ok(event)) => self.take(event),
-                Some(Err(error)) => {
-                    self.events = None;
-                    return Some(Err(error.into()));
-                }
-                None => {
-                    self.events = None;
-                    let summary = Summary::from(self.so_far.response());
-                    self.end(summary).await;
-                }
-            }
-        }
-    }
-
-    /// The whole answer, which no model has given.
-    async fn end_with(&mut self, text: &str, model: String) {
-        if let Some(recording) = &self.recording {
-            recording.push(text);
-            recording.answered_by(&model);
-        }
-        self.ready.push_back(Piece::Token(text.to_owned()));
-        self.end(Summary::without_call(model)).await;
-    }
-
-    async fn end(&mut self, mut summary: Summary) {
-        if let Some(grounded) = self.grounded.take() {
-            let (rest, documents) = grounded.finish();
-            self.ready.extend(rest.map(Piece::Token));
-            summary.documents = Some(documents);
-        }
-        if let Some(recording) = &self.recording {
-            summary.conversation = Some(kept(recording).await);
-        }
-        self.ready.push_back(Piece::End(Box::new(summary)));
-    }
-
-    /// Notes an event, and what the client sees of it. Only the first answer is streamed.
-    fn take(&mut self, event: ChatEvent) {
-        if let (ChatEvent::Start { model, .. }, Some(recording)) = (&event, &self.recording) {
-            recording.answered_by(model);
-        }
-        match &event {
-            ChatEvent::Text { choice: 0, text, .. }
-            | ChatEvent::Refusal { choice: 0, text, .. }
-                if !text.is_empty() =>
-            {
-                if let Some(recording) = &self.recording {
-                    recording.push(text);
-                }
-                match &mut self.grounded {
-                    Some(grounded) => {
-                        self.ready.extend(grounded.push(text).into_iter().map(Piece::from));
-                    }
-                    None => self.ready.push_back(Piece::Token(text.clone())),
-                }
-            }
-            ChatEvent::Reasoning { choice: 0, text, .. } if !text.is_empty() => {
-                self.ready.push_back(Piece::Reasoning(text.clone()));
-            }
-            _ => {}
-        }
-        self.so_far.push(event);
-    }
 }
 
 impl From<documents::Piece> for Piece {

@@ -18,5 +18,6 @@ pub(crate) mod readiness;
 pub(crate) mod relay;
 pub(crate) mod reload;
 pub(crate) mod retrieval;
+pub(crate) mod tools;
 pub(crate) mod usage;
 pub(crate) mod vector_stores;

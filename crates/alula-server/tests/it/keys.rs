@@ -153,7 +153,7 @@ fn what_makes_no_sense_is_said() {
             &["--plan", "gold"],
             "there is no plan \"gold\", but there are free, pro, team, unlimited",
         ),
-        (&["--scopes", "root"], "there is no scope \"root\", but there are models, admin"),
+        (&["--scopes", "root"], "there is no scope \"root\", but there are models, admin, tools"),
         (&["--expires", "tomorrow"], "30d"),
         (&["--budget-usd-total=-1"], "--budget-usd-total"),
         (&["--budget-usd-total", "1e3"], "dollars"),

@@ -43,6 +43,7 @@ mod keyed;
 mod keys;
 mod limits;
 mod mcp;
+mod mcp_use;
 mod new;
 mod observe;
 #[path = "../support/postgres.rs"]

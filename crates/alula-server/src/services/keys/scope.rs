@@ -14,15 +14,18 @@ pub(crate) enum Scope {
     Models,
     /// Keys, usage and providers of everybody, and the metrics.
     Admin,
+    /// Having tools of the MCP servers of `alula.toml` called.
+    Tools,
 }
 
 impl Scope {
-    pub(crate) const ALL: [Self; 2] = [Self::Models, Self::Admin];
+    pub(crate) const ALL: [Self; 3] = [Self::Models, Self::Admin, Self::Tools];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Models => "models",
             Self::Admin => "admin",
+            Self::Tools => "tools",
         }
     }
 
@@ -97,7 +100,7 @@ mod tests {
 
     #[test]
     fn scopes_are_read_as_they_are_written() {
-        for text in ["", "models", "admin", "models admin"] {
+        for text in ["", "models", "admin", "models admin", "models admin tools"] {
             let scopes: Scopes = text.parse().unwrap();
             assert_eq!(scopes.to_string(), text);
             assert_eq!(scopes.is_empty(), text.is_empty());
@@ -105,6 +108,6 @@ mod tests {
         }
         assert_eq!(Scopes::known_of("root admin").to_string(), "admin");
         let error = "models root".parse::<Scopes>().unwrap_err();
-        assert_eq!(error, "there is no scope \"root\", but there are models, admin");
+        assert_eq!(error, "there is no scope \"root\", but there are models, admin, tools");
     }
 }

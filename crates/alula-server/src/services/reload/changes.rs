@@ -9,7 +9,11 @@ use crate::services::keys::Plans;
 /// What is other than before: `providers +gpu -old ~openai, models +fast`; `none` if nothing is.
 ///
 /// An address or a plan is compared, and not shown.
-pub(super) fn changes(before: (&Llm, &Plans), after: (&Llm, &Plans)) -> String {
+pub(super) fn changes(
+    before: (&Llm, &Plans),
+    after: (&Llm, &Plans),
+    others: impl IntoIterator<Item = (&'static str, Vec<String>)>,
+) -> String {
     let kinds = [
         ("providers", difference(&providers(before.0), &providers(after.0))),
         ("models", difference(&models(before.0), &models(after.0))),
@@ -17,6 +21,7 @@ pub(super) fn changes(before: (&Llm, &Plans), after: (&Llm, &Plans)) -> String {
     ];
     let mut told: Vec<String> = kinds
         .into_iter()
+        .chain(others)
         .filter(|(_, names)| !names.is_empty())
         .map(|(kind, names)| format!("{kind} {}", names.join(" ")))
         .collect();
@@ -79,7 +84,7 @@ mod tests {
         let built = |builder: LlmBuilder| builder.build().unwrap();
         let plans = Plans::default();
         let told = |before: LlmBuilder, after: LlmBuilder| {
-            changes((&built(before), &plans), (&built(after), &plans))
+            changes((&built(before), &plans), (&built(after), &plans), [])
         };
         assert_eq!(told(demo(), demo()), "none");
         let before = demo().route("a", Route::to("demo/a")).route("b", Route::to("demo/b"));
@@ -88,7 +93,8 @@ mod tests {
         assert_eq!(told(before, after), "providers ~demo, models ~b +c -a, default model c");
         let none = Plans::none();
         let llm = built(demo());
-        let fewer = changes((&llm, &plans), (&llm, &none));
-        assert_eq!(fewer, "plans -free -pro -unlimited");
+        let servers = [("mcp servers", vec!["+notes".to_owned()])];
+        let fewer = changes((&llm, &plans), (&llm, &none), servers);
+        assert_eq!(fewer, "plans -free -pro -unlimited, mcp servers +notes");
     }
 }

@@ -4,7 +4,7 @@ mod changes;
 mod watch;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -15,9 +15,10 @@ use super::{
     keys::{Keys, Plans},
     llm::{Environment, Origin},
     models::Models,
+    tools::{ServerSettings, Tools},
 };
 use crate::{
-    config::{Config, ConfigError, Located, Source},
+    config::{Config, ConfigError, FileError, Located, Source, variable},
     time::Timestamp,
 };
 
@@ -31,6 +32,7 @@ struct Inner {
     environment: Environment,
     models: Models,
     keys: Keys,
+    tools: Tools,
     state: Mutex<State>,
 }
 
@@ -71,6 +73,7 @@ pub(crate) struct Start {
     environment: Environment,
     text: Option<String>,
     file: Option<Located>,
+    servers: BTreeMap<String, ServerSettings>,
 }
 
 impl Start {
@@ -81,12 +84,14 @@ impl Start {
     /// When it cannot be read or has a mistake.
     pub(crate) fn read(source: Source, environment: Environment) -> Result<Self, ConfigError> {
         let (text, file) = source.load()?.unzip();
-        Ok(Self { source, environment, text, file })
+        let servers = mcp_servers(file.as_ref())?;
+        Ok(Self { source, environment, text, file, servers })
     }
 
     /// Begins without a file, for the document alone.
     pub(crate) fn without_file(environment: Environment) -> Self {
-        Self { source: Source::new(None), environment, text: None, file: None }
+        let (source, servers) = (Source::new(None), BTreeMap::new());
+        Self { source, environment, text: None, file: None, servers }
     }
 
     pub(crate) fn file(&self) -> Option<&Located> {
@@ -109,12 +114,21 @@ impl Start {
     pub(crate) fn plans(&self) -> Plans {
         self.file.as_ref().map(Located::plans).unwrap_or_default()
     }
+
+    /// The MCP servers whose tools may be called.
+    pub(crate) fn tools(&self) -> Tools {
+        Tools::new(self.servers.clone(), self.config().tools)
+    }
+}
+
+fn mcp_servers(file: Option<&Located>) -> Result<BTreeMap<String, ServerSettings>, FileError> {
+    file.map_or_else(|| Ok(BTreeMap::new()), |file| file.mcp_servers(variable))
 }
 
 impl Reload {
     /// Goes on from what is in force already.
-    pub(crate) fn new(start: Start, models: Models, keys: Keys) -> Self {
-        let Start { source, environment, text, file } = start;
+    pub(crate) fn new(start: Start, models: Models, keys: Keys, tools: Tools) -> Self {
+        let Start { source, environment, text, file, .. } = start;
         let state = State {
             has_file: file.is_some(),
             seen: Ok(text),
@@ -122,7 +136,8 @@ impl Reload {
             failed: None,
             origins: environment.origins(file.as_ref()),
         };
-        Self(Arc::new(Inner { source, environment, models, keys, state: Mutex::new(state) }))
+        let state = Mutex::new(state);
+        Self(Arc::new(Inner { source, environment, models, keys, tools, state }))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -192,7 +207,10 @@ impl Inner {
         let after = self.environment.connect(file.as_ref(), Some(&before));
         let after = after.map_err(|error| format!("{}: {error}", self.shown_path()))?;
         let plans = file.as_ref().map(Located::plans).unwrap_or_default();
-        let changes = changes((&before, &self.keys.plans()), (&after, &plans));
+        let servers = mcp_servers(file.as_ref()).map_err(|error| error.to_string())?;
+        let others = [("mcp servers", self.tools.changes(&servers))];
+        let changes = changes((&before, &self.keys.plans()), (&after, &plans), others);
+        self.tools.replace(servers);
         self.models.replace(after);
         self.keys.set_plans(plans);
         Ok(Replaced { changes, origins: self.environment.origins(file.as_ref()) })

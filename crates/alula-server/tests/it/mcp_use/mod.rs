@@ -1,0 +1,7 @@
+//! MCP servers of others: used by hand, by models, and made known to programs.
+
+mod bundle;
+mod by_hand;
+mod install;
+mod servers;
+mod tools;
