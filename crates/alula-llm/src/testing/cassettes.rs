@@ -66,10 +66,10 @@ impl Cassettes {
         let mut any_read = false;
         for file in files_below(dir.as_ref())? {
             match load_file(&file) {
-                Ok((_, interactions)) => {
+                Ok(recorded) => {
                     any_read = true;
                     let is_asked = |it: &Interaction| !it.request.is_null() || it.is_retrieval();
-                    let asked = interactions.into_iter().filter(is_asked);
+                    let asked = recorded.interactions.into_iter().filter(is_asked);
                     asked.for_each(|it| cassettes.add(it));
                 }
                 Err(error) => cassettes.skipped.push(error),

@@ -1,6 +1,6 @@
 //! The lines of a cassette: a header, then each call and its answer.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, ops::Range, path::Path, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
@@ -12,6 +12,7 @@ use super::{
     Arrival, End, Interaction, LoadError,
     audit::Date,
     diff::{canonical, normal},
+    media::{Media, Medium},
 };
 
 /// The version of the format that is read and written.
@@ -73,21 +74,38 @@ struct Res {
 }
 
 /// Of a piece of a body: first the milliseconds since the headers, then what came, in one text
-/// unless it begins or ends in the middle of a character.
+/// unless it begins or ends in the middle of a character, or has a medium in it.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Part {
     After(u64),
     Bytes(String),
+    Medium(Piece),
+}
+
+/// What of a medium came in a piece.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Piece {
+    medium: String,
+    at: usize,
+    length: usize,
+}
+
+/// What is read from a cassette.
+pub(super) struct Loaded {
+    pub(super) header: Header,
+    pub(super) interactions: Vec<Interaction>,
+    pub(super) media: Media,
 }
 
 /// Reads a whole cassette.
-pub(super) fn read(file: &Path, text: &str) -> Result<(Header, Vec<Interaction>), LoadError> {
+pub(super) fn read(file: &Path, text: &str) -> Result<Loaded, LoadError> {
     let mut lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
     let (first, number) = lines.next().ok_or_else(|| LoadError::new(file, "it is empty"))?;
     let header = read_header(first).map_err(|reason| LoadError::at(file, number, reason))?;
     let host = header.provider.clone().unwrap_or_default();
-    let mut interactions = Vec::new();
+    let (mut interactions, mut media) = (Vec::new(), Media::default());
     let mut open: Option<(Req, usize)> = None;
     for (line, number) in lines {
         let failed = |reason: String| LoadError::at(file, number, reason);
@@ -96,15 +114,16 @@ pub(super) fn read(file: &Path, text: &str) -> Result<(Header, Vec<Interaction>)
             (Line::Req(_), Some((_, number))) => return Err(LoadError::at(file, number, NO_RES)),
             (Line::Res(_), None) => return Err(failed("a `res` without a `req` before it".into())),
             (Line::Res(res), Some((req, number))) => {
-                let call = read_req(req).map_err(|reason| LoadError::at(file, number, reason))?;
+                let call = read_req(req, &mut media);
+                let call = call.map_err(|reason| LoadError::at(file, number, reason))?;
                 let call = Interaction { file: file.to_owned(), host: host.clone(), ..call };
-                interactions.push(read_res(res, call).map_err(failed)?);
+                interactions.push(read_res(res, call, &mut media).map_err(failed)?);
             }
         }
     }
     match open {
         Some((_, number)) => Err(LoadError::at(file, number, NO_RES)),
-        None => Ok((header, interactions)),
+        None => Ok(Loaded { header, interactions, media }),
     }
 }
 
@@ -137,12 +156,13 @@ fn parse<T: DeserializeOwned>(line: &str) -> Result<T, String> {
     })
 }
 
-fn read_req(req: Req) -> Result<Interaction, String> {
+fn read_req(req: Req, media: &mut Media) -> Result<Interaction, String> {
     let request_bytes = req.text.as_deref().map(bytes_of).transpose()?;
-    let request = req.body.unwrap_or_default();
+    let mut request = req.body.unwrap_or_default();
     if req.sha256 != checksum(&request, request_bytes.as_ref()) {
         return Err("the body is not the one of `sha256`: record the call again".to_owned());
     }
+    media.restore(&mut request)?;
     Ok(Interaction {
         method: req.method,
         path: req.path,
@@ -154,7 +174,7 @@ fn read_req(req: Req) -> Result<Interaction, String> {
     })
 }
 
-fn read_res(res: Res, call: Interaction) -> Result<Interaction, String> {
+fn read_res(res: Res, call: Interaction, media: &mut Media) -> Result<Interaction, String> {
     let mut body = BytesMut::new();
     let mut arrivals = Vec::with_capacity(res.chunks.len());
     for chunk in res.chunks {
@@ -162,8 +182,14 @@ fn read_res(res: Res, call: Interaction) -> Result<Interaction, String> {
         let mut parts = chunk.into_iter();
         let Some(Part::After(after)) = parts.next() else { return Err(NO_TIME.to_owned()) };
         for part in parts {
-            let Part::Bytes(text) = part else { return Err(NO_TIME.to_owned()) };
-            body.extend_from_slice(&bytes_of(&text)?);
+            match part {
+                Part::Bytes(text) => body.extend_from_slice(&bytes_of(&text)?),
+                Part::Medium(Piece { medium, at, length }) => {
+                    let end = at.saturating_add(length);
+                    body.extend_from_slice(media.piece(&medium, at..end)?);
+                }
+                Part::After(_) => return Err(NO_TIME.to_owned()),
+            }
         }
         let bytes = body.len() - start;
         arrivals.push(Arrival { after: Duration::from_millis(after), bytes });
@@ -172,39 +198,46 @@ fn read_res(res: Res, call: Interaction) -> Result<Interaction, String> {
     Ok(Interaction { status, headers, body: body.freeze(), arrivals, end, ..call })
 }
 
-/// Writes a whole cassette.
+/// Writes a whole cassette, in which media are set aside.
 pub(super) fn write(
     header: &Header,
     interactions: &[Interaction],
+    media: &Media,
 ) -> Result<String, serde_json::Error> {
     let mut text = serde_json::to_string(header)? + "\n";
     for interaction in interactions {
-        text += &serde_json::to_string(&Line::Req(req(interaction)))?;
+        text += &serde_json::to_string(&Line::Req(req(interaction, media)))?;
         text += "\n";
-        text += &serde_json::to_string(&Line::Res(res(interaction)))?;
+        text += &serde_json::to_string(&Line::Res(res(interaction, media)))?;
         text += "\n";
     }
     Ok(text)
 }
 
-fn req(interaction: &Interaction) -> Req {
+fn req(interaction: &Interaction, media: &Media) -> Req {
     let bytes = interaction.request_bytes.as_ref();
     let has_json = bytes.is_none() && !interaction.request.is_null();
+    let mut request = normal(&interaction.request);
+    media.set_aside(&mut request);
     Req {
         method: interaction.method.clone(),
         path: interaction.path.clone(),
         query: interaction.query.clone(),
         headers: interaction.request_headers.iter().cloned().collect(),
-        body: has_json.then(|| normal(&interaction.request)),
+        sha256: checksum(&request, bytes),
+        body: has_json.then_some(request),
         text: bytes.map(|it| text_of(it)),
-        sha256: checksum(&interaction.request, bytes),
     }
 }
 
-fn res(interaction: &Interaction) -> Res {
+fn res(interaction: &Interaction, media: &Media) -> Res {
+    let media = media.of_answer(interaction);
+    let mut at = 0;
     let chunks = interaction.chunks().into_iter().map(|(after, bytes)| {
         let after = after.as_millis().try_into().unwrap_or(u64::MAX);
-        [Part::After(after)].into_iter().chain(texts_of(&bytes).map(Part::Bytes)).collect()
+        let parts = parts_of(&bytes, at, &media);
+        at += bytes.len();
+        [Part::After(after)].into_iter().chain(parts).collect()
     });
     Res {
         status: interaction.status,
@@ -212,6 +245,21 @@ fn res(interaction: &Interaction) -> Res {
         chunks: chunks.collect(),
         end: interaction.end,
     }
+}
+
+/// A piece of a body, that begins at `start` of it, as texts and pieces of media.
+fn parts_of(bytes: &Bytes, start: usize, media: &[(Range<usize>, Medium)]) -> Vec<Part> {
+    let end = start + bytes.len();
+    let (mut parts, mut at) = (Vec::new(), start);
+    for (range, medium) in media.iter().filter(|(it, _)| it.start < end && it.end > start) {
+        let (from, to) = (range.start.max(start), range.end.min(end));
+        parts.extend(texts_of(&bytes.slice(at - start..from - start)).map(Part::Bytes));
+        let medium = medium.to_string();
+        parts.push(Part::Medium(Piece { medium, at: from - range.start, length: to - from }));
+        at = to;
+    }
+    parts.extend(texts_of(&bytes.slice(at - start..)).map(Part::Bytes));
+    parts
 }
 
 /// SHA-256 of the canonical JSON, or of the bytes that are none.
@@ -283,9 +331,13 @@ mod tests {
         }
     }
 
+    fn written(calls: &[Interaction]) -> String {
+        write(&header(), calls, &Media::default()).unwrap()
+    }
+
     #[test]
     fn a_cassette_is_lines_that_a_diff_can_show() {
-        let text = write(&header(), &[recorded()]).unwrap();
+        let text = written(&[recorded()]);
         let sha256 = checksum(&json!({"a": null, "b": 1}), None);
         assert_eq!(
             text,
@@ -296,10 +348,10 @@ mod tests {
 "#
             )
         );
-        let (read_header, read) = read("x.jsonl".as_ref(), &text).unwrap();
-        assert_eq!(read_header, header());
-        assert_eq!(write(&header(), &read).unwrap(), text);
-        assert_eq!(read[0].chunks(), recorded().chunks());
+        let read = read("x.jsonl".as_ref(), &text).unwrap();
+        assert_eq!(read.header, header());
+        assert_eq!(written(&read.interactions), text);
+        assert_eq!(read.interactions[0].chunks(), recorded().chunks());
     }
 
     #[test]
@@ -307,12 +359,11 @@ mod tests {
         for bytes in [&b"a=1&b=2"[..], b"\xff\x00", b"null"] {
             let (request, request_bytes) = super::super::matching::read_body(bytes.into());
             let call = Interaction { request, request_bytes, ..recorded() };
-            let text = write(&header(), &[call]).unwrap();
-            let (_, read) = read("x.jsonl".as_ref(), &text).unwrap();
-            assert_eq!(read[0].request_bytes.as_deref(), Some(bytes));
+            let read = read("x.jsonl".as_ref(), &written(&[call])).unwrap();
+            assert_eq!(read.interactions[0].request_bytes.as_deref(), Some(bytes));
         }
         let nothing = Interaction { request: Value::Null, ..recorded() };
-        let text = write(&header(), &[nothing]).unwrap();
+        let text = written(&[nothing]);
         assert!(text.contains(NOTHING) && !text.contains("\"body\""), "{text}");
     }
 
@@ -363,10 +414,40 @@ mod tests {
                 "x.jsonl:2: column 6: unknown variant `ask`, expected `req` or `res`",
             ),
         ] {
-            let error = read("x.jsonl".as_ref(), &lines.join("\n")).unwrap_err();
+            let Err(error) = read("x.jsonl".as_ref(), &lines.join("\n")) else {
+                panic!("{expected}: it is read");
+            };
             assert_eq!(error.to_string(), expected);
         }
         assert!(read("x.jsonl".as_ref(), &[HEADER, &req, res].join("\n")).is_ok());
+    }
+
+    /// An answer with a picture, cut into pieces of so many bytes.
+    fn drawn(bytes: usize) -> Interaction {
+        let body =
+            format!("data: {{\"b64_json\":\"{}==\",\"é\":1}}\n\n", "iVBORw0KGgo".repeat(200));
+        let pieces = body.len().div_ceil(bytes);
+        let arrivals = (0..pieces).map(|_| Arrival { after: Duration::ZERO, bytes });
+        Interaction { body: body.into(), arrivals: arrivals.collect(), ..recorded() }
+    }
+
+    #[test]
+    fn a_medium_is_set_aside_wherever_a_body_is_cut() {
+        for bytes in [1, 7, 500, 2199, 2200, 10_000] {
+            let call = drawn(bytes);
+            let text = written(std::slice::from_ref(&call));
+            let read = read("x.jsonl".as_ref(), &text).unwrap();
+            let lengths = |call: &Interaction| {
+                call.chunks().iter().map(|(_, it)| it.len()).collect::<Vec<_>>()
+            };
+            assert_eq!(lengths(&read.interactions[0]), lengths(&call));
+            let (one, other) = (&call.body, &read.interactions[0].body);
+            assert_ne!(one, other);
+            assert_eq!(one[..30], other[..30]);
+            assert_eq!(one[one.len() - 13..], other[other.len() - 13..]);
+            // What is read is written as it was.
+            assert_eq!(write(&header(), &read.interactions, &read.media).unwrap(), text);
+        }
     }
 
     proptest! {
@@ -381,9 +462,9 @@ mod tests {
             });
             let call =
                 Interaction { body: text.into(), arrivals: arrivals.collect(), ..recorded() };
-            let written = write(&header(), std::slice::from_ref(&call)).unwrap();
-            let (_, read) = read("x.jsonl".as_ref(), &written).unwrap();
-            prop_assert_eq!(read[0].chunks(), call.chunks());
+            let written = written(std::slice::from_ref(&call));
+            let read = read("x.jsonl".as_ref(), &written).unwrap();
+            prop_assert_eq!(read.interactions[0].chunks(), call.chunks());
         }
     }
 }

@@ -5,7 +5,8 @@ use std::{
 
 use super::{
     Interaction,
-    format::{self, Header},
+    format::{self, Header, Loaded},
+    media::Media,
     vcr,
 };
 
@@ -49,14 +50,22 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// Reads a cassette of either form, which its name tells. Those of VCR.py have no header.
-pub(super) fn load_file(file: &Path) -> Result<(Option<Header>, Vec<Interaction>), LoadError> {
+/// A cassette of either form. One of VCR.py is nothing but its calls.
+pub(super) struct Recorded {
+    pub(super) header: Option<Header>,
+    pub(super) interactions: Vec<Interaction>,
+    pub(super) media: Media,
+}
+
+/// Reads a cassette of the form that its name tells.
+pub(super) fn load_file(file: &Path) -> Result<Recorded, LoadError> {
     let text = fs::read_to_string(file).map_err(|error| LoadError::new(file, error))?;
     if is_yaml(file) {
-        return Ok((None, vcr::read(file, &text)?));
+        let interactions = vcr::read(file, &text)?;
+        return Ok(Recorded { header: None, interactions, media: Media::default() });
     }
-    let (header, interactions) = format::read(file, &text)?;
-    Ok((Some(header), interactions))
+    let Loaded { header, interactions, media } = format::read(file, &text)?;
+    Ok(Recorded { header: Some(header), interactions, media })
 }
 
 /// All files below a folder that may be cassettes, sorted.

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use super::{
     Interaction, Miss,
     diff::{canonical, differences},
-    format, pointer,
+    format,
+    media::Media,
+    pointer,
     request::simplified,
 };
 
@@ -36,6 +38,8 @@ pub(super) struct Rules {
     pub(super) ignored_headers: Vec<String>,
     /// Compares no headers at all.
     pub(super) without_headers: bool,
+    /// Pictures and the like, which are compared by their references.
+    pub(super) media: Media,
 }
 
 impl Rules {
@@ -65,6 +69,7 @@ impl Rules {
     fn compared(&self, request: &Value) -> Value {
         let mut body = simplified(request);
         self.ignored.iter().for_each(|it| pointer::remove(&mut body, it));
+        self.media.set_aside(&mut body);
         body
     }
 

@@ -19,6 +19,7 @@ mod format;
 mod interaction;
 mod load;
 mod matching;
+mod media;
 mod miss;
 mod pointer;
 mod request;

@@ -133,9 +133,17 @@ impl CassetteBuilder {
         self
     }
 
-    /// The largest file that is written or read; 64 KiB.
+    /// The largest file that is written or read; 64 KiB. An answer may have 16 MiB, most of which
+    /// is media then, or as many as this.
     pub fn bytes_max(mut self, bytes: usize) -> Self {
         self.policy.bytes_max = bytes;
+        self
+    }
+
+    /// Writes pictures, sounds and files as they are, in place of [what tells one from
+    /// another](Cassette#pictures-sounds-and-files).
+    pub fn keep_media(mut self) -> Self {
+        self.policy.rules.media.are_kept = true;
         self
     }
 

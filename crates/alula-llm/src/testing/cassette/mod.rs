@@ -97,6 +97,15 @@ use crate::{Anthropic, ApiKey, Cohere, Gemini, Http, OpenAi, OpenAiResponses};
 /// whose client leaves before the end is not recorded; what went wrong is told like a miss, and
 /// then a file is not replaced.
 ///
+/// # Pictures, sounds and files
+///
+/// Base64 of 1,024 characters and more that is a picture, a sound or a document is not written,
+/// and no answer that is one as a whole: only how it begins, its length and its SHA-256. A replay
+/// has something random of that length in its place, which begins alike. A test that sends it back
+/// in its next request finds the recording all the same, and one that sends another picture does
+/// not. [`keep_media`](CassetteBuilder::keep_media) writes them as they are. Forms and other bodies
+/// that are no JSON are always written as they are.
+///
 /// # Secrets
 ///
 /// Of a request only the headers named above are written, of an answer its type, its rate limits

@@ -124,7 +124,7 @@ impl Recording {
     ) -> Self {
         let keys = keys(request.headers(), request.uri().query());
         let mut of_tape = tape.lock().unwrap_or_else(PoisonError::into_inner);
-        let (place, bytes_max) = (of_tape.reserve(call.call(), keys), of_tape.bytes_max());
+        let (place, bytes_max) = (of_tape.reserve(call.call(), keys), of_tape.answer_bytes_max());
         drop(of_tape);
         Self {
             tape: Arc::clone(tape),

@@ -25,6 +25,9 @@ use super::{
     CassetteError, Mode, redact,
 };
 
+/// How large an answer with media may be that is recorded.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
 /// What may be written, and how.
 #[derive(Debug, Clone)]
 pub(super) struct Policy {
@@ -93,12 +96,15 @@ impl Tape {
             Mode::RecordAll => true,
         };
         if !begins_empty {
-            let (header, recorded) = load_file(path)?;
-            tape.check_size(&header)?;
-            // Who uses VCR.py has most of them filtered out.
-            tape.policy.rules.without_headers = header.is_none();
-            tape.header = header;
-            for (index, call) in recorded.into_iter().enumerate() {
+            let recorded = load_file(path)?;
+            // Those of VCR.py are as large as they are, and most have their headers filtered out.
+            match recorded.header {
+                Some(_) => tape.check_size()?,
+                None => tape.policy.rules.without_headers = true,
+            }
+            tape.header = recorded.header;
+            tape.policy.rules.media.add(recorded.media);
+            for (index, call) in recorded.interactions.into_iter().enumerate() {
                 let key = tape.policy.rules.key(&call);
                 tape.groups.entry(key).or_default().indices.push(index);
                 tape.recorded.push(Arc::new(call));
@@ -107,18 +113,18 @@ impl Tape {
         Ok(tape)
     }
 
-    /// Cassettes of VCR.py, which have no header, are as large as they are.
-    fn check_size(&self, header: &Option<Header>) -> Result<(), LoadError> {
+    fn check_size(&self) -> Result<(), LoadError> {
         let bytes = fs::metadata(&self.path).map_or(0, |it| it.len());
         let bytes_max = self.policy.bytes_max as u64;
-        match header.is_some() && bytes > bytes_max {
+        match bytes > bytes_max {
             true => Err(LoadError::new(&self.path, too_large(bytes, bytes_max))),
             false => Ok(()),
         }
     }
 
-    pub(super) fn bytes_max(&self) -> usize {
-        self.policy.bytes_max
+    /// The largest answer that is recorded, which is larger than what is written of its media.
+    pub(super) fn answer_bytes_max(&self) -> usize {
+        self.policy.bytes_max.max(ANSWER_BYTES_MAX)
     }
 
     /// The next recording of this call.
@@ -262,7 +268,8 @@ impl Tape {
         }
 
         let header = self.header(&calls);
-        let text = format::write(&header, &calls).map_err(|error| error.to_string())?;
+        let text = format::write(&header, &calls, &self.policy.rules.media)
+            .map_err(|error| error.to_string())?;
         let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
         let found = audit::secrets(&text, &keys);
         if !found.is_empty() {

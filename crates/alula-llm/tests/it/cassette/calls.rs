@@ -298,7 +298,7 @@ async fn only_what_fits_is_written_and_read() {
     let (shelf, server) = (Shelf::new(), streaming(&[&"x".repeat(2000)]).await);
     let record = || Cassette::record(shelf.path(), server.url());
     for (bytes_max, expected) in [
-        (1000, "its answer is larger than 1000 bytes; set `bytes_max`"),
+        (1000, "and 1000 are allowed: ask for less, or set `bytes_max`"),
         (2100, "and 2100 are allowed: ask for less, or set `bytes_max`"),
     ] {
         let cassette = record().bytes_max(bytes_max).start().await.unwrap();

@@ -1,6 +1,7 @@
 //! Calls that are recorded from a server of this machine and replayed.
 
 mod calls;
+mod media;
 mod misses;
 mod own;
 mod recorded;

@@ -21,7 +21,7 @@ use super::{Shelf, client, complaint, pieces, post, question, replay, streaming}
 use crate::recordings::root;
 
 /// Asks what was asked.
-async fn ask(client: &Client, url: &str, call: &Interaction) -> Response {
+pub(super) async fn ask(client: &Client, url: &str, call: &Interaction) -> Response {
     let query = call.query.as_deref().map(|it| format!("?{it}")).unwrap_or_default();
     let url = format!("{url}{}{query}", call.path);
     let mut request = client.request(Method::from_bytes(call.method.as_bytes()).unwrap(), url);
@@ -47,7 +47,7 @@ async fn every_recording_survives_our_format_and_every_split() {
         let shelf = Shelf::new();
         let provider = Cassette::replay(file).start().await.unwrap();
         let builder = Cassette::record(shelf.path(), provider.url()).bytes_max(usize::MAX);
-        let builder = builder.http(http.clone());
+        let builder = builder.http(http.clone()).keep_media();
         let cassette = builder.start().await.unwrap();
         for call in &calls {
             let (recorded, whole) = pieces(ask(&client, &cassette.url(), call).await).await;
@@ -126,7 +126,7 @@ async fn replay_all() {
     assert!(replayed >= 4, "{replayed} calls only");
 }
 
-fn by_file(calls: &Cassettes) -> BTreeMap<&Path, Vec<&Interaction>> {
+pub(super) fn by_file(calls: &Cassettes) -> BTreeMap<&Path, Vec<&Interaction>> {
     let mut files: BTreeMap<&Path, Vec<&Interaction>> = BTreeMap::new();
     for call in calls.iter() {
         files.entry(&call.file).or_default().push(call);
