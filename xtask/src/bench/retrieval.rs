@@ -4,10 +4,10 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::{corpus, process, python::Environment, workspace::Workspace};
+use crate::{corpus, process, python::Environment, tools, workspace::Workspace};
 
 /// The packages of Debian that have them.
-const PACKAGES: [&str; 3] = ["debian-faq", "python3.11-doc", "r-doc-html"];
+const PACKAGES: [&str; 4] = ["debian-faq", "python3.11-doc", "r-doc-html", "r-doc-pdf"];
 
 pub(crate) fn run(options: &[String]) -> Result<()> {
     let workspace = Workspace::load()?;
@@ -16,7 +16,11 @@ pub(crate) fn run(options: &[String]) -> Result<()> {
     command.arg("--packages").arg(packages);
     match Environment::new(&workspace, "bench-retrieval").install() {
         Ok(python) => _ = command.arg("--python").arg(python),
-        Err(error) => println!("without vectors: {error:#}"),
+        Err(error) => println!("without vectors and peers: {error:#}"),
+    }
+    match tools::pgvector_programs(&workspace) {
+        Ok(programs) => _ = command.arg("--pgvector").arg(programs),
+        Err(error) => println!("without pgvector: {error:#}"),
     }
     process::run(command.args(options))
 }

@@ -8,7 +8,6 @@ mod agent;
 mod alula;
 mod measure;
 mod report;
-mod servers;
 mod systems;
 
 use std::{fs, path::PathBuf, process::ExitCode};

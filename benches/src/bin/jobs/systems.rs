@@ -7,10 +7,8 @@ use std::{
     rc::Rc,
 };
 
-use alula_benches::server::Server;
+use alula_benches::{databases::Database, server::Server};
 use anyhow::{Result, ensure};
-
-use crate::servers::Database;
 
 /// How many seconds an agent may take: with a job that is lost, it would wait for ever.
 const AGENT_SECONDS: &str = "300";

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc};
 use alula_llm::model::Purpose;
 use alula_rag::{
     Attributes, Embedder, NewEntry, Scope, SqlStore, Store, StoreSettings,
-    search::{Mode, Query, Searcher},
+    search::{Mode, Query, Searcher, Weights},
     under_headings,
 };
 use anyhow::{Result, ensure};
@@ -19,10 +19,13 @@ const HITS: u32 = 10;
 const BATCH: usize = 64;
 const SCOPE: Scope<'static> = Scope { tenant: "bench", collection: "questions" };
 
+/// How much words may count beside vectors, for which 1 is told.
+const WEIGHTS: [f32; 6] = [1.0, 0.5, 0.3, 0.2, 0.1, 0.05];
+
 /// How good a way to search is, over all questions: 1 is best.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figures {
-    mode: &'static str,
+    mode: String,
     /// How often the document is among the first ten hits.
     recall_at_10: f64,
     /// One over its place there; nothing if it is not.
@@ -42,15 +45,16 @@ pub(crate) async fn measure(
     for document in &corpus.documents {
         index(&store, document, embedder.as_deref()).await?;
     }
-    let mut searcher = Searcher::new(Arc::new(store));
-    let mut modes = vec![Mode::Keyword];
-    if let Some(embedder) = embedder {
-        searcher = searcher.with_embedder(embedder);
-        modes.extend([Mode::Vector, Mode::Hybrid]);
-    }
-    let mut figures = Vec::new();
-    for mode in modes {
-        figures.push(ask(&searcher, corpus, mode).await?);
+    let searcher = Searcher::new(Arc::new(store));
+    let mut figures = vec![ask(&searcher, corpus, "keyword", Mode::Keyword, None).await?];
+    let Some(embedder) = embedder else { return Ok(figures) };
+    let searcher = searcher.with_embedder(embedder);
+    figures.push(ask(&searcher, corpus, "vector", Mode::Vector, None).await?);
+    figures.push(ask(&searcher, corpus, "hybrid", Mode::Hybrid, None).await?);
+    for keyword in WEIGHTS {
+        let weights = Weights { keyword, vector: 1.0 };
+        let name = format!("{keyword} : 1");
+        figures.push(ask(&searcher, corpus, &name, Mode::Hybrid, Some(weights)).await?);
     }
     Ok(figures)
 }
@@ -81,14 +85,19 @@ async fn index(
     Ok(())
 }
 
-async fn ask(searcher: &Searcher, corpus: &Corpus, mode: Mode) -> Result<Figures> {
+async fn ask(
+    searcher: &Searcher,
+    corpus: &Corpus,
+    name: &str,
+    mode: Mode,
+    weights: Option<Weights>,
+) -> Result<Figures> {
     ensure!(!corpus.questions.is_empty(), "there is nothing to ask");
     let mut places: Vec<Option<f64>> = Vec::new();
-    let mut name = "";
     for question in &corpus.questions {
-        let query = Query { limit: HITS, mode, ..Query::new(&question.text) };
+        let mut query = Query { limit: HITS, mode, ..Query::new(&question.text) };
+        query.weights = weights.unwrap_or(query.weights);
         let found = searcher.search(SCOPE, &query).await?;
-        name = found.mode.as_str();
         let numbered = (1_u32..).zip(&found.hits);
         let mut right = numbered.filter(|(_, hit)| hit.document == question.document);
         places.push(right.next().map(|(place, _)| f64::from(place)));
@@ -98,7 +107,7 @@ async fn ask(searcher: &Searcher, corpus: &Corpus, mode: Mode) -> Result<Figures
         sum / f64::from(u32::try_from(places.len()).unwrap_or(u32::MAX))
     };
     Ok(Figures {
-        mode: name,
+        mode: name.to_owned(),
         recall_at_10: mean(|_| 1.0),
         mrr_at_10: mean(|place| 1.0 / place),
         // The best there can be is one document at the first place.

@@ -10,8 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alula_benches::server::{Server, free_address};
 use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::server::{Server, free_address};
 
 /// Who runs Postgres where we are root, as whom it refuses to run.
 const USERS: [&str; 2] = ["postgres:", "nobody:"];
@@ -20,9 +21,11 @@ const START_TIME: Duration = Duration::from_secs(60);
 
 /// A server with its address.
 #[derive(Debug)]
-pub(crate) struct Database {
-    pub(crate) server: Server,
-    pub(crate) address: SocketAddr,
+pub struct Database {
+    /// Its process.
+    pub server: Server,
+    /// Where it answers.
+    pub address: SocketAddr,
     /// What is removed with it.
     _files: Option<Files>,
     programs: PathBuf,
@@ -40,7 +43,11 @@ impl Drop for Files {
 
 impl Database {
     /// Postgres as it comes: a commit waits for the disk.
-    pub(crate) fn postgres(programs: &Path, logs: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If there is none below `programs`, or it does not start.
+    pub fn postgres(programs: &Path, logs: &Path) -> Result<Self> {
         let address = free_address()?;
         // Where it is linked to, not all of its programs need be.
         let program = programs.join("postgres").canonicalize().context("there is no postgres")?;
@@ -74,7 +81,11 @@ impl Database {
     }
 
     /// Makes an empty database in Postgres, and says where it is.
-    pub(crate) fn create(&self, name: &str) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// If Postgres refuses.
+    pub fn create(&self, name: &str) -> Result<String> {
         let port = self.address.port().to_string();
         let mut command = Command::new(self.programs.join("createdb"));
         command.args(["-h", "127.0.0.1", "-p", &port, "-U", "alula", name]);
@@ -84,7 +95,11 @@ impl Database {
     }
 
     /// Redis as it comes, but for its files.
-    pub(crate) fn redis(program: &Path, logs: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If it does not start.
+    pub fn redis(program: &Path, logs: &Path) -> Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(program);
         command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
