@@ -94,12 +94,14 @@ const TASKS: &[Task] = &[
         arguments: "framework [--rounds N] [--seconds S] [--connections N]\n\
                     \x20     | gateway [--only NAME,...] [--quick] [--rounds N] [--seconds S]\n\
                     \x20     | jobs [--only NAME,...] [--quick] [--rounds N] [--jobs N]\n\
+                    \x20     | mcp [--rounds N] [--seconds S] [--starts N]\n\
                     \x20     | retrieval [--others CHUNKS]\n\
                     \x20     | streams [--streams N] | sse [--rounds N] | keys [--pairs N]",
         about: "Compare with peers, in one run on this machine; figures go to target/bench/.\n\
                 framework: a JSON echo in Alula, in plain axum and in FastAPI.\n\
                 gateway: Alula and six others between the same load and a mock of a provider.\n\
                 jobs: durable jobs on SQLite and Postgres, next to Celery and apalis.\n\
+                mcp: calls of a tool in Alula, in rmcp and in FastMCP, and their start over stdio.\n\
                 retrieval: at which places what answers a question is found, by words, by vectors\n\
                 and by both.\n\
                 streams: the memory of the server for each idle stream.\n\
