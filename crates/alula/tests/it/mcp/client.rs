@@ -6,7 +6,7 @@ use std::{
 };
 
 use alula::{
-    Limits, Server, Shutdown,
+    Limits, Server, Shutdown, StartError,
     mcp::{Client, McpSettings, client::ClientError},
     prelude::*,
 };
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::{
     io::{duplex, split},
     sync::Notify,
-    task::JoinHandle,
+    task::JoinSet,
 };
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
@@ -121,7 +121,10 @@ fn app(hanging: Hanging) -> App {
 /// A server, over a pipe or over HTTP.
 struct Running {
     shutdown: Shutdown,
-    serving: JoinHandle<()>,
+    /// No task of the shutdown, which would wait for it.
+    serving: JoinSet<Result<(), StartError>>,
+    /// Those over pipes; each ends with its client, or with this.
+    pipes: Mutex<JoinSet<Result<(), StartError>>>,
     hanging: Hanging,
     url: String,
 }
@@ -132,9 +135,9 @@ impl Running {
         let shared = Hanging { ended: hanging.ended.clone(), ..Hanging::default() };
         let server = Server::bind("127.0.0.1:0", Limits::default()).await.unwrap();
         let url = format!("http://{}/mcp", server.local_addr());
-        let serving = app(shared).serve_on(server, shutdown.clone());
-        let serving = shutdown.clone().spawn(async move { serving.await.unwrap() });
-        Self { shutdown, serving, hanging, url }
+        let mut serving = JoinSet::new();
+        serving.spawn(app(shared).serve_on(server, shutdown.clone()));
+        Self { shutdown, serving, pipes: Mutex::default(), hanging, url }
     }
 
     fn http(&self) -> alula::mcp::client::ClientBuilder {
@@ -145,16 +148,17 @@ impl Running {
         let shared = Hanging { ended: self.hanging.ended.clone(), ..Hanging::default() };
         let (ours, theirs) = duplex(1_000);
         let (input, output) = split(theirs);
-        // A server over a pipe ends with it.
         let serving = app(shared).serve_stdio_on(input, output, Shutdown::new());
-        drop(self.shutdown.spawn(serving));
+        self.pipes.lock().unwrap().spawn(serving);
         let (input, output) = split(ours);
         Client::over(input, output)
     }
 
-    async fn stop(self) {
+    async fn stop(mut self) {
         self.shutdown.trigger();
-        soon(self.serving).await.unwrap();
+        // Half of the time that it would wait for what goes on.
+        let ended = tokio::time::timeout(Duration::from_secs(10), self.serving.join_next());
+        ended.await.expect("nothing goes on").unwrap().unwrap().unwrap();
     }
 }
 
