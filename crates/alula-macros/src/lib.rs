@@ -198,9 +198,9 @@ pub fn job(options: TokenStream, item: TokenStream) -> TokenStream {
 /// of schemars, serde and `Validate` stand on arguments as on fields of a struct.
 ///
 /// Inputs may stand beside them, and are known by their names: `Depends`, `State`, `Scope`,
-/// `RequestId`, `BackgroundTasks`, `Jobs`, `Mcp`, `McpContext`, `Arguments`, and those that read who
-/// calls (`Bearer`, `ApiKey`, `Header`, …). Any other one is marked by `#[input]`,
-/// and an argument whose type is called as one of these by `#[argument]`.
+/// `RequestId`, `BackgroundTasks`, `ResponseHead`, `Jobs`, `Mcp`, `McpContext`, `Arguments`, and those
+/// that read who calls (`Bearer`, `ApiKey`, `Header`, …). Any other one is marked by `#[input]`, and
+/// an argument whose type is called as one of these by `#[argument]`.
 ///
 /// The doc comment of the function is the description by which models choose. A test may call the
 /// function: it returns what was written, in a future that also knows which tool it is. Beside it

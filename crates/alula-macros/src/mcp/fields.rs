@@ -16,6 +16,7 @@ const INPUTS: &[&str] = &[
     "Scope",
     "RequestId",
     "BackgroundTasks",
+    "ResponseHead",
     "Jobs",
     "Mcp",
     "McpContext",

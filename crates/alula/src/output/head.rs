@@ -6,6 +6,8 @@ use std::{
 };
 
 use axum::body::Body;
+#[cfg(feature = "mcp")]
+use http::HeaderMap;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::SetCookie;
@@ -22,6 +24,9 @@ use crate::{
 /// put on top of what the endpoint returns, whatever that is; an answer whose type has a status
 /// of its own, such as [`Status`](crate::Status) or [`Redirect`](crate::Redirect), keeps it. An
 /// error gets nothing of it, as in FastAPI; give an [`HttpError`] its own headers.
+///
+/// Over MCP, headers and cookies that a function sets before it says anything are those of the HTTP
+/// answer, also where a tool has failed; what the protocol says by the status and by headers stays.
 ///
 /// A name or a value that no header can hold is a mistake of the program: the answer is a 500
 /// then, and the log says why.
@@ -161,6 +166,29 @@ impl ResponseHead {
             response.headers_mut().remove(header::CONTENT_TYPE);
         }
         Ok(response)
+    }
+
+    /// Puts the headers on top of those of an answer whose status and body say something else. What
+    /// these have stays, and what tells of a body is left out.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn add_to(&self, headers: &mut HeaderMap) {
+        let mut head = self.lock();
+        if let Some(mistake) = head.mistake.take() {
+            tracing::error!(mistake, "a header was left out");
+        }
+        if head.changes.is_empty() {
+            return;
+        }
+        let own: Vec<HeaderName> = headers.keys().cloned().collect();
+        for Change { name, value, replaces } in head.changes.drain(..) {
+            if own.contains(&name) || name.as_str().starts_with("content-") {
+                continue;
+            }
+            match replaces {
+                true => drop(headers.insert(name, value)),
+                false => drop(headers.append(name, value)),
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Head> {

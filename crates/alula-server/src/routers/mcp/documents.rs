@@ -7,7 +7,7 @@ use alula::{
     prelude::*,
 };
 use alula_rag::{
-    Entry, Scope as Tenancy, StoredChunk,
+    Scope as Tenancy, StoredChunk,
     search::{Hit, QUERY_BYTES_MAX, Query as Wanted, Selection},
 };
 
@@ -18,6 +18,7 @@ use crate::{
     services::{
         admission::Caller,
         chat::{ChatRequest, ChosenDocuments, Sources, ask},
+        documents::{DocumentStatus, DocumentView, Documents, Reason, is_document},
         retrieval::{self, DEFAULT_COLLECTION, Retrieval},
     },
 };
@@ -94,6 +95,7 @@ pub(super) async fn search_documents(
     caller: Depends<caller>,
     retrieval: State<Retrieval>,
 ) -> Result<ToolResult> {
+    caller.admit_search().await?;
     let selection = Selection { include_archived, ..Selection::default() };
     let limit = limit.min(retrieval.limit_max());
     let wanted = Wanted { limit, selection, ..Wanted::new(&query) };
@@ -146,54 +148,62 @@ pub(super) async fn ask_documents(
 struct ListedDocument {
     document_id: String,
     filename: String,
-    /// In how many parts it is found; none while it is being read.
-    chunks: u32,
+    /// Whether it is found.
+    status: DocumentStatus,
+    /// Why it is not found, and stays so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Reason>,
+    /// In how many parts it is found.
+    chunks: i64,
     archived: bool,
-    /// The resource that it is.
+    /// The resource that it is, once it is found.
     uri: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ListedDocuments {
     documents: Vec<ListedDocument>,
-    /// What to give as `after` for those behind these; absent at the end.
+    /// What to give as `after` for those before these; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-impl From<Entry> for ListedDocument {
-    fn from(entry: Entry) -> Self {
+impl From<DocumentView> for ListedDocument {
+    fn from(document: DocumentView) -> Self {
         Self {
-            uri: format!("document://{}", entry.document),
-            document_id: entry.document,
-            filename: entry.filename,
-            chunks: entry.chunks,
-            archived: entry.archived,
+            uri: format!("document://{}", document.document_id),
+            document_id: document.document_id,
+            filename: document.filename,
+            status: document.status,
+            error: document.error,
+            chunks: document.chunks,
+            archived: document.archived,
         }
     }
 }
 
-/// List the documents that were given to this server, the oldest first.
+/// List the documents that were given to this server, the last first.
+///
+/// Those that are still processed, or have failed, are among them; they are not found by a search.
 #[tool(title = "List documents", scope = "models", read_only, open_world = false)]
 pub(super) async fn list_documents(
     /// How many.
     #[default(50)]
     #[schemars(range(min = 1, max = LISTED_MAX))]
     limit: u32,
-    /// The document behind which they are, for the next part of the list.
+    /// The `next` of the part of the list before.
     #[schemars(length(min = 1, max = 100))]
     after: Option<String>,
     caller: Depends<caller>,
-    retrieval: State<Retrieval>,
+    documents: State<Documents>,
 ) -> Result<ListedDocuments> {
-    let scope = Tenancy::new(caller.owner(), DEFAULT_COLLECTION);
-    let entries = retrieval.store().entries(scope, after.as_deref(), limit + 1).await;
-    let mut entries = entries.map_err(retrieval::store_failed)?;
-    let limit = limit as usize;
-    let has_more = entries.len() > limit;
-    entries.truncate(limit);
-    let next = entries.last().filter(|_| has_more).map(|entry| entry.document.clone());
-    Ok(ListedDocuments { documents: entries.into_iter().map(Into::into).collect(), next })
+    if after.as_deref().is_some_and(|after| !is_document(after)) {
+        return Err(HttpError::new(422, "after: it is no name of a document"));
+    }
+    let listed = documents.list(caller.owner(), DEFAULT_COLLECTION, None, after.as_deref(), limit);
+    let (documents, has_more) = listed.await?;
+    let next = documents.last().filter(|_| has_more).map(|last| last.document_id.clone());
+    Ok(ListedDocuments { documents: documents.into_iter().map(Into::into).collect(), next })
 }
 
 /// The text of a document.

@@ -47,23 +47,39 @@ async fn a_model_searches_documents_and_reads_around_what_it_finds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_are_listed_part_by_part() {
-    let store = Store::file();
-    for name in ["a", "b", "c"] {
-        Document::new(name, &["Some text."]).put(&store, "").await;
+async fn documents_are_listed_part_by_part_whatever_became_of_them() {
+    let alula = serve().listen();
+    let mut expected = Vec::new();
+    for (name, bytes, status) in [
+        ("a.txt", "A falcon dives.", "ready"),
+        // Nobody can read it.
+        ("b.pdf", "%PDF-1.7\nno more of it", "failed"),
+        ("c.txt", "A tail steers.", "ready"),
+    ] {
+        let accepted = alula.upload(name, bytes).await.is(202);
+        assert_eq!(alula.processed(&accepted).await["status"], status);
+        let uri = format!("document://{}", accepted["document_id"].as_str().unwrap());
+        expected.insert(0, (name.to_owned(), status.to_owned(), uri));
     }
-    let alula = store.over(serve()).listen();
     let mut listed = Vec::new();
     let mut arguments = json!({ "limit": 2 });
     for _ in 0..2 {
         let list = alula.ask_mcp("tools/call", &call("list_documents", &arguments)).await;
         let part = list["result"]["structuredContent"].clone();
-        let documents = part["documents"].as_array().unwrap().iter();
-        listed.extend(documents.map(|document| document["uri"].as_str().unwrap().to_owned()));
+        listed.extend(part["documents"].as_array().unwrap().iter().cloned());
         arguments["after"] = part["next"].clone();
     }
-    assert_eq!(listed, ["document://a", "document://b", "document://c"]);
     assert_eq!(arguments["after"], Value::Null, "there are no more");
+    let shown = listed.iter().map(|document| {
+        let text = |name: &str| document[name].as_str().unwrap().to_owned();
+        (text("filename"), text("status"), text("uri"))
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+    assert_ne!(listed[1]["error"]["message"].as_str(), None, "{listed:?}");
+    assert_eq!(listed[0].get("error"), None);
+    let odd = call("list_documents", &json!({ "after": "the second one" }));
+    let odd = alula.ask_mcp("tools/call", &odd).await;
+    assert_eq!((&odd["result"]["isError"], text(&odd).contains("after")), (&json!(true), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,6 +104,9 @@ async fn nobody_gets_documents_of_another() {
     let (owner, other, admin) = (store.key(&[]), store.key(&[]), store.key(&["--scopes", "admin"]));
     Document::new("wings", WINGS).put(&store, id_of(&owner)).await;
     let alula = store.over(serve()).listen();
+    // One that was put past the server is found, and in no list.
+    let text = json!({ "text": "It has nothing to do with wings." });
+    alula.with_key(&owner, "POST", "/documents", Some(&text)).await.is(202);
     let search = call("search_documents", &json!({ "query": "alula" }));
     let list = call("list_documents", &json!({}));
     let read = json!({ "uri": "document://wings" });

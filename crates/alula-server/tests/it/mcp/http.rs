@@ -130,7 +130,11 @@ async fn calls_are_limited_and_accounted_for_as_those_of_chat() {
     let chat = call("run_chat", &json!({ "message": "Hi" }));
     let first = alula.mcp_with(&key, "tools/call", &chat).await;
     assert_eq!(text(&first.is(200)), "Hello");
-    let second = alula.mcp_with(&key, "tools/call", &chat).await.is(200);
+    assert_eq!((first.header("ratelimit-limit"), first.header("ratelimit-remaining")), ("1", "0"));
+    let second = alula.mcp_with(&key, "tools/call", &chat).await;
+    assert_eq!(second.header("ratelimit-remaining"), "0");
+    assert_ne!(second.header("retry-after"), "");
+    let second = second.is(200);
     assert_eq!(second["result"]["isError"], true);
     assert!(text(&second).contains("plan \"one\""), "{second}");
     assert_eq!(fake.request_count(), 1);
@@ -144,6 +148,23 @@ async fn calls_are_limited_and_accounted_for_as_those_of_chat() {
     assert_eq!(rows[0]["key"], id_of(&key), "{rows}");
     assert_eq!(rows[0]["request_id"], first.header("x-request-id"));
     assert_eq!(rows[0]["cost_micro_usd"], 1_100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_a_request_of_its_key() {
+    let setting = Setting::new(NOBODY, PLANS);
+    let alula = setting.start().listen();
+    let [key] = keys(&alula, [json!({ "name": "a", "plan": "one" })]).await;
+    let search = call("search_documents", &json!({ "query": "alula" }));
+    let first = alula.mcp_with(&key, "tools/call", &search).await;
+    assert_eq!(first.header("ratelimit-remaining"), "0");
+    assert_eq!(first.is(200)["result"].get("isError"), None);
+    let second = alula.mcp_with(&key, "tools/call", &search).await.is(200);
+    assert!(text(&second).contains("plan \"one\""), "{second}");
+    // What asks nothing is none.
+    let list = call("list_documents", &json!({}));
+    let listed = alula.mcp_with(&key, "tools/call", &list).await.is(200);
+    assert_eq!(listed["result"].get("isError"), None, "{listed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -278,6 +278,9 @@ impl Work {
             Ok(Ok(Ok(value))) => Ran::Done(Ok(value)),
             Ok(Ok(Err(error))) => {
                 self.outcome = Outcome::Error(error.status());
+                for (name, value) in error.headers() {
+                    self.cx.head().header(name.clone(), value.clone());
+                }
                 Ran::Done(Err(error))
             }
             Ok(Err(panic)) => {

@@ -184,7 +184,7 @@ impl Planned {
         &self,
         engine: &Arc<Engine>,
         request: RpcRequest,
-        cx: RequestContext,
+        mut cx: RequestContext,
         (access, session, takes): (Arc<Access>, Option<Arc<Session>>, Takes),
     ) -> Response<Body> {
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
@@ -200,23 +200,25 @@ impl Planned {
         };
         let (method, uri) = (cx.method().clone(), cx.uri().clone());
         let head = head(method, uri, cx.extensions().get::<RequestId>());
+        // What functions set there.
+        let added = cx.head();
         let (engine_too, id) = (engine.clone(), request.id.clone());
         let call = Box::pin(async move {
             let answer = engine_too.answer(request, cx, caller).await;
             drop(running);
             answer
         });
-        match stream::begin(call, messages, &engine.shutdown, id.clone()).await {
+        let mut response = match stream::begin(call, messages, &engine.shutdown, id.clone()).await {
             Begun::Streaming(stream) => stream.response(),
-            Begun::Answered(answer) => match answer.refused {
-                Some(error) => {
-                    let scope = RequestScope::new(self.settings.shutdown.clone());
-                    let cx = RequestContext::new(head, engine.limits, scope);
-                    self.fail(Some(engine), cx, error).await
-                }
-                None => answered(engine, answer, &id),
-            },
-        }
+            Begun::Answered(Answer { refused: Some(error), .. }) => {
+                let scope = RequestScope::new(self.settings.shutdown.clone());
+                let cx = RequestContext::new(head, engine.limits, scope);
+                return self.fail(Some(engine), cx, error).await;
+            }
+            Begun::Answered(answer) => answered(engine, answer, &id),
+        };
+        added.add_to(response.headers_mut());
+        response
     }
 }
 

@@ -1,6 +1,8 @@
 //! What some clients, or providers of models behind them, refuse or get wrong, though the protocol
 //! allows it. One tool that is refused may cost the client all of them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 /// The longest description that the providers with a limit take.
@@ -9,6 +11,8 @@ const DESCRIPTION_LETTERS_MAX: usize = 1024;
 const ARGUMENT_LENGTH_MAX: usize = 64;
 /// The most tools that the providers with a limit take.
 const TOOLS_MAX: usize = 128;
+/// How many fields of a result are named that have the same mistake.
+const PLACES_MAX: usize = 4;
 /// How deep it is looked; what is deeper has been said above.
 const DEPTH_MAX: usize = 32;
 
@@ -46,7 +50,65 @@ pub(super) fn of_tool(name: &str, fields: &Map<String, Value>) -> Vec<String> {
         ));
     }
     of_arguments(schema, "", 0, &mut found);
+    if let Some(schema) = fields.get("outputSchema") {
+        found.extend(of_result(schema));
+    }
     found
+}
+
+/// What is to be said of the fields of a result, of each mistake once.
+fn of_result(schema: &Value) -> Vec<String> {
+    let mut places = BTreeMap::new();
+    places_in_result(schema, "", 0, &mut places);
+    let told = |(mistake, places): (&str, Vec<String>)| {
+        let named: Vec<_> =
+            places.iter().take(PLACES_MAX).map(|place| format!("`{place}`")).collect();
+        let more = match places.len().saturating_sub(PLACES_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("{}{more} in its result {mistake}", named.join(", "))
+    };
+    places.into_iter().map(told).collect()
+}
+
+/// Finds the fields of a result with which something is wrong, by what that is.
+fn places_in_result(
+    schema: &Value,
+    place: &str,
+    depth: usize,
+    places: &mut BTreeMap<&'static str, Vec<String>>,
+) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let fields = properties.into_iter().flatten().map(|(name, field)| {
+        let place = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
+        (place, field)
+    });
+    let items = schema.get("items").map(|items| (format!("{place}[]"), items));
+    for (place, field) in fields.chain(items) {
+        places_in_result(field, &place, depth + 1, places);
+        if let Some(mistake) = mistake_of_result(field) {
+            places.entry(mistake).or_default().push(place);
+        }
+    }
+}
+
+/// What is wrong with the schema of a value in a result. Providers of models do not read it, and
+/// clients read more than those.
+fn mistake_of_result(schema: &Value) -> Option<&'static str> {
+    let Some(map) = schema.as_object() else {
+        return Some("may be anything, which some clients refuse; say of what type it is");
+    };
+    if map.contains_key("$ref") {
+        return Some("holds its own type, which some clients refuse");
+    }
+    map.get("type").is_some_and(Value::is_array).then_some(
+        "has several types, such as null, which some clients refuse; leave out what is not there, \
+         with `#[serde(skip_serializing_if = \"Option::is_none\")]`",
+    )
 }
 
 /// Looks at the arguments in an object, and in what these hold.
@@ -111,6 +173,12 @@ mod tests {
         of_tool(name, fields.as_object().unwrap()).join("\n")
     }
 
+    /// What is said of a tool whose result is of this schema.
+    fn of_output(schema: &Value) -> String {
+        let fields = json!({ "description": "b", "inputSchema": {}, "outputSchema": schema });
+        of_tool("a", fields.as_object().unwrap()).join("\n")
+    }
+
     fn with(argument: &Value) -> String {
         said("a", "b", &json!({ "type": "object", "properties": { "x": argument } }))
     }
@@ -150,5 +218,32 @@ mod tests {
             let said = with(&argument);
             assert!(said.contains(place) && said.contains(says), "{said}");
         }
+    }
+
+    #[test]
+    fn results_are_looked_at_as_well() {
+        let fields = json!({
+            "fine": { "type": "string" },
+            "either": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
+            "list": { "type": "array", "items": { "type": "object", "properties": {
+                "page": { "type": ["integer", "null"] },
+            } } },
+            "page": { "type": ["integer", "null"] },
+            "raw": true,
+            "node": { "$ref": "#/$defs/Node" },
+        });
+        let said = of_output(&json!({ "type": "object", "properties": fields }));
+        for line in [
+            "`list[].page`, `page` in its result has several types",
+            "`raw` in its result may be anything",
+            "`node` in its result holds its own type",
+        ] {
+            assert!(said.contains(line), "{line:?} in {said}");
+        }
+        assert_eq!(said.lines().count(), 3, "{said}");
+        let several = (0..9).map(|number| (format!("f{number}"), json!(true)));
+        let fields: Map<String, Value> = several.collect();
+        let said = of_output(&json!({ "type": "object", "properties": fields }));
+        assert!(said.starts_with("`f0`, `f1`, `f2`, `f3` and 5 more in its result may"), "{said}");
     }
 }

@@ -63,6 +63,48 @@ async fn a_call_that_says_nothing_is_answered_in_json() {
     assert_eq!((&answer["id"], &answer["result"]["content"][0]["text"]), (&json!(7), &json!("3")));
 }
 
+/// Counts down, and says so first if it is to.
+#[tool]
+async fn count_down(to: i64, says: bool, head: ResponseHead, context: McpContext) -> Result<i64> {
+    head.header("x-left", to);
+    head.header("content-type", "text/html");
+    if says {
+        context.progress(1.0, None, "counting").await;
+    }
+    match to {
+        0 => Err(HttpError::too_many_requests("Nothing is left", 7)),
+        to => Ok(to),
+    }
+}
+
+#[tokio::test]
+async fn headers_of_a_function_are_those_of_the_answer() {
+    let client = app().tool(count_down).client().await;
+    let call = |to: i64, says: bool| {
+        let mut params = json!({ "name": "count_down", "arguments": { "to": to, "says": says } });
+        params["_meta"] = meta();
+        params["_meta"]["progressToken"] = json!(1);
+        let request = client
+            .post("/mcp")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", "count_down");
+        let message =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        request.json(&message)
+    };
+    let fine = call(3, false).await;
+    assert_eq!((fine.header("x-left"), fine.header("content-type")), ("3", "application/json"));
+    // That it has failed is for the model to read.
+    let failed = call(0, false).await;
+    assert_eq!((failed.status().as_u16(), failed.header("retry-after")), (200, "7"));
+    assert_eq!(failed.header("x-left"), "0");
+    let streamed = call(3, true).await;
+    assert_eq!(streamed.header("content-type"), "text/event-stream");
+    assert_eq!(streamed.header("x-left"), "3");
+}
+
 #[tokio::test]
 async fn headers_say_what_the_request_says() {
     let client = app().client().await;
