@@ -17,6 +17,8 @@ mod layout;
 #[cfg(test)]
 mod mcp;
 #[cfg(test)]
+mod mcp_hello;
+#[cfg(test)]
 mod mcp_notes;
 #[cfg(test)]
 mod middleware;
