@@ -175,6 +175,15 @@ impl ChatRequest {
         self.callback_url.as_deref()
     }
 
+    /// Whether the caller may have the tools called that it asks for. What is asked later is judged
+    /// now: whoever does the job does not know who has asked where no key is needed.
+    pub(crate) fn check_tools(&self, caller: &Caller) -> Result<()> {
+        match self.mcp_servers.is_empty() {
+            true => Ok(()),
+            false => caller.tools().map(drop),
+        }
+    }
+
     /// The request in the model of `alula-llm`.
     fn into_llm(self, llm: &Llm) -> Result<alula_llm::ChatRequest, CallError> {
         let model = self.model.unwrap_or_default();

@@ -149,7 +149,9 @@ impl Work {
                 checked.map_err(|error| error.into_http())
             }
             // Each question of a batch has its own answer, be it an error.
-            Self::Batch(_) => Ok(()),
+            Self::Batch(requests) => {
+                requests.iter().try_for_each(|request| request.check_tools(caller))
+            }
             Self::Relay(work) => {
                 let protocol = work.endpoint.protocol();
                 let checked = RelayRequest::new(protocol, work.bytes()).and_then(|request| {

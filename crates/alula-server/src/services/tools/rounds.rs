@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use alula::{HttpError, Result};
+use alula::{HttpError, Result, mcp::client::ClientError};
 use alula_llm::{
     ChatRequest, ChatResponse, Message, Part, Role, Usage,
     model::{ToolCall, ToolChoice, ToolResult},
@@ -159,7 +159,7 @@ impl Rounds {
         let called = called.map_err(|error| {
             let (server, tool) = (wanted.server.as_deref(), wanted.tool.as_str());
             tracing::warn!(server, tool, %error, "a tool could not be called");
-            format!("The tool could not be called: {error}")
+            format!("The tool could not be called: {}", public(&error))
         })?;
         let text = called.text();
         let text = match (text.is_empty(), &called.structured_content) {
@@ -235,6 +235,20 @@ fn sum(one: &Usage, other: &Usage) -> Usage {
     }
 }
 
+/// Why a server did not do what it was asked, for the model and for whoever has asked that. Where it
+/// is, and what a program has written to its log before it ended, is for the operator alone.
+fn public(error: &ClientError) -> String {
+    match error {
+        ClientError::Status { status, .. } => {
+            format!("the MCP server answered with status {status}")
+        }
+        ClientError::Unreachable(_) => "the MCP server cannot be reached".to_owned(),
+        ClientError::Closed(_) => "the MCP server is gone".to_owned(),
+        ClientError::Protocol(_) => "the MCP server answered something else".to_owned(),
+        error => error.to_string(),
+    }
+}
+
 /// The beginning of a text, with a note that it is that.
 fn shortened(mut text: String, bytes_max: usize) -> String {
     if text.len() > bytes_max {
@@ -253,6 +267,22 @@ mod tests {
     fn a_long_result_is_shortened_between_letters() {
         assert_eq!(shortened("äöü".to_owned(), 6), "äöü");
         assert_eq!(shortened("äöü".to_owned(), 5), "äö\n[shortened: the first 5 of 6 bytes]");
+    }
+
+    #[test]
+    fn what_is_the_operators_own_is_not_told() {
+        let canary = || "canary".to_owned();
+        for error in [
+            ClientError::Status { status: 401, detail: canary() },
+            ClientError::Unreachable(canary()),
+            ClientError::Closed(canary()),
+            ClientError::Protocol(canary()),
+        ] {
+            assert!(!public(&error).contains("canary"), "{error:?}");
+        }
+        // That is written for whoever calls.
+        let refused = ClientError::Refused { code: -32602, message: canary(), data: None };
+        assert!(public(&refused).contains("canary"));
     }
 
     #[test]

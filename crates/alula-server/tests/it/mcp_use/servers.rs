@@ -79,8 +79,8 @@ impl Notes {
     }
 }
 
-/// A program that is a server of an older revision. It notes its starts and its ends in a file, and
-/// its only tool says what it finds in its environment.
+/// A program that is a server of an older revision. It notes its starts and its ends in a file. One
+/// of its tools says what it finds in its environment, the other one is its end.
 pub(super) struct Program {
     pub(super) dir: TempDir,
 }
@@ -94,6 +94,7 @@ while read -r line; do
     *'"server/discover"'*) say error '{"code":-32601,"message":"Method not found"}' ;;
     *'"initialize"'*) say result '{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"shell","version":"1"}}' ;;
     *'"tools/list"'*) say result '{"tools":[{"name":"env","description":"Says.","inputSchema":{"type":"object"}},{"name":"other","inputSchema":{"type":"object"}}]}' ;;
+    *'"tools/call"'*'"other"'*) echo 'the key is sk-canary-of-the-program' >&2; exit 3 ;;
     *'"tools/call"'*) say result '{"content":[{"type":"text","text":"key='"$OPENAI_API_KEY"' own='"$OWN"' home='"${HOME:+set}"'"}]}' ;;
   esac
 done

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::servers::{Notes, Program};
 use crate::{
-    client::joined,
+    client::{Answer, joined},
     keyed::{Keyed, Setting, keys},
     process::{Alula, NOBODY, Start, alula},
 };
@@ -153,6 +153,40 @@ async fn a_key_needs_the_scope() {
     }
     fake.finish();
     notes.stop().await;
+}
+
+/// Where everybody is answered, nobody acts for the operator: not by what is done later, either.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_key_has_no_tools_called_where_everybody_is_answered() {
+    let (notes, fake) = (Notes::start().await, FakeProvider::start().await);
+    let (_dir, start) = serve(&at("notes", &notes.url), &fake);
+    let alula = start.env("ALULA_ALLOW_UNAUTHENTICATED", "true").listen();
+    let refused = |answer: &Answer| {
+        assert_eq!(answer.detail(403), "`mcp_servers` takes a key with the scope `tools`");
+    };
+    refused(&alula.post("/chat", &question()).await);
+    refused(&alula.later("/chat", &question(), "respond-async").await);
+    refused(&alula.later("/batch", &json!([question()]), "respond-async").await);
+    refused(&alula.post("/batches", &json!({ "requests": [question()] })).await);
+    let each = alula.post("/batch", &json!([question()])).await.is(200);
+    assert_eq!(each[0]["error"]["status"], 403, "{each}");
+    assert_eq!(fake.request_count(), 0);
+    notes.stop().await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_has_logged_is_not_for_who_asks() {
+    let (program, fake) = (Program::new(), FakeProvider::start().await);
+    let (_dir, start) = serve(&program.table("notes"), &fake);
+    let alula = start.listen();
+    fake.turn().calls_tool("notes__other", json!({}));
+    fake.turn().says("Sorry.");
+    let answer = ask(&alula).await;
+    let result = answer["tool_calls"][0]["result"].as_str().unwrap();
+    assert_eq!(result, "The tool could not be called: the MCP server is gone");
+    // It is for the operator.
+    alula.logged("the key is sk-canary-of-the-program");
 }
 
 #[cfg(unix)]

@@ -83,6 +83,7 @@ impl Jobs {
                 ),
             }]));
         }
+        requests.iter().try_for_each(|request| request.check_tools(caller))?;
         let urls = requests.iter().map(ChatRequest::callback_url);
         match urls.enumerate().find_map(|(index, url)| Some((index, url?))) {
             Some((index, url)) => Err(wrong_callback_at(
