@@ -23,7 +23,7 @@ use std::{io::Write as _, net::IpAddr, sync::Arc};
 use alula::{Limits, Server, Shutdown, StartError};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-pub(crate) use self::error::CliError;
+pub(crate) use self::{error::CliError, table::printable};
 use crate::{
     app::{self, Services, Stores},
     config::{Config, ConfigError},

@@ -21,7 +21,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::{cli::Cli, services::documents::EXTRACT_COMMAND};
+use crate::{
+    cli::{Cli, printable},
+    services::documents::EXTRACT_COMMAND,
+};
 
 /// Streams of many clients leave the system's allocator with gaps that it does not fill again.
 #[global_allocator]
@@ -41,7 +44,8 @@ fn main() -> ExitCode {
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "a command line tool says what went wrong")]
             {
-                eprintln!("alula: {error}");
+                // Parts of it may be somebody else's words.
+                eprintln!("alula: {}", printable(&error.to_string()));
             }
             // 2 is for a mistake in the call or its configuration, 1 for what went wrong later.
             ExitCode::from(error.exit_code())

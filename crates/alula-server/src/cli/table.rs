@@ -31,7 +31,7 @@ pub(super) fn clean(text: &str) -> String {
 
 /// The same for a text of several lines: it keeps them, and its tabs. Marks that turn the direction
 /// of what stands behind them are no better than control characters.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.replace(|char| !matches!(char, '\n' | '\t') && is_bad(char), "\u{fffd}")
 }
 

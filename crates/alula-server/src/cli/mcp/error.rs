@@ -25,6 +25,8 @@ pub(crate) enum McpError {
     Failed(String),
     #[error("stopped")]
     Interrupted,
+    #[error("signals cannot be heard: {0}")]
+    Signals(std::io::Error),
     #[error("{0}")]
     Install(#[from] InstallError),
     #[error("{0}")]
@@ -38,7 +40,7 @@ impl McpError {
             Self::Interrupted => 130,
             Self::Key(Refusal::Away) => 1,
             Self::KeyMissing | Self::Key(_) => 2,
-            Self::Client(_) | Self::Failed(_) | Self::Bundle(_) => 1,
+            Self::Client(_) | Self::Failed(_) | Self::Bundle(_) | Self::Signals(_) => 1,
             Self::Install(error) if error.is_trouble() => 1,
             Self::Mistake(_) | Self::File(_) | Self::Install(_) => 2,
         }

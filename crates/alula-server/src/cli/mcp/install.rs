@@ -146,12 +146,15 @@ impl InstallArgs {
         let keys = HOSTED.iter().map(|hosted| hosted.prefix);
         let keys =
             keys.flat_map(|prefix| ["API_KEY", "BASE_URL"].map(|it| format!("{prefix}_{it}")));
-        let others = ["OLLAMA_HOST", "REDIS_URL", "DATABASE_URL", "ALULA_KEY"].map(str::to_owned);
+        let others = ["OLLAMA_HOST", "REDIS_URL", "DATABASE_URL", "STORAGE_URL", "ALULA_KEY"];
+        let others = others.map(str::to_owned);
         let passed = |name: &String| {
             self.env.iter().any(|pair| pair.split('=').next() == Some(name.as_str()))
         };
+        // Where these are is said in any case.
         let is_file = |name: &String| {
-            name == "DATABASE_URL" && variable(name).is_some_and(|url| url.starts_with("sqlite:"))
+            let begins = |scheme: &str| variable(name).is_some_and(|url| url.starts_with(scheme));
+            name == "DATABASE_URL" && begins("sqlite:") || name == "STORAGE_URL" && begins("file:")
         };
         let missed = keys.chain(others).filter(|name| variable(name).is_some());
         let missed: Vec<_> = missed.filter(|name| !passed(name) && !is_file(name)).collect();
@@ -214,9 +217,17 @@ fn own_env() -> Result<Vec<(String, String)>, McpError> {
     };
     let mut env = Vec::new();
     let url = variable("DATABASE_URL").unwrap_or_else(|| "sqlite://data/alula.db".to_owned());
-    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| *path != ":memory:") {
+    let in_file = url.strip_prefix("sqlite:");
+    if let Some(path) = in_file.filter(|path| *path != ":memory:") {
         let path = absolute(path.strip_prefix("//").unwrap_or(path))?;
         env.push(("DATABASE_URL".to_owned(), format!("sqlite://{path}")));
+    }
+    // Those that are beside such a database are found by it.
+    let beside = in_file.is_none().then(|| "file://data/files".to_owned());
+    let storage = variable("STORAGE_URL").or(beside);
+    if let Some(path) = storage.as_deref().and_then(|url| url.strip_prefix("file:")) {
+        let path = absolute(path.strip_prefix("//").unwrap_or(path))?;
+        env.push(("STORAGE_URL".to_owned(), format!("file://{path}")));
     }
     let spill = variable("ALULA_USAGE_SPILL_DIR").unwrap_or_else(|| "data".to_owned());
     env.push(("ALULA_USAGE_SPILL_DIR".to_owned(), absolute(&spill)?));

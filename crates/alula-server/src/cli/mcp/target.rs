@@ -2,7 +2,10 @@
 
 use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
 
-use alula::mcp::{Client, client::ClientBuilder};
+use alula::{
+    Shutdown,
+    mcp::{Client, client::ClientBuilder},
+};
 use clap::Args;
 use serde_json::Value;
 use tokio::process::Command;
@@ -28,10 +31,10 @@ pub(super) struct TargetArgs {
     /// Speak only this revision of the protocol, such as 2025-11-25.
     #[arg(long, value_name = "REVISION")]
     protocol: Option<String>,
-    /// How many seconds each answer may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
-    timeout: u32,
+    /// How many seconds it may take until the server is there, and then for each answer; 30 and 60
+    /// unless alula.toml says otherwise.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    timeout: Option<u32>,
     /// The file with the names of servers; alula.toml if that is there.
     #[arg(long, env = "ALULA_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -43,19 +46,24 @@ impl TargetArgs {
         self,
         work: impl AsyncFnOnce(&Client) -> Result<T, McpError>,
     ) -> Result<T, McpError> {
-        let timeout = Duration::from_secs(self.timeout.into());
-        let protocol = self.protocol.clone();
-        let mut builder = self.builder()?.request_timeout(timeout);
+        let (timeout, protocol) = (self.timeout, self.protocol.clone());
+        let mut builder = self.builder()?;
+        if let Some(seconds) = timeout {
+            let timeout = Duration::from_secs(seconds.into());
+            builder = builder.connect_timeout(timeout).request_timeout(timeout);
+        }
         if let Some(protocol) = protocol {
             builder = builder.protocol(protocol);
         }
         if std::io::stderr().is_terminal() {
             builder = builder.on_notification(show);
         }
+        // A program is in a group of its own, so that no signal but ours reaches it.
+        let stop = Shutdown::on_signals().map_err(McpError::Signals)?;
         tokio::select! {
             result = work_with(builder, work) => result,
             // What was started ends when it is dropped.
-            _ = tokio::signal::ctrl_c() => Err(McpError::Interrupted),
+            () = stop.stopping() => Err(McpError::Interrupted),
         }
     }
 
@@ -74,7 +82,13 @@ impl TargetArgs {
             return Err(McpError::Mistake("--header is for a URL, and not for programs".into()));
         }
         if let Some(builder) = named(&Source::new(config.as_deref()), &server)? {
-            return Ok(builder);
+            return match env.is_empty() {
+                true => Ok(builder),
+                false => {
+                    let mistake = format!("--env is for command lines; {server} has its own");
+                    Err(McpError::Mistake(mistake))
+                }
+            };
         }
         let words = shlex::split(&server).unwrap_or_default();
         let Some((program, arguments)) = words.split_first() else {

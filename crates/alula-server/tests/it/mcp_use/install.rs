@@ -40,6 +40,13 @@ fn a_program_starts_this_server_with_its_files_where_they_are() {
     assert!(again.stdout.contains("names it so already"), "{again:?}");
     assert_eq!(files(path.parent().unwrap()), 1);
 
+    // Files of documents that are elsewhere are found there, too.
+    let start = alula(&["mcp", "install", "json"]).within(home.path());
+    let printed = start.env("STORAGE_URL", "file://stored").end();
+    let printed: Value = serde_json::from_str(&printed.stdout).unwrap();
+    let storage = printed["mcpServers"]["alula"]["env"]["STORAGE_URL"].as_str().unwrap();
+    assert!(storage.starts_with("file:///") && storage.ends_with("/stored"), "{printed}");
+
     let hinted = install(home.path(), &["claude-code"]);
     assert!(hinted.stderr.contains("--env names them: OPENAI_API_KEY"), "{hinted:?}");
     let server = &json_of(&home.path().join(".claude.json"))["mcpServers"]["alula"];

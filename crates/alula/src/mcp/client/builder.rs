@@ -57,7 +57,7 @@ pub(super) struct Settings {
     version: String,
     connect_timeout: Duration,
     pub(super) request_timeout: Duration,
-    message_bytes_max: usize,
+    pub(super) message_bytes_max: usize,
     /// The revision of the handshake.
     pub(super) legacy: &'static str,
     pub(super) notices: Option<Notices>,
@@ -301,7 +301,8 @@ impl fmt::Debug for ClientBuilder {
         let mut shown = f.debug_struct("ClientBuilder");
         match &self.target {
             Target::Command(command) => shown.field("program", &command.as_std().get_program()),
-            Target::Http { url, .. } => shown.field("url", url),
+            // It may hold a password.
+            Target::Http { .. } => &mut shown,
             Target::Over(_) => &mut shown,
         };
         shown.finish_non_exhaustive()

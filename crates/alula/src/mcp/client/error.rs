@@ -19,7 +19,7 @@ pub enum ClientError {
     Closed(String),
     /// Nothing has come in this time.
     Timeout(Duration),
-    /// The server sent a message of more bytes than this.
+    /// The server sent a message, or a list, of more bytes than this.
     TooLarge(usize),
     /// The server refused the HTTP request.
     Status {
@@ -80,7 +80,7 @@ impl fmt::Display for ClientError {
             Self::Closed(reason) => write!(f, "the MCP server is gone: {reason}"),
             Self::Timeout(limit) => write!(f, "the MCP server did not answer within {limit:?}"),
             Self::TooLarge(max) => {
-                write!(f, "the MCP server sent a message of more than {max} bytes")
+                write!(f, "the MCP server sent more than {max} bytes")
             }
             Self::Status { status, detail } if detail.is_empty() => {
                 write!(f, "the MCP server answered with status {status}")

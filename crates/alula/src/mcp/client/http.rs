@@ -65,7 +65,8 @@ impl Http {
         (bytes_max, notices): (usize, Option<Notices>),
     ) -> Result<Self, ClientError> {
         let unreachable = |reason: String| ClientError::Unreachable(reason);
-        let url = Url::parse(url).map_err(|error| unreachable(format!("`{url}`: {error}")))?;
+        // It may hold a password, so it is not shown.
+        let url = Url::parse(url).map_err(|error| unreachable(format!("its URL: {error}")))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -70,6 +70,8 @@ type Notices = Arc<dyn Fn(&str, &Value) + Send + Sync>;
 
 /// The most entries of a list. A server that has more of them does not end.
 const ITEMS_MAX: usize = 100_000;
+/// How many messages of the greatest length a list may take altogether.
+const LIST_MESSAGES_MAX: usize = 4;
 
 /// A connection to an MCP server. Clones are the same; see [the module](self).
 #[derive(Clone)]
@@ -194,12 +196,19 @@ impl Client {
             return Ok(Vec::new());
         }
         let (mut items, mut cursor) = (Vec::new(), Value::Null);
+        let bytes_max = self.0.settings.message_bytes_max.saturating_mul(LIST_MESSAGES_MAX);
+        let mut bytes = 0_usize;
         loop {
             let params = match &cursor {
                 Value::Null => json!({}),
                 cursor => json!({ "cursor": cursor }),
             };
             let mut result = self.request(method, params).await?;
+            // About as many as were sent.
+            bytes = bytes.saturating_add(result.to_string().len());
+            if bytes > bytes_max {
+                return Err(ClientError::TooLarge(bytes_max));
+            }
             let page: Vec<T> = read(result.get_mut(key).map(Value::take).unwrap_or_default())?;
             let is_empty = page.is_empty();
             items.extend(page);
