@@ -128,16 +128,23 @@ fn rough(body: &[u8]) -> u64 {
     if body.len() <= TEXT_MAX {
         return as_u64(body.len() / BYTES_PER_TOKEN);
     }
-    let (mut tokens, mut text, mut start) = (0, 0, 0);
-    let ends = memchr::memchr_iter(b'"', body).chain([body.len()]);
-    for end in ends {
-        let string = body.get(start..end).unwrap_or_default();
-        if string.len() > TEXT_MAX && is_base64(string) {
+    let (mut tokens, mut text, mut start) = (0_usize, 0, 0);
+    while let Some(rest) = body.get(start..).filter(|rest| !rest.is_empty()) {
+        let near = rest.get(..=TEXT_MAX).unwrap_or(rest);
+        // Up to the last quote, or to the end, there is no string that long.
+        let quote = memchr::memrchr(b'"', near);
+        if let Some(length) = quote.or((near.len() == rest.len()).then_some(near.len())) {
+            text += length;
+            start = start.saturating_add(length + 1);
+            continue;
+        }
+        let length = memchr::memchr(b'"', rest).unwrap_or(rest.len());
+        if rest.get(..length).is_some_and(is_base64) {
             tokens += PICTURE;
         } else {
-            text += string.len();
+            text += length;
         }
-        start = end.saturating_add(1);
+        start = start.saturating_add(length + 1);
     }
     as_u64(tokens.saturating_add(text / BYTES_PER_TOKEN))
 }

@@ -100,6 +100,21 @@ impl RelayRequest {
     /// # Ok::<(), alula_llm::Error>(())
     /// ```
     pub fn size(&self) -> CallSize {
+        self.size_of_text().unwrap_or_else(|| self.size_when_read())
+    }
+
+    /// The same of a request that is all text, which nobody need read for that.
+    fn size_of_text(&self) -> Option<CallSize> {
+        let overhead = OVERHEAD.saturating_add(EACH.saturating_mul(self.text_pieces()?));
+        Some(CallSize {
+            input: Some(len(self.body().len()).saturating_add(overhead)),
+            output: self.max_tokens(),
+            answers: self.answers(),
+            ..CallSize::default()
+        })
+    }
+
+    fn size_when_read(&self) -> CallSize {
         // What is passed on is the body, in which nothing is missing.
         let size = self.chat().map(|chat| {
             let mut prompt = chat.prompt();
@@ -323,6 +338,55 @@ mod tests {
         // What was said before is only named.
         let said = chat(json!({"role": "assistant", "audio": {"id": "a"}}));
         assert_eq!(input(&said), None);
+    }
+
+    #[test]
+    fn a_text_is_as_large_unread_as_read() {
+        let call =
+            json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"a": 1.5}}});
+        let used = json!({"type": "tool_use", "id": "1", "name": "f", "input": {"a": 1}});
+        let result = json!({"type": "tool_result", "tool_use_id": "1", "content": "2"});
+        let turn = |role: &str, content: Value| json!({"role": role, "content": content});
+        let answer = json!({"role": "tool", "tool_call_id": "1", "content": "2"});
+        for (protocol, body) in [
+            (Protocol::OpenAiChat, asked(&json!("é\n\"Hi\" "))),
+            (
+                Protocol::OpenAiChat,
+                json!({
+                    "model": "m",
+                    "n": 2,
+                    "max_completion_tokens": 9,
+                    "stop": ["a"],
+                    "tools": [tool],
+                    "messages": [
+                        turn("system", json!([{"type": "text", "text": "s"}])),
+                        {"role": "assistant", "content": null, "tool_calls": [call]},
+                        answer,
+                    ],
+                }),
+            ),
+            (
+                Protocol::AnthropicMessages,
+                json!({
+                    "model": "m",
+                    "max_tokens": 9,
+                    "system": "s",
+                    "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+                    "messages": [
+                        turn("user", json!("Hi")),
+                        turn("assistant", json!([used])),
+                        turn("user", json!([result])),
+                    ],
+                }),
+            ),
+        ] {
+            let request = RelayRequest::new(protocol, body.to_string()).unwrap();
+            assert_eq!(request.size_of_text(), Some(request.size_when_read()), "{body}");
+        }
+        let searching = json!({"model": "m", "messages": [], "web_search_options": {}});
+        let request = RelayRequest::new(Protocol::OpenAiChat, searching.to_string()).unwrap();
+        assert_eq!(request.size_of_text(), None);
     }
 
     #[test]

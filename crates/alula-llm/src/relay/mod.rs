@@ -10,6 +10,8 @@
 
 mod ending;
 pub(crate) mod headers;
+mod json;
+mod prompt;
 mod request;
 mod scan;
 pub(crate) mod translated;

@@ -126,6 +126,12 @@ impl RelayRequest {
         self.head.answers.unwrap_or(1).max(1)
     }
 
+    /// How many messages, tools, calls of tools and their results there are, if the prompt is all
+    /// text.
+    pub(crate) fn text_pieces(&self) -> Option<u64> {
+        self.head.pieces
+    }
+
     /// The bytes as they came.
     pub fn body(&self) -> &Bytes {
         &self.body

@@ -1,18 +1,14 @@
 //! Looking at some fields of a JSON object without reading the others.
 
-use std::{
-    borrow::Cow,
-    fmt::{self, Write as _},
-    ops::Range,
-};
+use std::{fmt::Write as _, ops::Range};
 
 use bytes::Bytes;
-use serde::{
-    Deserialize,
-    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
-};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
+use super::{
+    json::{self, Cursor},
+    prompt::Prompt,
+};
 use crate::{Error, ErrorKind, Result, model::Protocol};
 
 /// Where the fields stand that decide where a request goes.
@@ -29,60 +25,88 @@ pub(super) struct Head {
     pub(super) max_tokens: Option<u64>,
     /// How many answers there are.
     pub(super) answers: Option<u64>,
+    /// How many messages, tools, calls of tools and their results the prompt has, if it is all
+    /// text: then it is no larger than its length says.
+    pub(super) pieces: Option<u64>,
 }
 
-#[derive(Deserialize)]
-struct Raw<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    model: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    stream: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    stream_options: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    max_tokens: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    max_completion_tokens: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    max_output_tokens: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    n: Option<&'a RawValue>,
-}
+/// The fields that matter, by their places in [`FIELDS`].
+type Found = [Option<Range<usize>>; FIELDS.len()];
 
-impl Raw<'_> {
-    /// The longest answer. What is called otherwise in the protocol limits nothing: whoever
-    /// answers ignores it, or never gets it.
-    fn max_tokens(&self, protocol: Protocol) -> Option<u64> {
-        let names: &[_] = match protocol {
-            Protocol::OpenAiChat => &[self.max_tokens, self.max_completion_tokens],
-            Protocol::OpenAiResponses => &[self.max_output_tokens],
-            Protocol::AnthropicMessages | Protocol::CohereChat => &[self.max_tokens],
+const FIELDS: [&str; 7] = [
+    "model",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "n",
+];
+
+impl Head {
+    /// Finds them in a body, which must be one JSON object from end to end.
+    pub(super) fn of(body: &[u8], protocol: Protocol) -> Result<Self> {
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(invalid("the request is not a JSON object".to_owned()));
+        }
+        let mut found = Found::default();
+        let mut doubled = None;
+        let mut prompt = Prompt::new(protocol);
+        let gone_through = json::object(body, |cursor, name| {
+            let field = FIELDS.iter().zip(&mut found).find(|(field, _)| field.as_bytes() == name);
+            let Some((field, place)) = field else { return prompt.field(cursor, name) };
+            match place.replace(cursor.value()?) {
+                None => Some(()),
+                Some(_) => {
+                    doubled = Some(*field);
+                    None
+                }
+            }
+        });
+        match (gone_through, doubled) {
+            (Some(()), _) => Self::new(body, protocol, found, prompt.pieces()),
+            (None, Some(field)) => Err(not_json(&format!("duplicate field `{field}`"))),
+            (None, None) => Err(not_json(&mistake(body))),
+        }
+    }
+
+    fn new(body: &[u8], protocol: Protocol, found: Found, pieces: Option<u64>) -> Result<Self> {
+        let [model, stream, stream_options, max_tokens, max_completion, max_output, n] = found;
+        let text = |at: &Option<Range<usize>>| body.get(at.clone()?);
+        if !matches!(text(&stream), None | Some(b"true" | b"false" | b"null")) {
+            return Err(invalid("stream: neither true nor false".to_owned()));
+        }
+        let longest = match protocol {
+            Protocol::OpenAiChat => [text(&max_tokens), text(&max_completion)],
+            Protocol::OpenAiResponses => [text(&max_output), None],
+            Protocol::AnthropicMessages | Protocol::CohereChat => [text(&max_tokens), None],
             // It is not among the fields of the body.
-            Protocol::GeminiGenerate => &[],
+            Protocol::GeminiGenerate => [None, None],
         };
-        let mut longest = None;
-        for json in names.iter().copied().flatten() {
-            // Whoever answers may read what is no count here, such as `1e5`.
-            let count: u64 = json.get().parse().ok()?;
-            longest = longest.max(Some(count));
-        }
-        longest
+        // Only one protocol has a name of its own for it here.
+        let answers = text(&n).filter(|n| protocol == Protocol::OpenAiChat && *n != b"null");
+        let no_number = || invalid("n: not a number of answers".to_owned());
+        let answers = answers.map(|n| whole(n).ok_or_else(no_number)).transpose()?;
+        let max_tokens = longest_of(longest);
+        Ok(Self { model, stream_options, stream, max_tokens, answers, pieces })
     }
+}
 
-    /// How many answers there are, which only one protocol has a name of its own for here.
-    fn answers(&self, protocol: Protocol) -> Result<Option<u64>> {
-        let Some(json) = self.n.filter(|_| protocol == Protocol::OpenAiChat) else {
-            return Ok(None);
-        };
-        match whole(json.get()) {
-            Some(answers) => Ok(Some(answers)),
-            None => Err(invalid("n: not a number of answers".to_owned())),
-        }
+/// The longest answer. What is called otherwise in the protocol limits nothing: whoever answers
+/// ignores it, or never gets it.
+fn longest_of(counts: [Option<&[u8]>; 2]) -> Option<u64> {
+    let mut longest = None;
+    for count in counts.into_iter().flatten().filter(|count| *count != b"null") {
+        // Whoever answers may read what is no count here, such as `1e5`.
+        let count: u64 = str::from_utf8(count).ok()?.parse().ok()?;
+        longest = longest.max(Some(count));
     }
+    longest
 }
 
 /// A number that counts, however it is written: `2.0` is two.
-fn whole(json: &str) -> Option<u64> {
+fn whole(json: &[u8]) -> Option<u64> {
+    let json = str::from_utf8(json).ok()?;
     let written_so = || json.parse::<f64>().ok()?.to_string().parse().ok();
     json.parse().ok().or_else(written_so)
 }
@@ -91,35 +115,15 @@ fn invalid(reason: String) -> Error {
     Error::new(ErrorKind::InvalidRequest, reason)
 }
 
-/// A field that is there, be it `null`.
-fn present<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(json).map(Some)
+fn not_json(mistake: &str) -> Error {
+    invalid(format!("the request is not JSON: {mistake}"))
 }
 
-impl Head {
-    /// Finds them in a body, which must be one JSON object from end to end.
-    pub(super) fn of(body: &[u8], protocol: Protocol) -> Result<Self> {
-        if body.trim_ascii_start().first() != Some(&b'{') {
-            return Err(invalid("the request is not a JSON object".to_owned()));
-        }
-        let raw: Raw<'_> = serde_json::from_slice(body)
-            .map_err(|error| invalid(format!("the request is not JSON: {error}")))?;
-        let span = |value: Option<&RawValue>| {
-            let text = value?.get();
-            let start = text.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
-            Some(start..start + text.len())
-        };
-        let stream = raw.stream.map_or("null", RawValue::get);
-        if !["true", "false", "null"].contains(&stream) {
-            return Err(invalid("stream: neither true nor false".to_owned()));
-        }
-        Ok(Self {
-            model: span(raw.model),
-            stream_options: span(raw.stream_options),
-            stream: span(raw.stream),
-            max_tokens: raw.max_tokens(protocol),
-            answers: raw.answers(protocol)?,
-        })
+/// What is wrong with an object that is none, and where.
+fn mistake(body: &[u8]) -> String {
+    match serde_json::from_slice::<Map<String, Value>>(body) {
+        Err(error) => error.to_string(),
+        Ok(_) => "a part of it is none".to_owned(),
     }
 }
 
@@ -182,40 +186,29 @@ pub(crate) fn fields(
     body: &[u8],
     wanted: impl Fn(&str) -> bool,
 ) -> serde_json::Result<Map<String, Value>> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let fields = Wanted(wanted).deserialize(&mut json)?;
-    json.end()?;
-    Ok(fields)
-}
-
-struct Wanted<F>(F);
-
-impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for Wanted<F> {
-    type Value = Map<String, Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Wanted<F> {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Map::new();
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            if self.0(&name) {
-                fields.insert(name.into_owned(), map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
+    let mut fields = Map::new();
+    let mut broken = None;
+    let gone_through = json::object(body, |cursor, name| {
+        let wanted = str::from_utf8(name).ok().filter(|name| wanted(name));
+        let Some(name) = wanted else { return cursor.skip() };
+        match read(cursor)? {
+            Ok(value) => drop(fields.insert(name.to_owned(), value)),
+            Err(error) => broken = Some(error),
         }
-        Ok(fields)
+        Some(())
+    });
+    match (gone_through, broken) {
+        (_, Some(error)) => Err(error),
+        (Some(()), None) => Ok(fields),
+        // Who reads all of it knows what is wrong.
+        (None, None) => serde_json::from_slice(body),
     }
+}
+
+/// Reads the value that comes next.
+fn read(cursor: &mut Cursor<'_>) -> Option<serde_json::Result<Value>> {
+    let at = cursor.value()?;
+    Some(serde_json::from_slice(cursor.text(at)))
 }
 
 #[cfg(test)]

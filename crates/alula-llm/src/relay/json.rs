@@ -1,0 +1,323 @@
+//! JSON that is gone through without being read: what is found is where its values stand.
+
+use std::ops::Range;
+
+/// A place in a text that is to be JSON. What goes on from it is nothing where the text is none.
+///
+/// As with serde, text within strings need not be UTF-8 where nobody reads it.
+#[derive(Debug)]
+pub(super) struct Cursor<'j> {
+    json: &'j [u8],
+    at: usize,
+}
+
+/// Goes through the fields of an object, which must be all there is. `field` gets the name of each,
+/// and must go behind its value.
+pub(super) fn object<'j>(
+    json: &'j [u8],
+    field: impl FnMut(&mut Cursor<'j>, &[u8]) -> Option<()>,
+) -> Option<()> {
+    let mut cursor = Cursor { json, at: 0 };
+    cursor.object(field)?;
+    cursor.skip_space();
+    (cursor.at == json.len()).then_some(())
+}
+
+impl<'j> Cursor<'j> {
+    /// The first byte of what comes next, which says what it is.
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        self.skip_space();
+        self.json.get(self.at).copied()
+    }
+
+    /// What stands there.
+    pub(super) fn text(&self, at: Range<usize>) -> &'j [u8] {
+        self.json.get(at).unwrap_or_default()
+    }
+
+    /// Goes behind a value, and returns where it stands.
+    pub(super) fn value(&mut self) -> Option<Range<usize>> {
+        self.skip_space();
+        let start = self.at;
+        self.skip()?;
+        Some(start..self.at)
+    }
+
+    /// Goes behind an object.
+    pub(super) fn object(
+        &mut self,
+        mut field: impl FnMut(&mut Self, &[u8]) -> Option<()>,
+    ) -> Option<()> {
+        self.take(b'{')?;
+        if self.peek()? == b'}' {
+            return self.take(b'}');
+        }
+        loop {
+            let name = self.name()?;
+            if memchr::memchr(b'\\', name).is_none() {
+                field(self, name)?;
+            } else {
+                let quoted = [b"\"", name, b"\""].concat();
+                let name: String = serde_json::from_slice(&quoted).ok()?;
+                field(self, name.as_bytes())?;
+            }
+            if self.peek()? != b',' {
+                return self.take(b'}');
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Goes behind an array.
+    pub(super) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.take(b'[')?;
+        if self.peek()? == b']' {
+            return self.take(b']');
+        }
+        loop {
+            item(self)?;
+            if self.peek()? != b',' {
+                return self.take(b']');
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Goes behind a value, however deep it is.
+    pub(super) fn skip(&mut self) -> Option<()> {
+        let mut ends = Vec::new();
+        loop {
+            match self.peek()? {
+                b'"' => self.string().map(drop)?,
+                b't' => self.word(b"true")?,
+                b'f' => self.word(b"false")?,
+                b'n' => self.word(b"null")?,
+                begin @ (b'[' | b'{') => {
+                    self.at += 1;
+                    // Their ends stand two places behind their beginnings in ASCII.
+                    let end = begin + 2;
+                    if self.peek()? != end {
+                        ends.push(end);
+                        if begin == b'{' {
+                            self.name()?;
+                        }
+                        continue;
+                    }
+                    self.at += 1;
+                }
+                _ => self.number()?,
+            }
+            while let Some(end) = ends.last().copied() {
+                match self.peek()? {
+                    b',' => {
+                        self.at += 1;
+                        if end == b'}' {
+                            self.name()?;
+                        }
+                        break;
+                    }
+                    byte if byte == end => {
+                        self.at += 1;
+                        ends.pop();
+                    }
+                    _ => return None,
+                }
+            }
+            if ends.is_empty() {
+                return Some(());
+            }
+        }
+    }
+
+    /// The name of a field as it is written, without its quotes and the colon behind it.
+    fn name(&mut self) -> Option<&'j [u8]> {
+        self.skip_space();
+        let string = self.string()?;
+        self.take(b':')?;
+        self.json.get(string.start + 1..string.end - 1)
+    }
+
+    fn string(&mut self) -> Option<Range<usize>> {
+        let start = self.at;
+        self.take(b'"')?;
+        loop {
+            let rest = self.json.get(self.at..)?;
+            let special = special(rest);
+            self.at += special + 1;
+            match rest.get(special)? {
+                b'"' => return Some(start..self.at),
+                b'\\' => self.escape(rest.get(special + 1..)?)?,
+                _ => return None,
+            }
+        }
+    }
+
+    /// Goes behind what stands behind a backslash.
+    fn escape(&mut self, rest: &[u8]) -> Option<()> {
+        let length = match rest.first()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 1,
+            b'u' if rest.get(1..5)?.iter().all(u8::is_ascii_hexdigit) => 5,
+            _ => return None,
+        };
+        self.at += length;
+        Some(())
+    }
+
+    fn number(&mut self) -> Option<()> {
+        if self.json.get(self.at) == Some(&b'-') {
+            self.at += 1;
+        }
+        match self.json.get(self.at)? {
+            b'0' => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.json.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.json.get(self.at) {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.json.get(self.at) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Some(())
+    }
+
+    /// Goes behind digits, of which there must be one.
+    fn digits(&mut self) -> Option<()> {
+        let rest = self.json.get(self.at..)?;
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        (count > 0).then_some(())
+    }
+
+    fn word(&mut self, word: &[u8]) -> Option<()> {
+        self.json.get(self.at..)?.starts_with(word).then(|| self.at += word.len())
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.json.get(self.at) {
+            self.at += 1;
+        }
+    }
+}
+
+/// How many bytes stand before the first that ends a string, or escapes, or may not be in one;
+/// eight at a time.
+fn special(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The high bit of a byte is set where it is 0, and maybe in those behind it.
+        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
+        let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
+        let found = (below_space | quotes | backslashes) & HIGH;
+        if found != 0 {
+            return index * 8 + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    bytes.len() - rest.len() + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::de::IgnoredAny;
+
+    use super::*;
+
+    fn is_object(json: &[u8]) -> bool {
+        object(json, |cursor, _| cursor.skip()).is_some()
+    }
+
+    fn is_object_for_serde(json: &[u8]) -> bool {
+        type Fields = std::collections::HashMap<String, IgnoredAny>;
+        serde_json::from_slice::<Fields>(json).is_ok()
+    }
+
+    #[test]
+    fn what_is_an_object_is_what_serde_takes_for_one() {
+        for json in [
+            "",
+            "{",
+            "{}",
+            " {\t}\r\n",
+            "{},",
+            "{}{}",
+            "[]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{,}",
+            "{\"a\":[1,]}",
+            "{\"a\":[,1]}",
+            "{\"a\":[1 2]}",
+            "{\"a\":[1}]",
+            "{\"a\":{\"b\":[{}]}}",
+            "{\"a\":{\"b\":[{]}}}",
+            "{\"a\":{\"b\" 1}}",
+            "{\"a\":tru}",
+            "{\"a\":true,\"b\":false,\"c\":null}",
+            "{\"a\":truefalse}",
+            "{\"a\":-}",
+            "{\"a\":-0.5e+10}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":.5}",
+            "{\"a\":1e}",
+            "{\"a\":+1}",
+            "{\"a\":\"\\u00e9\\n\\/\"}",
+            "{\"a\":\"\\u00g0\"}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\\",
+            "{\"a\":\"\n\"}",
+            "{\"a\":\"\u{1}2345678\"}",
+            "{\"a\":\"12345678\u{1f}\"}",
+            "{\"\\u0061\":\"12345678\\\"12345678é12345678\"}",
+            "{\"\\ud800\":1}",
+        ] {
+            assert_eq!(is_object(json.as_bytes()), is_object_for_serde(json.as_bytes()), "{json}");
+        }
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(is_object(deep.as_bytes()));
+    }
+
+    #[test]
+    fn values_are_found_where_they_stand() {
+        let json = br#" { "a" : [1, {"b": "]"}] , "\u0062":"x", "c":-1.5e3}"#;
+        let mut found = Vec::new();
+        object(json, |cursor, name| {
+            let at = cursor.value()?;
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            found.push((text(name), text(cursor.text(at))));
+            Some(())
+        });
+        let expected = [("a", r#"[1, {"b": "]"}]"#), ("b", r#""x""#), ("c", "-1.5e3")];
+        let found: Vec<_> = found.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(found, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_taken_otherwise_than_by_serde(
+            tokens in prop::collection::vec(prop::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", "\"", "\\", "a", "1", "-", "0", ".", "e", " ",
+                "true", "null", "\"a\"", "\"a\":", "{\"a\":", "\\u00e9", "\n", "abcdefgh",
+            ]), 0..24),
+        ) {
+            let json = format!("{{\"a\":{}}}", tokens.concat());
+            prop_assert_eq!(is_object(json.as_bytes()), is_object_for_serde(json.as_bytes()));
+        }
+    }
+}
