@@ -33,9 +33,10 @@ const IMPORTS: &[Imports] = &[
 
 /// Only these name the types of axum and hyper: the framework, and its comparison with them.
 const WEB_USERS: &[&str] = &["alula", "alula-benches"];
-/// These do so behind a feature: the servers that stand in for providers in tests.
-const WEB_USERS_OPTIONAL: &[&str] = &["alula-llm"];
 const WEB: &[&str] = &["axum", "axum-core", "axum-extra", "hyper", "hyper-util"];
+/// These name hyper alone: the client of providers, and the servers that stand in for them in tests.
+const HYPER_USERS: &[&str] = &["alula-llm"];
+const HYPER: &[&str] = &["hyper", "hyper-util"];
 
 const RULE: &str = "imports";
 
@@ -69,7 +70,7 @@ fn check_package(package: &Package) -> Vec<Finding> {
                 package.name
             )));
         }
-        if WEB.contains(&name) && !may_name_web(&package.name, dependency.optional) {
+        if WEB.contains(&name) && !may_name_web(&package.name, name) {
             findings.push(finding(format!(
                 "use the public API of `alula` in place of `{name}`; only `alula` knows it"
             )));
@@ -78,8 +79,8 @@ fn check_package(package: &Package) -> Vec<Finding> {
     findings
 }
 
-fn may_name_web(package: &str, optional: bool) -> bool {
-    WEB_USERS.contains(&package) || (optional && WEB_USERS_OPTIONAL.contains(&package))
+fn may_name_web(package: &str, name: &str) -> bool {
+    WEB_USERS.contains(&package) || (HYPER.contains(&name) && HYPER_USERS.contains(&package))
 }
 
 #[cfg(test)]
@@ -124,8 +125,9 @@ mod tests {
     #[test]
     fn only_the_framework_knows_axum_and_hyper() {
         check_one("alula-server", &[("axum", false)], &["in place of `axum`"]);
-        check_one("alula-llm", &[("hyper", false)], &["in place of `hyper`"]);
-        check_one("alula-llm", &[("hyper", true)], &[]);
+        check_one("alula-server", &[("hyper", false)], &["in place of `hyper`"]);
+        check_one("alula-llm", &[("hyper", false), ("hyper-util", false)], &[]);
+        check_one("alula-llm", &[("axum", true)], &["in place of `axum`"]);
         check_one("alula-benches", &[("axum", false), ("alula", false)], &[]);
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     Http,
     failure::Failure,
-    http,
+    http::{self, Address, Answer},
     structured::{self, ByTool},
     unary::Call,
     unsupported,
@@ -42,7 +42,7 @@ pub(super) struct Endpoint {
 
 /// What does not depend on what is asked.
 pub(super) struct Ready {
-    pub(super) url: Url,
+    pub(super) address: Address,
     headers: HeaderMap,
 }
 
@@ -280,7 +280,8 @@ impl Endpoint {
 pub(super) fn ready<S: Speaker>(speaker: &S) -> Result<Arc<Ready>> {
     let endpoint = speaker.endpoint();
     let ready = || {
-        let ready = Ready { url: speaker.url()?, headers: speaker.header_map()? };
+        let address = Address::new(speaker.url()?);
+        let ready = Ready { address, headers: speaker.header_map()? };
         endpoint.pool().warm()?;
         Ok(Arc::new(ready))
     };
@@ -353,7 +354,7 @@ impl<'a> Post<'a> {
         Ok(Self { model: request.model(), stream, body, headers: Some(request.headers()) })
     }
 
-    async fn send<S: Speaker>(self, speaker: &S) -> Result<reqwest::Response> {
+    async fn send<S: Speaker>(self, speaker: &S) -> Result<Answer> {
         let endpoint = speaker.endpoint();
         let ready = endpoint.ready.as_ref();
         let mut headers = match ready {
@@ -363,12 +364,15 @@ impl<'a> Post<'a> {
         if let Some(of_client) = self.headers {
             relay::headers::add(&mut headers, of_client);
         }
-        let url = match (speaker.call_url(self.model, self.stream), ready) {
-            (Some(url), _) => url?,
-            (None, Some(ready)) => ready.url.clone(),
-            (None, None) => speaker.url()?,
+        let own = match (speaker.call_url(self.model, self.stream), ready) {
+            (Some(url), _) => Some(Address::new(url?)),
+            (None, Some(_)) => None,
+            (None, None) => Some(Address::new(speaker.url()?)),
         };
-        let response = endpoint.pool().post(url, headers, self.body).await?;
+        let Some(to) = own.as_ref().or(ready.map(|ready| &ready.address)) else {
+            return Err(Error::new(ErrorKind::Config, "there is no address to call"));
+        };
+        let response = endpoint.pool().post(to, headers, self.body).await?;
         http::accept(response, self.stream, S::failure_kind).await
     }
 }
@@ -388,7 +392,7 @@ async fn whole<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<ChatRes
 
 async fn events<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<ChatStream> {
     let response = Post::chat(speaker, request, true)?.send(speaker).await?;
-    let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
+    let bytes = response.into_pieces();
     let endpoint = speaker.endpoint().clone();
     let events = wire::read(bytes, endpoint.pool().limits(), S::Wire::default());
     let events = match structured::tool_of(request, speaker.by_tool(request, true)) {
@@ -413,21 +417,27 @@ pub(super) fn relayed<S: Speaker>(status: u16, body: Bytes) -> Result<RelayRespo
             [S::ID, S::MODEL, S::USAGE, TIER].contains(&name) || S::VERDICT.contains(&name)
         }),
     };
-    let fields = fields.map_err(|error| http::not_json(&error, status, &body))?;
-    let answer = Value::Object(fields);
+    let mut answer = Value::Object(fields.map_err(|error| http::not_json(&error, status, &body))?);
     if let Some(error) = S::error_in(&answer) {
         return Err(body_error(error, S::failure_kind));
     }
-    let text = |name| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let usage = answer.get(S::USAGE).and_then(Value::as_object).cloned().map(S::usage);
-    let service_tier = answer.get(TIER).and_then(Value::as_str).map(str::to_owned);
-    let (id, model) = (text(S::ID), text(S::MODEL));
+    let mut take = |name| answer.get_mut(name).map(Value::take).unwrap_or_default();
+    let mut text = |name| match take(name) {
+        Value::String(text) => Some(text),
+        _ => None,
+    };
+    let (id, model) = (text(S::ID).unwrap_or_default(), text(S::MODEL).unwrap_or_default());
+    let service_tier = text(TIER);
+    let usage = match take(S::USAGE) {
+        Value::Object(usage) => Some(S::usage(usage)),
+        _ => None,
+    };
     Ok(RelayResponse { body, id, model, usage, service_tier, is_cached: false })
 }
 
 async fn relay_events<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<RelayStream> {
     let response = Post::relay(speaker, request, true)?.send(speaker).await?;
-    let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
+    let bytes = response.into_pieces();
     let endpoint = speaker.endpoint().clone();
     let wants_usage = S::REPORTS_USAGE || request.wants_usage();
     let chunks = wire::pass(bytes, endpoint.pool().limits(), S::Wire::default(), wants_usage);

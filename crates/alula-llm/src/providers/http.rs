@@ -1,3 +1,8 @@
+mod address;
+mod answer;
+mod direct;
+mod read;
+
 use std::{
     fmt, mem,
     sync::{Arc, OnceLock},
@@ -5,21 +10,19 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use reqwest::{
-    Client, ClientBuilder, Proxy, Response, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    Client, ClientBuilder, Method, Proxy, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 use rustls_platform_verifier::BuilderVerifierExt;
-use serde_json::Value;
-use tokio::time::timeout;
 
-use super::{Proxies, failure::Failure};
+use self::direct::Direct;
+pub(super) use self::read::{accept, not_json, read_json};
+pub(crate) use self::{address::Address, answer::Answer};
+use super::Proxies;
 use crate::{Error, ErrorKind, Phase, Result, llm::along, secret::Secrets};
-
-/// Error bodies are read up to this size, and no longer than this for each piece.
-const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
-const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A pool of connections to providers; clones share it.
 ///
@@ -51,6 +54,8 @@ struct Inner {
     limits: HttpLimits,
     proxies: Vec<Proxy>,
     /// Made once: reading the certificates takes a while.
+    direct: OnceLock<Direct>,
+    /// The same through the proxies, if there are any.
     client: OnceLock<Client>,
     /// The server that all calls go to, whatever their address.
     #[cfg(feature = "testing")]
@@ -147,6 +152,7 @@ impl Http {
             inner: Arc::new(Inner {
                 limits,
                 proxies,
+                direct: OnceLock::new(),
                 client: OnceLock::new(),
                 #[cfg(feature = "testing")]
                 stand_in: None,
@@ -160,6 +166,7 @@ impl Http {
         let inner = Inner {
             limits: HttpLimits::default(),
             proxies: Vec::new(),
+            direct: OnceLock::new(),
             client: OnceLock::new(),
             stand_in: Some(url),
         };
@@ -173,75 +180,140 @@ impl Http {
 
     /// Makes the client now rather than at the first call, which would wait for it.
     pub(crate) fn warm(&self) -> Result<()> {
-        self.client().map(drop)
+        match self.inner.proxies.is_empty() {
+            true => self.direct().map(drop),
+            false => self.client().map(drop),
+        }
     }
 
     /// Posts JSON and returns as soon as the headers of the answer are there.
     pub(crate) async fn post(
         &self,
-        url: Url,
+        to: &Address,
         mut headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Response> {
+    ) -> Result<Answer> {
         along::add_to(&mut headers);
+        self.send(Method::POST, to, headers, body).await
+    }
+
+    /// Gets something with these headers.
+    pub(crate) async fn get_with(&self, url: Url, headers: HeaderMap) -> Result<Answer> {
+        self.send(Method::GET, &Address::new(url), headers, Bytes::new()).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        to: &Address,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer> {
+        #[cfg(feature = "testing")]
+        let routed = self.routed(to);
+        #[cfg(feature = "testing")]
+        let to = routed.as_ref().unwrap_or(to);
+        match &to.uri {
+            Some(uri) if self.inner.proxies.is_empty() => {
+                let answer = self.direct()?.send((method, uri), headers, body).await;
+                answer.map(Answer::Direct).map_err(|error| self.failed(error))
+            }
+            // In a box, for which calls without a proxy need no room.
+            _ => Box::pin(self.send_led(method, to.url.clone(), headers, body)).await,
+        }
+    }
+
+    /// Sends a request through the proxies, or to an address that only reqwest takes.
+    async fn send_led(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer> {
         // A builder takes the user and the password out of the address, which is logged.
-        let (client, request) = self.client()?.post(self.routed(url)).body(body).build_split();
+        let (client, request) = self.client()?.request(method, url).body(body).build_split();
         let mut request = request.map_err(transport_error)?;
         let of_address = mem::replace(request.headers_mut(), headers);
         if let Some(password) = of_address.get(AUTHORIZATION) {
             let given = request.headers_mut().entry(AUTHORIZATION);
             given.or_insert_with(|| password.clone());
         }
-        client.execute(request).await.map_err(|error| self.failed(error))
-    }
-
-    /// Gets something with these headers.
-    pub(crate) async fn get_with(&self, url: Url, headers: HeaderMap) -> Result<Response> {
-        let request = self.client()?.get(self.routed(url)).headers(headers);
-        request.send().await.map_err(|error| self.failed(error))
+        let answer = client.execute(request).await;
+        answer.map(Answer::Led).map_err(|error| match error.is_connect() && error.is_timeout() {
+            true => self.late(error.without_url()),
+            false => transport_error(error),
+        })
     }
 
     /// The error of a call that did not come through, with the limit that it ran into.
-    fn failed(&self, error: reqwest::Error) -> Error {
-        if !(error.is_connect() && error.is_timeout()) {
-            return transport_error(error);
+    fn failed(&self, error: hyper_util::client::legacy::Error) -> Error {
+        if direct::is_late(&error) {
+            return self.late(error);
         }
+        match error.is_connect() {
+            true => told(ErrorKind::Connect, "no connection", error),
+            false => broken(error),
+        }
+    }
+
+    fn late(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
         let message = format!("no connection came within {:?}", self.inner.limits.connect_timeout);
         let kind = ErrorKind::Timeout { phase: Phase::Connect };
-        Error::new(kind, message).with_source(error.without_url())
+        Error::new(kind, message).with_source(error)
     }
 
     /// Gets a document that is not part of a chat.
     pub(crate) async fn get(&self, url: Url) -> Result<Bytes> {
-        let response = self.get_with(url, HeaderMap::new()).await?;
-        let response = response.error_for_status().map_err(transport_error)?;
-        self.read(response).await
-    }
-
-    /// The address that is called in place of this one.
-    fn routed(&self, url: Url) -> Url {
-        #[cfg(feature = "testing")]
-        if let Some(stand_in) = &self.inner.stand_in {
-            let mut to = stand_in.clone();
-            to.set_path(url.path());
-            to.set_query(url.query());
-            return to;
+        let answer = self.get_with(url, HeaderMap::new()).await?;
+        let status = answer.status();
+        if status.is_client_error() || status.is_server_error() {
+            let message = format!("the server answers {status}");
+            return Err(Error::new(ErrorKind::Unavailable, message));
         }
-        url
+        self.read(answer).await
     }
 
-    /// The whole body, up to the limit.
-    pub(crate) async fn read(&self, mut response: Response) -> Result<Bytes> {
+    /// The address that is called in place of this one, if there is one.
+    #[cfg(feature = "testing")]
+    fn routed(&self, to: &Address) -> Option<Address> {
+        let mut routed = self.inner.stand_in.clone()?;
+        routed.set_path(to.url.path());
+        routed.set_query(to.url.query());
+        Some(Address::new(routed))
+    }
+
+    /// The whole body, up to the limit, without a copy if it comes in one piece.
+    pub(crate) async fn read(&self, answer: Answer) -> Result<Bytes> {
         let limit = self.inner.limits.response_bytes_max;
+        let too_large = || {
+            let message = format!("the answer is larger than {limit} bytes");
+            Error::new(ErrorKind::TooLarge, message)
+        };
+        let mut pieces = answer.into_pieces();
+        let mut first = Bytes::new();
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
-            if body.len() + chunk.len() > limit {
-                let message = format!("the answer is larger than {limit} bytes");
-                return Err(Error::new(ErrorKind::TooLarge, message));
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(broken)?;
+            if first.len() + body.len() + piece.len() > limit {
+                return Err(too_large());
             }
-            body.extend_from_slice(&chunk);
+            if first.is_empty() && body.is_empty() {
+                first = piece;
+                continue;
+            }
+            body.extend_from_slice(&mem::take(&mut first));
+            body.extend_from_slice(&piece);
         }
-        Ok(body.freeze())
+        Ok(if body.is_empty() { first } else { body.freeze() })
+    }
+
+    fn direct(&self) -> Result<&Direct> {
+        if let Some(direct) = self.inner.direct.get() {
+            return Ok(direct);
+        }
+        let direct = Direct::new(tls_of_calls()?, self.inner.limits.connect_timeout);
+        Ok(self.inner.direct.get_or_init(|| direct))
     }
 
     /// The client behind it, made by whoever asks first.
@@ -270,19 +342,24 @@ pub(crate) fn tls_config() -> Result<rustls::ClientConfig> {
     Ok(builder.with_no_client_auth())
 }
 
-fn build_client(limits: &HttpLimits, proxies: &[Proxy]) -> Result<Client> {
+/// The same for calls of either version of HTTP.
+fn tls_of_calls() -> Result<rustls::ClientConfig> {
     let mut tls = tls_config()?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+fn build_client(limits: &HttpLimits, proxies: &[Proxy]) -> Result<Client> {
     // Without this reqwest asks the environment for a proxy.
     let builder = Client::builder().no_proxy();
     proxies
         .iter()
         .cloned()
         .fold(builder, ClientBuilder::proxy)
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls_of_calls()?)
         .connect_timeout(limits.connect_timeout)
         .redirect(Policy::none())
-        .user_agent(concat!("alula-llm/", env!("CARGO_PKG_VERSION")))
+        .user_agent(direct::OUR_NAME)
         .build()
         .map_err(|error| config_error("the HTTP client cannot be set up", error))
 }
@@ -297,13 +374,27 @@ pub(super) fn config_error(
 /// The error of a connection; its URL is removed, since it may hold a key.
 pub(crate) fn transport_error(error: reqwest::Error) -> Error {
     let error = error.without_url();
-    let (kind, message) = if error.is_connect() && error.is_timeout() {
-        (ErrorKind::Timeout { phase: Phase::Connect }, "no connection in time")
+    if error.is_connect() && error.is_timeout() {
+        let kind = ErrorKind::Timeout { phase: Phase::Connect };
+        told(kind, "no connection in time", error)
     } else if error.is_connect() {
-        (ErrorKind::Connect, "no connection")
+        told(ErrorKind::Connect, "no connection", error)
     } else {
-        (ErrorKind::Unavailable, "the connection broke before the whole answer was there")
-    };
+        broken(error)
+    }
+}
+
+/// The error of an answer that broke off.
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    let message = "the connection broke before the whole answer was there";
+    told(ErrorKind::Unavailable, message, error)
+}
+
+fn told(
+    kind: ErrorKind,
+    message: &str,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
     let message = format!("{message}: {}", innermost(&error));
     Error::new(kind, message).with_source(error)
 }
@@ -371,59 +462,4 @@ pub(super) fn secret(value: &str) -> Result<HeaderValue> {
 /// Names the provider in an error and removes the secrets from it.
 pub(super) fn label(error: Error, provider: &str, secrets: &Secrets<'_>) -> Error {
     error.with_provider(provider).redacted(|text| secrets.redact(text))
-}
-
-/// Passes an answer of success on, in the form that was asked for, and turns others into errors.
-pub(super) async fn accept(
-    response: Response,
-    stream: bool,
-    kind: fn(&Failure) -> Option<ErrorKind>,
-) -> Result<Response> {
-    let status = response.status();
-    let content_type = response.headers().get(CONTENT_TYPE);
-    let is_stream = content_type.is_none_or(|value| {
-        value.to_str().is_ok_and(|value| value.starts_with("text/event-stream"))
-    });
-    if status.is_success() && (is_stream || !stream) {
-        return Ok(response);
-    }
-    let headers = response.headers().clone();
-    let body = read_excerpt(response).await;
-    let failure = Failure::of_answer(status.as_u16(), &headers, &body);
-    if status.is_success() && failure.code.is_none() && failure.message.is_none() {
-        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let message = format!(
-            "asked for a stream of events, got {}",
-            content_type.unwrap_or("something else")
-        );
-        return Err(Error::new(ErrorKind::Decode, message).with_status(status.as_u16()));
-    }
-    let known = kind(&failure);
-    Err(failure.into_error(known))
-}
-
-/// The whole body as JSON.
-pub(super) async fn read_json(http: &Http, response: Response) -> Result<Value> {
-    let status = response.status().as_u16();
-    let body = http.read(response).await?;
-    serde_json::from_slice(&body).map_err(|error| not_json(&error, status, &body))
-}
-
-/// The error of an answer that is something else.
-pub(super) fn not_json(error: &serde_json::Error, status: u16, body: &[u8]) -> Error {
-    Error::new(ErrorKind::Decode, format!("the answer is not JSON: {error}"))
-        .with_status(status)
-        .with_body(&String::from_utf8_lossy(body))
-}
-
-/// The beginning of an error body. That it breaks off is no news.
-async fn read_excerpt(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < ERROR_BODY_BYTES_MAX
-        && let Ok(Ok(Some(chunk))) = timeout(ERROR_BODY_TIMEOUT, response.chunk()).await
-    {
-        body.extend_from_slice(&chunk);
-    }
-    body.truncate(ERROR_BODY_BYTES_MAX);
-    body
 }

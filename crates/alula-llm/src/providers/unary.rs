@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{
     endpoint::{Speaker, body_error},
-    http, vector,
+    http::{self, Address, Answer},
+    vector,
 };
 use crate::{ChatRequest, EmbedRequest, EmbedResponse, Result, TokenCount};
 
@@ -62,9 +63,10 @@ async fn count<S: Speaker>(speaker: &S, request: &ChatRequest) -> Result<TokenCo
 }
 
 /// Posts something that is answered at once.
-async fn post<S: Speaker>(speaker: &S, url: Url, body: &Value) -> Result<reqwest::Response> {
+async fn post<S: Speaker>(speaker: &S, url: Url, body: &Value) -> Result<Answer> {
     let pool = speaker.endpoint().pool();
-    let response = pool.post(url, speaker.header_map()?, body.to_string().into()).await?;
+    let response =
+        pool.post(&Address::new(url), speaker.header_map()?, body.to_string().into()).await?;
     http::accept(response, false, S::failure_kind).await
 }
 

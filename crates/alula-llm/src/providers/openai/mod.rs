@@ -221,7 +221,7 @@ fn is_official(endpoint: &Endpoint) -> bool {
         region.is_some_and(|region| region.is_empty() || region.ends_with('.'))
     };
     match &endpoint.ready {
-        Some(ready) => has_official_host(&ready.url),
+        Some(ready) => has_official_host(ready.address.url()),
         None => Url::parse(&endpoint.base_url).is_ok_and(|url| has_official_host(&url)),
     }
 }
