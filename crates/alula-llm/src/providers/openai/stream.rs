@@ -1,8 +1,8 @@
 //! Chunks of a streamed answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde_json::{Map, Value};
 
 use super::{
@@ -28,10 +28,18 @@ pub(in crate::providers) struct Chunks {
     choices: BTreeMap<u32, ChoiceState>,
 }
 
+/// What is looked for in each chunk; to make it ready takes longer than to find it.
+type Key = LazyLock<Finder<'static>>;
+
+static ERROR: Key = LazyLock::new(|| Finder::new(b"\"error\""));
+static FINISH_REASON: Key = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
+static USAGE: Key = LazyLock::new(|| Finder::new(b"\"usage\""));
+static INDEX: Key = LazyLock::new(|| Finder::new(b"\"index\""));
+
 /// What stands after this key, wherever it does, in quotes; a text cannot hold it unescaped.
-fn values<'a>(data: &'a [u8], key: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    memmem::find_iter(data, key).map(|at| {
-        let rest = data.get(at + key.len()..).unwrap_or_default().trim_ascii_start();
+fn values<'a>(data: &'a [u8], key: &'static Key) -> impl Iterator<Item = &'a [u8]> {
+    key.find_iter(data).map(|at| {
+        let rest = data.get(at + key.needle().len()..).unwrap_or_default().trim_ascii_start();
         rest.strip_prefix(b":").unwrap_or(rest).trim_ascii_start()
     })
 }
@@ -142,11 +150,11 @@ impl Wire for Chunks {
         let data = event.data.as_bytes();
         event.event.is_empty()
             && data.starts_with(b"{")
-            && memmem::find(data, b"\"error\"").is_none()
-            && values(data, b"\"finish_reason\"").all(|value| value.starts_with(b"null"))
-            && values(data, b"\"usage\"").all(|value| value.starts_with(b"null"))
+            && ERROR.find(data).is_none()
+            && values(data, &FINISH_REASON).all(|value| value.starts_with(b"null"))
+            && values(data, &USAGE).all(|value| value.starts_with(b"null"))
             // Of every answer it must be known that it is there.
-            && values(data, b"\"index\"").all(|value| value.starts_with(b"0"))
+            && values(data, &INDEX).all(|value| value.starts_with(b"0"))
     }
 
     fn event(&mut self, event: sse::Event, out: &mut Events) -> State {
