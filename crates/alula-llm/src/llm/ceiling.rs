@@ -87,7 +87,7 @@ impl Llm {
     ) -> Result<CostCeiling> {
         let inner = &*self.inner;
         let mut ceiling = CostCeiling { known: MicroUsd::default(), unpriced: None };
-        for target in inner.targets(model)? {
+        for target in &*inner.all_targets(model)? {
             let Some(connected) = inner.providers.get(target.provider) else { continue };
             let provider = connected.provider.name();
             match inner.observer.prices.ceiling(provider, &target.model, size, unknown) {
@@ -119,7 +119,7 @@ impl Llm {
     /// [`ErrorKind::NotFound`] when no provider serves the model.
     pub fn input_tokens_max(&self, model: &str) -> Result<Option<u64>> {
         let inner = &*self.inner;
-        let targets = inner.targets(model)?;
+        let targets = inner.all_targets(model)?;
         let size = targets.iter().filter_map(|target| {
             let provider = inner.providers.get(target.provider)?.provider.name();
             Some(ModelSize::of(provider, &target.model)?.input)

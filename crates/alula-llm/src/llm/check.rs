@@ -19,7 +19,7 @@ impl Llm {
     ///
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is nobody.
     pub fn check_model(&self, model: &str) -> Result<()> {
-        self.inner.targets(model).map(drop)
+        self.inner.all_targets(model).map(drop)
     }
 
     /// The models that calls to a name may go to, as `provider/model`: those of a route in the order
@@ -71,7 +71,7 @@ impl Llm {
     ///
     /// As [`relay`](Self::relay), as far as it does not take a provider to know.
     pub fn check_relay(&self, request: &RelayRequest) -> Result<()> {
-        let targets = self.inner.targets(request.model())?;
+        let targets = self.inner.all_targets(request.model())?;
         let mut providers =
             targets.iter().filter_map(|target| self.inner.providers.get(target.provider));
         // The futures are not polled, so nobody is asked.

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use super::{Connected, Inner, not_found};
 use crate::{
@@ -122,11 +122,19 @@ impl Target {
 impl Inner {
     /// Where calls to a model go, in the order to ask.
     pub(super) fn targets(&self, name: &str) -> Result<Vec<Target>> {
+        match self.all_targets(name)? {
+            Cow::Borrowed(targets) => Ok(in_turn(targets, fastrand::f64())),
+            Cow::Owned(targets) => Ok(targets),
+        }
+    }
+
+    /// Where calls to a model may go.
+    pub(super) fn all_targets(&self, name: &str) -> Result<Cow<'_, [Target]>> {
         let default = self.default_model.as_deref().unwrap_or_default();
         let name = if name.is_empty() { default } else { name };
         match self.routes.get(name) {
-            Some(targets) => Ok(in_turn(targets, fastrand::f64())),
-            None => Ok(vec![self.target(name)?]),
+            Some(targets) => Ok(Cow::Borrowed(targets)),
+            None => Ok(Cow::Owned(vec![self.target(name)?])),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use alula::{
     HttpError, Input, Operation, Rejection, RequestContext, Result, State, dependency,
-    http::{HeaderName, Method, header},
+    http::{HeaderName, HeaderValue, Method, header},
 };
 
 use super::WithoutKeys;
@@ -31,13 +31,13 @@ pub(crate) fn this_machine(
     if *without == WithoutKeys::Everybody || keys.are_needed() {
         return Ok(());
     }
-    if host.is_cross_site {
+    if host.is_cross_site() {
         return Err(HttpError::forbidden(
             "Pages of other sites may not use a server that has no keys; make a key with `alula \
              keys create`",
         ));
     }
-    if host.is_this_machine {
+    if host.is_this_machine() {
         return Ok(());
     }
     Err(HttpError::new(
@@ -50,10 +50,27 @@ pub(crate) fn this_machine(
 
 /// What is of interest in the `Host` header, which the serve loop sees to being there once, and in
 /// what browsers say of the page.
-#[derive(Clone, Copy)]
+///
+/// It is looked into only where that matters: mostly there are keys.
 pub(crate) struct HostName {
-    is_this_machine: bool,
-    is_cross_site: bool,
+    host: Option<HeaderValue>,
+    origin: Option<HeaderValue>,
+    site: Option<HeaderValue>,
+    is_free: bool,
+}
+
+impl HostName {
+    fn is_this_machine(&self) -> bool {
+        is_this_machine(text(self.host.as_ref()).unwrap_or_default())
+    }
+
+    fn is_cross_site(&self) -> bool {
+        is_cross_site(self.is_free, text(self.origin.as_ref()), text(self.site.as_ref()))
+    }
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value.map(|value| value.to_str().unwrap_or_default())
 }
 
 /// Whether a page that is not of this machine made a request that does something. Programs that are
@@ -94,11 +111,12 @@ impl Input for HostName {
     fn plan(_: &mut Operation<'_>) -> Self::Plan {}
 
     async fn extract((): &(), cx: &mut RequestContext) -> Result<Self, Rejection> {
-        let text = |name| cx.headers().get(name).map(|value| value.to_str().unwrap_or_default());
-        let (origin, site) = (text(header::ORIGIN), text(FETCH_SITE));
+        let value = |name| cx.headers().get(name).cloned();
         Ok(Self {
-            is_this_machine: is_this_machine(text(header::HOST).unwrap_or_default()),
-            is_cross_site: is_cross_site(is_free(cx.method(), cx.uri().path()), origin, site),
+            host: value(header::HOST),
+            origin: value(header::ORIGIN),
+            site: value(FETCH_SITE),
+            is_free: is_free(cx.method(), cx.uri().path()),
         })
     }
 }

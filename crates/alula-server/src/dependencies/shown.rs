@@ -3,13 +3,14 @@
 use alula::{
     ApiError as _, Credential, Input, Operation, Rejection, RequestContext, Result, SecurityScheme,
     Stage,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderName, header},
 };
 use serde_json::json;
 
 use crate::services::keys::{KeyId, Refusal, ShownKey};
 
 const BEARER: &str = "bearer ";
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A key, by `Authorization: Bearer` or by `x-api-key`. The key itself is not kept.
 ///
@@ -32,12 +33,12 @@ impl Shown {
 
     fn in_headers(headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
+        let bearer = text(header::AUTHORIZATION).and_then(|value| {
             let (scheme, token) = value.split_at_checked(BEARER.len())?;
             scheme.eq_ignore_ascii_case(BEARER).then(|| token.trim())
         });
         // Some clients send both, one of them with nothing of use.
-        let mut texts = [bearer, text("x-api-key")].into_iter().flatten();
+        let mut texts = [bearer, text(API_KEY)].into_iter().flatten();
         let mut found = Self::Nothing;
         texts
             .find_map(|text| {
@@ -97,8 +98,6 @@ impl Input for Shown {
 
 #[cfg(test)]
 mod tests {
-    use alula::http::HeaderName;
-
     use super::*;
     use crate::services::keys::NewKey;
 

@@ -154,6 +154,7 @@ impl ResponseHead {
         if let Some(mistake) = head.mistake.take() {
             return Err(HttpError::internal(mistake));
         }
+        response.headers_mut().reserve(head.changes.len());
         for Change { name, value, replaces } in head.changes.drain(..) {
             match replaces {
                 true => drop(response.headers_mut().insert(name, value)),

@@ -27,12 +27,19 @@ struct Notes {
     id: Option<RequestId>,
     /// The trace that its client is in, unless the server has spans of its own.
     trace: HeaderMap,
+    /// Whether the server has none: then there is no other trace.
+    has_no_spans: bool,
     key: OnceLock<Arc<str>>,
 }
 
 impl Exchange {
     fn new(id: Option<RequestId>, trace: HeaderMap) -> Self {
-        Self(Arc::new(Notes { id, trace, key: OnceLock::new() }))
+        Self(Arc::new(Notes { id, trace, has_no_spans: false, key: OnceLock::new() }))
+    }
+
+    /// That of a request to a server that has no spans of its own.
+    fn without_spans(id: Option<RequestId>, trace: HeaderMap) -> Self {
+        Self(Arc::new(Notes { id, trace, has_no_spans: true, key: OnceLock::new() }))
     }
 
     /// That of a job, which goes on after its request.
@@ -52,7 +59,10 @@ impl Exchange {
 
     /// What a provider is told of the request that it is called for: its id and its trace.
     pub(crate) fn to_provider(&self) -> HeaderMap {
-        let mut headers = trace::current(&self.0.trace);
+        let mut headers = match self.0.has_no_spans {
+            true => self.0.trace.clone(),
+            false => trace::current(&self.0.trace),
+        };
         if let Ok(id) = HeaderValue::from_str(self.id())
             && !id.is_empty()
         {

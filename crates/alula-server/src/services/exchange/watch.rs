@@ -63,11 +63,11 @@ impl Watch {
         metrics.came();
         let extensions = request.extensions();
         let route = RouteTemplate::of(extensions);
-        let trace = match has_spans {
-            true => HeaderMap::new(),
-            false => trace::of_client(request.headers()),
+        let id = extensions.get::<RequestId>().cloned();
+        let exchange = match has_spans {
+            true => Exchange::new(id, HeaderMap::new()),
+            false => Exchange::without_spans(id, trace::of_client(request.headers())),
         };
-        let exchange = Exchange::new(extensions.get::<RequestId>().cloned(), trace);
         let span = match has_spans {
             true => Span::none(),
             false => tracing::info_span!(target: REQUEST, "request", request_id = exchange.id()),

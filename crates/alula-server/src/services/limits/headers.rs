@@ -20,35 +20,39 @@ struct Left {
 /// of it again.
 #[derive(Debug)]
 struct What {
-    openai: [&'static str; 3],
-    anthropic: [&'static str; 3],
+    openai: [HeaderName; 3],
+    anthropic: [HeaderName; 3],
 }
 
-const ANYBODY: [&str; 3] = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
+static ANYBODY: [HeaderName; 3] = [
+    HeaderName::from_static("ratelimit-limit"),
+    HeaderName::from_static("ratelimit-remaining"),
+    HeaderName::from_static("ratelimit-reset"),
+];
 
 static REQUESTS: What = What {
     openai: [
-        "x-ratelimit-limit-requests",
-        "x-ratelimit-remaining-requests",
-        "x-ratelimit-reset-requests",
+        HeaderName::from_static("x-ratelimit-limit-requests"),
+        HeaderName::from_static("x-ratelimit-remaining-requests"),
+        HeaderName::from_static("x-ratelimit-reset-requests"),
     ],
     anthropic: [
-        "anthropic-ratelimit-requests-limit",
-        "anthropic-ratelimit-requests-remaining",
-        "anthropic-ratelimit-requests-reset",
+        HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+        HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+        HeaderName::from_static("anthropic-ratelimit-requests-reset"),
     ],
 };
 
 static TOKENS: What = What {
     openai: [
-        "x-ratelimit-limit-tokens",
-        "x-ratelimit-remaining-tokens",
-        "x-ratelimit-reset-tokens",
+        HeaderName::from_static("x-ratelimit-limit-tokens"),
+        HeaderName::from_static("x-ratelimit-remaining-tokens"),
+        HeaderName::from_static("x-ratelimit-reset-tokens"),
     ],
     anthropic: [
-        "anthropic-ratelimit-tokens-limit",
-        "anthropic-ratelimit-tokens-remaining",
-        "anthropic-ratelimit-tokens-reset",
+        HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
+        HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+        HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
     ],
 };
 
@@ -69,10 +73,10 @@ pub(crate) fn headers(
     let all_after =
         if is_anthropic { moment(level.all_after()) } else { duration(level.all_after()) };
     let own = all.into_iter().flatten().flat_map(move |it| {
-        let names = if is_anthropic { it.what.anthropic } else { it.what.openai };
+        let names = if is_anthropic { &it.what.anthropic } else { &it.what.openai };
         it.named(names, all_after.clone())
     });
-    nearest.into_iter().flat_map(move |it| it.named(ANYBODY, more_after.clone())).chain(own)
+    nearest.into_iter().flat_map(move |it| it.named(&ANYBODY, more_after.clone())).chain(own)
 }
 
 impl Left {
@@ -80,8 +84,8 @@ impl Left {
         u128::from(self.left) * 1_000 / u128::from(self.max.max(1))
     }
 
-    fn named(self, names: [&'static str; 3], reset: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
-        let [limit, remaining, when] = names.map(HeaderName::from_static);
+    fn named(self, names: &[HeaderName; 3], reset: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
+        let [limit, remaining, when] = names.clone();
         [(limit, self.max.into()), (remaining, self.left.into()), (when, reset)]
     }
 }
