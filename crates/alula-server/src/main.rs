@@ -39,7 +39,9 @@ fn main() -> ExitCode {
         return alula_rag::child::run(request);
     }
     let cli = Cli::parse();
-    match cli.run() {
+    let ended = cli.run();
+    logging::flush();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "a command line tool says what went wrong")]

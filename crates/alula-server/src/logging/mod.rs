@@ -2,6 +2,7 @@
 
 mod filter;
 mod json;
+mod lines;
 
 use std::{
     io::{IsTerminal as _, stderr},
@@ -13,8 +14,8 @@ use tracing_subscriber::{
     Layer, fmt, layer::SubscriberExt as _, registry::LookupSpan, util::SubscriberInitExt as _,
 };
 
-pub(crate) use self::filter::LogFilter;
-use self::json::JsonLine;
+pub(crate) use self::{filter::LogFilter, lines::flush};
+use self::{json::JsonLine, lines::Lines};
 
 /// The target of the line of each request.
 pub(crate) const ACCESS: &str = "alula::access";
@@ -57,14 +58,14 @@ pub(crate) fn start(filter: &LogFilter, format: LogFormat, telemetry: Option<&Te
     };
 }
 
-type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
+type BoxLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 
-fn lines<S>(format: LogFormat) -> Lines<S>
+fn lines<S>(format: LogFormat) -> BoxLayer<S>
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
     // Whoever reads it may have gone; to say so there would be a panic.
-    let lines = fmt::layer().with_writer(stderr).log_internal_errors(false);
+    let lines = fmt::layer().with_writer(Lines).log_internal_errors(false);
     match format {
         LogFormat::Text => lines.with_ansi(stderr().is_terminal()).boxed(),
         LogFormat::Json => {
