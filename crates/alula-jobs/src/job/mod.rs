@@ -101,6 +101,9 @@ pub struct Step {
     pub queue: String,
     /// How often it is tried, at least once.
     pub max_attempts: u32,
+    /// The priority of the job from this step on; nothing leaves it as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i16>,
 }
 
 impl Step {
@@ -110,6 +113,7 @@ impl Step {
             name: name.into(),
             queue: DEFAULT_QUEUE.to_owned(),
             max_attempts: DEFAULT_MAX_ATTEMPTS,
+            priority: None,
         }
     }
 
@@ -117,6 +121,14 @@ impl Step {
     #[must_use]
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = queue.into();
+        self
+    }
+
+    /// From this step on the job has this [priority](NewJob::priority): with a higher one for later
+    /// steps, what has begun is brought to its end before more is begun.
+    #[must_use]
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.priority = Some(priority);
         self
     }
 

@@ -19,13 +19,14 @@ const ERROR_MAX: usize = 8 * 1024;
 
 static FINISH: Sql = Sql::new(
     "UPDATE jobs SET state = r.state, queue = r.queue, name = r.name, \
-     max_attempts = r.max_attempts, rest = r.rest, args = COALESCE(r.args, jobs.args), \
+     max_attempts = r.max_attempts, priority = COALESCE(r.priority, jobs.priority), \
+     rest = r.rest, args = COALESCE(r.args, jobs.args), \
      progress = CASE WHEN r.clears_progress = 1 THEN NULL ELSE jobs.progress END, \
      step = r.step, attempts = r.attempts, run_at = COALESCE(r.run_at, jobs.run_at), \
      finished_at = r.finished_at, result = r.result, error = r.error, \
      worker = NULL, lease_until = NULL \
      FROM {rows: id TEXT, token BIGINT, state BIGINT, queue TEXT, name TEXT, \
-     max_attempts BIGINT, rest TEXT, args TEXT, clears_progress BIGINT, step BIGINT, \
+     max_attempts BIGINT, priority BIGINT, rest TEXT, args TEXT, clears_progress BIGINT, step BIGINT, \
      attempts BIGINT, run_at BIGINT, finished_at BIGINT, result TEXT, error TEXT} \
      WHERE jobs.id = r.id AND jobs.token = r.token AND jobs.state = 2 \
      RETURNING jobs.id, jobs.token, jobs.state, jobs.parent, jobs.on_end",
@@ -81,6 +82,9 @@ struct Change {
     queue: String,
     name: String,
     max_attempts: u32,
+    /// Only if it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<i16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rest: Option<String>,
     /// Only if they are others.
@@ -109,6 +113,7 @@ impl Change {
             queue: claim.step.queue.clone(),
             name: claim.step.name.clone(),
             max_attempts: claim.step.max_attempts,
+            priority: None,
             rest: rows::rest(&claim.rest),
             args: None,
             clears_progress: 0,
@@ -168,6 +173,7 @@ impl Change {
             queue: step.queue.clone(),
             name: step.name.clone(),
             max_attempts: step.max_attempts,
+            priority: step.priority,
             rest: rows::rest(rest),
             args: Some(args.get().into()),
             clears_progress: 1,

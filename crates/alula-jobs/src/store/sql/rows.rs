@@ -81,7 +81,7 @@ impl NewRow {
             rest: rest(&job.rest),
             steps: job.steps().count(),
             state: state.code(),
-            priority: job.priority,
+            priority: job.first.priority.unwrap_or(job.priority),
             created_at: now.as_millis(),
             run_at: (now + job.delay).as_millis(),
             unique_key: job.unique.as_deref().map(|key| clean(key).into_owned()),
@@ -115,10 +115,16 @@ pub(super) fn rest(steps: &[Step]) -> Option<String> {
 pub(super) const CLAIMED: &str = "id, token, queue, name, max_attempts, rest, args, step, attempts, \
                                   owner, parent, priority, run_at, created_at, trace";
 
+/// The step that a job is at. What it changes of the job is changed by then.
+fn step(row: &Row) -> Result<Step, StoreError> {
+    let (queue, name, max_attempts) = (row.text(2)?, row.text(3)?, number(row.int(4)?));
+    Ok(Step { queue, name, max_attempts, priority: None })
+}
+
 pub(super) fn claim(row: &Row) -> Result<Claim, StoreError> {
     Ok(Claim {
         held: held(row)?,
-        step: Step { queue: row.text(2)?, name: row.text(3)?, max_attempts: number(row.int(4)?) },
+        step: step(row)?,
         rest: row.maybe_text(5)?.map_or(Ok(Vec::new()), |rest| json(&rest, "steps"))?,
         args: raw(row.text(6)?)?,
         number: number(row.int(7)?),
@@ -148,7 +154,7 @@ pub(super) fn summary(row: &Row) -> Result<JobSummary, StoreError> {
     Ok(JobSummary {
         id: name,
         token,
-        step: Step { queue: row.text(2)?, name: row.text(3)?, max_attempts: number(row.int(4)?) },
+        step: step(row)?,
         label: row.maybe_text(5)?,
         owner: row.maybe_text(6)?,
         steps: (number(row.int(7)?), number(row.int(8)?)),

@@ -34,6 +34,33 @@ async fn a_chain_goes_on_with_the_result_of_the_step_before() {
 }
 
 #[tokio::test]
+async fn a_step_of_a_higher_priority_goes_before_what_was_there_first() {
+    on_each(async |store| {
+        let jobs: Vec<NewJob> = (0..3)
+            .map(|_| job("a").then(Step::new("b").priority(1)).then(Step::new("c").priority(2)))
+            .collect();
+        store.enqueue(&jobs, NOW).await.unwrap();
+        let mut order = Vec::new();
+        for _ in 0..9 {
+            let claim = claim(store, "w", 1, NOW).await.remove(0);
+            let place = jobs.iter().position(|job| job.id() == claim.held.id).unwrap();
+            order.push((place, claim.step.name.clone(), claim.priority));
+            assert!(finish(store, done(&claim, "1"), NOW).await);
+        }
+        let steps =
+            |place| ["a", "b", "c"].map(|name| (place, name.to_owned())).into_iter().zip(0..);
+        let whole = (0..3).flat_map(steps).map(|((place, name), priority)| (place, name, priority));
+        assert_eq!(order, whole.collect::<Vec<_>>());
+        // A step that says nothing leaves it as it is.
+        let first = job("a").priority(7).then(Step::new("b"));
+        store.enqueue(std::slice::from_ref(&first), NOW).await.unwrap();
+        finish(store, done(&claim_one(store, NOW).await, "1"), NOW).await;
+        assert_eq!(claim_one(store, NOW).await.priority, 7);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_failure_in_step_two_repeats_step_two_only() {
     on_each(async |store| {
         let chain = chain();
