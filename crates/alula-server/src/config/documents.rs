@@ -26,6 +26,12 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             storage,
             files_max: self.count("ALULA_UPLOAD_FILES_MAX", defaults.files_max),
             uploads_max: self.count("ALULA_UPLOADS_RUNNING_MAX", defaults.uploads_max),
+            uploads_per_key_max: self
+                .count("ALULA_UPLOADS_PER_KEY_MAX", defaults.uploads_per_key_max),
+            upload_bytes_per_second_min: self
+                .amount("ALULA_UPLOAD_BYTES_PER_SECOND_MIN", defaults.upload_bytes_per_second_min),
+            processed_per_key_max: self
+                .amount("ALULA_DOCUMENTS_PROCESSED_PER_KEY_MAX", defaults.processed_per_key_max),
             per_key_max: self.amount("ALULA_DOCUMENTS_PER_KEY_MAX", defaults.per_key_max),
             bytes_per_key_max: self
                 .amount("ALULA_DOCUMENTS_BYTES_PER_KEY_MAX", defaults.bytes_per_key_max),

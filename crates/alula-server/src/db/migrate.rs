@@ -30,6 +30,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0007_turns"),
     migration!("0008_documents"),
     migration!("0009_vector_stores"),
+    migration!("0010_document_life"),
 ];
 
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.

@@ -12,7 +12,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{documents::Documents, models::Models};
+use super::{
+    documents::{Documents, ObjectError},
+    models::Models,
+};
 use crate::db::Db;
 
 /// How long a part may take to answer.
@@ -139,7 +142,10 @@ impl Health {
             Ok(Ok(())) => Check::healthy(),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the store of files is not ready");
-                Check::degraded("it does not answer")
+                Check::degraded(match error {
+                    ObjectError::Foreign { .. } => "it is another one than that of the database",
+                    _ => "it does not take files",
+                })
             }
             Err(_) => Check::degraded("it does not answer in time"),
         }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use alula_llm::testing::FakeProvider;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -12,7 +13,7 @@ use crate::{
     database::on_each,
     keyed::until,
     keys::Store,
-    process::{Alula, PATIENCE, Start, alula, serve},
+    process::{Alula, PATIENCE, Start, alula, serve, serve_openai},
 };
 
 /// Somebody with a key, or without one.
@@ -308,4 +309,71 @@ async fn there_is_an_end_to_what_one_may_have() {
     client.post("/vector_stores", json!({})).await;
     let third = client.ask("POST", "/vector_stores", Some(&json!({}))).await;
     refused(&third, 400, "There may be 2 vector stores");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_searched_by_what_its_files_mean() {
+    let fake = FakeProvider::start().await;
+    // Each file when it is put there, and the question.
+    for (text, vector) in [
+        ("The kea climbs.", [1.0, 0.0]),
+        ("The tui sings.", [0.0, 1.0]),
+        ("Who makes music?", [0.1, 0.9]),
+    ] {
+        fake.turn().expects(json!({"model": "e", "input": [text]})).embeds([vector]).usage(3, 0);
+    }
+    let alula = serve_openai(&fake.url()).env("ALULA_EMBEDDING_MODEL", "openai/e").listen();
+    let client = Client::new(&alula);
+    let store = id(&client.post("/vector_stores", json!({})).await);
+    let path = format!("/vector_stores/{store}");
+    let mut files = Vec::new();
+    for (done, text) in (1..).zip(["The kea climbs.", "The tui sings."]) {
+        let file = client.keep("a.txt", text).await;
+        client.post(&format!("{path}/files"), json!({"file_id": file})).await;
+        assert_eq!(client.counts(&path).await["completed"], done);
+        files.push(file);
+    }
+    // They have no word in common.
+    assert_eq!(client.found(&store, "Who makes music?").await, [&*files[1], &*files[0]]);
+    // The vector of the question is known now.
+    let query = json!({"query": "Who makes music?", "max_num_results": 1});
+    let found = client.post(&format!("{path}/search"), query).await;
+    assert_eq!(found["data"][0]["content"][0]["text"], "The tui sings.", "{found}");
+    fake.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_nobody_uses_expires() {
+    let store = Store::file();
+    let alula = store.over(serve()).listen();
+    let client = Client::new(&alula);
+    let file = client.keep("a.txt", "The kea climbs.").await;
+    let wanted = |days: u32| json!({"file_ids": [&file], "expires_after": {"anchor": "last_active_at", "days": days}});
+    let short = id(&client.post("/vector_stores", wanted(1)).await);
+    let long = id(&client.post("/vector_stores", wanted(3)).await);
+    for store in [&short, &long] {
+        client.counts(&format!("/vector_stores/{store}")).await;
+        assert_eq!(client.found(store, "kea").await, [&*file]);
+    }
+    let shown = client.get(&format!("/vector_stores/{short}")).await;
+    assert_eq!(shown["status"], "completed", "{shown}");
+    let database = format!("sqlite://{}", store.dir().join("alula.db").display());
+    let pool = sqlx::SqlitePool::connect(&database).await.unwrap();
+    let two_days_later = "UPDATE vector_stores SET active_at = active_at - 172800000";
+    sqlx::query(two_days_later).execute(&pool).await.unwrap();
+    pool.close().await;
+    let search = format!("/vector_stores/{short}/search");
+    let answer = client.ask("POST", &search, Some(&json!({"query": "kea"}))).await;
+    // It may be gone by now.
+    assert!(matches!(answer.status, 400 | 404), "{answer:?}");
+    assert_eq!(client.found(&long, "kea").await, [&*file]);
+    // Upkeep looks when something was removed, and finds it.
+    let other = id(&client.post("/vector_stores", json!({})).await);
+    client.ask("DELETE", &format!("/vector_stores/{other}"), None).await.is(200);
+    until("it is removed", async || {
+        client.ask("GET", &format!("/vector_stores/{short}"), None).await.status == 404
+    })
+    .await;
+    assert_eq!(client.found(&long, "kea").await, [&*file]);
+    client.get(&format!("/files/{file}")).await;
 }

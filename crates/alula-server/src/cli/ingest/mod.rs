@@ -153,7 +153,14 @@ impl Ingesting<'_> {
         report: &mut Report,
     ) -> Result<(), CliError> {
         for path in files {
-            match self.bring(&path).await {
+            let mut brought = self.bring(&path).await;
+            while let Err(Refusal::TooManyProcessed(_)) = brought {
+                // Those that this has brought, and others of the key.
+                sleep(INTERVAL * 4).await;
+                self.look(report).await?;
+                brought = self.bring(&path).await;
+            }
+            match brought {
                 Ok(id) => self.pending.push((id, path)),
                 Err(refusal @ (Refusal::Db(_) | Refusal::Objects(_) | Refusal::Jobs(_))) => {
                     return Err(CliError::Report(refusal.into_http()));

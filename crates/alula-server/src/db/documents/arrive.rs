@@ -27,6 +27,13 @@ pub(crate) struct Arrived<'a> {
     pub(crate) bytes: i64,
 }
 
+/// What somebody calls a file whose bytes are known, and takes it for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SentAs<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: &'a str,
+}
+
 /// A document that is put into a collection, by a job of this name.
 #[derive(Debug, Clone)]
 pub(crate) struct NewEntry<'a> {
@@ -57,6 +64,11 @@ const ENTER: &str = "INSERT INTO document_entries (document, collection, owner, 
                      WHERE id = $1 AND state = 1 ON CONFLICT DO NOTHING";
 const CALL_BACK: &str = "INSERT INTO document_callbacks (id, job, url) VALUES ($1, $2, $3) \
                          ON CONFLICT DO NOTHING";
+
+/// Those who are to be told of the end of the job `$1` are told of that of `$2`. The names of their
+/// messages begin with that of the job.
+pub(super) const HAND_OVER: &str = "UPDATE document_callbacks SET job = $2, \
+                                    id = $2 || substr(id, length($1) + 1) WHERE job = $1";
 
 impl Db {
     /// Notes that bytes arrive. Until the moment that is given, nobody takes them for lost.
@@ -160,13 +172,14 @@ impl Db {
         Ok(is_there)
     }
 
-    /// Puts a document of an owner into a collection. One that has failed there begins anew; of
-    /// one that is there already, nothing is changed.
+    /// Puts a document of an owner into a collection. One that has failed there begins anew, as it
+    /// is wanted now and `sent_as` says; of one that is there already, nothing is changed.
     pub(crate) async fn enter_document(
         &self,
         owner: &str,
         id: &str,
         entry: &NewEntry<'_>,
+        sent_as: Option<SentAs<'_>>,
     ) -> Result<Entered, DbError> {
         let NewEntry { collection, job, attributes, chunking, callback } = entry;
         let now = Timestamp::now().as_millis();
@@ -174,8 +187,13 @@ impl Db {
         let hold = "UPDATE documents SET state = 1 WHERE id = $1 AND owner = $2 AND state = 1";
         let look = "UPDATE document_entries SET updated_at = $3 \
                     WHERE document = $1 AND collection = $2 RETURNING state, job";
-        let again = "UPDATE document_entries SET state = 0, job = $3, error_code = NULL, \
-                     error = NULL WHERE document = $1 AND collection = $2";
+        let again = "UPDATE document_entries SET state = 0, job = $3, attributes = $4, \
+                     chunking = $5, error_code = NULL, error = NULL \
+                     WHERE document = $1 AND collection = $2";
+        // The text is taken out anew where it would be another one.
+        let sent = "UPDATE documents SET name = $2, kind = $3, \
+                    generation = generation + CASE WHEN kind = $3 THEN 0 ELSE 1 END \
+                    WHERE id = $1";
         let entered = writing!(self, |tx| {
             let held = sqlx::query(hold).bind(id).bind(owner).execute(&mut *tx).await?;
             if held.rows_affected() == 0 {
@@ -190,13 +208,20 @@ impl Db {
                 let row = query.fetch_one(&mut *tx).await?;
                 let (state, known): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
                 entered = match state {
-                    0 => Entered::Runs(known),
-                    1 => Entered::Ready(known),
+                    0 => Entered::Runs(known.clone()),
+                    1 => Entered::Ready(known.clone()),
                     _ => Entered::Begun,
                 };
                 if entered == Entered::Begun {
                     let query = sqlx::query(again).bind(id).bind(*collection).bind(*job);
+                    query.bind(*attributes).bind(*chunking).execute(&mut *tx).await?;
+                    // Who was told that it has failed is told what becomes of it.
+                    let query = sqlx::query(HAND_OVER).bind(&known).bind(*job);
                     query.execute(&mut *tx).await?;
+                    if let Some(SentAs { name, kind }) = sent_as {
+                        let query = sqlx::query(sent).bind(id).bind(name).bind(kind);
+                        query.execute(&mut *tx).await?;
+                    }
                 }
             }
             let teller = match &entered {

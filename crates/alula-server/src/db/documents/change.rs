@@ -1,6 +1,9 @@
 //! Documents that are changed and removed.
 
-use super::super::{Db, DbError, writing};
+use super::{
+    super::{Db, DbError, writing},
+    arrive::HAND_OVER,
+};
 use crate::time::Timestamp;
 
 /// What is changed of a document in a collection.
@@ -52,6 +55,9 @@ impl Db {
             if query.execute(&mut *tx).await?.rows_affected() == 0 {
                 // All of it is taken back.
                 return Ok(false);
+            }
+            if was != job {
+                sqlx::query(HAND_OVER).bind(was).bind(job).execute(&mut *tx).await?;
             }
         });
         Ok(true)

@@ -10,7 +10,7 @@ mod tests;
 mod upkeep;
 
 pub(crate) use self::{
-    arrive::{Arrived, Entered, NewDocument, NewEntry},
+    arrive::{Arrived, Entered, NewDocument, NewEntry, SentAs},
     change::Change,
 };
 use crate::time::Timestamp;
@@ -50,6 +50,8 @@ pub(crate) struct EntryRow {
     pub(crate) embedded: i64,
     /// A code and words.
     pub(crate) error: Option<(String, String)>,
+    /// Whether a version of it is found.
+    pub(crate) is_live: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
@@ -96,7 +98,7 @@ macro_rules! found_columns {
         concat!(
             crate::db::documents::document_columns!(),
             ", e.collection, e.state, e.job, e.attributes, e.chunking, e.is_archived, e.chunks, \
-             e.embedded, e.error_code, e.error, e.created_at, e.updated_at"
+             e.embedded, e.error_code, e.error, e.created_at, e.updated_at, e.is_live"
         )
     };
 }
@@ -132,6 +134,7 @@ macro_rules! found {
         let code: Option<String> = row.try_get(20)?;
         let error: Option<String> = row.try_get(21)?;
         let is_archived: i64 = row.try_get(17)?;
+        let is_live: i64 = row.try_get(24)?;
         $crate::db::documents::Found {
             document: $crate::db::documents::document!(&row),
             entry: $crate::db::documents::EntryRow {
@@ -144,6 +147,7 @@ macro_rules! found {
                 chunks: row.try_get(18)?,
                 embedded: row.try_get(19)?,
                 error: code.zip(error),
+                is_live: is_live != 0,
                 created_at: $crate::time::Timestamp::from_millis(row.try_get(22)?),
                 updated_at: $crate::time::Timestamp::from_millis(row.try_get(23)?),
             },

@@ -57,8 +57,9 @@ impl Db {
         job: &str,
         chunks: i64,
     ) -> Result<(), DbError> {
+        // Of one that is found, those that are found are counted.
         let sql = "UPDATE document_entries SET chunks = $4 \
-                   WHERE document = $1 AND collection = $2 AND job = $3";
+                   WHERE document = $1 AND collection = $2 AND job = $3 AND is_live = 0";
         writing!(self, |tx| {
             let query = sqlx::query(sql).bind(id).bind(collection).bind(job).bind(chunks);
             query.execute(&mut *tx).await?;
@@ -92,8 +93,9 @@ impl Db {
         job: &str,
         (chunks, embedded): (i64, i64),
     ) -> Result<bool, DbError> {
-        let sql = "UPDATE document_entries SET state = 1, chunks = $4, embedded = $5, \
-                   updated_at = $6, embed_after = NULL, error_code = NULL, error = NULL \
+        let sql = "UPDATE document_entries SET state = 1, is_live = 1, chunks = $4, \
+                   embedded = $5, updated_at = $6, embed_after = NULL, embed_tries = 0, \
+                   error_code = NULL, error = NULL \
                    WHERE document = $1 AND collection = $2 AND job = $3";
         let found = writing!(self, |tx| {
             let query = sqlx::query(sql).bind(id).bind(collection).bind(job);
@@ -103,8 +105,8 @@ impl Db {
         Ok(found > 0)
     }
 
-    /// Notes that the job of a document has ended without it being ready, with the reason if none
-    /// is known.
+    /// Notes that the job of a document has ended without its work being done, with the reason if
+    /// none is known. One of which a version is found is ready as it was.
     pub(crate) async fn document_has_failed(
         &self,
         collection: &str,
@@ -112,8 +114,8 @@ impl Db {
         job: &str,
         (code, error): (&str, &str),
     ) -> Result<(), DbError> {
-        let sql = "UPDATE document_entries SET state = 2, updated_at = $6, \
-                   error_code = COALESCE(error_code, $4), error = COALESCE(error, $5) \
+        let sql = "UPDATE document_entries SET state = CASE WHEN is_live = 1 THEN 1 ELSE 2 END, \
+                   updated_at = $6, error_code = COALESCE(error_code, $4), error = COALESCE(error, $5) \
                    WHERE document = $1 AND collection = $2 AND job = $3 AND state = 0";
         writing!(self, |tx| {
             let query = sqlx::query(sql).bind(id).bind(collection).bind(job);
@@ -143,7 +145,7 @@ impl Db {
         Ok(())
     }
 
-    /// Where a document of a collection is, and its reason if it has failed.
+    /// Where a document of a collection is, and the reason if its last job has failed.
     pub(crate) async fn document_outcome(
         &self,
         collection: &str,

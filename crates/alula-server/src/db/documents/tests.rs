@@ -2,9 +2,9 @@
 
 use futures_util::future::try_join_all;
 
-use super::{Arrived, Change, Entered, EntryState, NewDocument, NewEntry};
+use super::{Arrived, Change, Entered, EntryState, NewDocument, NewEntry, SentAs};
 use crate::{
-    db::{Db, DbError, testing::on_each},
+    db::{Db, DbError, reading, testing::on_each, writing},
     time::Timestamp,
 };
 
@@ -44,7 +44,7 @@ async fn a_document_belongs_to_its_owner() {
         assert!(!db.change_document("bob", "default", "d1", &Change::default()).await?);
         assert!(db.remove_document("bob", "d1").await?.is_none());
         assert!(db.take_document_out("bob", "default", "d1").await?.is_none());
-        assert_eq!(db.enter_document("bob", "d1", &entry("j2", None)).await?, Entered::Gone);
+        assert_eq!(db.enter_document("bob", "d1", &entry("j2", None), None).await?, Entered::Gone);
         assert_eq!(db.documents_of("bob").await?, (0, 0));
         assert_eq!(db.documents_of("ada").await?, (1, 7));
         let found = db.document_in("ada", "default", "d1").await?.unwrap();
@@ -90,7 +90,7 @@ async fn whoever_comes_later_joins_the_job_or_finds_its_end() {
         put(db, "ada", "d1", "j1").await?;
         let join = async |job: &str, callback: &str| {
             let callback = Some((callback, "https://a.example"));
-            db.enter_document("ada", "d1", &entry(job, callback)).await
+            db.enter_document("ada", "d1", &entry(job, callback), None).await
         };
         assert_eq!(join("j2", "c2").await?, Entered::Runs("j1".to_owned()));
         assert_eq!(db.document_callbacks("j1").await?.len(), 1);
@@ -105,9 +105,17 @@ async fn whoever_comes_later_joins_the_job_or_finds_its_end() {
         let failed = db.document_in("ada", "default", "d2").await?.unwrap();
         let error = failed.entry.error.unwrap();
         assert_eq!((&*error.0, &*error.1), ("code", "words"));
-        let again = db.enter_document("ada", "d2", &entry("j5", Some(("c5", "u")))).await?;
-        assert_eq!(again, Entered::Begun);
+        let wish = NewEntry { attributes: r#"{"a":1}"#, ..entry("j5", Some(("c5", "u"))) };
+        let sent_as = Some(SentAs { name: "b.md", kind: "md" });
+        assert_eq!(db.enter_document("ada", "d2", &wish, sent_as).await?, Entered::Begun);
         assert_eq!(db.document_callbacks("j5").await?, [("j5-c5".to_owned(), "u".to_owned())]);
+        let found = db.document_in("ada", "default", "d2").await?.unwrap();
+        assert_eq!((&*found.document.name, &*found.document.kind), ("b.md", "md"));
+        assert_eq!((found.document.generation, &*found.entry.attributes), (2, r#"{"a":1}"#));
+        // Who waits for the end of the job before waits for that of the next one.
+        db.document_has_failed("default", "d2", "j5", ("code", "words")).await?;
+        assert!(db.restart_document(("default", "d2"), ("j5", "j6"), false).await?);
+        assert_eq!(db.document_callbacks("j6").await?, [("j6-c5".to_owned(), "u".to_owned())]);
         assert_eq!(state(db, "ada", "d2").await?, Some(EntryState::Processing));
         Ok(())
     })
@@ -132,6 +140,7 @@ async fn only_the_last_job_of_a_document_counts() {
         assert!(!db.restart_document(("default", "d1"), ("j1", "j3"), true).await?);
         assert!(step("j1").await?.is_none());
         assert_eq!(step("j2").await?.unwrap().document.generation, 2);
+        db.document_has_chunks("default", "d1", "j2", 9).await?;
         assert!(!db.document_is_ready("default", "d1", "j1", (1, 0)).await?);
         db.document_has_failed("default", "d1", "j1", ("x", "x")).await?;
         assert_eq!(state(db, "ada", "d1").await?, Some(EntryState::Processing));
@@ -139,7 +148,9 @@ async fn only_the_last_job_of_a_document_counts() {
         db.document_fails("default", "d1", "j2", ("first", "f")).await?;
         db.document_has_failed("default", "d1", "j2", ("second", "s")).await?;
         let (state, error) = db.document_outcome("default", "d1").await?.unwrap();
-        assert_eq!((state, error.unwrap().0.as_str()), (EntryState::Failed, "first"));
+        // It is found as it was before.
+        assert_eq!((state, error.unwrap().0.as_str()), (EntryState::Ready, "first"));
+        assert_eq!(db.document_in("ada", "default", "d1").await?.unwrap().entry.chunks, 1);
         // The job goes on once more.
         assert!(step("j2").await?.unwrap().entry.error.is_none());
         Ok(())
@@ -212,12 +223,47 @@ async fn each_silent_document_is_asked_after_once_in_a_while() {
         let before = Timestamp::from_millis(soon.as_millis() - 1_000);
         assert!(db.silent_documents(before, 9).await?.is_empty());
         // So is each that has vectors of another model.
-        let may = async || db.may_embed_document("ada", "default", "d2", LATER).await;
+        const HOUR: i64 = 3_600_000;
+        let may = async || db.may_embed_document("ada", "default", "d2", HOUR).await;
         assert!(may().await?);
         assert!(!may().await?);
+        // Each try in vain makes the next one wait longer, up to a day.
+        for hours in [2, 4, 8, 16, 24, 24] {
+            let now = Timestamp::now().as_millis();
+            let begin = "UPDATE document_entries SET embed_after = 0";
+            let wait = "SELECT embed_after FROM document_entries WHERE document = 'd2'";
+            writing!(db, |tx| {
+                sqlx::query(begin).execute(&mut *tx).await?;
+            });
+            assert!(may().await?);
+            let (after,): (i64,) =
+                reading!(db, |pool| sqlx::query_as(wait).fetch_one(pool).await?);
+            let more = after - now - hours * HOUR;
+            assert!((0..HOUR).contains(&more), "{hours}: {more}");
+        }
         db.document_is_embedded("ada", "default", "d2", 1).await?;
         assert!(may().await?);
-        assert!(!db.may_embed_document("ada", "default", "d1", LATER).await?);
+        assert!(!db.may_embed_document("ada", "default", "d1", HOUR).await?);
+        assert_eq!(db.documents_processed("ada").await?, 1);
+        assert_eq!(db.documents_processed("bob").await?, 0);
+        db.remove_document("ada", "d1").await?;
+        assert_eq!(db.documents_processed("ada").await?, 0);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_has_one_store_of_objects() {
+    on_each(async |db| {
+        assert_eq!(db.storage().await?, None);
+        let all = ["a", "b", "c"].map(|id| db.adopt_storage(id));
+        let adopted = try_join_all(all).await?;
+        assert!(adopted.iter().all(|id| *id == adopted[0]), "{adopted:?}");
+        assert_eq!(db.storage().await?, Some(adopted[0].clone()));
+        assert!(!db.has_documents().await?);
+        put(db, "ada", "d1", "j1").await?;
+        assert!(db.has_documents().await?);
         Ok(())
     })
     .await;

@@ -79,6 +79,41 @@ impl Db {
         Ok(())
     }
 
+    /// The name of the store of objects that belongs to this database, if one does.
+    pub(crate) async fn storage(&self) -> Result<Option<String>, DbError> {
+        let sql = "SELECT id FROM storage";
+        let found: Option<(String,)> =
+            reading!(self, |pool| sqlx::query_as(sql).fetch_optional(pool).await?);
+        Ok(found.map(|(id,)| id))
+    }
+
+    /// Says that a store of objects belongs to this database, unless one does. The one that does.
+    pub(crate) async fn adopt_storage(&self, id: &str) -> Result<String, DbError> {
+        let sql = "INSERT INTO storage (number, id) VALUES (1, $1) \
+                   ON CONFLICT (number) DO UPDATE SET id = storage.id RETURNING id";
+        let (known,): (String,) =
+            writing!(self, |tx| sqlx::query_as(sql).bind(id).fetch_one(&mut *tx).await?);
+        Ok(known)
+    }
+
+    /// Whether there is a document whose bytes are kept.
+    pub(crate) async fn has_documents(&self) -> Result<bool, DbError> {
+        let sql = "SELECT id FROM documents WHERE state = 1 LIMIT 1";
+        let found: Option<(String,)> =
+            reading!(self, |pool| sqlx::query_as(sql).fetch_optional(pool).await?);
+        Ok(found.is_some())
+    }
+
+    /// How many documents of an owner are processed.
+    pub(crate) async fn documents_processed(&self, owner: &str) -> Result<u64, DbError> {
+        // Of what is being removed nothing waits any more.
+        let sql = "SELECT COUNT(*) FROM document_entries e JOIN documents d ON d.id = e.document \
+                   WHERE e.owner = $1 AND e.state = 0 AND d.state = 1";
+        let (count,): (i64,) =
+            reading!(self, |pool| sqlx::query_as(sql).bind(owner).fetch_one(pool).await?);
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
     /// Documents whose time is over: owners and names.
     pub(crate) async fn expired_documents(
         &self,
@@ -110,21 +145,24 @@ impl Db {
         }))
     }
 
-    /// Whether a document in a collection may be given other vectors now; until `after` it may not
-    /// be again. It is that for one who asks.
+    /// Whether a document in a collection may be given other vectors now. Then it may not be again
+    /// for so many milliseconds; after each try in vain for twice as long, at most 24 times. It is
+    /// that for one who asks.
     pub(crate) async fn may_embed_document(
         &self,
         owner: &str,
         collection: &str,
         id: &str,
-        after: Timestamp,
+        pause: i64,
     ) -> Result<bool, DbError> {
-        let sql = "UPDATE document_entries SET embed_after = $4 \
+        let sql = "UPDATE document_entries SET embed_tries = embed_tries + 1, \
+                   embed_after = $5 + $4 * CASE embed_tries WHEN 0 THEN 1 WHEN 1 THEN 2 \
+                   WHEN 2 THEN 4 WHEN 3 THEN 8 WHEN 4 THEN 16 ELSE 24 END \
                    WHERE document = $1 AND collection = $2 AND owner = $3 AND state = 1 \
                    AND (embed_after IS NULL OR embed_after <= $5)";
         let found = writing!(self, |tx| {
             let query = sqlx::query(sql).bind(id).bind(collection).bind(owner);
-            let query = query.bind(after.as_millis()).bind(Timestamp::now().as_millis());
+            let query = query.bind(pause).bind(Timestamp::now().as_millis());
             query.execute(&mut *tx).await?.rows_affected()
         });
         Ok(found > 0)
@@ -138,7 +176,8 @@ impl Db {
         id: &str,
         embedded: i64,
     ) -> Result<(), DbError> {
-        let sql = "UPDATE document_entries SET embedded = $4, embed_after = NULL \
+        let sql = "UPDATE document_entries SET embedded = $4, embed_after = NULL, \
+                   embed_tries = 0 \
                    WHERE document = $1 AND collection = $2 AND owner = $3 AND state = 1";
         writing!(self, |tx| {
             let query = sqlx::query(sql).bind(id).bind(collection).bind(owner).bind(embedded);

@@ -36,7 +36,7 @@ struct VectorStoreQuery {
     #[schemars(range(min = 1, max = RESULTS_MAX))]
     max_num_results: u32,
     /// How results are ranked.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     ranking_options: Option<RankingOptions>,
     /// It is taken, and changes nothing: the query is searched as it is.
     #[serde(default)]
@@ -45,6 +45,17 @@ struct VectorStoreQuery {
 
 fn results() -> u32 {
     RESULTS
+}
+
+/// Reads an object. Left to itself, serde takes a list of what its fields would have as well.
+fn object<'de, D, T>(deserializer: D) -> std::result::Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    let fields = Option::<Map<String, Value>>::deserialize(deserializer)?;
+    let read = fields.map(|fields| serde_json::from_value(Value::Object(fields)));
+    read.transpose().map_err(serde::de::Error::custom)
 }
 
 /// A text, or several.
@@ -62,7 +73,7 @@ enum Texts {
 #[derive(Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields)]
 struct RankingOptions {
-    /// All of them rank alike here.
+    /// It is taken, and changes nothing: all of them rank alike here.
     #[serde(default)]
     ranker: Option<Ranker>,
     /// Which score results have at least.
@@ -70,7 +81,7 @@ struct RankingOptions {
     #[schemars(range(min = 0.0, max = 1.0))]
     score_threshold: Option<f32>,
     /// How much words and vectors count.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     hybrid_search: Option<HybridSearch>,
 }
 
@@ -237,6 +248,9 @@ mod tests {
             json!({"query": "x", "max_num_results": 0}),
             json!({"query": "x", "ranking_options": {"ranker": "best"}}),
             json!({"query": "x", "ranking_options": {"score_threshold": 1.5}}),
+            json!({"query": "x", "ranking_options": [null, null]}),
+            json!({"query": "x", "ranking_options": [null, null, null]}),
+            json!({"query": "x", "ranking_options": {"hybrid_search": [1, 2]}}),
         ] {
             assert!(wanted(query.clone()).is_err(), "{query}");
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{DocumentStatus, Documents, Held, Received, Refusal, ends::Context, pipeline::Work};
 use crate::{
-    db::documents::{Entered, NewEntry},
+    db::documents::{Entered, NewEntry, SentAs},
     services::retrieval::DEFAULT_COLLECTION,
 };
 
@@ -69,7 +69,15 @@ impl Documents {
         request_id: &str,
         wish: &Wish,
     ) -> Result<Accepted, Refusal> {
-        let job = JobId::new();
+        if held.is_new()
+            && let Err(refusal) = self.check_processed(owner, 1).await
+        {
+            // Others have come since it began to arrive.
+            self.let_go(held).await;
+            return Err(refusal);
+        }
+        let (job, sent_as) = (JobId::new(), held.sent_as());
+        let sent_as = sent_as.as_ref().map(|(name, kind)| SentAs { name, kind });
         let entry = Wanted::new(DEFAULT_COLLECTION, job, wish);
         match self.settle(held, Some(&entry.row())).await? {
             Received::New(id) => {
@@ -78,32 +86,28 @@ impl Documents {
                 Ok(Accepted { document_id: id, job_id, status })
             }
             Received::Known(id) => {
-                self.enter(owner, DEFAULT_COLLECTION, &id, request_id, wish).await
+                self.enter(owner, (DEFAULT_COLLECTION, &id), request_id, wish, sent_as).await
             }
         }
     }
 
     /// Puts a document into a collection, by a job. One that is there already stays as it is; one
-    /// that has failed there begins anew.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::Removed`] if the owner has no such document.
-    pub(crate) async fn enter(
+    /// that has failed there begins anew, as it is wanted now.
+    async fn enter(
         &self,
         owner: &str,
-        collection: &str,
-        id: &str,
+        (collection, id): (&str, &str),
         request_id: &str,
         wish: &Wish,
+        sent_as: Option<SentAs<'_>>,
     ) -> Result<Accepted, Refusal> {
         let job = JobId::new();
         let entry = Wanted::new(collection, job, wish);
-        let mut entered = self.0.db.enter_document(owner, id, &entry.row()).await?;
+        let mut entered = self.0.db.enter_document(owner, id, &entry.row(), sent_as).await?;
         if let Entered::Runs(known) = &entered
             && self.has_ended(owner, collection, id, known, request_id).await?
         {
-            entered = self.0.db.enter_document(owner, id, &entry.row()).await?;
+            entered = self.0.db.enter_document(owner, id, &entry.row(), sent_as).await?;
         }
         let (job_id, status) = match entered {
             Entered::Gone => return Err(Refusal::Removed),

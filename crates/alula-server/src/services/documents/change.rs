@@ -77,7 +77,8 @@ impl Documents {
         &self,
         document: &DocumentRow,
     ) -> Result<BoxStream<'static, Result<Bytes, ObjectError>>> {
-        match self.0.objects.stream(&names::of_bytes(&document.id)).await {
+        let stream = async { self.objects().await?.stream(&names::of_bytes(&document.id)).await };
+        match stream.await {
             Ok(content) => Ok(content),
             Err(ObjectError::Missing(_)) => Err(no_document()),
             Err(error) => Err(error.into_http()),
@@ -133,6 +134,7 @@ impl Documents {
             let known = known.filter(|known| queue.time().now() - known.created_at < OLD);
             let known = known.map(|job| job.state);
             if matches!(known, Some(JobState::Failed | JobState::Cancelled)) {
+                self.check_one_more(owner).await?;
                 self.restart(owner, collection, &found, job, false).await?;
                 queue.retry(job).await.map_err(jobs_failed)?;
                 return self.status(owner, collection, id).await;
@@ -189,9 +191,14 @@ impl Documents {
         request_id: &str,
     ) -> Result<StatusView> {
         let (id, job) = (&found.document.id, JobId::new());
+        self.check_one_more(owner).await?;
         self.restart(owner, collection, found, job, is_anew).await?;
         self.enqueue(owner, collection, id, job, request_id).await;
         self.status(owner, collection, id).await
+    }
+
+    async fn check_one_more(&self, owner: &str) -> Result<()> {
+        self.check_processed(owner, 1).await.map_err(|refusal| refusal.into_http())
     }
 
     /// Gives a document to a job.
@@ -217,13 +224,36 @@ impl Documents {
     }
 
     /// Removes a document with all that belongs to it. Whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// If it may still be found; then it is still there, and can be removed again.
     pub(crate) async fn remove(&self, owner: &str, id: &str) -> Result<bool, Refusal> {
-        let removed = self.0.db.remove_document(owner, id).await?;
-        let Some(generation) = removed else { return Ok(false) };
-        // What cannot be removed now is removed by upkeep, soon.
-        self.clear(owner, id, generation).await?;
-        self.0.db.look_again_for_document(id, after(LOOK_AGAIN)).await?;
+        let db = &self.0.db;
+        if db.document(owner, id).await?.is_none() {
+            return Ok(false);
+        }
+        self.unlink(owner, id).await?;
+        let Some(generation) = db.remove_document(owner, id).await? else { return Ok(false) };
+        // From now on it is gone for its owner. What cannot be done now is done by upkeep, soon.
+        let cleared = async {
+            self.clear(owner, id, generation).await?;
+            Ok::<_, Refusal>(db.look_again_for_document(id, after(LOOK_AGAIN)).await?)
+        };
+        if let Err(error) = cleared.await {
+            tracing::warn!(%error, document = id, "what is left of a document is removed later");
+        }
         Ok(true)
+    }
+
+    /// Lets nobody find a document any more, in whatever collection it is. Its job may put it there
+    /// again as long as it is not marked as removed.
+    async fn unlink(&self, owner: &str, id: &str) -> Result<(), Refusal> {
+        for (collection, _) in self.0.db.document_places(id).await? {
+            let at = Scope::new(owner, &collection).entry(id);
+            self.0.retrieval.store().delete_entry(at).await?;
+        }
+        Ok(())
     }
 
     /// Takes a document out of a collection; the document stays. Whether it was there.
@@ -243,17 +273,18 @@ impl Documents {
         Ok(taken.is_some())
     }
 
-    /// Removes what belongs to a document, but for its row.
+    /// Removes what belongs to a document, but for its row. First of all, what is found of it.
     pub(super) async fn clear(
         &self,
         owner: &str,
         id: &str,
         generation: i64,
     ) -> Result<(), Refusal> {
+        self.unlink(owner, id).await?;
         for (collection, job) in self.0.db.document_places(id).await? {
             self.clear_entry(owner, &collection, id, &job).await?;
         }
-        let objects = &self.0.objects;
+        let objects = self.objects().await?;
         objects.remove(&names::of_bytes(id)).await?;
         for generation in 1..=generation {
             objects.remove(&names::of_text(id, generation)).await?;

@@ -95,7 +95,12 @@ impl Documents {
             }
         }
         for (id, url) in &callbacks {
-            self.tell(ended, &context, id, url).await?;
+            // Each end is told once.
+            self.tell(ended, &context, &format!("{id}-{}", ended.token), url).await?;
+        }
+        if ended.state != JobState::Succeeded {
+            // Somebody may try it again: whoever was told of the failure is told what becomes of that.
+            return Ok(());
         }
         let told: Vec<String> = callbacks.into_iter().map(|(id, _)| id).collect();
         Ok(db.forget_document_callbacks(&told).await?)
@@ -127,7 +132,10 @@ impl Documents {
         url: &str,
     ) -> Result<(), Refusal> {
         let reason = match self.0.db.document_outcome(collection, document).await? {
-            Some((EntryState::Ready, _)) => None,
+            // As it was before, if this was to read it anew.
+            Some((EntryState::Ready, reason)) => {
+                reason.filter(|_| ended.state != JobState::Succeeded)
+            }
             Some((EntryState::Failed, reason)) => Some(reason.unwrap_or_default()),
             // It has begun anew since.
             Some((EntryState::Processing, _)) if ended.state == JobState::Succeeded => None,

@@ -16,15 +16,15 @@ mod receive;
 mod refusal;
 mod settings;
 mod steps;
+mod storage;
+mod turns;
 mod upkeep;
 mod view;
 
 use std::sync::Arc;
 
 use alula_rag::Extractor;
-use tokio::sync::Semaphore;
 
-use self::objects::Objects;
 pub(crate) use self::{
     accept::{Accepted, Wish},
     ends::DocumentEnded,
@@ -36,6 +36,11 @@ pub(crate) use self::{
     refusal::Refusal,
     settings::DocumentSettings,
     view::{DocumentStatus, DocumentView, Reason, StatusView},
+};
+use self::{
+    objects::{Objects, Writes},
+    storage::Storage,
+    turns::Turns,
 };
 use super::{jobs::Jobs, retrieval::Retrieval};
 use crate::{config::Config, db::Db};
@@ -51,12 +56,12 @@ pub(crate) struct Documents(Arc<Inner>);
 struct Inner {
     settings: DocumentSettings,
     db: Db,
-    objects: Objects,
+    storage: Storage,
     retrieval: Retrieval,
     jobs: Jobs,
     extractor: Extractor,
     /// Uploads at a time.
-    uploads: Semaphore,
+    turns: Turns,
 }
 
 impl Documents {
@@ -77,8 +82,8 @@ impl Documents {
             .limits(settings.extraction.clone())
             .concurrency(settings.extractions_max);
         Ok(Self(Arc::new(Inner {
-            objects: Objects::open(&settings.storage)?,
-            uploads: Semaphore::new(settings.uploads_max.min(Semaphore::MAX_PERMITS)),
+            storage: Storage::open(&settings.storage)?,
+            turns: Turns::new(&settings),
             settings,
             db,
             retrieval,
@@ -91,13 +96,18 @@ impl Documents {
         &self.0.settings
     }
 
-    /// Whether the store of their objects answers.
+    /// Whether the store of their objects can be used.
     pub(crate) async fn ping(&self) -> Result<(), ObjectError> {
-        self.0.objects.ping().await
+        self.0.storage.ping(&self.0.db).await
+    }
+
+    /// The store of their objects, once it is known to be that of the database.
+    async fn objects(&self) -> Result<&Objects, ObjectError> {
+        self.0.storage.objects(&self.0.db).await
     }
 }
 
 /// Whether a store of objects answers.
 pub(crate) async fn probe(url: &StorageUrl) -> Result<(), ObjectError> {
-    Objects::open(url)?.ping().await
+    Objects::open(url)?.ping(Writes::Something).await
 }

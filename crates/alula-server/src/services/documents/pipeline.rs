@@ -18,8 +18,10 @@ use crate::{
 /// The queue of what computes, and that of what waits for a model and a database.
 const QUEUE: &str = "documents";
 const VECTORS: &str = "documents-vectors";
-/// Where the job of a document may be.
+/// Where the job of a document may be, in the order in which it is there.
 pub(crate) const QUEUES: [&str; 2] = [QUEUE, VECTORS];
+/// The queue of jobs that nobody has asked for, which give other vectors to what is ready.
+const RENEWALS: &str = "documents-renewals";
 
 /// The names of the steps, and of giving other vectors to a document that is ready.
 const EXTRACT: &str = "document-extract.v1";
@@ -77,10 +79,11 @@ impl Work {
             |name: &str, queue: &str| Step::new(name).queue(queue).max_attempts(attempts_max);
         let context =
             ends::Context { collection: self.collection.clone(), document: self.document.clone() };
+        // What has begun goes on before more begins: the first documents are ready while others wait.
         NewJob::new(step(EXTRACT, QUEUE), &self)?
-            .then(step(CHUNK, QUEUE))
-            .then(step(EMBED, VECTORS))
-            .then(step(INDEX, VECTORS))
+            .then(step(CHUNK, QUEUE).priority(1))
+            .then(step(EMBED, VECTORS).priority(2))
+            .then(step(INDEX, VECTORS).priority(3))
             .with_id(id)
             .label(LABEL)
             .owner(&self.owner)
@@ -89,9 +92,9 @@ impl Work {
 
     /// A job that gives it other vectors. It is not there twice.
     pub(super) fn into_renewal(self, attempts_max: u32) -> serde_json::Result<NewJob> {
-        let step = Step::new(RENEW).queue(VECTORS).max_attempts(attempts_max);
+        let step = Step::new(RENEW).queue(RENEWALS).max_attempts(attempts_max);
         let unique = format!("{RENEW} {}/{}/{}", self.owner, self.collection, self.document);
-        Ok(NewJob::new(step, &self)?.label(LABEL).owner(&self.owner).unique(unique).priority(-1))
+        Ok(NewJob::new(step, &self)?.label(LABEL).owner(&self.owner).unique(unique))
     }
 }
 
@@ -180,7 +183,8 @@ impl Stage {
     fn queue(self) -> &'static str {
         match self {
             Self::Extract | Self::Chunk => QUEUE,
-            Self::Embed | Self::Index | Self::Renew => VECTORS,
+            Self::Embed | Self::Index => VECTORS,
+            Self::Renew => RENEWALS,
         }
     }
 }
@@ -224,10 +228,17 @@ impl Indexing {
     }
 
     /// How many jobs of each queue are done at a time.
-    pub(crate) fn concurrency(&self) -> [(&'static str, u32); 3] {
+    pub(crate) fn concurrency(&self) -> [(&'static str, u32); 4] {
         let settings = self.documents.settings();
         let computing = u32::try_from(settings.extractions_max).unwrap_or(u32::MAX);
-        [(QUEUE, computing), (VECTORS, settings.embeddings_max), (ends::QUEUE, ends::RUNNING_MAX)]
+        let vectors = settings.embeddings_max;
+        [
+            (QUEUE, computing),
+            (VECTORS, vectors),
+            // They are in no hurry.
+            (RENEWALS, vectors.div_ceil(4)),
+            (ends::QUEUE, ends::RUNNING_MAX),
+        ]
     }
 
     async fn step(&self, stage: Stage, mut work: Work, job: &JobContext) -> Result<Given, Failure> {

@@ -8,7 +8,6 @@ use std::{
 use alula::{Bytes, FormPart, HttpError};
 use alula_rag::{Kind, Sniffer, clean_name};
 use ring::digest::{Context, SHA256};
-use tokio::time::timeout;
 
 use super::{Documents, Purpose, Refusal, names, objects::Writing};
 use crate::{
@@ -17,14 +16,14 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long an upload waits for its turn.
-const TURN: Duration = Duration::from_secs(5);
 /// How long bytes are believed to arrive of which nothing is heard.
 const LEASE: Duration = Duration::from_secs(60);
 /// How long they wait for the rest of their request.
 const WAIT: Duration = Duration::from_secs(3600);
 /// How often it is said that they still do.
 const SAY: Duration = Duration::from_secs(15);
+/// How long a file has before it is looked how fast it arrives.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// A file that comes in.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +50,11 @@ pub(crate) enum Received {
 pub(crate) trait Pieces: Send {
     /// The next piece; nothing behind the last one.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, HttpError>> + Send;
+
+    /// Whether all of them are there, so that nobody is kept waiting by them.
+    fn are_there(&self) -> bool {
+        false
+    }
 }
 
 impl Pieces for FormPart<'_> {
@@ -63,6 +67,10 @@ impl Pieces for FormPart<'_> {
 impl Pieces for Option<Bytes> {
     async fn next(&mut self) -> Result<Self, HttpError> {
         Ok(self.take())
+    }
+
+    fn are_there(&self) -> bool {
+        true
     }
 }
 
@@ -90,8 +98,35 @@ enum Place {
         sha256: String,
         bytes: i64,
     },
-    /// The owner has sent the same bytes before.
-    Known(String),
+    /// The owner has sent the same bytes before, perhaps as something else.
+    Known {
+        id: String,
+        name: String,
+        kind: &'static str,
+    },
+}
+
+/// How much of a file is kept while it arrives.
+enum Room {
+    /// So many bytes at most.
+    Bytes(u64),
+    /// Nothing. If the bytes are known it is no matter.
+    Nothing(Refusal),
+}
+
+impl Held {
+    /// What the sender of known bytes calls them, and takes them for.
+    pub(super) fn sent_as(&self) -> Option<(String, &'static str)> {
+        match &self.place {
+            Place::Known { name, kind, .. } => Some((name.clone(), kind)),
+            Place::New { .. } => None,
+        }
+    }
+
+    /// Whether it would be a document of its own.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.place, Place::New { .. })
+    }
 }
 
 impl Documents {
@@ -108,7 +143,7 @@ impl Documents {
         let held = self.try_hold(incoming, pieces).await;
         count_document(match &held {
             Ok(Held { place: Place::New { .. }, .. }) => "taken",
-            Ok(Held { place: Place::Known(_), .. }) => "known",
+            Ok(Held { place: Place::Known { .. }, .. }) => "known",
             Err(refusal) => refusal.code(),
         });
         held
@@ -119,24 +154,29 @@ impl Documents {
         incoming: &Incoming<'_>,
         pieces: &mut impl Pieces,
     ) -> Result<Held, Refusal> {
-        let turn = timeout(TURN, self.0.uploads.acquire()).await;
-        let _turn = turn.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Busy)?;
+        let are_there = pieces.are_there();
+        let _turn = match are_there {
+            true => None,
+            false => Some(self.0.turns.take(incoming.owner).await?),
+        };
         let sniffer = match (Sniffer::new(incoming.name, incoming.media_type), incoming.purpose) {
             (Ok(sniffer), _) => Some(sniffer),
             (Err(error), Purpose::Search) => return Err(error.into()),
             (Err(_), Purpose::File(_)) => None,
         };
-        let room = self.room(incoming.owner).await?;
-        let id = names::new_document();
+        let (id, name) = (names::new_document(), clean_name(incoming.name));
         let new = NewDocument {
             id: &id,
             owner: incoming.owner,
-            name: &clean_name(incoming.name),
+            name: &name,
             purpose: incoming.purpose.as_str(),
             is_shared: incoming.purpose == Purpose::Search,
             expires_at: incoming.expires_at,
         };
-        self.0.db.document_begins(&new, after(LEASE)).await?;
+        let room = self.room(&new).await?;
+        if matches!(room, Room::Bytes(_)) {
+            self.0.db.document_begins(&new, after(LEASE)).await?;
+        }
         let place = self.arrive(&new, sniffer, room, pieces).await;
         if !matches!(place, Ok(Place::New { .. })) {
             self.give_up(&id).await;
@@ -148,49 +188,80 @@ impl Documents {
         &self,
         new: &NewDocument<'_>,
         sniffer: Option<Sniffer>,
-        room: u64,
+        room: Room,
         pieces: &mut impl Pieces,
     ) -> Result<Place, Refusal> {
-        let mut writing = self.0.objects.begin(&names::of_bytes(new.id)).await?;
-        let whole = match self.write(new, &mut writing, sniffer, room, pieces).await {
+        let objects = self.objects().await?;
+        let mut taking = match room {
+            Room::Nothing(refusal) => Taking::Looking(refusal),
+            Room::Bytes(room) => {
+                let writing = objects.begin(&names::of_bytes(new.id)).await?;
+                Taking::Writing { writing, room }
+            }
+        };
+        let whole = match self.take(new, &mut taking, sniffer, pieces).await {
             Ok(whole) => whole,
             Err(refusal) => {
-                writing.abort().await;
+                taking.abort().await;
                 return Err(refusal);
             }
         };
+        let kind = whole.kind.map(kind_name).unwrap_or_default();
         let db = &self.0.db;
-        if new.is_shared
-            && let Some(known) = db.document_of_bytes(new.owner, &whole.sha256).await?
-        {
-            let object = names::of_bytes(&known);
-            if self.0.objects.has(&object).await? {
-                writing.abort().await;
-            } else {
-                // Somebody has lost them.
-                writing.finish().await?;
-                let own = names::of_bytes(new.id);
-                self.0.objects.copy(&own, &object).await?;
-                self.0.objects.remove(&own).await?;
+        let known = match new.is_shared {
+            true => db.document_of_bytes(new.owner, &whole.sha256).await,
+            false => Ok(None),
+        };
+        match known {
+            Ok(None) => {}
+            Ok(Some(id)) => {
+                self.restore(new.id, &id, taking).await?;
+                return Ok(Place::Known { id, name: new.name.to_owned(), kind });
             }
-            return Ok(Place::Known(known));
+            Err(error) => {
+                taking.abort().await;
+                return Err(error.into());
+            }
         }
+        let writing = match taking {
+            Taking::Writing { writing, .. } => writing,
+            Taking::Looking(refusal) => return Err(refusal),
+        };
         // From now on it waits for the rest of its request, and counts.
-        if !db.document_goes_on(new.id, after(WAIT), whole.bytes).await? {
-            writing.abort().await;
-            return Err(Refusal::Removed);
-        }
-        if let Err(refusal) = self.check_quota(new.owner).await {
+        let counts = async {
+            match db.document_goes_on(new.id, after(WAIT), whole.bytes).await? {
+                true => self.check_quota(new.owner).await,
+                false => Err(Refusal::Removed),
+            }
+        };
+        if let Err(refusal) = counts.await {
             writing.abort().await;
             return Err(refusal);
         }
         writing.finish().await?;
         Ok(Place::New {
             id: new.id.to_owned(),
-            kind: whole.kind.map(kind_name).unwrap_or_default(),
+            kind,
             sha256: whole.sha256,
             bytes: i64::try_from(whole.bytes).unwrap_or(i64::MAX),
         })
+    }
+
+    /// Gives the bytes up that came as those of `id`, as a document has them; or to that document, if
+    /// somebody has lost them.
+    async fn restore(&self, id: &str, known: &str, taking: Taking) -> Result<(), Refusal> {
+        let (objects, object) = (self.objects().await?, names::of_bytes(known));
+        let is_there = objects.has(&object).await?;
+        match taking {
+            Taking::Writing { writing, .. } if !is_there => {
+                writing.finish().await?;
+                let own = names::of_bytes(id);
+                objects.copy(&own, &object).await?;
+                objects.remove(&own).await?;
+            }
+            taking => taking.abort().await,
+        }
+        Ok(())
     }
 
     /// Makes a document of a file. With an entry it is put into that collection at the same moment;
@@ -206,7 +277,7 @@ impl Documents {
     ) -> Result<Received, Refusal> {
         let Held { owner, place } = held;
         let (id, kind, sha256, bytes) = match place {
-            Place::Known(id) => return Ok(Received::Known(id)),
+            Place::Known { id, .. } => return Ok(Received::Known(id)),
             Place::New { id, kind, sha256, bytes } => (id, kind, sha256, bytes),
         };
         let arrived = Arrived { id: &id, kind, sha256: &sha256, bytes };
@@ -214,7 +285,7 @@ impl Documents {
             return Ok(Received::New(id));
         }
         // Somebody else has sent the same at the same time.
-        self.0.objects.remove(&names::of_bytes(&id)).await?;
+        self.objects().await?.remove(&names::of_bytes(&id)).await?;
         self.give_up(&id).await;
         let known = self.0.db.document_of_bytes(&owner, &sha256).await?;
         known.map(Received::Known).ok_or(Refusal::Removed)
@@ -223,7 +294,8 @@ impl Documents {
     /// Gives a file up that shall be no document after all.
     pub(crate) async fn let_go(&self, held: Held) {
         let Place::New { id, .. } = held.place else { return };
-        match self.0.objects.remove(&names::of_bytes(&id)).await {
+        let removed = async { self.objects().await?.remove(&names::of_bytes(&id)).await };
+        match removed.await {
             Ok(()) => self.give_up(&id).await,
             Err(error) => tracing::warn!(%error, document = id, "a file is removed later"),
         }
@@ -236,25 +308,22 @@ impl Documents {
         }
     }
 
-    async fn write(
+    async fn take(
         &self,
         new: &NewDocument<'_>,
-        writing: &mut Writing,
+        taking: &mut Taking,
         mut sniffer: Option<Sniffer>,
-        room: u64,
         pieces: &mut impl Pieces,
     ) -> Result<Whole, Refusal> {
         let (limit, is_to_be_read) = (self.0.settings.bytes_max(), new.is_shared);
         let (mut hash, mut bytes, mut said) = (Context::new(&SHA256), 0_u64, Instant::now());
+        let begun = Instant::now();
         while let Some(piece) = pieces.next().await? {
             bytes = bytes.saturating_add(piece.len() as u64);
             if bytes > limit {
                 return Err(Refusal::TooLarge(limit));
             }
-            if bytes > room {
-                let max = self.0.settings.bytes_per_key_max;
-                return Err(Refusal::Quota(format!("{max} bytes of documents")));
-            }
+            self.check_pace(bytes, begun)?;
             hash.update(&piece);
             if let Some(Err(error)) = sniffer.as_mut().map(|sniffer| sniffer.push(&piece)) {
                 if is_to_be_read {
@@ -262,6 +331,14 @@ impl Documents {
                 }
                 sniffer = None;
             }
+            if taking.has_no_room(bytes) {
+                let refusal = self.too_many_bytes();
+                if !is_to_be_read {
+                    return Err(refusal);
+                }
+                std::mem::replace(taking, Taking::Looking(refusal)).abort().await;
+            }
+            let Taking::Writing { writing, .. } = taking else { continue };
             writing.write(piece).await?;
             if said.elapsed() > SAY {
                 said = Instant::now();
@@ -280,23 +357,83 @@ impl Documents {
     /// Whether an owner has no more than it may have, with what has arrived by now. Of several that
     /// arrive at the same time each counts for all.
     async fn check_quota(&self, owner: &str) -> Result<(), Refusal> {
-        let max = self.0.settings.bytes_per_key_max;
         let (_, bytes) = self.0.db.documents_of(owner).await?;
-        match u64::try_from(bytes).unwrap_or(0) > max {
-            true => Err(Refusal::Quota(format!("{max} bytes of documents"))),
+        match u64::try_from(bytes).unwrap_or(0) > self.0.settings.bytes_per_key_max {
+            true => Err(self.too_many_bytes()),
             false => Ok(()),
         }
     }
 
-    /// How many bytes an owner may add.
-    async fn room(&self, owner: &str) -> Result<u64, Refusal> {
-        let settings = &self.0.settings;
-        let (documents, bytes) = self.0.db.documents_of(owner).await?;
-        if u64::try_from(documents).unwrap_or(0) >= settings.per_key_max {
-            return Err(Refusal::Quota(format!("{} documents", settings.per_key_max)));
-        }
-        Ok(settings.bytes_per_key_max.saturating_sub(u64::try_from(bytes).unwrap_or(0)))
+    fn too_many_bytes(&self) -> Refusal {
+        Refusal::Quota(format!("{} bytes of documents", self.0.settings.bytes_per_key_max))
     }
+
+    /// Whether a file of which so much has come comes fast enough: each that does not keeps a turn
+    /// from others.
+    fn check_pace(&self, bytes: u64, begun: Instant) -> Result<(), Refusal> {
+        let pace = self.0.settings.upload_bytes_per_second_min;
+        match is_slow(bytes, begun.elapsed(), pace) {
+            true => Err(Refusal::Slow(pace)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether so many more documents of an owner may be processed. Where no key is needed any number
+    /// may.
+    pub(crate) async fn check_processed(&self, owner: &str, more: u64) -> Result<(), Refusal> {
+        let max = self.0.settings.processed_per_key_max;
+        if owner.is_empty() || self.0.db.documents_processed(owner).await? + more <= max {
+            return Ok(());
+        }
+        Err(Refusal::TooManyProcessed(max))
+    }
+
+    /// How many bytes an owner may add. What was sent to be found may be known already, and then
+    /// needs no room.
+    async fn room(&self, new: &NewDocument<'_>) -> Result<Room, Refusal> {
+        let settings = &self.0.settings;
+        let (documents, bytes) = self.0.db.documents_of(new.owner).await?;
+        let full = match u64::try_from(documents).unwrap_or(0) >= settings.per_key_max {
+            true => Err(Refusal::Quota(format!("{} documents", settings.per_key_max))),
+            false if new.is_shared => self.check_processed(new.owner, 1).await,
+            false => Ok(()),
+        };
+        match full {
+            Err(refusal @ (Refusal::Quota(_) | Refusal::TooManyProcessed(_))) if new.is_shared => {
+                Ok(Room::Nothing(refusal))
+            }
+            Err(refusal) => Err(refusal),
+            Ok(()) => {
+                let used = u64::try_from(bytes).unwrap_or(0);
+                Ok(Room::Bytes(settings.bytes_per_key_max.saturating_sub(used)))
+            }
+        }
+    }
+}
+
+/// What is done with the bytes of a file that arrive.
+enum Taking {
+    /// They are written, so many at most.
+    Writing { writing: Writing, room: u64 },
+    /// They are only looked at, as they may be known; if they are not, this is why they are refused.
+    Looking(Refusal),
+}
+
+impl Taking {
+    fn has_no_room(&self, bytes: u64) -> bool {
+        matches!(self, Self::Writing { room, .. } if bytes > *room)
+    }
+
+    async fn abort(self) {
+        if let Self::Writing { writing, .. } = self {
+            writing.abort().await;
+        }
+    }
+}
+
+/// Whether so many bytes are fewer than should have come in this time.
+fn is_slow(bytes: u64, time: Duration, pace: u64) -> bool {
+    bytes < pace.saturating_mul(time.saturating_sub(GRACE).as_secs())
 }
 
 /// As a kind is kept.
@@ -332,5 +469,14 @@ mod tests {
             assert_eq!(kind_of(kind_name(kind)), Some(kind));
         }
         assert_eq!(kind_of(""), None);
+    }
+
+    #[test]
+    fn a_file_has_some_time_and_then_a_pace() {
+        let seconds = Duration::from_secs;
+        assert!(!is_slow(1, GRACE, 8_192));
+        assert!(is_slow(8_191, GRACE + seconds(1), 8_192));
+        assert!(!is_slow(8_192, GRACE + seconds(1), 8_192));
+        assert!(is_slow(8_192 * 600, GRACE + seconds(601), 8_192));
     }
 }

@@ -19,8 +19,14 @@ pub(crate) enum Refusal {
     /// The key has enough of them.
     #[error("this key may have {0}")]
     Quota(String),
+    /// Enough of them are being processed.
+    #[error("this key may have {0} documents that are processed; try again when some are ready")]
+    TooManyProcessed(u64),
     #[error("too many files are being sent; try again in a moment")]
     Busy,
+    /// Its sender takes too long.
+    #[error("the file arrives more slowly than {0} bytes in a second")]
+    Slow(u64),
     /// Its bytes were known, and their document was removed at the same time.
     #[error("the same document was being removed; send it again")]
     Removed,
@@ -37,8 +43,9 @@ pub(crate) enum Refusal {
     Request(HttpError),
 }
 
-/// Seconds until there may be a place for an upload again.
+/// Seconds until there may be a place for an upload again, and for one more document of a key.
 const RETRY_AFTER_SECONDS: u64 = 2;
+const PROCESSED_SECONDS: u64 = 5;
 
 impl From<HttpError> for Refusal {
     fn from(error: HttpError) -> Self {
@@ -53,7 +60,9 @@ impl Refusal {
             Self::Kind(error) => error.code(),
             Self::TooLarge(_) => "too_large",
             Self::Quota(_) => "quota_exceeded",
+            Self::TooManyProcessed(_) => "too_many_processed",
             Self::Busy => "busy",
+            Self::Slow(_) => "too_slow",
             Self::Removed => "removed",
             Self::Objects(_) | Self::Db(_) | Self::Jobs(_) | Self::Chunks(_) => "unavailable",
             Self::Request(_) => "bad_request",
@@ -78,6 +87,10 @@ impl ApiError for Refusal {
             Self::TooLarge(_) => 413,
             Self::Quota(_) => 403,
             Self::Removed => 409,
+            Self::Slow(_) => 408,
+            Self::TooManyProcessed(_) => {
+                return HttpError::new(429, text).retry_after(PROCESSED_SECONDS).code(code);
+            }
             Self::Busy => {
                 return HttpError::unavailable(text).retry_after(RETRY_AFTER_SECONDS).code(code);
             }

@@ -13,6 +13,12 @@ pub(crate) struct DocumentSettings {
     pub(crate) files_max: usize,
     /// How many uploads there may be at a time.
     pub(crate) uploads_max: usize,
+    /// How many of these of one key.
+    pub(crate) uploads_per_key_max: usize,
+    /// How many bytes of a file have to arrive in a second, as they do on average.
+    pub(crate) upload_bytes_per_second_min: u64,
+    /// How many documents of a key may be processed.
+    pub(crate) processed_per_key_max: u64,
     /// How many documents a key may have.
     pub(crate) per_key_max: u64,
     /// How many bytes these may have.
@@ -33,6 +39,9 @@ impl Default for DocumentSettings {
             storage: StorageUrl::default(),
             files_max: 100,
             uploads_max: 16,
+            uploads_per_key_max: 4,
+            upload_bytes_per_second_min: 8 << 10,
+            processed_per_key_max: 10_000,
             per_key_max: 100_000,
             bytes_per_key_max: 10 << 30,
             extraction: ExtractLimits::default(),

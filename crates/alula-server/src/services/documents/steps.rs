@@ -52,14 +52,15 @@ impl Documents {
     pub(super) async fn extract(&self, found: &Found) -> Result<(), StepError> {
         let document = &found.document;
         let text = names::of_text(&document.id, document.generation);
-        if document.characters.is_some() && self.0.objects.has(&text).await? {
+        let objects = self.objects().await?;
+        if document.characters.is_some() && objects.has(&text).await? {
             return Ok(());
         }
         let kind = kind_of(&document.kind).ok_or_else(|| {
             let read = Kind::ALL.map(Kind::label).join(", ");
             StepError::permanent("unsupported_type", format!("it is none of what is read: {read}"))
         })?;
-        let file = self.0.objects.file(&names::of_bytes(&document.id)).await?;
+        let file = objects.file(&names::of_bytes(&document.id)).await?;
         let extracted = match self.0.extractor.extract(kind, file).await {
             Ok(extracted) => extracted,
             Err(ExtractError::Unreadable(why)) => {
@@ -74,7 +75,7 @@ impl Documents {
             serde_json::to_vec(&extracted).map(|json| (characters, json))
         });
         let (characters, json) = written.await?.map_err(StepError::temporary)?;
-        self.0.objects.put(&text, json.into()).await?;
+        objects.put(&text, json.into()).await?;
         let characters = i64::try_from(characters).unwrap_or(i64::MAX);
         Ok(self.0.db.document_has_text(&document.id, pages, characters).await?)
     }
@@ -86,7 +87,7 @@ impl Documents {
         let document = &found.document;
         let name = names::of_text(&document.id, document.generation);
         let limit = self.0.settings.extraction.text_bytes_max.saturating_mul(JSON_FACTOR);
-        let json = self.0.objects.read(&name, limit).await?;
+        let json = self.objects().await?.read(&name, limit).await?;
         let read = spawn_blocking(move || serde_json::from_slice(&json)).await?;
         read.map_err(|error| StepError::permanent("lost", format!("its text is damaged: {error}")))
     }
@@ -162,7 +163,8 @@ impl Documents {
         }
         for generation in 1..found.document.generation {
             let before = names::of_text(document, generation);
-            if let Err(error) = self.0.objects.remove(&before).await {
+            let removed = async { self.objects().await?.remove(&before).await };
+            if let Err(error) = removed.await {
                 tracing::warn!(%error, "a text that is not needed any more is still there");
             }
         }

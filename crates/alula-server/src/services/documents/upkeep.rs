@@ -26,8 +26,9 @@ const PIECES_MAX: u32 = 64;
 /// owner are given others at most.
 const RENEWED_MAX: u32 = 500;
 const OF_OWNER_MAX: usize = 50;
-/// How long after it was tried a document may be given other vectors again.
-const RENEW_AGAIN: Duration = Duration::from_secs(3600);
+/// How long after it was tried for the first time a document may be given other vectors again; it
+/// becomes longer each time.
+const RENEW_AGAIN_MILLIS: i64 = 3_600_000;
 
 impl Documents {
     /// Looks after all documents, for ever. Any number of processes may do so.
@@ -39,7 +40,7 @@ impl Documents {
             self.look(&models, &mut cursor).await;
             if swept.is_none_or(|swept| swept.elapsed() > SWEEP) {
                 swept = Some(Instant::now());
-                match self.0.objects.sweep(UNTOUCHED).await {
+                match self.0.storage.sweep(&self.0.db, UNTOUCHED).await {
                     Ok(0) => {}
                     Ok(files) => tracing::info!(files, "removed what was never written to its end"),
                     Err(error) => tracing::warn!(%error, "the folder of files cannot be swept"),
@@ -121,8 +122,7 @@ impl Documents {
                 continue;
             }
             let (owner, collection, id) = (&entry.tenant, &entry.collection, &entry.document);
-            let again = after(RENEW_AGAIN);
-            if !self.0.db.may_embed_document(owner, collection, id, again).await? {
+            if !self.0.db.may_embed_document(owner, collection, id, RENEW_AGAIN_MILLIS).await? {
                 continue;
             }
             *of_owner += 1;

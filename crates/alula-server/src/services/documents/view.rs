@@ -21,7 +21,7 @@ const STEPS: u32 = 4;
 pub(crate) enum DocumentStatus {
     /// It is made fit to be found.
     Processing,
-    /// It is found.
+    /// It is found. If `error` is there, that is why it could not be read anew.
     Ready,
     /// It cannot be found; `error` says why.
     Failed,
@@ -47,7 +47,7 @@ impl From<DocumentStatus> for EntryState {
     }
 }
 
-/// Why a document is not found.
+/// Why a document is not found, or not read anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Reason {
     /// A stable name of the reason.
@@ -84,7 +84,7 @@ pub(crate) struct DocumentView {
     pub(crate) attributes: Box<RawValue>,
     /// Whether searches leave it out that do not ask for it.
     pub(crate) archived: bool,
-    /// Why it is not found.
+    /// Why it is not found; or, of one that is ready, why it could not be read anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Reason>,
     /// The last job for it.
@@ -138,7 +138,7 @@ pub(crate) struct StatusView {
     /// How far the step is, in chunks, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     chunks: Option<Progress>,
-    /// Why it is not found.
+    /// Why it is not found; or, of one that is ready, why it could not be read anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Reason>,
 }
@@ -163,7 +163,10 @@ impl StatusView {
             && job.state.is_final()
             && job.state != alula_jobs::JobState::Succeeded
         {
-            status = DocumentStatus::Failed;
+            status = match entry.is_live {
+                true => DocumentStatus::Ready,
+                false => DocumentStatus::Failed,
+            };
             let words = job.error.clone().unwrap_or_else(|| "it was cancelled".to_owned());
             error = error.or(Some((job.state.as_str().to_owned(), words)));
         }
@@ -178,7 +181,7 @@ impl StatusView {
             _ => "queued",
         };
         let chunks = of_it.and_then(|job| job.progress.as_ref());
-        let error = error.filter(|_| status == DocumentStatus::Failed);
+        let error = error.filter(|_| status != DocumentStatus::Processing);
         Self {
             document_id: document.id.clone(),
             job_id: entry.job.clone(),

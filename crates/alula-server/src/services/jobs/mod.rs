@@ -91,7 +91,8 @@ const RETRY_AFTER_SECONDS: u64 = 5;
 const OPEN: &[JobState] =
     &[JobState::Scheduled, JobState::Queued, JobState::Running, JobState::Waiting];
 
-/// The queues of jobs that a caller may ask for by their names.
+/// The queues of jobs that a caller may ask for; a job is never in one of them after it was in one
+/// behind it.
 const VISIBLE: &[&str] = &[answer::QUEUE, documents::QUEUES[0], documents::QUEUES[1]];
 
 /// The jobs of the database. Clones are the same.
@@ -246,30 +247,36 @@ impl Jobs {
         limit: u32,
     ) -> Result<(Vec<JobView>, bool)> {
         let states = status.map_or(&[][..], JobStatus::states);
-        let (found, has_more) = self.page(caller, answer::QUEUE, states, after, limit).await?;
+        let (found, has_more) = self.page(caller, VISIBLE, states, after, limit).await?;
         let brief = |job: &JobSummary| JobView::brief(job, self.0.is_durable);
         Ok((found.iter().map(brief).collect(), has_more))
     }
 
-    /// What a caller has in a queue, the last first: at most so many, of those behind `after`. Also,
-    /// whether there are more.
+    /// What a caller has in some queues, the last first: at most so many, of those behind `after`.
+    /// Also, whether there are more.
     async fn page(
         &self,
         caller: &Caller,
-        queue: &str,
+        queues: &[&str],
         states: &[JobState],
         after: Option<JobId>,
         limit: u32,
     ) -> Result<(Vec<JobSummary>, bool)> {
-        let filter = Filter {
-            owner: Some(caller.owner()),
-            queue: Some(queue),
-            states,
-            after,
-            limit: limit.saturating_add(1),
-            ..Filter::default()
-        };
-        let mut found = self.0.queue.list(&filter).await.map_err(failed)?;
+        let mut found = Vec::new();
+        for queue in queues {
+            let filter = Filter {
+                owner: Some(caller.owner()),
+                queue: Some(queue),
+                states,
+                after,
+                limit: limit.saturating_add(1),
+                ..Filter::default()
+            };
+            found.extend(self.0.queue.list(&filter).await.map_err(failed)?);
+        }
+        // One that has gone on to the next queue meanwhile was found in both.
+        found.sort_unstable_by_key(|job| std::cmp::Reverse((job.id, job.started_at)));
+        found.dedup_by_key(|job| job.id);
         let has_more = found.len() > limit as usize;
         found.truncate(limit as usize);
         Ok((found, has_more))

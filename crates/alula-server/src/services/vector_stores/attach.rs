@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use alula::{ApiError as _, HttpError, Result};
+use alula::{ApiError, HttpError, Result};
 use alula_jobs::JobId;
 use alula_rag::{Attributes, Chunker};
 use serde_json::json;
@@ -102,6 +102,9 @@ impl VectorStores {
             jobs.push((file, job));
         }
         let (owner, max) = (caller.owner(), self.0.limits.files_max);
+        let more = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        let room = self.0.documents.check_processed(owner, more).await;
+        room.map_err(ApiError::into_http)?;
         let limits = (Timestamp::now(), i64::try_from(max).unwrap_or(i64::MAX));
         let put = self.0.db.put_vector_store_files((owner, store), &rows, batch, limits).await;
         match put.map_err(DbError::into_http)? {

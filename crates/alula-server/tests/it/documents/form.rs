@@ -1,6 +1,7 @@
 //! Forms with files.
 
 use reqwest::RequestBuilder;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{
     client::{Answer, http},
@@ -32,10 +33,30 @@ impl Form {
     }
 
     /// A request with it.
-    pub(crate) fn of(mut self, request: RequestBuilder) -> RequestBuilder {
+    pub(crate) fn of(self, request: RequestBuilder) -> RequestBuilder {
+        let (content_type, body) = self.whole();
+        request.header("content-type", content_type).body(body)
+    }
+
+    fn whole(mut self) -> (String, Vec<u8>) {
         self.0.extend(format!("--{BOUNDARY}--\r\n").bytes());
-        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
-        request.header("content-type", content_type).body(self.0)
+        (format!("multipart/form-data; boundary={BOUNDARY}"), self.0)
+    }
+
+    /// Begins to upload it, and sends all but this many bytes: whoever has the connection may send
+    /// the rest, or not.
+    pub(crate) async fn begin(self, alula: &Alula, key: Option<&str>, kept: usize) -> TcpStream {
+        let (content_type, body) = self.whole();
+        let key = key.map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
+        let head = format!(
+            "POST /documents/upload HTTP/1.1\r\nhost: localhost\r\n{key}content-type: \
+             {content_type}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(alula.address()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body[..body.len() - kept]).await.unwrap();
+        stream
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{count_files, files::pdf, form::Form, over};
+use super::{behind_its_back, count_objects, files::pdf, form::Form, over};
 use crate::{
     process::{Alula, PATIENCE, Start, serve},
     upstream::{Call, Upstream, answer},
@@ -100,7 +100,8 @@ async fn a_document_that_fails_is_told_and_may_be_tried_again() {
     let message = verified(&call, SECRET);
     assert_eq!(message["type"], "document.failed");
     assert_eq!(message["data"]["code"], "embedding_failed", "{message}");
-    assert!(!header(&call, "webhook-id").is_empty());
+    let failure = header(&call, "webhook-id").to_owned();
+    assert!(!failure.is_empty());
     call.answer(&answer("200 OK", "{}")).await;
     let status = alula.processed(&accepted).await;
     assert_eq!(
@@ -114,6 +115,72 @@ async fn a_document_that_fails_is_told_and_may_be_tried_again() {
     embed(upstream.call().await).await;
     let id = alula.ready(&again).await;
     assert_eq!(alula.get(&format!("/documents/{id}")).await.is(200)["embedded"], 1);
+    // Who was told of the failure is told of this.
+    let call = receiver.call().await;
+    let message = verified(&call, SECRET);
+    assert_eq!(
+        (&message["type"], &message["data"]["document_id"]),
+        (&json!("document.ready"), &json!(id))
+    );
+    assert_ne!(header(&call, "webhook-id"), failure);
+    call.answer(&answer("200 OK", "{}")).await;
+}
+
+/// The first time it was sent as something else.
+#[tokio::test]
+async fn a_document_that_has_failed_begins_anew_as_it_is_sent_again() {
+    let upstream = Upstream::start();
+    let alula = embedding(serve(), &upstream).env("ALULA_JOBS_ATTEMPTS", "1").listen();
+    let form = |name: &str, metadata: &str| {
+        Form::default().file("file", name, "# Larks\n\nA lark sings.\n").text("metadata", metadata)
+    };
+    let send = async |name: &str, metadata: &str| {
+        alula.form("/documents/upload", form(name, metadata)).await.is(202)
+    };
+    let first = send("a.txt", r#"{"from": "a"}"#).await;
+    let refusal = answer("400 Bad Request", r#"{"error": {"message": "no"}}"#);
+    upstream.call().await.answer(&refusal).await;
+    assert_eq!(alula.processed(&first).await["status"], "failed");
+    let again = send("b.md", r#"{"from": "b"}"#).await;
+    assert_eq!(again["document_id"], first["document_id"]);
+    embed(upstream.call().await).await;
+    let id = alula.ready(&again).await;
+    let shown = alula.get(&format!("/documents/{id}")).await.is(200);
+    assert_eq!(
+        (&shown["filename"], &shown["content_type"], &shown["attributes"]),
+        (&json!("b.md"), &json!("text/markdown"), &json!({"from": "b"}))
+    );
+    let found = alula.get("/search?query=lark&mode=keyword").await.is(200);
+    assert_eq!(found["results"][0]["headings"], json!(["Larks"]), "it was read as Markdown");
+    // One that is ready stays as it is.
+    let third = send("c.txt", r#"{"from": "c"}"#).await;
+    assert_eq!((&third["document_id"], &third["status"]), (&json!(id), &json!("ready")));
+    assert_eq!(alula.get(&format!("/documents/{id}")).await.is(200)["filename"], "b.md");
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_read_anew_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("alula.db").display());
+    let alula = over(&database, folder.path()).listen();
+    let id = alula.ready(&alula.upload("a.pdf", pdf(&["A rail hides."])).await.is(202)).await;
+    fs::write(file_of(folder.path(), &id), "%PDF-1.4 and nothing").unwrap();
+    let url = format!("/documents/{id}");
+    let again = alula.post(&format!("{url}/reindex"), &json!({})).await.is(202);
+    let status = alula.processed(&again).await;
+    assert_eq!((&status["status"], &status["terminal"]), (&json!("ready"), &json!(true)));
+    assert!(status["error"]["code"].is_string(), "{status}");
+    assert_eq!(alula.finds("rail").await, [&*id]);
+    let ended = async {
+        while alula.get("/documents?status=ready").await.is(200)["documents"] == json!([]) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, ended).await.expect("its end is noted");
+    let shown = alula.get(&url).await.is(200);
+    assert_eq!((&shown["status"], &shown["chunks"]), (&json!("ready"), &json!(1)), "{shown}");
+    assert_eq!(shown["error"], status["error"]);
+    assert_eq!(alula.get("/documents?status=failed").await.is(200)["documents"], json!([]));
 }
 
 #[tokio::test]
@@ -134,12 +201,63 @@ async fn a_document_goes_while_a_job_is_at_it() {
     }
     assert_eq!(alula.delete(&url).await.status, 404);
     assert_eq!(alula.get("/search?query=magpie&mode=keyword").await.is(200)["results"], json!([]));
-    assert_eq!(count_files(&folder.path().join("files")), 0);
+    assert_eq!(count_objects(folder.path()), 0);
     // The same bytes are another document now.
     let other = alula.upload("a.txt", "A magpie steals.").await.is(202);
     assert_ne!(other["document_id"], accepted["document_id"]);
     embed(upstream.call().await).await;
     alula.ready(&other).await;
+}
+
+/// Where its file is.
+fn file_of(folder: &std::path::Path, id: &str) -> std::path::PathBuf {
+    folder.join("files/documents").join(&id[id.len() - 2..]).join(id)
+}
+
+/// Whatever cannot be removed now: nobody finds it, and upkeep tries it again.
+#[tokio::test]
+async fn a_document_is_gone_at_once_even_if_its_file_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("alula.db").display());
+    let alula = over(&database, folder.path()).listen();
+    let id = alula.ready(&alula.upload("a.txt", "A plover runs.").await.is(202)).await;
+    let (url, file) = (format!("/documents/{id}"), file_of(folder.path(), &id));
+    fs::remove_file(&file).unwrap();
+    fs::create_dir_all(file.join("in the way")).unwrap();
+    assert_eq!(alula.delete(&url).await.status, 204);
+    assert_eq!(alula.finds("plover").await, Vec::<String>::new());
+    assert_eq!(alula.get(&url).await.status, 404);
+    assert_eq!(alula.delete(&url).await.status, 404);
+    let left = "SELECT id FROM documents WHERE state = 2";
+    assert_eq!(behind_its_back(&database, left).await, 1);
+    fs::remove_dir_all(&file).unwrap();
+    behind_its_back(&database, "UPDATE documents SET due_at = 1").await;
+    let gone = async {
+        while behind_its_back(&database, left).await > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE * 2, gone).await.expect("upkeep removes it");
+}
+
+#[tokio::test]
+async fn a_store_of_files_that_takes_none_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("alula.db").display());
+    let alula = over(&database, folder.path()).listen();
+    let id = alula.ready(&alula.upload("a.txt", "A pipit sings.").await.is(202)).await;
+    fs::create_dir_all(folder.path().join("files/ping/in the way")).unwrap();
+    let ready = alula.get("/health/ready").await.is(200);
+    assert_eq!(ready["checks"]["files"]["status"], "degraded", "{ready}");
+    drop(alula);
+    // So is another store than it was.
+    let other = over(&database, &folder.path().join("elsewhere")).listen();
+    let ready = other.get("/health/ready").await.is(200);
+    let reason = ready["checks"]["files"]["reason"].as_str().unwrap();
+    assert!(reason.contains("another one"), "{ready}");
+    assert_eq!(other.upload("b.txt", "A pochard dives.").await.status, 503);
+    assert_eq!(other.get(&format!("/documents/{id}/content")).await.status, 503);
+    assert_eq!(other.finds("pipit").await, [&*id]);
 }
 
 /// What is done is not done again: the file is gone by then, from which the text would be taken.
@@ -254,46 +372,4 @@ async fn a_document_without_a_job_is_given_one() {
     };
     timeout(PATIENCE * 2, ready).await.expect("it is ready");
     assert_eq!(alula.get(&url).await.is(200)["job_id"], accepted["job_id"]);
-}
-
-/// Wherever it is: while files arrive, while texts are taken out, cut, and published.
-#[tokio::test]
-async fn a_server_that_is_killed_again_and_again_loses_nothing() {
-    const DOCUMENTS: usize = 12;
-    const KILLS: usize = 5;
-    let folder = tempfile::tempdir().unwrap();
-    let database = format!("sqlite://{}", folder.path().join("alula.db").display());
-    let start = || over(&database, folder.path()).env("ALULA_JOBS_LEASE_SECONDS", "1").listen();
-    let mut alula = start();
-    let mut accepted = Vec::new();
-    for number in 0..DOCUMENTS {
-        let page = format!("The word of document {number} is unique{number}.");
-        let bytes = if number % 2 == 0 { pdf(&[&page]) } else { page.into_bytes() };
-        let name = format!("{number}.{}", if number % 2 == 0 { "pdf" } else { "txt" });
-        accepted.push(alula.upload(&name, bytes).await.is(202));
-    }
-    for kill in 1..=KILLS {
-        let far = async {
-            while count_ready(&alula).await < kill * DOCUMENTS / (KILLS + 1) {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
-        };
-        timeout(PATIENCE * 2, far).await.expect("it goes on");
-        alula.signal("KILL");
-        alula.ended();
-        alula = start();
-    }
-    for (number, document) in accepted.iter().enumerate() {
-        let id = timeout(PATIENCE * 2, alula.ready(document)).await.expect("it is ready");
-        assert_eq!(alula.finds(&format!("unique{number}")).await, [&*id]);
-        assert_eq!(alula.get(&format!("/documents/{id}")).await.is(200)["chunks"], 1);
-    }
-    // Each has its bytes and its text, and nothing else is left.
-    assert_eq!(count_files(&folder.path().join("files/documents")), DOCUMENTS);
-    assert_eq!(count_files(&folder.path().join("files/texts")), DOCUMENTS);
-}
-
-async fn count_ready(alula: &Alula) -> usize {
-    let list = alula.get("/documents?status=ready&limit=100").await.is(200);
-    list["documents"].as_array().unwrap().len()
 }

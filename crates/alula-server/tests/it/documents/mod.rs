@@ -4,6 +4,8 @@ pub(crate) mod files;
 pub(crate) mod form;
 mod ingest;
 mod jobs;
+mod killed;
+mod limits;
 mod refused;
 
 use alula_llm::testing::FakeProvider;
@@ -67,6 +69,26 @@ impl Alula {
 pub(crate) fn over(database: &str, folder: &std::path::Path) -> Start {
     let storage = format!("file://{}", folder.join("files").display());
     serve().env("DATABASE_URL", database).env("STORAGE_URL", storage)
+}
+
+/// Does something to a database, behind the back of its server. Returns how many rows it was.
+pub(crate) async fn behind_its_back(database: &str, sql: &'static str) -> u64 {
+    if database.starts_with("postgres") {
+        let pool = sqlx::PgPool::connect(database).await.unwrap();
+        let done = sqlx::query(sql).execute(&pool).await.unwrap().rows_affected();
+        pool.close().await;
+        done
+    } else {
+        let pool = sqlx::SqlitePool::connect(database).await.unwrap();
+        let rows = sqlx::query(sql).fetch_all(&pool).await.unwrap().len();
+        pool.close().await;
+        u64::try_from(rows).unwrap()
+    }
+}
+
+/// How many objects there are in the store of a server [over](over) this folder.
+pub(crate) fn count_objects(folder: &std::path::Path) -> usize {
+    ["documents", "texts"].iter().map(|kind| count_files(&folder.join("files").join(kind))).sum()
 }
 
 /// How many files there are below a folder.

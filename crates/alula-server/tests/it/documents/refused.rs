@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{count_files, files::pdf, form::Form, over};
+use super::{count_objects, files::pdf, form::Form, over};
 use crate::{keys::Store, process::serve};
 
 /// How soon it is said, on a machine that does much else.
@@ -45,7 +45,7 @@ async fn what_cannot_be_is_refused_while_it_arrives_and_leaves_nothing() {
         assert_eq!(body["detail"][0]["loc"], json!(["body", loc]), "{body}");
     }
     assert_eq!(alula.get("/documents").await.is(200)["documents"], json!([]));
-    assert_eq!(count_files(&folder.path().join("files")), 0);
+    assert_eq!(count_objects(folder.path()), 0);
 }
 
 #[tokio::test]
@@ -91,11 +91,17 @@ async fn a_key_has_so_many_documents() {
     let bring = async |key: &str, text: &str| {
         alula.with_key(key, "POST", "/documents", Some(&json!({"text": text}))).await
     };
-    bring(&one, "0123456789").await.is(202);
+    let first = bring(&one, "0123456789").await.is(202);
+    // Neither does it where only some of its bytes have any.
+    let known = bring(&one, "0123456789").await.is(202);
+    assert_eq!(known["document_id"], first["document_id"]);
     let why = bring(&one, "0123456789a").await.detail(403);
     assert_eq!(why, "This key may have 20 bytes of documents");
     bring(&one, "a").await.is(202);
     let why = bring(&one, "b").await.detail(403);
     assert_eq!(why, "This key may have 2 documents");
     bring(&other, "0123456789").await.is(202);
+    // What is known needs no room.
+    let known = bring(&one, "0123456789").await.is(202);
+    assert_eq!(known["document_id"], first["document_id"]);
 }

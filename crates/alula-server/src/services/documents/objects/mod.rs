@@ -17,21 +17,27 @@ use std::{
 use alula::{ApiError, Bytes, HttpError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
-    Error, ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem,
-    memory::InMemory, path::Path,
+    Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, WriteMultipart,
+    local::LocalFileSystem, memory::InMemory, path::Path,
 };
 use tokio::{io::AsyncWriteExt as _, task::spawn_blocking, time::timeout};
 
 pub(crate) use self::url::StorageUrl;
-use crate::private;
+use crate::{db::DbError, private};
 
 /// How much is written to a folder at a time.
 const PART_BYTES: usize = 256 << 10;
-/// How much is written to a bucket at a time: most take no less than 5 MiB.
+/// How much is written to a bucket at a time: most take no less, and it is kept in memory.
 #[cfg(feature = "cloud")]
-const CLOUD_PART_BYTES: usize = 8 << 20;
-/// How many parts of an object are on their way at once.
-const PARTS_MAX: usize = 2;
+const CLOUD_PART_BYTES: usize = 5 << 20;
+/// How many parts of an object are on their way while the next one is gathered.
+const PARTS_MAX: usize = 1;
+/// The object that says what the store is called.
+const ID: &str = "storage-id";
+/// The longest name, in bytes.
+const ID_BYTES_MAX: u64 = 64;
+/// The object that is written to see whether that can be done.
+const PING: &str = "ping";
 /// How long a store may take to say that it is there.
 const PING_TIME: Duration = Duration::from_secs(5);
 /// Seconds after which a store that is away is asked again by a client.
@@ -54,6 +60,14 @@ enum Place {
     },
 }
 
+/// Whether something is written to see if a store can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writes {
+    /// It is, and removed again.
+    Something,
+    Nothing,
+}
+
 /// Why an object was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ObjectError {
@@ -69,6 +83,13 @@ pub(crate) enum ObjectError {
     Temporary(#[from] io::Error),
     #[error("the store of objects does not answer")]
     Slow,
+    #[error(
+        "STORAGE_URL names another store of objects than that of the database: the object `{ID}` \
+         of the latter says {ours:?}, and not {theirs:?}"
+    )]
+    Foreign { ours: String, theirs: String },
+    #[error(transparent)]
+    Db(#[from] DbError),
 }
 
 impl ObjectError {
@@ -82,6 +103,9 @@ impl ObjectError {
 
 impl ApiError for ObjectError {
     fn into_http(self) -> HttpError {
+        if let Self::Db(error) = self {
+            return error.into_http();
+        }
         HttpError::unavailable("The store of files is away; try again in a moment")
             .retry_after(RETRY_AFTER_SECONDS)
             .because(self)
@@ -123,7 +147,7 @@ impl Objects {
     }
 
     /// Whether it is a folder that nothing was written to yet.
-    fn is_untouched(&self) -> bool {
+    pub(crate) fn is_untouched(&self) -> bool {
         matches!(&*self.0, Place::Folder { path, opened } if opened.get().is_none() && !path.exists())
     }
 
@@ -140,11 +164,42 @@ impl Objects {
         Ok(())
     }
 
+    /// What the store is called, if it has a name.
+    pub(crate) async fn id(&self) -> Result<Option<String>, ObjectError> {
+        if self.is_untouched() {
+            return Ok(None);
+        }
+        match self.read(ID, ID_BYTES_MAX).await {
+            Ok(id) => Ok(Some(String::from_utf8_lossy(&id).trim().to_owned())),
+            // Whoever may not list a bucket is told no more of what is not there.
+            Err(ObjectError::Missing(_) | ObjectError::Away(Error::PermissionDenied { .. })) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the store a name, unless it has one. The one that it has.
+    pub(crate) async fn name(&self, id: String) -> Result<String, ObjectError> {
+        let (store, at) = (self.store()?.0, Path::from(ID));
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match store.put_opts(&at, id.clone().into(), options).await {
+            Ok(_) => Ok(id),
+            Err(Error::AlreadyExists { .. }) => Ok(self.id().await?.unwrap_or(id)),
+            // Some buckets cannot tell who was first.
+            Err(Error::NotImplemented { .. } | Error::NotSupported { .. }) => {
+                self.put(ID, id.clone().into()).await?;
+                Ok(id)
+            }
+            Err(error) => Err(ObjectError::of(error)),
+        }
+    }
+
     /// Whether an object is there.
     pub(crate) async fn has(&self, name: &str) -> Result<bool, ObjectError> {
         match self.store()?.0.head(&Path::from(name)).await {
             Ok(_) => Ok(true),
-            Err(Error::NotFound { .. }) => Ok(false),
+            Err(Error::NotFound { .. } | Error::PermissionDenied { .. }) => Ok(false),
             Err(error) => Err(ObjectError::of(error)),
         }
     }
@@ -204,14 +259,21 @@ impl Objects {
         }
     }
 
-    /// Whether the store answers.
-    pub(crate) async fn ping(&self) -> Result<(), ObjectError> {
+    /// Whether the store answers, and takes what is written.
+    pub(crate) async fn ping(&self, writes: Writes) -> Result<(), ObjectError> {
         if self.is_untouched() {
             return Ok(());
         }
-        // Nothing has this name.
-        let asked = timeout(PING_TIME, self.has("ping")).await;
-        asked.map_err(|_| ObjectError::Slow)?.map(drop)
+        let ask = async {
+            match writes {
+                Writes::Nothing => self.has(PING).await.map(drop),
+                Writes::Something => {
+                    self.put(PING, Bytes::from_static(b"ping")).await?;
+                    self.remove(PING).await
+                }
+            }
+        };
+        timeout(PING_TIME, ask).await.map_err(|_| ObjectError::Slow)?
     }
 
     /// Removes files of objects that nobody writes any more: those to which nothing was added for
@@ -300,7 +362,13 @@ mod tests {
     #[tokio::test]
     async fn an_object_is_there_whole_or_not_at_all() {
         on_each(async |objects| {
-            objects.ping().await?;
+            objects.ping(Writes::Something).await?;
+            objects.ping(Writes::Nothing).await?;
+            assert!(!objects.has(PING).await?);
+            assert_eq!(objects.id().await?, None);
+            assert_eq!(objects.name("a".to_owned()).await?, "a");
+            assert_eq!(objects.name("b".to_owned()).await?, "a");
+            assert_eq!(objects.id().await?.as_deref(), Some("a"));
             let mut writing = objects.begin("x/one").await?;
             for _ in 0..30 {
                 writing.write(vec![b'a'; 30_000].into()).await?;

@@ -63,7 +63,7 @@ impl Jobs {
         limit: u32,
     ) -> Result<(Vec<BatchView>, bool)> {
         let states = status.map_or(&[][..], BatchStatus::states);
-        let (found, has_more) = self.page(caller, QUEUE, states, after, limit).await?;
+        let (found, has_more) = self.page(caller, &[QUEUE], states, after, limit).await?;
         let mut views = Vec::with_capacity(found.len());
         for batch in &found {
             let counts = counts(&self.0.queue, batch.id).await.map_err(failed)?;

@@ -1,0 +1,144 @@
+//! The store of objects that belongs to the database.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::{
+    ObjectError, StorageUrl,
+    objects::{Objects, Writes},
+};
+use crate::db::Db;
+
+/// How often it is tried whether something can be written.
+const WRITTEN: Duration = Duration::from_secs(60);
+
+/// A store of objects. It has a name, which the database knows: a process that was given another one
+/// finds nothing there of what there is, and takes it for lost.
+#[derive(Debug)]
+pub(super) struct Storage {
+    objects: Objects,
+    /// Set once it is known to be that of the database.
+    is_known: OnceCell<()>,
+    /// When something was written to see whether that can be done.
+    written: Mutex<Option<Instant>>,
+}
+
+impl Storage {
+    pub(super) fn open(url: &StorageUrl) -> Result<Self, ObjectError> {
+        let objects = Objects::open(url)?;
+        Ok(Self { objects, is_known: OnceCell::new(), written: Mutex::default() })
+    }
+
+    /// The objects.
+    ///
+    /// # Errors
+    ///
+    /// [`ObjectError::Foreign`] if they are not those of the database.
+    pub(super) async fn objects(&self, db: &Db) -> Result<&Objects, ObjectError> {
+        self.is_known.get_or_try_init(|| self.know(db)).await?;
+        Ok(&self.objects)
+    }
+
+    async fn know(&self, db: &Db) -> Result<(), ObjectError> {
+        let (ours, theirs) = (db.storage().await?, self.objects.id().await?);
+        let id = match (ours, theirs) {
+            (Some(ours), Some(theirs)) => return same(ours, theirs),
+            // It has lost its name, and all else with that.
+            (Some(ours), None) if db.has_documents().await? => return same(ours, String::new()),
+            (Some(id), None) | (None, Some(id)) => id,
+            (None, None) => Uuid::now_v7().simple().to_string(),
+        };
+        // Another process may be at it as well; the first counts.
+        let theirs = self.objects.name(id).await?;
+        let ours = db.adopt_storage(&theirs).await?;
+        same(ours, theirs)
+    }
+
+    /// Removes files of objects that nobody writes any more. Returns how many.
+    pub(super) async fn sweep(&self, db: &Db, silent: Duration) -> Result<u64, ObjectError> {
+        match self.objects.is_untouched() {
+            true => Ok(0),
+            false => self.objects(db).await?.sweep(silent).await,
+        }
+    }
+
+    /// Whether it can be used.
+    pub(super) async fn ping(&self, db: &Db) -> Result<(), ObjectError> {
+        if self.objects.is_untouched() && !db.has_documents().await? {
+            return Ok(());
+        }
+        let objects = self.objects(db).await?;
+        let is_due = |at: &Instant| at.elapsed() > WRITTEN;
+        let writes = match self.written().as_ref().is_none_or(is_due) {
+            true => Writes::Something,
+            false => Writes::Nothing,
+        };
+        objects.ping(writes).await?;
+        if writes == Writes::Something {
+            *self.written() = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn written(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn same(ours: String, theirs: String) -> Result<(), ObjectError> {
+    match ours == theirs {
+        true => Ok(()),
+        false => Err(ObjectError::Foreign { ours, theirs }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{
+        documents::{Arrived, NewDocument},
+        testing::on_each,
+    };
+
+    #[tokio::test]
+    async fn another_store_is_noticed() {
+        on_each(async |db| {
+            let folder = tempfile::tempdir().unwrap();
+            let open =
+                |name: &str| Storage::open(&StorageUrl::Folder(folder.path().join(name))).unwrap();
+            // Nothing is made before it is needed.
+            open("a").ping(db).await.unwrap();
+            assert!(!folder.path().join("a").exists());
+            for _ in 0..2 {
+                open("a").objects(db).await.unwrap();
+            }
+            // Nothing is there yet, so nothing can be lost.
+            open("b").objects(db).await.unwrap();
+            let (id, owner, at) = ("d1", "ada", crate::time::Timestamp::now());
+            let new = NewDocument {
+                id,
+                owner,
+                name: "a",
+                purpose: "",
+                is_shared: true,
+                expires_at: None,
+            };
+            db.document_begins(&new, at).await?;
+            let arrived = Arrived { id, kind: "txt", sha256: "0", bytes: 1 };
+            assert!(db.document_arrived(&arrived, None).await?);
+            let wrong = open("c");
+            assert!(matches!(wrong.objects(db).await, Err(ObjectError::Foreign { .. })));
+            assert!(matches!(wrong.ping(db).await, Err(ObjectError::Foreign { .. })));
+            let memory = Storage::open(&StorageUrl::Memory).unwrap();
+            assert!(matches!(memory.objects(db).await, Err(ObjectError::Foreign { .. })));
+            open("b").ping(db).await.unwrap();
+            Ok(())
+        })
+        .await;
+    }
+}
