@@ -1,6 +1,6 @@
 //! Turning inputs into vectors, by as many calls as it takes.
 
-use std::mem;
+use std::{mem, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
@@ -67,9 +67,13 @@ impl Asked for EmbedRequest {
 
 /// Asks the targets of the request's model, one after the other, until one has given all vectors:
 /// those of different models have nothing to do with each other.
-pub(super) async fn run(llm: &Llm, request: EmbedRequest) -> Result<EmbedResponse> {
+pub(super) async fn run(
+    llm: &Llm,
+    request: EmbedRequest,
+    within: Duration,
+) -> Result<EmbedResponse> {
     let call = Call::begin(llm.told(), Embedding::OPERATION, &request.model, false);
-    let answered = ask(llm, request, &call).await;
+    let answered = ask(llm, request, within, &call).await;
     match &answered {
         Ok(answer) => call.answered(answer),
         Err(error) => call.failed(error),
@@ -77,11 +81,17 @@ pub(super) async fn run(llm: &Llm, request: EmbedRequest) -> Result<EmbedRespons
     answered
 }
 
-async fn ask(llm: &Llm, mut request: EmbedRequest, call: &Call) -> Result<EmbedResponse> {
+async fn ask(
+    llm: &Llm,
+    mut request: EmbedRequest,
+    within: Duration,
+    call: &Call,
+) -> Result<EmbedResponse> {
     let inner = &*llm.inner;
     vector::check_inputs(&request)?;
     let mut failure = None;
-    let ends = Instant::now().checked_add(inner.deadlines.total);
+    let total = inner.deadlines.total.min(within);
+    let ends = Instant::now().checked_add(total);
     let mut targets = inner.targets(&request.model)?.into_iter();
     while let Some(target) = targets.next() {
         if failure.is_some() && is_over(ends) {
@@ -92,8 +102,8 @@ async fn ask(llm: &Llm, mut request: EmbedRequest, call: &Call) -> Result<EmbedR
         let limits = inner.providers.get(target.provider);
         let limits = limits.map(|it| it.provider.embed_limits(&target.model)).unwrap_or_default();
         let batches = divide(&mut request, limits);
-        let deadlines = own_time::<Embedding>(inner, &target, targets.as_slice());
-        let attempts = Attempts::new(llm, ends, deadlines, call);
+        let (deadlines, own) = own_time::<Embedding>(inner, &target, targets.as_slice());
+        let attempts = Attempts::new(llm, ends, (deadlines.total(total), own), call);
         match all(&attempts, &target, &batches).await {
             Ok(answer) => return Ok(answer),
             Err(error) => failure = Some(passed_on(&target, error)?),

@@ -13,7 +13,7 @@ mod route;
 mod status;
 mod underway;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
@@ -237,7 +237,24 @@ impl Llm {
     /// answers with more or fewer vectors than inputs, or others than were asked for; else as
     /// [`chat`](Self::chat).
     pub async fn embed(&self, request: EmbedRequest) -> Result<EmbedResponse> {
-        embed::run(self, request).await
+        embed::run(self, request, Duration::MAX).await
+    }
+
+    /// As [`embed`](Self::embed), for somebody who waits only so long, or the total of the
+    /// [`Deadlines`] if that is shorter.
+    ///
+    /// A model that has not answered by then has failed, as its breaker learns. A call that is
+    /// dropped by its caller says nothing about the model.
+    ///
+    /// # Errors
+    ///
+    /// As [`embed`](Self::embed), and [`ErrorKind::Timeout`] when the time is over.
+    pub async fn embed_within(
+        &self,
+        request: EmbedRequest,
+        within: Duration,
+    ) -> Result<EmbedResponse> {
+        embed::run(self, request, within).await
     }
 
     /// Reads a request from the fields that the provider of this model knows it by.

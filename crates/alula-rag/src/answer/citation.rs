@@ -22,9 +22,12 @@ pub struct Citation {
 /// A piece of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// Text, with the marks of citations as the model has written them. All of it is the answer.
+    /// Text.
     Text(String),
-    /// What the mark means that is at the end of the text before.
+    /// A mark of citations as the model has written it, such as `[1]`. With the text it is the
+    /// answer.
+    Mark(String),
+    /// What the mark before it means.
     Citation(Citation),
 }
 
@@ -48,7 +51,7 @@ pub struct Answered {
 /// let mut pieces = reader.push("No such passage [");
 /// pieces.extend(reader.push("7]."));
 /// let text: String = pieces.iter().map(|piece| match piece {
-///     Piece::Text(text) => text.as_str(),
+///     Piece::Text(text) | Piece::Mark(text) => text.as_str(),
 ///     Piece::Citation(_) => "",
 /// }).collect();
 /// assert_eq!(text, "No such passage [7].");
@@ -95,7 +98,7 @@ impl CitationReader {
                 ']' if is_held => {
                     self.held.push(char);
                     let mark = std::mem::take(&mut self.held);
-                    self.read(&mark, &mut plain, &mut pieces);
+                    self.read(mark, &mut plain, &mut pieces);
                 }
                 _ if is_held && is_of_mark(char) && self.held.len() < MARK_BYTES_MAX => {
                     self.held.push(char);
@@ -121,15 +124,17 @@ impl CitationReader {
     }
 
     /// A whole mark, or what looks like one.
-    fn read(&mut self, mark: &str, plain: &mut Plain, pieces: &mut Vec<Piece>) {
-        let at = self.chars + plain.chars;
-        plain.push_str(mark);
-        let numbers = numbers(mark);
+    fn read(&mut self, mark: String, plain: &mut Plain, pieces: &mut Vec<Piece>) {
+        let numbers = numbers(&mark);
         let found: Vec<_> = numbers.iter().filter_map(|number| self.passage(*number)).collect();
         if found.is_empty() {
+            plain.push_str(&mark);
             return;
         }
         self.flush(plain, pieces);
+        let at = self.chars;
+        self.chars += mark.chars().count();
+        pieces.push(Piece::Mark(mark));
         for passage in found {
             let citation = Citation { passage, at };
             self.citations.push(citation.clone());
@@ -251,7 +256,7 @@ fn is_no(answer: &str) -> bool {
     plain(answer) == plain(NOT_IN_DOCUMENTS)
 }
 
-fn is_of_mark(char: char) -> bool {
+pub(super) fn is_of_mark(char: char) -> bool {
     char.is_ascii_digit() || matches!(char, ' ' | ',' | ';' | '-' | '–')
 }
 
@@ -292,7 +297,7 @@ mod tests {
         let (mut text, mut cited) = (String::new(), Vec::new());
         for piece in parts.iter().flat_map(|part| reader.push(part)) {
             match piece {
-                Piece::Text(more) => text += &more,
+                Piece::Text(more) | Piece::Mark(more) => text += &more,
                 Piece::Citation(it) => cited.push((it.passage.number, it.at)),
             }
         }

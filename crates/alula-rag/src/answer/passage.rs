@@ -31,7 +31,8 @@ pub struct Passage {
 /// What of the hits becomes passages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PassageLimits {
-    /// How many tokens all passages have together, at most.
+    /// How many tokens all passages have together, at most, with the names of their files and their
+    /// headings.
     pub tokens_max: u32,
     /// How many chunks they are made of, at most.
     pub chunks_max: usize,
@@ -47,6 +48,37 @@ impl Default for PassageLimits {
     }
 }
 
+/// How many characters a model reads of the name of a file, and of headings.
+const FILENAME_MAX: usize = 128;
+const HEADINGS_MAX: usize = 256;
+/// About how many tokens stand around a passage besides: its marks, number and page.
+const MARKS_TOKENS: u32 = 40;
+
+/// What a model reads of where a passage is from.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) filename: String,
+    pub(super) headings: String,
+}
+
+impl Head {
+    pub(super) fn of(filename: &str, headings: &[String]) -> Self {
+        let cut = |text: &str, max| text.chars().take(max).collect();
+        let headings = headings.join(" > ");
+        Self { filename: cut(filename, FILENAME_MAX), headings: cut(&headings, HEADINGS_MAX) }
+    }
+
+    fn tokens(&self) -> u32 {
+        let tokens = estimate_tokens(&self.filename) + estimate_tokens(&self.headings);
+        u32::try_from(tokens).unwrap_or(u32::MAX).saturating_add(MARKS_TOKENS)
+    }
+}
+
+/// How many tokens a hit takes besides what it says, if it is a passage of its own.
+fn around(hit: &Hit) -> u32 {
+    Head::of(&hit.filename, &hit.chunk.headings).tokens()
+}
+
 /// Passages of hits that fit, the best first. Chunks that follow each other are one passage.
 ///
 /// A hit that has no room any more is left out, and so are those behind it. The best one is cut, if
@@ -55,13 +87,15 @@ pub fn passages(hits: &[Hit], limits: &PassageLimits) -> Vec<Passage> {
     let mut tokens = 0_u32;
     let mut fitting =
         hits.iter().filter(|hit| fits(hit, limits)).take(limits.chunks_max).peekable();
-    let best = fitting.peek().filter(|hit| hit.chunk.tokens > limits.tokens_max);
-    let best = best.and_then(|hit| beginning(hit, limits.tokens_max));
+    let best = fitting.peek().and_then(|hit| {
+        let tokens_max = limits.tokens_max.saturating_sub(around(hit));
+        (hit.chunk.tokens > tokens_max).then(|| beginning(hit, tokens_max))?
+    });
     let read: Vec<&Hit> = match &best {
         Some(hit) => vec![hit],
         None => fitting
             .take_while(|hit| {
-                tokens = tokens.saturating_add(hit.chunk.tokens);
+                tokens = tokens.saturating_add(hit.chunk.tokens).saturating_add(around(hit));
                 tokens <= limits.tokens_max
             })
             .collect(),
@@ -205,7 +239,8 @@ pub(super) mod tests {
         let mut near = far.clone();
         near.chunk.ordinal = 5;
         near.similarity = Some(0.9);
-        let limits = PassageLimits { tokens_max: 20, ..PassageLimits::default() };
+        // Each has some 40 around it.
+        let limits = PassageLimits { tokens_max: 120, ..PassageLimits::default() };
         let hits = [far, near, hit("b", 0, 0, "second"), hit("c", 0, 0, "third")];
         assert_eq!(texts(&hits, &limits), ["far", "second"]);
         assert_eq!(texts(&hits, &PassageLimits { chunks_max: 0, ..limits }), [""; 0]);
@@ -215,11 +250,19 @@ pub(super) mod tests {
     fn the_best_is_cut_rather_than_left_out() {
         let mut long = hit("a", 0, 7, &"one two three ".repeat(400));
         long.chunk.tokens = 1_200;
-        let limits = PassageLimits { tokens_max: 100, ..PassageLimits::default() };
-        let found = passages(&[long, hit("b", 0, 0, "second")], &limits);
+        let limits = PassageLimits { tokens_max: 145, ..PassageLimits::default() };
+        let found = passages(&[long.clone(), hit("b", 0, 0, "second")], &limits);
         assert_eq!(found.len(), 1);
+        // What is said of where it is from is as little as it may be, and counts.
+        let mut named = long;
+        named.filename = "n".repeat(1_000);
+        named.chunk.headings = vec!["heading ".repeat(25); 6];
+        let few = passages(&[named.clone()], &PassageLimits { tokens_max: 300, ..limits });
+        let head = Head::of(&named.filename, &named.chunk.headings);
+        assert_eq!((head.filename.len(), head.headings.len()), (FILENAME_MAX, HEADINGS_MAX));
+        assert!(few[0].tokens + head.tokens() <= 300, "{}", few[0].tokens);
         let (text, span) = (&found[0].text, found[0].span);
-        assert!((50..=100).contains(&found[0].tokens), "{}", found[0].tokens);
+        assert!((50..=105).contains(&found[0].tokens), "{}", found[0].tokens);
         assert_eq!((span.start, span.end), (7, 7 + text.chars().count()));
         assert!(text.starts_with("one two") && !text.ends_with(' '));
         let nothing = PassageLimits { tokens_max: 0, ..limits };

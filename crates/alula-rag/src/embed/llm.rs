@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use alula_llm::{
     EmbedRequest, Llm,
     model::{Purpose, Vectors},
@@ -33,13 +35,14 @@ pub struct LlmEmbedder {
     /// With the dimensions, if these were chosen.
     model: String,
     dimensions: Option<u32>,
+    within: Duration,
 }
 
 impl LlmEmbedder {
     /// Uses this model, with as many dimensions as it has by itself.
     pub fn new(llm: Llm, model: impl Into<String>) -> Self {
         let model = model.into();
-        Self { llm, target: model.clone(), model, dimensions: None }
+        Self { llm, target: model.clone(), model, dimensions: None, within: Duration::MAX }
     }
 
     /// Asks for so many dimensions, of a model that can vary them.
@@ -47,6 +50,14 @@ impl LlmEmbedder {
     pub fn with_dimensions(mut self, dimensions: u32) -> Self {
         self.model = format!("{}@{dimensions}", self.target);
         self.dimensions = Some(dimensions);
+        self
+    }
+
+    /// Waits only so long for vectors, for as many texts as these may be: see
+    /// [`Llm::embed_within`].
+    #[must_use]
+    pub fn within(mut self, within: Duration) -> Self {
+        self.within = within;
         self
     }
 }
@@ -68,7 +79,7 @@ impl Embedder for LlmEmbedder {
         let mut request =
             EmbedRequest::new(&self.target).texts(texts.iter().copied()).purpose(purpose);
         request.dimensions = self.dimensions.map(u64::from);
-        let answer = self.llm.embed(request).await?;
+        let answer = self.llm.embed_within(request, self.within).await?;
         check(texts.len(), self.dimensions, &answer.vectors)?;
         Ok(answer.vectors)
     }

@@ -411,7 +411,7 @@ pub(crate) async fn ask(
     request: ChatRequest,
 ) -> Result<ChatAnswer, CallError> {
     let servers = request.mcp_servers.clone();
-    let Prepared { mut request, recording, mut grounded } =
+    let Prepared { mut request, recording, grounded } =
         Prepared::new(caller, sources, request).await?;
     let plain_no = grounded.as_ref().and_then(Grounded::plain_no);
     let (text, mut summary) = match plain_no {
@@ -427,12 +427,16 @@ pub(crate) async fn ask(
             (said(&response), Summary::from(&response).after(&made))
         }
     };
-    if let Some(grounded) = &mut grounded {
+    let mut plain = None;
+    if let Some(mut grounded) = grounded {
         grounded.push(&text);
+        let unmarked = grounded.unmarked();
+        let (rest, documents) = grounded.finish();
+        plain = Some(unmarked + rest.as_deref().unwrap_or_default());
+        summary.documents = Some(documents);
     }
-    summary.documents = grounded.map(|grounded| grounded.finish().1);
     if let Some(recording) = recording {
-        recording.push(&text);
+        recording.push(plain.as_deref().unwrap_or(&text));
         recording.answered_by(&summary.model);
         summary.conversation = Some(kept(&recording).await);
     }

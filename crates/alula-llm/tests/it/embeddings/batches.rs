@@ -7,7 +7,8 @@ use std::{
 
 use alula_llm::{
     ChatRequest, ChatResponse, ChatStream, EmbedLimits, EmbedRequest, EmbedResponse, Error,
-    ErrorKind, Llm, Provider, RateLimit, Result, RetryPolicy, Route, Usage, model::EmbedContent,
+    ErrorKind, Llm, Phase, Provider, RateLimit, Result, RetryPolicy, Route, Usage,
+    model::EmbedContent,
 };
 use futures_util::{FutureExt, future::BoxFuture, stream};
 use tokio::time::{Instant, sleep};
@@ -175,6 +176,28 @@ async fn each_call_is_held_to_the_limits_of_its_provider() {
     assert_eq!(llm.embed(many("m", 12)).await.unwrap().vectors.len(), 12);
     assert_eq!(numbers.at_once.lock().unwrap().1, 1);
     assert!(started.elapsed() >= Duration::from_secs(60));
+}
+
+/// Whoever waits less than the total leaves a call that has failed, and not one that nobody ended.
+#[tokio::test(start_paused = true)]
+async fn a_model_that_is_too_slow_for_its_callers_is_not_asked_any_more() {
+    let numbers = Numbers::new("a", 1.0);
+    let llm = llm(&numbers);
+    let within = Duration::from_millis(100);
+    for _ in 0..3 {
+        let started = Instant::now();
+        let error = llm.embed_within(many("m", 1), within).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Timeout { phase: Phase::Total });
+        assert!(error.message().contains("100ms"), "{error}");
+        assert_eq!(started.elapsed(), within);
+    }
+    let started = Instant::now();
+    llm.embed_within(many("m", 1), within).await.unwrap_err();
+    assert_eq!((started.elapsed(), numbers.calls().len()), (Duration::ZERO, 3));
+    // Who waits long enough closes it again.
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(llm.embed(many("m", 1)).await.unwrap().vectors.len(), 1);
+    llm.embed_within(many("m", 1), Duration::from_secs(2)).await.unwrap();
 }
 
 #[tokio::test]

@@ -175,6 +175,9 @@ impl Answer {
     async fn end(&mut self, mut summary: Summary) {
         if let Some(grounded) = self.grounded.take() {
             let (rest, documents) = grounded.finish();
+            if let Some((recording, rest)) = self.recording.as_ref().zip(rest.as_deref()) {
+                recording.push(rest);
+            }
             self.ready.extend(rest.map(Piece::Token));
             summary.documents = Some(documents);
         }
@@ -194,14 +197,16 @@ impl Answer {
             | ChatEvent::Refusal { choice: 0, text, .. }
                 if !text.is_empty() =>
             {
-                if let Some(recording) = &self.recording {
-                    recording.push(text);
-                }
+                let mut plain = None;
                 match &mut self.grounded {
                     Some(grounded) => {
                         self.ready.extend(grounded.push(text).into_iter().map(Piece::from));
+                        plain = Some(grounded.unmarked());
                     }
                     None => self.ready.push_back(Piece::Token(text.clone())),
+                }
+                if let Some(recording) = &self.recording {
+                    recording.push(plain.as_deref().unwrap_or(text));
                 }
             }
             ChatEvent::Reasoning { choice: 0, text, .. } if !text.is_empty() => {

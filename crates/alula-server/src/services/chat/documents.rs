@@ -89,6 +89,26 @@ pub(super) struct Grounded {
     /// Nothing where nothing fits: then no model is asked.
     reader: Option<CitationReader>,
     citations: Vec<Citation>,
+    unmarked: Unmarked,
+}
+
+/// An answer without its marks, which mean nothing without the citations: so it is kept.
+#[derive(Debug, Default)]
+struct Unmarked {
+    text: String,
+    /// Spaces that go with the mark behind them, if that comes next.
+    spaces: usize,
+}
+
+impl Unmarked {
+    fn push(&mut self, text: &str) {
+        let words = text.trim_end_matches(' ');
+        if !words.is_empty() {
+            self.text.extend(std::iter::repeat_n(' ', std::mem::take(&mut self.spaces)));
+            self.text.push_str(words);
+        }
+        self.spaces += text.len() - words.len();
+    }
 }
 
 /// A part of a document that an answer cites.
@@ -185,7 +205,13 @@ impl Grounded {
             }
             _ => request.message = Some(question),
         }
-        Ok(Some(Self { mode: found.mode, fallback, reader, citations: Vec::new() }))
+        Ok(Some(Self {
+            mode: found.mode,
+            fallback,
+            reader,
+            citations: Vec::new(),
+            unmarked: Unmarked::default(),
+        }))
     }
 
     /// What is answered without a model, where nothing fits.
@@ -202,9 +228,14 @@ impl Grounded {
         read.into_iter().filter_map(|piece| self.taken(piece)).collect()
     }
 
+    /// What there is more of the answer without marks, since this was asked last.
+    pub(super) fn unmarked(&mut self) -> String {
+        std::mem::take(&mut self.unmarked.text)
+    }
+
     /// Ends the answer. Also, the text that was held back.
     pub(super) fn finish(self) -> (Option<String>, FromDocuments) {
-        let Self { mode, fallback, reader, citations } = self;
+        let Self { mode, fallback, reader, citations, .. } = self;
         let rest = reader.map(CitationReader::finish).and_then(|it| it.rest);
         // What a model says without a citation may be from anywhere.
         let is_in_documents = !citations.is_empty();
@@ -215,7 +246,14 @@ impl Grounded {
     /// Notes what is cited. What was cited before is no piece any more.
     fn taken(&mut self, piece: Read) -> Option<Piece> {
         let cited = match piece {
-            Read::Text(text) => return Some(Piece::Text(text)),
+            Read::Text(text) => {
+                self.unmarked.push(&text);
+                return Some(Piece::Text(text));
+            }
+            Read::Mark(mark) => {
+                self.unmarked.spaces = 0;
+                return Some(Piece::Text(mark));
+            }
             Read::Citation(cited) => cited,
         };
         let number = cited.passage.number;
@@ -265,6 +303,19 @@ fn queries(question: &str, before: Option<&str>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_has_no_marks() {
+        let mut unmarked = Unmarked::default();
+        for text in ["A feather ", " ", "and a", " wing  "] {
+            unmarked.push(text);
+        }
+        // A mark.
+        unmarked.spaces = 0;
+        unmarked.push(". ");
+        unmarked.push("It\n");
+        assert_eq!(unmarked.text, "A feather  and a wing. It\n");
+    }
 
     #[test]
     fn a_question_that_follows_another_is_searched_for_with_it() {

@@ -1,5 +1,7 @@
 //! An embedding model whose calls somebody pays for.
 
+use std::time::Duration;
+
 use alula::HttpError;
 use alula_llm::{
     EmbedRequest, Error, ErrorKind, Llm,
@@ -78,19 +80,23 @@ impl Charged {
     pub(super) fn new(caller: Caller, model: Model) -> Self {
         Self { caller, model }
     }
-}
 
-#[async_trait]
-impl Embedder for Charged {
-    fn model(&self) -> &str {
-        &self.model.name
+    /// Makes vectors of queries within this time. A model that takes longer is in trouble, and not
+    /// asked by others as long as that is so.
+    pub(super) async fn query(
+        &self,
+        texts: &[&str],
+        within: Duration,
+    ) -> Result<Vectors, EmbedError> {
+        self.made(texts, Purpose::Query, within).await
     }
 
-    fn dimensions(&self) -> Option<u32> {
-        self.model.dimensions
-    }
-
-    async fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vectors, EmbedError> {
+    async fn made(
+        &self,
+        texts: &[&str],
+        purpose: Purpose,
+        within: Duration,
+    ) -> Result<Vectors, EmbedError> {
         if texts.is_empty() {
             return Ok(Vectors::new());
         }
@@ -108,7 +114,22 @@ impl Embedder for Charged {
             let reason = format!("{target} is the name of another model now");
             return Err(Error::new(ErrorKind::NotFound, reason).into());
         }
-        self.model.embedder(llm).embed(texts, purpose).await
+        self.model.embedder(llm).within(within).embed(texts, purpose).await
+    }
+}
+
+#[async_trait]
+impl Embedder for Charged {
+    fn model(&self) -> &str {
+        &self.model.name
+    }
+
+    fn dimensions(&self) -> Option<u32> {
+        self.model.dimensions
+    }
+
+    async fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vectors, EmbedError> {
+        self.made(texts, purpose, Duration::MAX).await
     }
 }
 

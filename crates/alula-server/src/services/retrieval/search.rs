@@ -1,6 +1,10 @@
 //! Searches, as a caller makes them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use alula::{ApiError as _, HttpError};
 use alula_llm::{
@@ -14,7 +18,10 @@ use alula_rag::{
 use async_trait::async_trait;
 use quick_cache::{Weighter, sync::Cache};
 use ring::digest::{Context, SHA256};
-use tokio::{sync::SemaphorePermit, time::timeout};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, timeout},
+};
 
 use super::{
     Retrieval,
@@ -26,6 +33,8 @@ use crate::{error::CallError, services::admission::Caller};
 const RETRY_AFTER_SECONDS: u64 = 1;
 /// How long a search waits for others.
 const TURN_MAX: Duration = Duration::from_secs(5);
+/// How much later than its model a query is given up.
+const SLACK: Duration = Duration::from_millis(500);
 /// The memory for vectors of queries, so that the next page of a search needs no call.
 const QUERIES_BYTES_MAX: u64 = 8 << 20;
 /// About how many these are.
@@ -172,13 +181,37 @@ impl OfQueries {
         context.finish().as_ref().try_into().unwrap_or_default()
     }
 
-    async fn made(&self, texts: &[&str]) -> Result<Vectors, EmbedError> {
-        let made = timeout(self.wait, self.charged.embed(texts, Purpose::Query)).await;
-        made.unwrap_or_else(|_| {
-            let late = ErrorKind::Timeout { phase: Phase::Total };
-            let message = format!("the query was not embedded within {:?}", self.wait);
-            Err(Error::new(late, message).into())
-        })
+    /// Vectors of texts, of which each is asked for once, however many searches want it at once.
+    async fn all(&self, texts: &[&str], ends: Option<Instant>) -> Result<Vectors, EmbedError> {
+        let keys: Vec<_> = texts.iter().map(|text| self.key(text)).collect();
+        // In one order everywhere, so that no two wait for each other.
+        let wanted: BTreeMap<_, _> = keys.iter().zip(texts).collect();
+        let (mut known, mut missing, mut places) = (HashMap::new(), Vec::new(), Vec::new());
+        for (key, text) in wanted {
+            match self.queries.0.get_value_or_guard_async(key).await {
+                Ok(vector) => drop(known.insert(key, vector)),
+                Err(place) => {
+                    missing.push(*text);
+                    places.push((key, place));
+                }
+            }
+        }
+        let left = |ends: Instant| ends.saturating_duration_since(Instant::now());
+        let left = ends.map_or(Duration::MAX, left);
+        let made = self.charged.query(&missing, left).await?;
+        if made.iter().any(|vector| vector.iter().all(|number| *number == 0.0)) {
+            let reason = "the embedding model made a vector without a direction";
+            return Err(Error::new(ErrorKind::Decode, reason).into());
+        }
+        for ((key, place), vector) in places.into_iter().zip(made.iter()) {
+            let vector: Arc<[f32]> = vector.into();
+            // Nobody else has made it meanwhile.
+            let _ = place.insert(vector.clone());
+            known.insert(key, vector);
+        }
+        let mut vectors = Vectors::new();
+        keys.iter().filter_map(|key| known.get(key)).try_for_each(|it| vectors.push(it))?;
+        Ok(vectors)
     }
 }
 
@@ -193,22 +226,13 @@ impl Embedder for OfQueries {
     }
 
     async fn embed(&self, texts: &[&str], _: Purpose) -> Result<Vectors, EmbedError> {
-        let queries = &self.queries.0;
-        let keys: Vec<_> = texts.iter().map(|text| self.key(text)).collect();
-        let known: Option<Vec<_>> = keys.iter().map(|key| queries.get(key)).collect();
-        if let Some(known) = known {
-            let mut vectors = Vectors::new();
-            known.iter().try_for_each(|vector| vectors.push(vector))?;
-            return Ok(vectors);
-        }
-        let made = self.made(texts).await?;
-        if made.iter().any(|vector| vector.iter().all(|number| *number == 0.0)) {
-            let reason = "the embedding model made a vector without a direction";
-            return Err(Error::new(ErrorKind::Decode, reason).into());
-        }
-        for (key, vector) in keys.into_iter().zip(made.iter()) {
-            queries.insert(key, vector.into());
-        }
-        Ok(made)
+        let ends = Instant::now().checked_add(self.wait);
+        // The model has its own end, of which it is told; this one is for the wait for others.
+        let made = timeout(self.wait.saturating_add(SLACK), self.all(texts, ends)).await;
+        made.unwrap_or_else(|_| {
+            let late = ErrorKind::Timeout { phase: Phase::Total };
+            let message = format!("the query was not embedded within {:?}", self.wait);
+            Err(Error::new(late, message).into())
+        })
     }
 }

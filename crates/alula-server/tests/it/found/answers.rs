@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Document, WINGS};
 use crate::{
-    client::joined,
+    client::{Answer, http, joined},
     keys::{Store, id_of},
     process::{Alula, serve_openai},
 };
@@ -179,6 +179,8 @@ async fn a_conversation_goes_on_without_the_passages_of_before() {
     assert_eq!((&answer["is_kept"], &answer["is_in_documents"]), (&json!(true), &json!(true)));
     let user = sent(&fake, 1, "user");
     assert_eq!((user.len(), user[0].as_str()), (2, "What is an alula?"));
+    // Numbers of passages that are not there any more mean nothing.
+    assert_eq!(sent(&fake, 1, "assistant"), ["A feather."]);
     assert!(user[1].contains(WINGS[0]), "{user:?}");
     // And what is not in the documents is kept like any other answer.
     let body = json!({ "message": "Who won the election?", "stream": true,
@@ -186,6 +188,7 @@ async fn a_conversation_goes_on_without_the_passages_of_before() {
     joined(&alula.post(&path, &body).await.events());
     let shown = alula.get(path.trim_end_matches("/messages")).await.is(200);
     assert_eq!(shown["message_count"], 6);
+    assert_eq!(shown["messages"][3]["content"], "On a wing.");
     assert_eq!(shown["messages"][5]["content"], NO);
     fake.finish();
 }
@@ -222,6 +225,27 @@ async fn nobody_is_answered_from_documents_of_another() {
     fake.turn().says("A feather [1].");
     let answer = alula.with_key(&key, "POST", "/chat", Some(&body)).await.is(200);
     assert_eq!(answer["citations"][0]["document_id"], "wings");
+    fake.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_sent_twice_is_answered_once() {
+    let fake = FakeProvider::start().await;
+    fake.turn().says("A feather [1].").usage(9, 4);
+    let (_store, alula) = about_wings(&fake).await;
+    let ask = async |key: &str, message: &str| {
+        let body = json!({ "message": message, "use_documents": true });
+        let request = http().post(alula.url("/chat")).header("idempotency-key", key);
+        Answer::of(request.json(&body)).await
+    };
+    let first = ask("k1", "What is an alula?").await.is(200);
+    assert_eq!(first["citations"][0]["document_id"], "wings");
+    assert_eq!(ask("k1", "What is an alula?").await.is(200), first);
+    assert_eq!(ask("k1", "What is a wing?").await.status, 422);
+    // What no model was asked for is kept as well: nothing may be found of it later.
+    let no = ask("k2", "Who won the election?").await.is(200);
+    assert_eq!(no["response"], NO);
+    assert_eq!(ask("k2", "Who won the election?").await.is(200), no);
     fake.finish();
 }
 
