@@ -12,13 +12,11 @@ use super::{
 };
 use crate::{
     ChunkKey, EmbedError, Embedder, Embedding, Scope, Span, Store, StoredChunk,
-    store::{Embedded, blocking},
+    store::{Embedded, Snapshot, blocking},
 };
 
 /// How many words of a text are searched by.
 const WORDS_MAX: usize = 32;
-/// How often it is searched when a hit was replaced before it was loaded.
-const TRIES: u32 = 3;
 
 /// Searches a store.
 ///
@@ -114,16 +112,13 @@ impl Searcher {
             .iter()
             .map(|text| Text { words: words_of(text), vector: vectors.next() })
             .collect();
+        let model = self.embedder.as_ref().map(|embedder| embedder.model());
+        // Whatever is published or removed from now on, it is all in one piece.
+        let snapshot = self.store.snapshot().await?;
+        let mut search = Search { snapshot, scope, query, model, known: Known::default() };
         let lacking = embedding.as_ref().filter(|_| unembedded > 0);
-        let mut found = self.once(scope, query, &texts, lacking).await?;
-        for _ in 1..TRIES {
-            // One that was published anew, or removed, since it was found.
-            if found.is_whole {
-                break;
-            }
-            found = self.once(scope, query, &texts, lacking).await?;
-        }
-        Ok(Found { mode, hits: found.hits, has_more: found.has_more, fallback, unembedded })
+        let (hits, has_more) = search.page(&texts, lacking).await?;
+        Ok(Found { mode, hits, has_more, fallback, unembedded })
     }
 
     /// The vectors of what is asked, if it is searched by them.
@@ -164,101 +159,95 @@ impl Searcher {
         let embedding = Embedding { model: embedder.model().to_owned(), dimensions };
         Ok(Some(Meant { embedding, vectors, embedded }))
     }
+}
 
-    /// Searches once. `lacking` are the vectors that not all documents have.
-    async fn once(
-        &self,
-        scope: Scope<'_>,
-        query: &Query,
+/// A search of a store as it is at one moment.
+struct Search<'a> {
+    snapshot: Box<dyn Snapshot>,
+    scope: Scope<'a>,
+    query: &'a Query,
+    /// Whose vectors there are, if anybody's.
+    model: Option<&'a str>,
+    known: Known,
+}
+
+impl Search<'_> {
+    /// The hits of the page, and whether there are more. `lacking` are the vectors that not all
+    /// documents have.
+    async fn page(
+        &mut self,
         texts: &[Text],
         lacking: Option<&Embedding>,
-    ) -> Result<Page, SearchError> {
-        let mut known = Known::default();
+    ) -> Result<(Vec<Hit>, bool), SearchError> {
         let mut lists = Vec::new();
         for text in texts {
-            if !text.words.is_empty() && query.mode != Mode::Vector {
-                let list = self.by_words(scope, query, &text.words, &mut known).await?;
+            if !text.words.is_empty() && self.query.mode != Mode::Vector {
+                let list = self.by_words(&text.words).await?;
                 if let (Some(embedding), Some(_)) = (lacking, &text.vector) {
-                    lists.push(self.stand_in(scope, query, embedding, &list).await?);
+                    lists.push(self.stand_in(embedding, &list).await?);
                 }
                 lists.push(list);
             }
             if let Some(vector) = &text.vector {
-                lists.push(self.by_vector(scope, query, vector, &mut known).await?);
+                lists.push(self.by_vector(vector).await?);
             }
         }
         let mut fused = fuse(&lists);
-        fused.retain(|(_, score)| *score >= query.score_min);
+        fused.retain(|(_, score)| *score >= self.query.score_min);
         fused.truncate(usize::try_from(WINDOW).unwrap_or(usize::MAX));
-        let (from, to) = page(query, fused.len());
-        let has_more = to < fused.len();
-        let page = fused.get(from..to).unwrap_or_default();
+        let (from, to) = page(self.query, fused.len());
         let words = texts.iter().flat_map(|text| &text.words).cloned().collect();
-        let hits = self.hits(scope, page, words, &known).await?;
-        Ok(Page { is_whole: hits.len() == page.len(), hits, has_more })
+        let hits = self.hits(fused.get(from..to).unwrap_or_default(), words).await?;
+        Ok((hits, to < fused.len()))
     }
 
-    async fn by_words(
-        &self,
-        scope: Scope<'_>,
-        query: &Query,
-        words: &[String],
-        known: &mut Known,
-    ) -> Result<List, SearchError> {
-        let matches = self.store.find_words(scope, words, &query.selection, WINDOW).await?;
+    async fn by_words(&mut self, words: &[String]) -> Result<List, SearchError> {
+        let Query { selection, weights, .. } = self.query;
+        let matches = self.snapshot.find_words(self.scope, words, selection, WINDOW).await?;
         let words = words.to_vec();
         let ranked = blocking(move || rank(&words, &matches)).await?;
         for it in &ranked {
-            let coverage = known.coverage.entry(it.key).or_default();
+            let coverage = self.known.coverage.entry(it.key).or_default();
             *coverage = coverage.max(it.coverage);
         }
-        Ok(List::new(ranked.iter().map(|it| it.key), query.weights.keyword))
+        Ok(List::new(ranked.iter().map(|it| it.key), weights.keyword))
     }
 
     /// A list in place of that by vectors, with what has none where it is by its words.
     async fn stand_in(
-        &self,
-        scope: Scope<'_>,
-        query: &Query,
+        &mut self,
         embedding: &Embedding,
         by_words: &List,
     ) -> Result<List, SearchError> {
         let keys: Vec<ChunkKey> = by_words.keys().collect();
-        let without = self.store.without_vectors(scope, embedding, &keys).await?;
-        Ok(by_words.stand_in(&without.into_iter().collect(), query.weights.vector))
+        let without = self.snapshot.without_vectors(self.scope, embedding, &keys).await?;
+        Ok(by_words.stand_in(&without.into_iter().collect(), self.query.weights.vector))
     }
 
-    async fn by_vector(
-        &self,
-        scope: Scope<'_>,
-        query: &Query,
-        vector: &[f32],
-        known: &mut Known,
-    ) -> Result<List, SearchError> {
-        let Some(embedder) = &self.embedder else { return Ok(List::new([], 0.0)) };
-        let (model, selection) = (embedder.model(), &query.selection);
-        let near = self.store.find_near(scope, model, vector, selection, WINDOW).await?;
+    async fn by_vector(&mut self, vector: &[f32]) -> Result<List, SearchError> {
+        let Some(model) = self.model else { return Ok(List::new([], 0.0)) };
+        let Query { selection, weights, .. } = self.query;
+        let near = self.snapshot.find_near(self.scope, model, vector, selection, WINDOW).await?;
         for it in &near {
-            let similarity = known.similarity.entry(it.key).or_insert(it.similarity);
+            let similarity = self.known.similarity.entry(it.key).or_insert(it.similarity);
             *similarity = similarity.max(it.similarity);
         }
-        Ok(List::new(near.iter().map(|it| it.key), query.weights.vector))
+        Ok(List::new(near.iter().map(|it| it.key), weights.vector))
     }
 
-    /// The chunks of a page. One that was removed since it was found is left out.
+    /// The chunks of a page.
     async fn hits(
-        &self,
-        scope: Scope<'_>,
+        &mut self,
         page: &[(ChunkKey, f32)],
         words: Vec<String>,
-        known: &Known,
     ) -> Result<Vec<Hit>, SearchError> {
         if page.is_empty() {
             return Ok(Vec::new());
         }
         let keys: Vec<ChunkKey> = page.iter().map(|(key, _)| *key).collect();
-        let loaded = self.store.load(scope, &keys).await?;
+        let loaded = self.snapshot.load(self.scope, &keys).await?;
         let mut loaded = blocking(move || highlighted(loaded, &words)).await?;
+        let known = &self.known;
         let hits = page.iter().filter_map(|(key, score)| {
             let (StoredChunk { id, key, document, filename, attributes, chunk }, highlights) =
                 loaded.remove(key)?;
@@ -281,14 +270,6 @@ impl Searcher {
         });
         Ok(hits.collect())
     }
-}
-
-/// What one search has found.
-struct Page {
-    hits: Vec<Hit>,
-    has_more: bool,
-    /// Whether all of it was still there when it was loaded.
-    is_whole: bool,
 }
 
 fn highlighted(

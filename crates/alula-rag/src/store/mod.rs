@@ -70,6 +70,10 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// How it finds what is near to a vector.
     fn vector_index(&self) -> VectorIndex;
 
+    /// What is found at this moment, for a search that asks for several things: whatever is
+    /// published or removed meanwhile, it stays so. It takes a connection until it is dropped.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
+
     /// Names a document of a collection, or changes its name, attributes and chunking. Its chunks
     /// stay as they are.
     async fn put_entry(&self, entry: &NewEntry<'_>) -> Result<(), StoreError>;
@@ -170,14 +174,6 @@ pub trait Store: Debug + Send + Sync + 'static {
         id: &ChunkId,
     ) -> Result<Option<StoredChunk>, StoreError>;
 
-    /// The chunks of live versions that are at these places, in no order. Those of other scopes are
-    /// left out.
-    async fn load(
-        &self,
-        scope: Scope<'_>,
-        keys: &[ChunkKey],
-    ) -> Result<Vec<StoredChunk>, StoreError>;
-
     /// So many chunks before and behind a live one, and itself, in their order.
     async fn neighbours(
         &self,
@@ -203,35 +199,6 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// How much of a collection is found by vectors of this model.
     async fn embedded(&self, scope: Scope<'_>, model: &str) -> Result<Embedded, StoreError>;
 
-    /// Which of these chunks of live versions have no vectors of this model and length, in no order.
-    async fn without_vectors(
-        &self,
-        scope: Scope<'_>,
-        embedding: &Embedding,
-        keys: &[ChunkKey],
-    ) -> Result<Vec<ChunkKey>, StoreError>;
-
-    /// Chunks with any of these words, those that seem to fit best first, with all it takes to rank
-    /// them. Words are as [`words`](fn@crate::search::words) gives them.
-    async fn find_words(
-        &self,
-        scope: Scope<'_>,
-        words: &[String],
-        selection: &Selection,
-        limit: u32,
-    ) -> Result<WordMatches, StoreError>;
-
-    /// The chunks whose vectors of this model are nearest to one, the nearest first: of those whose
-    /// vectors are as long as this one.
-    async fn find_near(
-        &self,
-        scope: Scope<'_>,
-        model: &str,
-        vector: &[f32],
-        selection: &Selection,
-        limit: u32,
-    ) -> Result<Vec<Near>, StoreError>;
-
     /// The vectors that a model has made of texts with these hashes before, as far as they are
     /// known.
     async fn cached_vectors(
@@ -249,8 +216,86 @@ pub trait Store: Debug + Send + Sync + 'static {
         vectors: &Vectors,
     ) -> Result<(), StoreError>;
 
+    /// What [`Snapshot::find_near`] finds at this moment.
+    async fn find_near(
+        &self,
+        scope: Scope<'_>,
+        model: &str,
+        vector: &[f32],
+        selection: &Selection,
+        limit: u32,
+    ) -> Result<Vec<Near>, StoreError> {
+        self.snapshot().await?.find_near(scope, model, vector, selection, limit).await
+    }
+
+    /// What [`Snapshot::load`] loads at this moment.
+    async fn load(
+        &self,
+        scope: Scope<'_>,
+        keys: &[ChunkKey],
+    ) -> Result<Vec<StoredChunk>, StoreError> {
+        self.snapshot().await?.load(scope, keys).await
+    }
+
     /// Waits for what is being done and closes the connections.
     async fn close(&self);
+}
+
+/// What is found in a store, at one moment.
+///
+/// Chunks have their places in it as long as it is there: those of the next one may be at others.
+///
+/// ```
+/// use alula_rag::{Scope, SqlStore, Store};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let store = SqlStore::in_memory(&Default::default()).await?;
+/// let mut snapshot = store.snapshot().await?;
+/// let (scope, words) = (Scope::new("acme", "default"), ["alula".to_owned()]);
+/// let found = snapshot.find_words(scope, &words, &Default::default(), 10).await?;
+/// let keys: Vec<_> = found.chunks.iter().map(|(key, _)| *key).collect();
+/// assert_eq!(snapshot.load(scope, &keys).await?.len(), keys.len());
+/// # Ok::<(), alula_rag::StoreError>(())
+/// # }).unwrap();
+/// ```
+#[async_trait]
+pub trait Snapshot: Debug + Send {
+    /// Chunks with any of these words, those that seem to fit best first, with all it takes to rank
+    /// them. Words are as [`words`](fn@crate::search::words) gives them.
+    async fn find_words(
+        &mut self,
+        scope: Scope<'_>,
+        words: &[String],
+        selection: &Selection,
+        limit: u32,
+    ) -> Result<WordMatches, StoreError>;
+
+    /// The chunks whose vectors of this model are nearest to one, the nearest first: of those whose
+    /// vectors are as long as this one.
+    async fn find_near(
+        &mut self,
+        scope: Scope<'_>,
+        model: &str,
+        vector: &[f32],
+        selection: &Selection,
+        limit: u32,
+    ) -> Result<Vec<Near>, StoreError>;
+
+    /// Which of these chunks of live versions have no vectors of this model and length, in no order.
+    async fn without_vectors(
+        &mut self,
+        scope: Scope<'_>,
+        embedding: &Embedding,
+        keys: &[ChunkKey],
+    ) -> Result<Vec<ChunkKey>, StoreError>;
+
+    /// The chunks of live versions that are at these places, in no order. Those of other scopes are
+    /// left out.
+    async fn load(
+        &mut self,
+        scope: Scope<'_>,
+        keys: &[ChunkKey],
+    ) -> Result<Vec<StoredChunk>, StoreError>;
 }
 
 /// How a store finds what is near to a vector.

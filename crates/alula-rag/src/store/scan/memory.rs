@@ -82,11 +82,15 @@ impl Memory {
     }
 
     /// Keeps an index, and forgets those that were not used for the longest time, as far as they
-    /// are in its way.
+    /// are in its way. One of an earlier change than is kept is left out: a search that began before
+    /// others takes nothing from them.
     pub(crate) fn put(&self, of: Of, index: Arc<Index>) {
         let size = index.size();
         self.with(|kept| {
             kept.clock += 1;
+            if kept.indices.get(&of).is_some_and(|(known, ..)| known.change > index.change) {
+                return;
+            }
             if let Some((_, size, _)) = kept.indices.remove(&of) {
                 kept.bytes -= size;
             }
@@ -113,6 +117,10 @@ mod tests {
     use super::*;
 
     fn index(bytes: usize) -> Arc<Index> {
+        index_of(1, bytes)
+    }
+
+    fn index_of(change: i64, bytes: usize) -> Arc<Index> {
         let codes = Codes::new(vec![0; bytes], bytes - 4, 1).unwrap();
         let segment = Segment {
             key: 1,
@@ -123,7 +131,7 @@ mod tests {
             count: 1,
             codes: Some(Arc::new(codes)),
         };
-        Arc::new(Index { change: 1, segments: vec![segment] })
+        Arc::new(Index { change, segments: vec![segment] })
     }
 
     #[test]
@@ -138,5 +146,14 @@ mod tests {
         memory.put((3, 1), index(2_500));
         let kept = [1, 2, 3].map(|collection| memory.get((collection, 1)).is_some());
         assert_eq!(kept, [false, false, true]);
+    }
+
+    #[test]
+    fn what_is_older_takes_the_place_of_nothing_newer() {
+        let memory = Memory::new(3_000);
+        for change in [1, 3, 2] {
+            memory.put((1, 1), index_of(change, 1_000));
+        }
+        assert_eq!(memory.get((1, 1)).unwrap().change, 3);
     }
 }

@@ -11,7 +11,7 @@ use sqlx::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{Conn, watch::Watch};
+use super::{Conn, settings::StoreSettings, watch::Watch};
 use crate::store::StoreError;
 
 /// How long is waited for a connection, and for another process that writes to SQLite.
@@ -21,8 +21,13 @@ const WAIT: Duration = Duration::from_secs(30);
 const BUSY: Duration = Duration::from_millis(2);
 /// How large the journal of SQLite stays after it has been larger.
 const JOURNAL_BYTES: &str = "67108864";
-/// Connections that read from SQLite.
+/// Connections that read from SQLite, at least: a search keeps one while it scans.
 const READERS: u32 = 4;
+const READERS_MAX: u32 = 64;
+/// A transaction of Postgres that sees one moment. It may stand still for as long as somebody reads a
+/// large collection into memory for all that wait for it.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
+                        SET LOCAL idle_in_transaction_session_timeout = '60s'";
 /// How long a call waits for a connection to Postgres.
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long a transaction may stand still, in the words of Postgres: one of a process that was cut
@@ -45,7 +50,7 @@ pub(super) enum Database {
 }
 
 impl Database {
-    pub(super) async fn file(path: &Path, statement: Duration) -> Result<Self, StoreError> {
+    pub(super) async fn file(path: &Path, settings: &StoreSettings) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -57,8 +62,10 @@ impl Database {
             .busy_timeout(WAIT)
             .disable_statement_logging();
         let writes = sqlite(options.clone(), 1).await?;
-        let reads = sqlite(options.pragma("query_only", "ON"), READERS).await?;
-        Ok(Self::Sqlite { reads, writes, statement: Some(statement) })
+        let scans = u32::try_from(settings.scans_max).unwrap_or(READERS_MAX);
+        let readers = scans.saturating_add(2).clamp(READERS, READERS_MAX);
+        let reads = sqlite(options.pragma("query_only", "ON"), readers).await?;
+        Ok(Self::Sqlite { reads, writes, statement: Some(settings.statement_max) })
     }
 
     pub(super) async fn memory() -> Result<Self, StoreError> {
@@ -115,6 +122,26 @@ impl Database {
             }
             Self::Postgres(pool) => Session::Postgres(pool.acquire().await?),
         })
+    }
+
+    /// A transaction that reads. It sees all as it is at its first statement, whatever others do.
+    pub(super) async fn snapshot(&self) -> Result<Session, StoreError> {
+        Ok(match self {
+            Self::Sqlite { reads, .. } => {
+                Session::SqliteTransaction(reads.begin_with("BEGIN").await?)
+            }
+            Self::Postgres(pool) => Session::PostgresTransaction(pool.begin_with(SNAPSHOT).await?),
+        })
+    }
+
+    /// Gives what is read next in SQLite as much time as a statement may take.
+    pub(super) async fn watch(&self, session: &mut Session) -> Result<Option<Watch>, StoreError> {
+        match (self, session.conn()) {
+            (Self::Sqlite { statement: Some(statement), .. }, Conn::Sqlite(conn)) => {
+                Watch::over(conn, *statement).await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// A transaction. What is not committed is undone when it is dropped.

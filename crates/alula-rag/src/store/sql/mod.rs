@@ -19,6 +19,7 @@ mod segments;
 mod select;
 mod settings;
 mod sizes;
+mod snapshot;
 mod store;
 mod sweep;
 mod task;

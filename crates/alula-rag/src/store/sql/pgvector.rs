@@ -226,16 +226,14 @@ pub(super) async fn remove(
     Ok(conn.execute(remove, &binds).await? > 0)
 }
 
+/// What is near to a vector, by a connection with a transaction: the settings are those of one.
 pub(super) async fn find(
-    database: &Database,
+    conn: &mut Conn<'_>,
     sizes: &Sizes,
     search: &Search<'_>,
     settings: &StoreSettings,
 ) -> Result<Vec<Near>, StoreError> {
     let StoreSettings { ef_search, exact_chunks_max, .. } = *settings;
-    // A transaction, as the settings are those of one.
-    let mut session = database.begin().await?;
-    let conn = &mut session.conn();
     let Some((collection, size)) = sizes.of(conn, search.scope).await? else {
         return Ok(Vec::new());
     };

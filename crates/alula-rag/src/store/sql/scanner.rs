@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Bind, Conn, Database,
+    Bind, Conn,
     rows::{from_json, key_of, to_json},
     segments::SEGMENT_SHIFT,
     select::Condition,
@@ -28,8 +28,6 @@ use crate::{
 const MORE_PART: usize = 4;
 const MORE: usize = 16;
 
-/// How often a search is made again because what it has found was replaced meanwhile.
-const TRIES: u32 = 3;
 /// How many collections can be read at once, as far as they have turns.
 const GATES: usize = 16;
 
@@ -53,13 +51,6 @@ pub(super) struct Search<'a> {
     pub(super) limit: usize,
 }
 
-/// What was found.
-struct Found {
-    near: Vec<Near>,
-    /// Whether nothing of it was replaced meanwhile.
-    is_whole: bool,
-}
-
 impl Scanner {
     pub(super) fn new(bytes_max: usize, scans_max: usize) -> Self {
         Self {
@@ -69,23 +60,14 @@ impl Scanner {
         }
     }
 
+    /// What is near to a vector in a snapshot, which the connection has.
     pub(super) async fn find(
         &self,
-        database: &Database,
+        conn: &mut Conn<'_>,
         search: &Search<'_>,
     ) -> Result<Vec<Near>, StoreError> {
-        for _ in 1..TRIES {
-            let found = self.once(database, search).await?;
-            if found.is_whole {
-                return Ok(found.near);
-            }
-        }
-        Ok(self.once(database, search).await?.near)
-    }
-
-    async fn once(&self, database: &Database, search: &Search<'_>) -> Result<Found, StoreError> {
-        let Some((index, entries)) = self.prepare(database, search).await? else {
-            return Ok(Found { near: Vec::new(), is_whole: true });
+        let Some((index, entries)) = self.prepare(conn, search).await? else {
+            return Ok(Vec::new());
         };
         let task = Arc::new(Task {
             index,
@@ -97,24 +79,18 @@ impl Scanner {
         let _waiting = Waiting(task.clone());
         let looked_at = search.limit + search.limit / MORE_PART + MORE;
         let mut nearest = Nearest::new(looked_at);
-        let mut is_whole = true;
         let turn = self.turn().await?;
         let scan = task.clone();
         nearest = blocking(move || scan.kept(nearest)).await?;
         for keys in task.unkept(search.vector.len()) {
-            let mut session = database.read().await?;
-            let codes = codes_of(&mut session.conn(), &keys, search.vector.len()).await?;
-            drop(session);
-            is_whole &= codes.len() == keys.len();
+            let codes = codes_of(conn, &keys, search.vector.len()).await?;
             let scan = task.clone();
             nearest = blocking(move || scan.read(nearest, &codes)).await?;
         }
         drop(turn);
-        let places = nearest.into_places();
-        let mut near = exact(database, search, &task.index, &places).await?;
-        is_whole &= near.len() == places.len();
+        let mut near = exact(conn, search, &task.index, &nearest.into_places()).await?;
         near.truncate(search.limit);
-        Ok(Found { near, is_whole })
+        Ok(near)
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
@@ -124,56 +100,46 @@ impl Scanner {
     /// The index of the collection, and the entries of it that are searched, if these are not all.
     async fn prepare(
         &self,
-        database: &Database,
+        conn: &mut Conn<'_>,
         search: &Search<'_>,
     ) -> Result<Option<(Arc<Index>, Option<HashSet<i64>>)>, StoreError> {
-        let Some((collection, change)) = state(database, search.scope).await? else {
+        let Some((collection, change)) = state(conn, search.scope).await? else {
             return Ok(None);
         };
         let of = (collection, search.space);
         let index = match self.memory.get(of) {
             Some(index) if index.change == change => index,
-            _ => match self.renewed(database, search, of).await? {
-                Some(index) => index,
-                None => return Ok(None),
-            },
+            _ => self.renewed(conn, of, change, search.vector.len()).await?,
         };
         let selection = search.selection;
-        let entries = if selection.is_narrow() {
-            let mut session = database.read().await?;
-            Some(entries(&mut session.conn(), collection, selection).await?)
-        } else {
-            None
+        let entries = match selection.is_narrow() {
+            true => Some(entries(conn, collection, selection).await?),
+            false => None,
         };
         Ok(Some((index, entries)))
     }
 
-    /// The index of a collection as it is now. Those who need the same one wait for the first.
+    /// The index of a collection as it is in the snapshot. Those who need the same one wait for the
+    /// first.
     async fn renewed(
         &self,
-        database: &Database,
-        search: &Search<'_>,
+        conn: &mut Conn<'_>,
         of: (i64, i64),
-    ) -> Result<Option<Arc<Index>>, StoreError> {
+        change: i64,
+        dimensions: usize,
+    ) -> Result<Arc<Index>, StoreError> {
         let gate = usize::try_from(of.0).unwrap_or_default() % GATES;
         let Some(gate) = self.gates.get(gate) else { return Err(StoreError::Closed) };
         let _gate = gate.lock().await;
         // It takes as much memory as a scan, and more.
         let _turn = self.turn().await?;
-        let Some((_, change)) = state(database, search.scope).await?.filter(|it| it.0 == of.0)
-        else {
-            return Ok(None);
-        };
         let old = self.memory.get(of);
         if let Some(index) = old.as_ref().filter(|index| index.change == change) {
-            return Ok(Some(index.clone()));
+            return Ok(index.clone());
         }
-        let mut session = database.read().await?;
-        let length = search.vector.len();
-        let index = self.refresh(&mut session.conn(), of, change, length, old).await?;
-        drop(session);
+        let index = self.refresh(conn, of, change, dimensions, old).await?;
         self.memory.put(of, index.clone());
-        Ok(Some(index))
+        Ok(index)
     }
 
     /// The index as it is at a change, with what the old one has of it.
@@ -275,14 +241,13 @@ async fn gathered(
 }
 
 /// The key of a collection, and its change.
-async fn state(database: &Database, scope: Scope<'_>) -> Result<Option<(i64, i64)>, StoreError> {
-    let mut session = database.read().await?;
+async fn state(conn: &mut Conn<'_>, scope: Scope<'_>) -> Result<Option<(i64, i64)>, StoreError> {
     let find = "SELECT key, change FROM rag_collections WHERE tenant = $1 AND id = $2";
-    let row = session.conn().row(find, &[scope.tenant.into(), scope.collection.into()]).await?;
+    let row = conn.row(find, &[scope.tenant.into(), scope.collection.into()]).await?;
     row.map(|row| Ok((row.int(0)?, row.int(1)?))).transpose()
 }
 
-/// The vectors of these segments that are still there.
+/// The vectors of these segments.
 async fn codes_of(
     conn: &mut Conn<'_>,
     keys: &[i64],
@@ -299,17 +264,15 @@ async fn codes_of(
 
 /// How near the vectors at these places are, by themselves, the nearest first.
 async fn exact(
-    database: &Database,
+    conn: &mut Conn<'_>,
     search: &Search<'_>,
     index: &Index,
     places: &[Place],
 ) -> Result<Vec<Near>, StoreError> {
     let keys: Vec<i64> =
         places.iter().map(|it| it.segment << SEGMENT_SHIFT | i64::from(it.offset)).collect();
-    let mut session = database.read().await?;
     let find = "SELECT key, vector FROM rag_vectors WHERE key IN {ints$1}";
-    let rows = session.conn().rows(find, &[to_json(&keys)?.into()]).await?;
-    drop(session);
+    let rows = conn.rows(find, &[to_json(&keys)?.into()]).await?;
     let mut near = Vec::with_capacity(rows.len());
     for row in rows {
         let (key, vector) = (row.int(0)?, decode(&row.bytes(1)?));

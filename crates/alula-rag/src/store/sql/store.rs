@@ -9,22 +9,20 @@ use super::{
     Database, cache,
     chunks::{self, Rows},
     entries,
-    pgvector::{self, Indices},
+    pgvector::Indices,
     publish,
-    scanner::{Scanner, Search},
+    scanner::Scanner,
     schema,
     settings::StoreSettings,
     sizes::Sizes,
+    snapshot::SqlSnapshot,
     sweep,
     transact::{reading, writing},
-    words,
 };
 use crate::{
-    Attributes, Chunk, ChunkId, ChunkKey, Embedding, Entry, EntryRef, NewEntry, Scope, StoredChunk,
-    search::Selection,
+    Attributes, Chunk, ChunkId, ChunkKey, Entry, EntryRef, NewEntry, Scope, StoredChunk,
     store::{
-        Built, Counts, Embedded, Near, Store, StoreError, Unembedded, VectorIndex, WordMatches,
-        blocking, scan::unit,
+        Built, Counts, Embedded, Snapshot, Store, StoreError, Unembedded, VectorIndex, blocking,
     },
 };
 
@@ -38,13 +36,13 @@ const UNLINKED: u32 = 64;
 pub struct SqlStore(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    database: Database,
-    index: VectorIndex,
+pub(super) struct Inner {
+    pub(super) database: Database,
+    pub(super) index: VectorIndex,
     indices: Indices,
-    scanner: Scanner,
-    sizes: Sizes,
-    settings: StoreSettings,
+    pub(super) scanner: Scanner,
+    pub(super) sizes: Sizes,
+    pub(super) settings: StoreSettings,
 }
 
 impl SqlStore {
@@ -58,7 +56,7 @@ impl SqlStore {
         path: impl AsRef<Path>,
         settings: &StoreSettings,
     ) -> Result<Self, StoreError> {
-        let database = Database::file(path.as_ref(), settings.statement_max).await?;
+        let database = Database::file(path.as_ref(), settings).await?;
         Self::of(database, settings).await
     }
 
@@ -114,6 +112,10 @@ impl Store for SqlStore {
 
     async fn put_entry(&self, entry: &NewEntry<'_>) -> Result<(), StoreError> {
         writing!(self, |conn| entries::put(conn, entry).await)
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(SqlSnapshot::of(self.0.clone()).await?))
     }
 
     async fn entry(&self, at: EntryRef<'_>) -> Result<Option<Entry>, StoreError> {
@@ -273,14 +275,6 @@ impl Store for SqlStore {
         reading!(self, |conn| chunks::get(conn, scope, id).await)
     }
 
-    async fn load(
-        &self,
-        scope: Scope<'_>,
-        keys: &[ChunkKey],
-    ) -> Result<Vec<StoredChunk>, StoreError> {
-        reading!(self, |conn| chunks::load(conn, scope, keys).await)
-    }
-
     async fn neighbours(
         &self,
         scope: Scope<'_>,
@@ -307,47 +301,6 @@ impl Store for SqlStore {
     async fn embedded(&self, scope: Scope<'_>, model: &str) -> Result<Embedded, StoreError> {
         let size = reading!(self, |conn| self.0.sizes.of(conn, scope).await)?;
         Ok(size.map(|(_, size)| size.embedded(model)).unwrap_or_default())
-    }
-
-    async fn without_vectors(
-        &self,
-        scope: Scope<'_>,
-        embedding: &Embedding,
-        keys: &[ChunkKey],
-    ) -> Result<Vec<ChunkKey>, StoreError> {
-        reading!(self, |conn| entries::without_vectors(conn, scope, embedding, keys).await)
-    }
-
-    async fn find_words(
-        &self,
-        scope: Scope<'_>,
-        words: &[String],
-        selection: &Selection,
-        limit: u32,
-    ) -> Result<WordMatches, StoreError> {
-        let sizes = &self.0.sizes;
-        reading!(self, |conn| words::find(conn, sizes, scope, words, selection, limit).await)
-    }
-
-    async fn find_near(
-        &self,
-        scope: Scope<'_>,
-        model: &str,
-        vector: &[f32],
-        selection: &Selection,
-        limit: u32,
-    ) -> Result<Vec<Near>, StoreError> {
-        let no_direction = || StoreError::Invalid("a vector has no direction".to_owned());
-        let vector = unit(vector).ok_or_else(no_direction)?;
-        let space = reading!(self, |conn| publish::space(conn, model, vector.len()).await)?;
-        let Some(space) = space else { return Ok(Vec::new()) };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let search = Search { scope, space, vector: &vector, selection, limit };
-        let Inner { database, index, scanner, sizes, settings, .. } = &*self.0;
-        match index {
-            VectorIndex::Pgvector(_) => pgvector::find(database, sizes, &search, settings).await,
-            _ => scanner.find(database, &search).await,
-        }
     }
 
     async fn cached_vectors(

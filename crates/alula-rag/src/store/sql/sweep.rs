@@ -85,16 +85,9 @@ async fn removed(
 ) -> Result<bool, StoreError> {
     let mut session = database.begin().await?;
     let mut conn = session.conn();
-    // Two processes that sweep take different ones.
-    let lock = if conn.is_postgres() { "FOR UPDATE SKIP LOCKED" } else { "" };
-    let find = format!(
-        "SELECT edition, space FROM rag_dead WHERE $1 = 0 OR edition = $1 \
-         ORDER BY edition, space LIMIT 1 {lock}"
-    );
-    let Some(row) = conn.row(&find, &[edition.unwrap_or_default().into()]).await? else {
+    let Some((edition, space)) = dead(&mut conn, edition.unwrap_or_default()).await? else {
         return Ok(false);
     };
-    let (edition, space) = (row.int(0)?, row.int(1)?);
     let removed = match index {
         VectorIndex::Pgvector(_) => pgvector::remove(&mut conn, edition, space, PIECE).await?,
         _ => segments::remove(&mut conn, edition, space, SEGMENTS).await?,
@@ -110,6 +103,25 @@ async fn removed(
     }
     session.commit().await?;
     Ok(true)
+}
+
+/// What is to be removed next, of any edition or of this one. Nobody else has it until the transaction
+/// ends.
+async fn dead(conn: &mut Conn<'_>, edition: i64) -> Result<Option<(i64, i64)>, StoreError> {
+    let find = "SELECT edition, space FROM rag_dead WHERE $1 = 0 OR edition = $1 \
+                ORDER BY edition, space LIMIT 1";
+    // Two that sweep take different ones. Where others have all that is left it is waited for them:
+    // one that was given up still has it until its connection is free again, and leaves it so.
+    let locks: &[&str] = match conn.is_postgres() {
+        true => &["FOR UPDATE SKIP LOCKED", "FOR UPDATE"],
+        false => &[""],
+    };
+    for lock in locks {
+        if let Some(row) = conn.row(&format!("{find} {lock}"), &[edition.into()]).await? {
+            return Ok(Some((row.int(0)?, row.int(1)?)));
+        }
+    }
+    Ok(None)
 }
 
 /// Removes chunks of an edition. Returns whether there were any.

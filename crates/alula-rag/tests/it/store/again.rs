@@ -1,9 +1,12 @@
 //! What is done again, and what two processes do at the same time.
 
+use std::cell::Cell;
+
 use alula_llm::model::{Purpose, Vectors};
 use alula_rag::{
     Attributes, Embedder as _, Scope, Store, StoreError,
     search::{Mode, Query, Searcher, Selection},
+    store::Snapshot,
 };
 use futures_util::future::{join, join_all};
 
@@ -97,29 +100,62 @@ async fn a_document_is_found_while_it_is_published_anew() {
         let hashing = hashing();
         let texts = ["an alula"; 40];
         index(&*one, at, "v0", &texts, Some(&*hashing)).await;
-        // At most one is published that was begun before a search, and one beside it: a search that
-        // meets more of them may not see any of them whole.
-        let (allow, mut allowed) = tokio::sync::mpsc::channel(1);
+        // As often as it can be, however often that is while one search goes on.
+        let (over, mut n) = (Cell::new(false), 0);
         let publish = async {
-            let mut n = 0;
-            while allowed.recv().await.is_some() {
+            while !over.get() {
                 n += 1;
                 index(&*one, at, &format!("v{n}"), &texts, Some(&*hashing)).await;
             }
-            assert!(n > 0, "none was published");
         };
         let searcher = Searcher::new(other.clone()).with_embedder(hashing.clone());
         let search = async {
             for n in 0..60 {
-                let _ = allow.try_send(());
                 let mode = [Mode::Keyword, Mode::Vector, Mode::Hybrid][n % 3];
                 let query = Query { limit: 50, mode, ..Query::new("alula") };
                 let found = searcher.search(MAIN, &query).await.unwrap();
                 assert_eq!(found.hits.len(), 40, "{mode:?}");
             }
-            drop(allow);
+            over.set(true);
         };
         join(publish, search).await;
+        assert!(n > 5, "it was published {n} times");
+    })
+    .await;
+}
+
+/// What a snapshot has found it still has when that is replaced, and removed.
+#[tokio::test]
+async fn a_snapshot_is_of_one_moment() {
+    on_two(async |one, other| {
+        let hashing = hashing();
+        let texts = ["an alula"; 300];
+        for name in ["a", "b"] {
+            index(&*one, MAIN.entry(name), "v1", &texts, Some(&*hashing)).await;
+        }
+        let (words, everything) = (["alula".to_owned()], Selection::default());
+        let query = hashing.embed(&["alula"], Purpose::Query).await.unwrap();
+        let vector = query.get(0).unwrap();
+        let count = async |snapshot: &mut dyn Snapshot| {
+            let found = snapshot.find_words(MAIN, &words, &everything, 700).await.unwrap();
+            let model = hashing.model();
+            let near = snapshot.find_near(MAIN, model, vector, &everything, 700).await.unwrap();
+            let of_words: Vec<_> = found.chunks.iter().map(|(key, _)| *key).collect();
+            let mut of_vectors: Vec<_> = near.iter().map(|near| near.key).collect();
+            of_vectors.sort_unstable();
+            assert_eq!(of_words, of_vectors);
+            snapshot.load(MAIN, &of_words).await.unwrap().len()
+        };
+        let mut before = other.snapshot().await.unwrap();
+        assert_eq!(count(&mut *before).await, 600);
+        index(&*one, MAIN.entry("a"), "v2", &texts[..100], Some(&*hashing)).await;
+        assert!(one.delete_entry(MAIN.entry("b")).await.unwrap());
+        let mut behind = other.snapshot().await.unwrap();
+        // Each of them, whatever the other one has left in memory.
+        for _ in 0..2 {
+            assert_eq!(count(&mut *behind).await, 100);
+            assert_eq!(count(&mut *before).await, 600);
+        }
     })
     .await;
 }
