@@ -1,6 +1,9 @@
 //! `GET /search` and `POST /search`.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use alula_llm::testing::{FakeProvider, Fault};
 use alula_rag::{SqlStore, Store as _, StoreSettings};
@@ -12,6 +15,7 @@ use crate::{
     keys::{Store, id_of},
     postgres::Postgres,
     process::{Start, serve, serve_openai},
+    upstream::{Upstream, answer},
 };
 
 /// A server that makes vectors by the model `e` of a provider.
@@ -240,13 +244,48 @@ async fn a_model_that_is_slow_is_not_waited_for() {
     let mut document = Document::new("wings", WINGS);
     document.vectors = Some(("openai/e", &[[1.0, 0.0], [0.0, 1.0]]));
     document.put(&store, "").await;
-    fake.turn().then(Fault::Stall);
-    let start = serve_with_vectors(&fake).env("ALULA_SEARCH_EMBEDDING_SECONDS", "0.2");
+    // More is not asked: three in a row are enough to know.
+    fake.turn().then(Fault::Stall).times(3);
+    let start = serve_with_vectors(&fake).env("ALULA_SEARCH_EMBEDDING_SECONDS", "1");
     let alula = store.over(start).listen();
-    let found = alula.get("/search?query=alula").await.is(200);
-    assert_eq!((&found["mode"], documents_of(&found)), (&json!("keyword"), vec!["wings"]));
-    assert!(found["fallback"].is_string(), "{found}");
+    let ask = async || {
+        let started = Instant::now();
+        let found = alula.get("/search?query=alula").await.is(200);
+        assert_eq!((&found["mode"], documents_of(&found)), (&json!("keyword"), vec!["wings"]));
+        (started.elapsed(), found["fallback"].as_str().unwrap().to_owned())
+    };
+    for _ in 0..3 {
+        let (time, fallback) = ask().await;
+        assert!(time >= Duration::from_secs(1), "{time:?}: {fallback}");
+    }
+    let (time, fallback) = ask().await;
+    assert!(time < Duration::from_secs(1), "{time:?}: {fallback}");
     fake.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_of_many_at_once_is_embedded_once() {
+    let upstream = Upstream::start();
+    let store = Store::file();
+    let mut document = Document::new("wings", WINGS);
+    document.vectors = Some(("openai/e", &[[1.0, 0.0], [0.0, 1.0]]));
+    document.put(&store, "").await;
+    let start = serve_openai(&upstream.url()).env("ALULA_EMBEDDING_MODEL", "openai/e");
+    let alula = store.over(start).listen();
+    let searches = (0..6).map(|_| alula.get("/search?query=plumage"));
+    let answered = async {
+        let call = upstream.call().await;
+        assert_eq!(call.body["input"], json!(["plumage"]));
+        let data = json!([{"object": "embedding", "index": 0, "embedding": [1.0, 0.0]}]);
+        let body = json!({"object": "list", "model": "e", "data": data,
+            "usage": {"prompt_tokens": 1, "total_tokens": 1}});
+        call.answer(&answer("200 OK", &body.to_string())).await;
+    };
+    let (found, ()) = tokio::join!(futures_util::future::join_all(searches), answered);
+    for found in found {
+        assert_eq!(documents_of(&found.is(200)), ["wings", "wings"]);
+    }
+    assert!(upstream.is_left_alone());
 }
 
 #[tokio::test(flavor = "multi_thread")]
