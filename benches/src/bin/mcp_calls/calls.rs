@@ -97,7 +97,7 @@ pub(crate) struct Sample {
     pub(crate) cpu_us: Option<f64>,
     /// What the load used of its core: near 1 it is the load that limits.
     pub(crate) load_cpu_share: Option<f64>,
-    /// Memory before the first call and after the last.
+    /// Memory after the first call and after the last.
     pub(crate) idle_bytes: Option<u64>,
     pub(crate) after_bytes: Option<u64>,
 }
@@ -115,7 +115,6 @@ impl Case {
         plan: Plan,
     ) -> Result<Sample> {
         let server = programs.http(system, self.tools)?;
-        let idle_bytes = server.memory_bytes();
         let request = self.target.request();
         let answer = {
             let mut connection = Connection::open(server.address()).await?;
@@ -128,11 +127,16 @@ impl Case {
             ensure!(self.target.sum(&json) == Some(5), "{name} cannot add: {text}");
             text.len()
         };
+        // What is made for the first call only is there by now.
+        let idle_bytes = server.memory_bytes();
         let cpu_times = || (server.cpu_time(), machine::own_cpu_time());
         let mut before = (None, None);
         let counting = || before = cpu_times();
         let expected = move |body: &[u8]| body.len() == answer;
-        let outcome = load::run(server.address(), request, expected, plan, counting).await?;
+        let outcome = load::run(server.address(), request, expected, plan, counting).await;
+        let outcome = outcome.with_context(|| {
+            format!("{}, {} with {} tools", system.name(), self.target.name(), self.tools)
+        })?;
         let after = cpu_times();
         let used = |before: Option<Duration>, after: Option<Duration>| {
             Some(after?.saturating_sub(before?).as_secs_f64())
