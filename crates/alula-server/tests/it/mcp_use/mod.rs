@@ -2,6 +2,7 @@
 
 mod bundle;
 mod by_hand;
+mod ends;
 mod install;
 mod servers;
 mod tools;
