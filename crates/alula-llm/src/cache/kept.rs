@@ -3,6 +3,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use futures_util::{Stream, stream};
 
 use super::Place;
@@ -39,9 +40,11 @@ pub(crate) fn chat(answer: &ChatResponse) -> Option<Kept> {
 
 /// What to keep of a whole answer in bytes; nothing of one that was cut, or that cannot be read.
 pub(crate) fn relay(protocol: Protocol, answer: &RelayResponse) -> Option<Kept> {
-    let body = serde_json::from_slice(&answer.body).ok()?;
-    let read = protocol.response_from_json(body).ok()?;
-    is_whole(&read).then(|| Kept::Relay(answer.clone()))
+    let json = serde_json::from_slice(&answer.body).ok()?;
+    let read = protocol.response_from_json(json).ok()?;
+    // It may be a part of something larger, which would be kept as a whole.
+    let body = Bytes::copy_from_slice(&answer.body);
+    is_whole(&read).then(|| Kept::Relay(RelayResponse { body, ..answer.clone() }))
 }
 
 fn is_whole(answer: &ChatResponse) -> bool {

@@ -9,7 +9,11 @@ use std::ops::Range;
 pub(super) struct Cursor<'j> {
     json: &'j [u8],
     at: usize,
+    grows: bool,
 }
+
+/// How many digits a number may have that is written anew as it is.
+const DIGITS_MAX: usize = 19;
 
 /// Goes through the fields of an object, which must be all there is. `field` gets the name of each,
 /// and must go behind its value.
@@ -17,7 +21,7 @@ pub(super) fn object<'j>(
     json: &'j [u8],
     field: impl FnMut(&mut Cursor<'j>, &[u8]) -> Option<()>,
 ) -> Option<()> {
-    let mut cursor = Cursor { json, at: 0 };
+    let mut cursor = Cursor { json, at: 0, grows: false };
     cursor.object(field)?;
     cursor.skip_space();
     (cursor.at == json.len()).then_some(())
@@ -33,6 +37,12 @@ impl<'j> Cursor<'j> {
     /// What stands there.
     pub(super) fn text(&self, at: Range<usize>) -> &'j [u8] {
         self.json.get(at).unwrap_or_default()
+    }
+
+    /// Whether there was a number so far that takes more bytes where it is written anew: `1e15` may
+    /// become `1000000000000000.0`.
+    pub(super) fn grows(&self) -> bool {
+        self.grows
     }
 
     /// Goes behind a value, and returns where it stands.
@@ -164,8 +174,11 @@ impl<'j> Cursor<'j> {
     }
 
     fn number(&mut self) -> Option<()> {
+        let start = self.at;
         if self.json.get(self.at) == Some(&b'-') {
             self.at += 1;
+            // As a number with a sign, zero is none of the whole ones.
+            self.grows |= self.json.get(self.at) == Some(&b'0');
         }
         match self.json.get(self.at)? {
             b'0' => self.at += 1,
@@ -177,11 +190,13 @@ impl<'j> Cursor<'j> {
         }
         if let Some(b'e' | b'E') = self.json.get(self.at) {
             self.at += 1;
+            self.grows = true;
             if let Some(b'+' | b'-') = self.json.get(self.at) {
                 self.at += 1;
             }
             self.digits()?;
         }
+        self.grows |= self.at - start > DIGITS_MAX;
         Some(())
     }
 

@@ -51,6 +51,13 @@ impl Prompt {
 
     /// Goes behind a field of the request.
     pub(super) fn field(&mut self, cursor: &mut Cursor<'_>, name: &[u8]) -> Option<()> {
+        self.known_field(cursor, name)?;
+        // What another provider gets is written anew.
+        self.is_text &= !cursor.grows();
+        Some(())
+    }
+
+    fn known_field(&mut self, cursor: &mut Cursor<'_>, name: &[u8]) -> Option<()> {
         match name {
             _ if !self.is_text => cursor.skip(),
             b"messages" => {
@@ -276,6 +283,22 @@ mod tests {
         assert_eq!(pieces(Protocol::CohereChat, &plain), None);
         let tool = json!({"messages": [], "tools": [{"name": "f", "input_schema": {}}]});
         assert_eq!(pieces(Protocol::OpenAiChat, &tool), None);
+    }
+
+    #[test]
+    fn what_grows_where_it_is_written_anew_is_read() {
+        let pieces = |number: &str| {
+            let tool =
+                format!(r#"{{"type":"function","function":{{"name":"f","enum":[{number}]}}}}"#);
+            let body = format!(r#"{{"messages":[],"tools":[{tool}]}}"#);
+            Head::of(body.as_bytes(), Protocol::OpenAiChat).unwrap().pieces
+        };
+        for number in ["1", "-15", "1.5", "0", "0.25", "1000000000000000000"] {
+            assert_eq!(pieces(number), Some(1), "{number}");
+        }
+        for number in ["1e15", "1E+2", "-0", "20000000000000000000"] {
+            assert_eq!(pieces(number), None, "{number}");
+        }
     }
 
     #[test]

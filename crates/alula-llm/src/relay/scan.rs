@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, ops::Range};
 
 use bytes::Bytes;
+use serde::de::{Error as _, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::{
@@ -121,7 +122,8 @@ fn not_json(mistake: &str) -> Error {
 
 /// What is wrong with an object that is none, and where.
 fn mistake(body: &[u8]) -> String {
-    match serde_json::from_slice::<Map<String, Value>>(body) {
+    // Nothing is kept of it, however much it is.
+    match serde_json::from_slice::<IgnoredAny>(body) {
         Err(error) => error.to_string(),
         Ok(_) => "a part of it is none".to_owned(),
     }
@@ -201,7 +203,10 @@ pub(crate) fn fields(
         (_, Some(error)) => Err(error),
         (Some(()), None) => Ok(fields),
         // Who reads all of it knows what is wrong.
-        (None, None) => serde_json::from_slice(body),
+        (None, None) => match serde_json::from_slice::<IgnoredAny>(body) {
+            Err(error) => Err(error),
+            Ok(_) => Err(serde_json::Error::custom("it is no JSON object")),
+        },
     }
 }
 
