@@ -5,7 +5,7 @@
 
 use std::{
     io::{self, Write as _, stderr},
-    mem,
+    iter, mem,
     sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::Duration,
@@ -20,6 +20,9 @@ use super::ACCESS;
 const MOMENT: Duration = Duration::from_millis(5);
 /// How many bytes may wait. What would be more is written at once.
 const BYTES_MAX: usize = 64 << 10;
+/// How many bytes the system writes to a pipe without something of another process in between
+/// (`PIPE_BUF` of POSIX in Linux): workers have one stderr.
+const UNDIVIDED: usize = 4096;
 
 static WAITING: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static FILLED: Condvar = Condvar::new();
@@ -100,10 +103,42 @@ fn write_on() {
 fn write_behind(line: &[u8]) -> io::Result<()> {
     let mut stderr = stderr().lock();
     let before = mem::take(&mut *waiting());
-    stderr.write_all(&before)?;
-    stderr.write_all(line)
+    // One that cannot be written takes no other with it.
+    let before = groups(&before).map(|lines| stderr.write_all(lines)).fold(Ok(()), io::Result::and);
+    stderr.write_all(line).and(before)
+}
+
+/// Whole lines, as many as are written undivided; one that is longer is by itself.
+fn groups(mut lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    iter::from_fn(move || {
+        let is_end = |byte: &u8| *byte == b'\n';
+        let fitting = lines.get(..UNDIVIDED).unwrap_or(lines);
+        let last = fitting.iter().rposition(is_end).or_else(|| lines.iter().position(is_end));
+        let (group, rest) = lines.split_at(last.map_or(lines.len(), |last| last + 1));
+        lines = rest;
+        (!group.is_empty()).then_some(group)
+    })
 }
 
 fn waiting() -> MutexGuard<'static, Vec<u8>> {
     WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_written_whole_and_none_is_left_out() {
+        let line = |length: usize| format!("{}\n", "x".repeat(length - 1));
+        for lengths in [vec![], vec![10], vec![4096, 1], vec![3000, 3000, 9], vec![5, 9000, 5, 5]] {
+            let lines: String = lengths.iter().map(|length| line(*length)).collect();
+            let groups: Vec<&[u8]> = groups(lines.as_bytes()).collect();
+            assert_eq!(groups.concat(), lines.as_bytes(), "{lengths:?}");
+            for group in groups {
+                let is_one = group.iter().position(|byte| *byte == b'\n') == Some(group.len() - 1);
+                assert!(group.ends_with(b"\n") && (group.len() <= UNDIVIDED || is_one));
+            }
+        }
+    }
 }
