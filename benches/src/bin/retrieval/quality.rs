@@ -20,7 +20,7 @@ const BATCH: usize = 64;
 const SCOPE: Scope<'static> = Scope { tenant: "bench", collection: "questions" };
 
 /// How much words may count beside vectors, for which 1 is told.
-const WEIGHTS: [f32; 6] = [1.0, 0.5, 0.3, 0.2, 0.1, 0.05];
+const WEIGHTS: [f32; 5] = [2.0, 1.0, 0.5, 0.25, 0.1];
 
 /// How good a way to search is, over all questions: 1 is best.
 #[derive(Debug, Serialize)]

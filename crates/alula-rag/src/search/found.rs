@@ -56,7 +56,9 @@ pub struct Hit {
     pub attributes: Attributes,
     /// The chunk.
     pub chunk: Chunk,
-    /// How good its places in the lists are: 1 for the first in all of them.
+    /// How good it is, up to 1: the weighted mean of how much of the query its words are, by how
+    /// often it has them (bm25), and of where it lies between the farthest and the nearest vector
+    /// that were found.
     pub score: f32,
     /// How near it is to the query by its vector, if it was found by that: the cosine.
     pub similarity: Option<f32>,

@@ -17,7 +17,8 @@ const B: f32 = 0.75;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ranked {
     pub(super) key: ChunkKey,
-    score: f32,
+    /// Its bm25, as a share of what no chunk can exceed: from 0 to 1.
+    pub(super) score: f32,
     /// How much of the query its words are, by what they tell: from 0 to 1.
     pub(super) coverage: f32,
 }
@@ -42,7 +43,8 @@ pub(super) fn rank(query: &[String], matches: &WordMatches) -> Vec<Ranked> {
                 score += tells * count * (K1 + 1.0) / (count + norm);
                 covered += tells;
             }
-            Ranked { key, score, coverage: if all > 0.0 { covered / all } else { 0.0 } }
+            let share = |of: f32| if all > 0.0 { of / all } else { 0.0 };
+            Ranked { key, score: share(score) / (K1 + 1.0), coverage: share(covered) }
         })
         .collect();
     ranked.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.key.cmp(&b.key)));

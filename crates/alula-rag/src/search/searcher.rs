@@ -210,7 +210,7 @@ impl Search<'_> {
             let coverage = self.known.coverage.entry(it.key).or_default();
             *coverage = coverage.max(it.coverage);
         }
-        Ok(List::new(ranked.iter().map(|it| it.key), weights.keyword))
+        Ok(List::by_words(&ranked, weights.keyword))
     }
 
     /// A list in place of that by vectors, with what has none where it is by its words.
@@ -225,14 +225,14 @@ impl Search<'_> {
     }
 
     async fn by_vector(&mut self, vector: &[f32]) -> Result<List, SearchError> {
-        let Some(model) = self.model else { return Ok(List::new([], 0.0)) };
+        let Some(model) = self.model else { return Ok(List::by_vectors(&[], 0.0)) };
         let Query { selection, weights, .. } = self.query;
         let near = self.snapshot.find_near(self.scope, model, vector, selection, WINDOW).await?;
         for it in &near {
             let similarity = self.known.similarity.entry(it.key).or_insert(it.similarity);
             *similarity = similarity.max(it.similarity);
         }
-        Ok(List::new(near.iter().map(|it| it.key), weights.vector))
+        Ok(List::by_vectors(&near, weights.vector))
     }
 
     /// The chunks of a page.

@@ -287,7 +287,8 @@ async fn nearest(
         vec![literal(search.vector).into(), search.space.into(), collection.into(), limit.into()];
     let condition = Condition::of(search.selection, &mut binds);
     let dimensions = search.vector.len();
-    let distance = format!("v.vector::{kind} <=> CAST($1 AS TEXT)::{kind}");
+    // As a query of its own it is read once, and not again for each vector.
+    let distance = format!("v.vector::{kind} <=> (SELECT CAST($1 AS TEXT)::{kind})");
     let find = format!(
         "SELECT v.key, CAST({distance} AS DOUBLE PRECISION) FROM rag_embeddings AS v \
          JOIN rag_entries AS e ON e.live = v.key >> {EDITION_SHIFT} AND e.space = v.space \

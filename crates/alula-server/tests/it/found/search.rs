@@ -37,6 +37,8 @@ async fn a_result_says_where_it_stands() {
     let found = alula.get("/search?query=what+is+an+Alula%3F").await.is(200);
     let chunk_id = found["results"][0]["chunk_id"].as_str().unwrap();
     assert_eq!(chunk_id.len(), 32);
+    let score = found["results"][0]["score"].as_f64().unwrap();
+    assert!(score > 0.0 && score <= 1.0, "{score}");
     let expected = json!({
         "query": "what is an Alula?",
         "mode": "keyword",
@@ -45,7 +47,7 @@ async fn a_result_says_where_it_stands() {
         "has_more": false,
         "results": [{
             "text": WINGS[0],
-            "score": 1.0,
+            "score": score,
             "document_id": "wings",
             "filename": "wings.pdf",
             "page": 1,
