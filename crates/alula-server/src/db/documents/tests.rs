@@ -257,7 +257,7 @@ async fn each_silent_document_is_asked_after_once_in_a_while() {
 async fn a_database_has_one_store_of_objects() {
     on_each(async |db| {
         assert_eq!(db.storage().await?, None);
-        let all = ["a", "b", "c"].map(|id| db.adopt_storage(id));
+        let all = ["a", "b", "c"].map(|id| db.adopt_storage(id, None));
         let adopted = try_join_all(all).await?;
         assert!(adopted.iter().all(|id| *id == adopted[0]), "{adopted:?}");
         assert_eq!(db.storage().await?, Some(adopted[0].clone()));

@@ -87,12 +87,22 @@ impl Db {
         Ok(found.map(|(id,)| id))
     }
 
-    /// Says that a store of objects belongs to this database, unless one does. The one that does.
-    pub(crate) async fn adopt_storage(&self, id: &str) -> Result<String, DbError> {
+    /// Says that a store of objects belongs to this database in the place of the one before, unless
+    /// another one does. The one that does.
+    pub(crate) async fn adopt_storage(
+        &self,
+        id: &str,
+        before: Option<&str>,
+    ) -> Result<String, DbError> {
         let sql = "INSERT INTO storage (number, id) VALUES (1, $1) \
-                   ON CONFLICT (number) DO UPDATE SET id = storage.id RETURNING id";
-        let (known,): (String,) =
-            writing!(self, |tx| sqlx::query_as(sql).bind(id).fetch_one(&mut *tx).await?);
+                   ON CONFLICT (number) DO UPDATE SET id = \
+                   CASE WHEN storage.id = $2 THEN excluded.id ELSE storage.id END RETURNING id";
+        let before = before.unwrap_or_default();
+        let (known,): (String,) = writing!(self, |tx| sqlx::query_as(sql)
+            .bind(id)
+            .bind(before)
+            .fetch_one(&mut *tx)
+            .await?);
         Ok(known)
     }
 

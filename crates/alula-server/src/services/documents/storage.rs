@@ -46,16 +46,17 @@ impl Storage {
 
     async fn know(&self, db: &Db) -> Result<(), ObjectError> {
         let (ours, theirs) = (db.storage().await?, self.objects.id().await?);
-        let id = match (ours, theirs) {
+        let (before, id) = match (ours, theirs) {
             (Some(ours), Some(theirs)) => return same(ours, theirs),
             // It has lost its name, and all else with that.
             (Some(ours), None) if db.has_documents().await? => return same(ours, String::new()),
-            (Some(id), None) | (None, Some(id)) => id,
-            (None, None) => Uuid::now_v7().simple().to_string(),
+            // A name of its own, so that whoever is at the store before notices.
+            (before, None) => (before, Uuid::now_v7().simple().to_string()),
+            (None, Some(id)) => (None, id),
         };
         // Another process may be at it as well; the first counts.
         let theirs = self.objects.name(id).await?;
-        let ours = db.adopt_storage(&theirs).await?;
+        let ours = db.adopt_storage(&theirs, before.as_deref()).await?;
         same(ours, theirs)
     }
 
@@ -119,6 +120,8 @@ mod tests {
             }
             // Nothing is there yet, so nothing can be lost.
             open("b").objects(db).await.unwrap();
+            let before = open("a");
+            assert!(matches!(before.objects(db).await, Err(ObjectError::Foreign { .. })));
             let (id, owner, at) = ("d1", "ada", crate::time::Timestamp::now());
             let new = NewDocument {
                 id,

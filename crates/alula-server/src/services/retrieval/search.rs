@@ -181,6 +181,11 @@ impl OfQueries {
         context.finish().as_ref().try_into().unwrap_or_default()
     }
 
+    fn late(&self) -> EmbedError {
+        let late = ErrorKind::Timeout { phase: Phase::Total };
+        Error::new(late, format!("the query was not embedded within {:?}", self.wait)).into()
+    }
+
     /// Vectors of texts, of which each is asked for once, however many searches want it at once.
     async fn all(&self, texts: &[&str], ends: Option<Instant>) -> Result<Vectors, EmbedError> {
         let keys: Vec<_> = texts.iter().map(|text| self.key(text)).collect();
@@ -198,6 +203,10 @@ impl OfQueries {
         }
         let left = |ends: Instant| ends.saturating_duration_since(Instant::now());
         let left = ends.map_or(Duration::MAX, left);
+        // Others have used the time up, for which the model is not to blame.
+        if !missing.is_empty() && left < self.wait / 2 {
+            return Err(self.late());
+        }
         let made = self.charged.query(&missing, left).await?;
         if made.iter().any(|vector| vector.iter().all(|number| *number == 0.0)) {
             let reason = "the embedding model made a vector without a direction";
@@ -229,10 +238,6 @@ impl Embedder for OfQueries {
         let ends = Instant::now().checked_add(self.wait);
         // The model has its own end, of which it is told; this one is for the wait for others.
         let made = timeout(self.wait.saturating_add(SLACK), self.all(texts, ends)).await;
-        made.unwrap_or_else(|_| {
-            let late = ErrorKind::Timeout { phase: Phase::Total };
-            let message = format!("the query was not embedded within {:?}", self.wait);
-            Err(Error::new(late, message).into())
-        })
+        made.unwrap_or_else(|_| Err(self.late()))
     }
 }

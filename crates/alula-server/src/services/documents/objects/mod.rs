@@ -184,15 +184,16 @@ impl Objects {
         let (store, at) = (self.store()?.0, Path::from(ID));
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         match store.put_opts(&at, id.clone().into(), options).await {
-            Ok(_) => Ok(id),
-            Err(Error::AlreadyExists { .. }) => Ok(self.id().await?.unwrap_or(id)),
-            // Some buckets cannot tell who was first.
-            Err(Error::NotImplemented { .. } | Error::NotSupported { .. }) => {
-                self.put(ID, id.clone().into()).await?;
-                Ok(id)
-            }
-            Err(error) => Err(ObjectError::of(error)),
+            Ok(_) => return Ok(id),
+            Err(Error::AlreadyExists { .. }) => return Ok(self.id().await?.unwrap_or(id)),
+            // Some buckets cannot tell who was first, nor folders that know no hard links.
+            Err(error) => tracing::debug!(%error, "the store is named without a condition"),
         }
+        if let Some(known) = self.id().await? {
+            return Ok(known);
+        }
+        self.put(ID, id.clone().into()).await?;
+        Ok(id)
     }
 
     /// Whether an object is there.
