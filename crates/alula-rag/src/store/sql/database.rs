@@ -130,7 +130,7 @@ impl Database {
             Self::Sqlite { reads, .. } => {
                 Session::SqliteTransaction(reads.begin_with("BEGIN").await?)
             }
-            Self::Postgres(pool) => Session::PostgresTransaction(pool.begin_with(SNAPSHOT).await?),
+            Self::Postgres(pool) => Session::PostgresTransaction(begun(pool, SNAPSHOT).await?),
         })
     }
 
@@ -148,7 +148,9 @@ impl Database {
     pub(super) async fn begin(&self) -> Result<Session, StoreError> {
         let writes = match self {
             Self::Sqlite { writes, .. } => writes,
-            Self::Postgres(pool) => return Ok(Session::PostgresTransaction(pool.begin().await?)),
+            Self::Postgres(pool) => {
+                return Ok(Session::PostgresTransaction(begun(pool, "BEGIN").await?));
+            }
         };
         let since = Instant::now();
         loop {
@@ -173,6 +175,18 @@ impl Database {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// A transaction in Postgres. Its beginning goes on where nobody waits for it any more: given up
+/// halfway, it would stay open in a connection of which sqlx takes it that there is none.
+#[expect(clippy::disallowed_methods, reason = "it ends by itself, and nothing is lost with it")]
+async fn begun(
+    pool: &PgPool,
+    how: &'static str,
+) -> Result<Transaction<'static, Postgres>, StoreError> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(how).await }).await;
+    Ok(begun.map_err(|_| StoreError::Closed)??)
 }
 
 /// Connections that stay: a database in memory goes with its last one.
