@@ -1,7 +1,7 @@
 //! Events of a streamed answer.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     mem,
 };
 
@@ -27,10 +27,17 @@ pub(in crate::providers) struct Items {
     /// Items that are being written, by their place in the answer.
     open: BTreeMap<u32, Progress>,
     done: BTreeSet<u32>,
+    /// What those that are done are called.
+    ended: HashSet<String>,
     calls: u32,
     waiting: Waiting,
     /// The number of the first text, whose probabilities are those of the answer.
     first_text: Option<u32>,
+}
+
+/// What an item is called.
+fn id(item: &Value) -> Option<&str> {
+    item.get("id").and_then(Value::as_str).filter(|id| !id.is_empty())
 }
 
 impl Items {
@@ -86,6 +93,7 @@ impl Items {
             return Err(item);
         }
         self.done.insert(number);
+        self.ended.extend(id(&item).map(str::to_owned));
         self.waiting.see(&item);
         let Some(mut progress) = self.open.remove(&number) else { return Ok(()) };
         progress.finish(item, &mut self.first_text, &mut self.calls, out)
@@ -145,10 +153,15 @@ impl Items {
     /// The answer has ended, and `response` is all of it.
     fn finish(&mut self, mut response: Map<String, Value>, out: &mut Events) {
         self.start(&response, out);
+        let ended = mem::take(&mut self.ended);
         for (number, item) in
             response.take_array("output").unwrap_or_default().into_iter().enumerate()
         {
-            // What has come as an item of its own is not repeated.
+            // What has come as an item of its own is not repeated, though some servers have counted
+            // otherwise.
+            if id(&item).is_some_and(|id| ended.contains(id)) {
+                continue;
+            }
             if let Ok(number) = number.try_into() {
                 drop(self.item_done(number, item, out));
             }

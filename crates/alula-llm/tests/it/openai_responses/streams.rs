@@ -390,3 +390,23 @@ async fn one_malformed_event_is_one_error() {
     assert_eq!((errors.len(), errors[0].kind()), (1, &ErrorKind::Decode));
     assert!(matches!(items.last(), Some(Ok(ChatEvent::Stop { .. }))));
 }
+
+#[tokio::test]
+async fn items_that_are_counted_otherwise_are_not_said_twice() {
+    let message = |id: &str, text: &str| {
+        json!({"type": "message", "id": id, "role": "assistant", "status": "completed",
+            "content": [{"type": "output_text", "text": text, "annotations": []}]})
+    };
+    let [first, second] = [message("msg_1", "Hello, "), message("msg_2", "bird")];
+    let answer = accumulate(
+        decode(&[
+            created(),
+            delta("output_text", 1, 0, "Hello, "),
+            done(1, &first),
+            done(2, &second),
+            completed(json!([first, second])),
+        ])
+        .await,
+    );
+    assert_eq!(answer.text(), "Hello, bird");
+}
