@@ -122,6 +122,15 @@ async fn nothing_of_the_format_is_lost() {
     assert_eq!(answer, expected.finish());
 }
 
+#[tokio::test]
+async fn what_is_told_last_is_not_lost() {
+    let fields = json!({"service_tier": "flex"}).as_object().unwrap().clone();
+    let extra = ChatEvent::Extra { choice: None, part: None, fields };
+    let events = [start(OWN, json!({})), text(0, "a"), stop(StopReason::End), extra];
+    let answer = read(OPENAI, &write(OPENAI, options(), &events)).await.unwrap();
+    assert_eq!(answer.extra["service_tier"], "flex");
+}
+
 #[test]
 fn nothing_follows_an_error() {
     let mut writer = OPENAI.stream_writer(options());

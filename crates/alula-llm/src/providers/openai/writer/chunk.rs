@@ -27,6 +27,8 @@ pub(super) struct Chunk {
     head: Vec<u8>,
     /// Larger fields, which the next chunk tells and no other.
     once: Extra,
+    /// Whether there are fields that no chunk has told yet.
+    is_untold: bool,
 }
 
 impl Chunk {
@@ -41,6 +43,7 @@ impl Chunk {
             fields: Extra::new(),
             head: Vec::new(),
             once: Extra::new(),
+            is_untold: false,
         };
         chunk.name_fields();
         chunk
@@ -86,6 +89,7 @@ impl Chunk {
             return;
         }
         for (name, value) in fields.iter().filter(|(name, _)| !NAMED.contains(&name.as_str())) {
+            self.is_untold = true;
             if name == "object" && value == "chat.completion" {
                 self.fields.insert(name.clone(), "chat.completion.chunk".into());
             } else if value.is_object() || value.is_array() {
@@ -124,7 +128,7 @@ impl Chunk {
     /// Writes the last chunk, which has no choices, if there is a need for one.
     pub(super) fn last(&mut self, usage: Option<Value>, out: &mut Vec<u8>) {
         let usage = usage.filter(|_| self.options.include_usage);
-        if usage.is_none() && self.once.is_empty() {
+        if usage.is_none() && !self.is_untold {
             return;
         }
         self.begin(out);
@@ -136,6 +140,7 @@ impl Chunk {
 
     /// Writes a chunk up to its choices.
     fn begin(&mut self, out: &mut Vec<u8>) {
+        self.is_untold = false;
         if self.head.is_empty() {
             self.head.extend_from_slice(b"data: {");
             field("id", &self.id, &mut self.head);
