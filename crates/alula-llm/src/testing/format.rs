@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, ops::Range, path::Path, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
-use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -12,7 +11,7 @@ use super::{
     Arrival, End, Interaction, LoadError,
     audit::Date,
     diff::{canonical, normal},
-    media::{Media, Medium},
+    media::{self, Media, Medium},
 };
 
 /// The version of the format that is read and written.
@@ -264,12 +263,11 @@ fn parts_of(bytes: &Bytes, start: usize, media: &[(Range<usize>, Medium)]) -> Ve
 
 /// SHA-256 of the canonical JSON, or of the bytes that are none.
 fn checksum(request: &Value, bytes: Option<&Bytes>) -> String {
-    let hash = match bytes {
-        Some(bytes) => digest(&SHA256, bytes),
-        None if request.is_null() => digest(&SHA256, b""),
-        None => digest(&SHA256, canonical(request).as_bytes()),
-    };
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    match bytes {
+        Some(bytes) => media::checksum(bytes),
+        None if request.is_null() => media::checksum(b""),
+        None => media::checksum(canonical(request).as_bytes()),
+    }
 }
 
 /// Bytes as the text that they are, or in base64.

@@ -170,12 +170,8 @@ impl Media {
     pub(super) fn set_aside(&self, json: &mut Value) {
         each_text(json, "", &mut |field, text| {
             let Some(range) = range_in(field, text) else { return };
-            let Some(medium) =
-                text.get(range.clone()).map(|it| self.of(Medium::of_base64(it.as_bytes())))
-            else {
-                return;
-            };
-            if let Some(medium) = medium {
+            let found = text.get(range.clone()).map(|it| Medium::of_base64(it.as_bytes()));
+            if let Some(medium) = found.and_then(|medium| self.of(medium)) {
                 text.replace_range(range, &medium.to_string());
             }
         });
@@ -316,7 +312,8 @@ fn each_text(json: &mut Value, field: &str, with: &mut impl FnMut(&str, &mut Str
     }
 }
 
-fn checksum(bytes: &[u8]) -> String {
+/// SHA-256, as it is written.
+pub(super) fn checksum(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -2,17 +2,14 @@
 
 mod failures;
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
 
 use crate::{
     client::{Answer, http},
     crowd::{Crowd, Mood},
     jobs::commands_are_true,
-    keyed::keys,
-    process::{Alula, PATIENCE, Start, serve_openai},
+    keyed::{keys, until},
+    process::{Alula, Start, serve_openai},
     upstream::{Upstream, answer},
     webhooks::{SECRET, header, verified},
 };
@@ -45,16 +42,6 @@ async fn results(alula: &Alula, url: &str) -> Vec<Value> {
 
 async fn command(alula: &Alula, url: &str, name: &str) -> Answer {
     alula.post(&format!("{url}/{name}"), &json!({})).await
-}
-
-/// Waits until this is so.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !is_so().await {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("not soon: {what}"));
 }
 
 fn crowded(crowd: &Crowd) -> Start {

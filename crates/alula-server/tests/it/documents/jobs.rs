@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::{behind_its_back, count_objects, files::pdf, form::Form, over};
 use crate::{
+    keyed::until,
     process::{Alula, PATIENCE, Start, serve},
     upstream::{Call, Upstream, answer},
     webhooks::{SECRET, header, verified},
@@ -171,12 +172,10 @@ async fn a_document_that_cannot_be_read_anew_stays_as_it_was() {
     assert_eq!((&status["status"], &status["terminal"]), (&json!("ready"), &json!(true)));
     assert!(status["error"]["code"].is_string(), "{status}");
     assert_eq!(alula.finds("rail").await, [&*id]);
-    let ended = async {
-        while alula.get("/documents?status=ready").await.is(200)["documents"] == json!([]) {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    timeout(PATIENCE, ended).await.expect("its end is noted");
+    until("its end is noted", async || {
+        alula.get("/documents?status=ready").await.is(200)["documents"] != json!([])
+    })
+    .await;
     let shown = alula.get(&url).await.is(200);
     assert_eq!((&shown["status"], &shown["chunks"]), (&json!("ready"), &json!(1)), "{shown}");
     assert_eq!(shown["error"], status["error"]);

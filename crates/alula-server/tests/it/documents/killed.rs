@@ -9,6 +9,7 @@ use super::{behind_its_back, count_files, count_objects, files::pdf, form::Form,
 use crate::{
     client::http,
     database::on_each,
+    keyed::until,
     process::{Alula, PATIENCE},
 };
 
@@ -62,12 +63,7 @@ async fn an_upload_that_is_killed_leaves_nothing_and_can_be_made_again() {
         let form = || Form::default().file("file", "a.txt", &text);
         for kills in 0..3 {
             let _upload = form().begin(&alula, None, 1_000).await;
-            let staged = async {
-                while count_objects(folder.path()) <= kills {
-                    sleep(Duration::from_millis(10)).await;
-                }
-            };
-            timeout(PATIENCE, staged).await.expect("it arrives");
+            until("it arrives", async || count_objects(folder.path()) > kills).await;
             alula.signal("KILL");
             alula.ended();
             alula = start();
