@@ -1,4 +1,41 @@
-//! Medians and percentiles.
+//! Medians and percentiles, and how figures are shown and kept.
+
+use std::{fmt, fs, path::Path};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+/// A figure with some decimals, or a dash if it is unknown.
+///
+/// ```
+/// use alula_benches::figures::Figure;
+///
+/// assert_eq!(format!("{:>6}|{:>3}", Figure(Some(1.25), 1), Figure(None, 1)), "   1.2|  -");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Figure(pub Option<f64>, pub usize);
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(Some(value), decimals) => f.pad(&format!("{value:.decimals$}")),
+            Self(None, _) => f.pad("-"),
+        }
+    }
+}
+
+/// Writes figures as JSON, and makes the folder.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn save(figures: &impl Serialize, file: &Path) -> Result<()> {
+    let text = serde_json::to_string_pretty(figures)? + "\n";
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(file, text))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
 
 /// The value below which a share of all values lies; zero without values.
 ///

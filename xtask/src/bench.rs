@@ -5,9 +5,9 @@ mod jobs;
 mod mcp;
 mod retrieval;
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{process, python::Environment, workspace::Workspace};
 
@@ -50,4 +50,29 @@ fn measure_by(workspace: &Workspace, program: &str, name: &str) -> Command {
     command.args(["run", "--release", "--package", "alula-benches", "--bin", program, "--"]);
     command.arg("--output").arg(workspace.target.join(format!("bench/{name}.json")));
     command
+}
+
+/// Measures, next to the peers that there are.
+fn run_with<const N: usize>(
+    mut command: Command,
+    peers: [(&str, Result<PathBuf>); N],
+    options: &[String],
+) -> Result<()> {
+    for (option, peer) in peers {
+        match peer {
+            Ok(program) => _ = command.arg(option).arg(program),
+            Err(error) => println!("without {}: {error:#}", option.trim_start_matches("--")),
+        }
+    }
+    process::run(command.args(options))
+}
+
+/// Builds a peer, which is a workspace of its own in `benches/peers`; returns its program.
+fn build_peer(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    // Where what both workspaces need is built once.
+    let target = &workspace.target;
+    let mut command = process::cargo(&workspace.root.join("benches/peers").join(name));
+    command.args(["build", "--release", "--target-dir"]).arg(target);
+    process::run(&mut command).with_context(|| format!("{name} cannot be built"))?;
+    Ok(target.join(format!("release/bench-{name}")))
 }

@@ -20,13 +20,7 @@ pub(crate) fn run(options: &[String]) -> Result<()> {
         ("--nginx", nginx()),
         ("--portkey", portkey(&workspace)),
     ];
-    for (option, peer) in peers {
-        match peer {
-            Ok(program) => _ = command.arg(option).arg(program),
-            Err(error) => println!("without {}: {error:#}", option.trim_start_matches("--")),
-        }
-    }
-    process::run(command.args(options))
+    super::run_with(command, peers, options)
 }
 
 fn nginx() -> Result<PathBuf> {

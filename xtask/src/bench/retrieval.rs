@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::{corpus, process, python::Environment, tools, workspace::Workspace};
+use crate::{corpus, python::Environment, tools, workspace::Workspace};
 
 /// The packages of Debian that have them.
 const PACKAGES: [&str; 4] = ["debian-faq", "python3.11-doc", "r-doc-html", "r-doc-pdf"];
@@ -14,15 +14,11 @@ pub(crate) fn run(options: &[String]) -> Result<()> {
     let packages = packages(&workspace)?;
     let mut command = super::measure(&workspace, "retrieval");
     command.arg("--packages").arg(packages);
-    match Environment::new(&workspace, "bench-retrieval").install() {
-        Ok(python) => _ = command.arg("--python").arg(python),
-        Err(error) => println!("without vectors and peers: {error:#}"),
-    }
-    match tools::pgvector_programs(&workspace) {
-        Ok(programs) => _ = command.arg("--pgvector").arg(programs),
-        Err(error) => println!("without pgvector: {error:#}"),
-    }
-    process::run(command.args(options))
+    let peers = [
+        ("--python", Environment::new(&workspace, "bench-retrieval").install()),
+        ("--pgvector", tools::pgvector_programs(&workspace)),
+    ];
+    super::run_with(command, peers, options)
 }
 
 fn packages(workspace: &Workspace) -> Result<PathBuf> {

@@ -1,9 +1,13 @@
 //! The figures, as a table and as JSON.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, path::Path};
 
-use alula_benches::{figures::median, load::Plan, machine};
-use anyhow::{Context as _, Result};
+use alula_benches::{
+    figures::{self, Figure, median},
+    load::Plan,
+    machine,
+};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::{FRAMEWORKS, Framework, chat::Body, measure::Sample, parse::Figures};
@@ -137,26 +141,10 @@ impl Report {
     }
 }
 
-/// A figure with some decimals, or a dash if it is unknown.
-struct Figure(Option<f64>, usize);
-
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self(Some(value), decimals) => f.pad(&format!("{value:.decimals$}")),
-            Self(None, _) => f.pad("-"),
-        }
-    }
-}
-
 impl Report {
     /// Writes the figures as JSON, and makes the folder.
     pub(crate) fn save(&self, file: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(&self.to_json())?;
-        let folder = file.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(file, text + "\n"))
-            .with_context(|| format!("cannot write {}", file.display()))
+        figures::save(&self.to_json(), file)
     }
 
     fn to_json(&self) -> Value {

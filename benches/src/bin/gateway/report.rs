@@ -1,9 +1,12 @@
 //! The figures, as tables and as JSON.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, path::Path};
 
-use alula_benches::machine;
-use anyhow::{Context as _, Result};
+use alula_benches::{
+    figures::{self, Figure},
+    machine,
+};
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
@@ -49,8 +52,7 @@ impl Report {
 
     /// Writes the figures as JSON.
     pub(crate) fn save(&self, file: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+        figures::save(self, file)
     }
 
     fn all(&self) -> impl Iterator<Item = &Figures> {
@@ -166,16 +168,4 @@ fn write_held(f: &mut fmt::Formatter<'_>, system: &str, held: &Streams) -> fmt::
         Figure(held.kib_per_stream, 1),
         Figure(held.cpu_us_per_token, 1),
     )
-}
-
-/// A figure with some decimals, or a dash if it is unknown.
-struct Figure(Option<f64>, usize);
-
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self(Some(value), decimals) => f.pad(&format!("{value:.decimals$}")),
-            Self(None, _) => f.pad("-"),
-        }
-    }
 }

@@ -1,9 +1,12 @@
 //! The figures, as tables and as JSON.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, path::Path};
 
-use alula_benches::{figures::median, machine};
-use anyhow::{Context as _, Result};
+use alula_benches::{
+    figures::{self, median},
+    machine,
+};
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::measure::{CALLERS, Rate, Sample, Sizes, Waits};
@@ -53,8 +56,7 @@ impl Report {
 
     /// Writes the figures as JSON.
     pub(crate) fn save(&self, file: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+        figures::save(self, file)
     }
 
     fn write_speeds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

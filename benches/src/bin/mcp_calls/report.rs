@@ -1,9 +1,12 @@
 //! The figures, as a table and as JSON.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, path::Path};
 
-use alula_benches::{figures::median, machine};
-use anyhow::{Context as _, Result};
+use alula_benches::{
+    figures::{self, Figure, median},
+    machine,
+};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::{
@@ -144,11 +147,7 @@ impl Report {
 
     /// Writes the figures as JSON, and makes the folder.
     pub(crate) fn save(&self, file: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(&self.to_json())?;
-        let folder = file.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(file, text + "\n"))
-            .with_context(|| format!("cannot write {}", file.display()))
+        figures::save(&self.to_json(), file)
     }
 
     fn to_json(&self) -> Value {
@@ -201,16 +200,4 @@ impl Report {
 /// Alula's figure over the peer's.
 fn ratio(case: &Case, peer: System, of: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
     Some(case.figure(System::Alula, &of)? / case.figure(peer, &of)?)
-}
-
-/// A figure with some decimals, or a dash if it is unknown.
-struct Figure(Option<f64>, usize);
-
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self(Some(value), decimals) => f.pad(&format!("{value:.decimals$}")),
-            Self(None, _) => f.pad("-"),
-        }
-    }
 }

@@ -7,16 +7,15 @@ mod quality;
 mod speed;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
     sync::Arc,
 };
 
-use alula_benches::{machine, server::Server};
+use alula_benches::{figures, machine, server::Server};
 use alula_llm::{Llm, OpenAi};
 use alula_rag::{Embedder, LlmEmbedder, child};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Parser;
 use serde::Serialize;
 
@@ -106,12 +105,7 @@ async fn run(options: &Options) -> Result<()> {
     let quality = if options.speed_only { None } else { Some(quality(options).await?) };
     let (pages, speed) = speed(options).await?;
     let report = Report { quality, pages, speed };
-    let text = serde_json::to_string_pretty(&report)? + "\n";
-    if let Some(folder) = options.output.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(&options.output, text)
-        .with_context(|| format!("cannot write {}", options.output.display()))
+    figures::save(&report, &options.output)
 }
 
 async fn quality(options: &Options) -> Result<Quality> {
