@@ -74,8 +74,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// published or removed meanwhile, it stays so. It takes a connection until it is dropped.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
 
-    /// Names a document of a collection, or changes its name, attributes and chunking. Its chunks
-    /// stay as they are.
+    /// Names a document of a collection, or changes its name, attributes and chunking at once. Its
+    /// chunks stay as they are; where both are to change together, see
+    /// [`publish_as`](Self::publish_as).
     async fn put_entry(&self, entry: &NewEntry<'_>) -> Result<(), StoreError>;
 
     /// A document of a collection.
@@ -143,8 +144,21 @@ pub trait Store: Debug + Send + Sync + 'static {
         model: Option<&str>,
     ) -> Result<(), StoreError>;
 
-    /// Removes an entry with all that belongs to it. It is found no more at once. Returns whether
-    /// there was such an entry.
+    /// The same for an entry that has this name, these attributes and this chunking from then on:
+    /// whoever finds the version finds it with them, and the one before with its own.
+    ///
+    /// It fails with [`StoreError::NoEntry`] if there is no such entry.
+    async fn publish_as(
+        &self,
+        entry: &NewEntry<'_>,
+        version: &str,
+        chunks: u32,
+        model: Option<&str>,
+    ) -> Result<(), StoreError>;
+
+    /// Removes an entry with all that belongs to it. It is found no more at once; what takes longer
+    /// and cannot be done now is left to [`sweep`](Self::sweep). Returns whether there was such an
+    /// entry.
     async fn delete_entry(&self, at: EntryRef<'_>) -> Result<bool, StoreError>;
 
     /// Removes a collection with all that belongs to it. Returns how many entries it had.
@@ -153,8 +167,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Removes all that a tenant has. Returns how many entries these were.
     async fn delete_tenant(&self, tenant: &str) -> Result<u64, StoreError>;
 
-    /// Removes what a call that was cut short has left behind, in at most this many pieces of some
-    /// hundred chunks. Returns how many pieces there were; call it now and then.
+    /// Removes what a call that was cut short, or could not remove it, has left behind, in at most
+    /// this many pieces of some hundred chunks. Returns how many pieces there were; call it now and then.
     async fn sweep(&self, pieces_max: u32) -> Result<u32, StoreError>;
 
     /// Chunks of a version of an entry, in their order from the place `from` on. Without a version,

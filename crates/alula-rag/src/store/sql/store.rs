@@ -95,12 +95,15 @@ impl SqlStore {
         Ok(Self(Arc::new(Inner { database, index, indices, scanner, sizes, settings })))
     }
 
-    /// Removes what is left of these editions.
-    async fn swept(&self, editions: &[i64]) -> Result<(), StoreError> {
+    /// Removes what is left of these editions. Nothing finds it any more, and what cannot be removed
+    /// now a sweep removes later: what has left it so is done.
+    async fn swept(&self, editions: &[i64]) {
         for edition in editions {
-            sweep::edition(&self.0.database, &self.0.index, *edition).await?;
+            if let Err(error) = sweep::edition(&self.0.database, &self.0.index, *edition).await {
+                tracing::warn!(%error, "chunks that nobody finds any more are removed later");
+                return;
+            }
         }
-        Ok(())
     }
 }
 
@@ -199,7 +202,27 @@ impl Store for SqlStore {
         let removed = writing!(self, |conn| {
             publish::publish(conn, index, (at, version), chunks, model).await
         })?;
-        self.swept(&removed).await
+        self.swept(&removed).await;
+        Ok(())
+    }
+
+    async fn publish_as(
+        &self,
+        entry: &NewEntry<'_>,
+        version: &str,
+        chunks: u32,
+        model: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let index = &self.0.index;
+        let removed = writing!(self, |conn| {
+            // First, as it fails where there is no entry, which the other makes.
+            match publish::publish(conn, index, (entry.at, version), chunks, model).await {
+                Ok(removed) => entries::put(conn, entry).await.map(|()| removed),
+                Err(error) => Err(error),
+            }
+        })?;
+        self.swept(&removed).await;
+        Ok(())
     }
 
     async fn delete_entry(&self, at: EntryRef<'_>) -> Result<bool, StoreError> {
@@ -213,7 +236,7 @@ impl Store for SqlStore {
                 Err(error) => Err(error),
             }
         })?;
-        self.swept(removed.as_deref().unwrap_or_default()).await?;
+        self.swept(removed.as_deref().unwrap_or_default()).await;
         Ok(removed.is_some())
     }
 
@@ -232,7 +255,7 @@ impl Store for SqlStore {
                 }
                 Ok::<_, StoreError>((found.len(), removed))
             })?;
-            self.swept(&removed).await?;
+            self.swept(&removed).await;
             if found == 0 {
                 return Ok(count);
             }

@@ -174,3 +174,39 @@ async fn processes_write_to_one_file_at_once() {
     use alula_rag::Store as _;
     assert_eq!(one.counts(MAIN).await.unwrap().chunks, 1_600);
 }
+
+#[tokio::test]
+async fn a_version_comes_with_its_name_and_attributes() {
+    on_each(async |store| {
+        let at = MAIN.entry("a");
+        let attributes = |year: f64| Attributes::default().with("year", year);
+        let new = |filename, attributes| NewEntry { at, filename, attributes, chunking: None };
+        // It makes no entry: somebody has removed it.
+        let first = attributes(2025.0);
+        let error = store.publish_as(&new("1.md", &first), "v1", 1, None).await.unwrap_err();
+        assert!(matches!(error, StoreError::NoEntry(_)), "{error}");
+        assert_eq!(store.entry(at).await.unwrap(), None);
+        put_entry(&*store, at, &first).await;
+        store.put_chunks(at, "v1", &chunks(&["an alula"])).await.unwrap();
+        store.publish_as(&new("1.md", &first), "v1", 1, None).await.unwrap();
+        // What cannot be published changes nothing.
+        let second = attributes(2026.0);
+        store.put_chunks(at, "v2", &chunks(&["a beak"])).await.unwrap();
+        let error = store.publish_as(&new("2.md", &second), "v2", 2, None).await.unwrap_err();
+        assert!(matches!(error, StoreError::Incomplete { .. }), "{error}");
+        let entry = store.entry(at).await.unwrap().unwrap();
+        assert_eq!((&*entry.filename, &entry.attributes), ("1.md", &first));
+        for _ in 0..2 {
+            store.publish_as(&new("2.md", &second), "v2", 1, None).await.unwrap();
+            let entry = store.entry(at).await.unwrap().unwrap();
+            assert_eq!((&*entry.filename, &entry.attributes), ("2.md", &second));
+        }
+        assert_eq!(documents(&store, MAIN, "beak").await, ["a"]);
+        // Also where the text is the same.
+        let third = attributes(2027.0);
+        store.publish_as(&new("3.md", &third), "v2", 1, None).await.unwrap();
+        let year = store.entry(at).await.unwrap().unwrap().attributes;
+        assert_eq!(year.get("year"), Some(&Attribute::Number(2027.0)));
+    })
+    .await;
+}
