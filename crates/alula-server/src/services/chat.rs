@@ -430,10 +430,9 @@ pub(crate) async fn ask(
     let mut plain = None;
     if let Some(mut grounded) = grounded {
         grounded.push(&text);
-        let unmarked = grounded.unmarked();
-        let (rest, documents) = grounded.finish();
-        plain = Some(unmarked + rest.as_deref().unwrap_or_default());
-        summary.documents = Some(documents);
+        let ended = grounded.finish();
+        plain = Some(ended.unmarked);
+        summary.documents = Some(ended.documents);
     }
     if let Some(recording) = recording {
         recording.push(plain.as_deref().unwrap_or(&text));

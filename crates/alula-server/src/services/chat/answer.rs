@@ -174,12 +174,12 @@ impl Answer {
 
     async fn end(&mut self, mut summary: Summary) {
         if let Some(grounded) = self.grounded.take() {
-            let (rest, documents) = grounded.finish();
-            if let Some((recording, rest)) = self.recording.as_ref().zip(rest.as_deref()) {
-                recording.push(rest);
+            let ended = grounded.finish();
+            if let Some(recording) = &self.recording {
+                recording.push(&ended.unmarked);
             }
-            self.ready.extend(rest.map(Piece::Token));
-            summary.documents = Some(documents);
+            self.ready.extend(ended.rest.map(Piece::Token));
+            summary.documents = Some(ended.documents);
         }
         if let Some(recording) = &self.recording {
             summary.conversation = Some(kept(recording).await);

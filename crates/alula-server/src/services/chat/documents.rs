@@ -148,6 +148,16 @@ pub(crate) struct FromDocuments {
     pub(crate) search_fallback: Option<String>,
 }
 
+/// The end of an answer.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// The text that was held back.
+    pub(super) rest: Option<String>,
+    /// What there is more of the answer without marks.
+    pub(super) unmarked: String,
+    pub(super) documents: FromDocuments,
+}
+
 /// A piece of an answer.
 pub(super) enum Piece {
     Text(String),
@@ -233,14 +243,17 @@ impl Grounded {
         std::mem::take(&mut self.unmarked.text)
     }
 
-    /// Ends the answer. Also, the text that was held back.
-    pub(super) fn finish(self) -> (Option<String>, FromDocuments) {
-        let Self { mode, fallback, reader, citations, .. } = self;
+    /// Ends the answer.
+    pub(super) fn finish(self) -> Ended {
+        let Self { mode, fallback, reader, citations, mut unmarked } = self;
         let rest = reader.map(CitationReader::finish).and_then(|it| it.rest);
+        // It is no mark after all.
+        unmarked.push(rest.as_deref().unwrap_or_default());
         // What a model says without a citation may be from anywhere.
         let is_in_documents = !citations.is_empty();
         let (search_mode, search_fallback) = (mode.as_str(), fallback);
-        (rest, FromDocuments { citations, is_in_documents, search_mode, search_fallback })
+        let documents = FromDocuments { citations, is_in_documents, search_mode, search_fallback };
+        Ended { rest, unmarked: unmarked.text, documents }
     }
 
     /// Notes what is cited. What was cited before is no piece any more.
@@ -315,6 +328,18 @@ mod tests {
         unmarked.push(". ");
         unmarked.push("It\n");
         assert_eq!(unmarked.text, "A feather  and a wing. It\n");
+    }
+
+    #[test]
+    fn what_is_kept_ends_with_what_was_held_back() {
+        let reader = Some(CitationReader::new(&[]));
+        let (mode, fallback) = (SearchMode::Keyword, None);
+        let (citations, unmarked) = (Vec::new(), Unmarked::default());
+        let mut grounded = Grounded { mode, fallback, reader, citations, unmarked };
+        grounded.push("A feather, as in [1");
+        assert_eq!(grounded.unmarked(), "A feather, as in");
+        let ended = grounded.finish();
+        assert_eq!((ended.rest.as_deref(), &*ended.unmarked), (Some("[1"), " [1"));
     }
 
     #[test]
