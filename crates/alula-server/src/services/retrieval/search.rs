@@ -55,7 +55,7 @@ impl Retrieval {
     ) -> Result<Found, HttpError> {
         let _running = self.turn().await?;
         let mut searcher = Searcher::new(self.store().clone());
-        let mut lacking = None;
+        let (mut lacking, mut made) = (None, None);
         match self.model(&caller.models()) {
             _ if query.mode == Mode::Keyword => {}
             None => {}
@@ -63,13 +63,17 @@ impl Retrieval {
                 let (queries, wait) = (self.0.queries.clone(), self.0.settings.wait);
                 let charged = Charged::new(caller.clone(), model);
                 let owner = caller.owner().to_owned();
-                let embedder = OfQueries { charged, owner, queries, wait };
-                searcher = searcher.with_embedder(Arc::new(embedder));
+                let embedder = Arc::new(OfQueries { charged, owner, queries, wait });
+                searcher = searcher.with_embedder(embedder.clone());
+                made = Some(embedder);
             }
             Some(Err(error)) if query.mode == Mode::Auto => lacking = Some(error.into()),
             Some(Err(error)) => return Err(CallError::Provider(error).into_http()),
         }
         let found = searcher.search(Scope::new(caller.owner(), collection), query).await;
+        if let (true, Some(embedder)) = (is_of_no_use(&found), made) {
+            embedder.forget(&query.texts);
+        }
         let mut found = found.map_err(failed)?;
         found.fallback = found.fallback.or(lacking);
         match &found.fallback {
@@ -89,6 +93,16 @@ impl Retrieval {
         };
         turn.map_err(|_| busy())?.map_err(|_| busy())
     }
+}
+
+/// Whether the vectors of a query were none that it could be searched by.
+fn is_of_no_use(found: &Result<Found, SearchError>) -> bool {
+    let error = match found {
+        Ok(found) => found.fallback.as_ref(),
+        Err(SearchError::Embed(error)) => Some(error),
+        Err(_) => None,
+    };
+    matches!(error, Some(EmbedError::Dimensions { .. } | EmbedError::Count { .. }))
 }
 
 /// What the client reads of why it was not searched by vectors.
@@ -181,6 +195,13 @@ impl OfQueries {
         context.finish().as_ref().try_into().unwrap_or_default()
     }
 
+    /// Forgets the vectors of texts, which are of no use: the model is asked for them again.
+    fn forget(&self, texts: &[String]) {
+        for text in texts {
+            self.queries.0.remove(&self.key(text));
+        }
+    }
+
     fn late(&self) -> EmbedError {
         let late = ErrorKind::Timeout { phase: Phase::Total };
         Error::new(late, format!("the query was not embedded within {:?}", self.wait)).into()
@@ -219,7 +240,13 @@ impl OfQueries {
             known.insert(key, vector);
         }
         let mut vectors = Vectors::new();
-        keys.iter().filter_map(|key| known.get(key)).try_for_each(|it| vectors.push(it))?;
+        let pushed =
+            keys.iter().filter_map(|key| known.get(key)).try_for_each(|it| vectors.push(it));
+        if let Err(error) = pushed {
+            // They are of several lengths, and nobody knows which is the right one.
+            keys.iter().for_each(|key| drop(self.queries.0.remove(key)));
+            return Err(error.into());
+        }
         Ok(vectors)
     }
 }

@@ -120,6 +120,24 @@ async fn the_last_page_is_the_last_that_can_be_asked_for() {
     assert_eq!(all, 200);
 }
 
+/// Once in a while a model answers something else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vector_of_a_query_that_is_of_no_use_is_not_kept() {
+    let fake = FakeProvider::start().await;
+    let store = Store::file();
+    let mut document = Document::new("wings", WINGS);
+    document.vectors = Some(("openai/e", &[[1.0, 0.0], [0.0, 1.0]]));
+    document.put(&store, "").await;
+    let alula = store.over(serve_with_vectors(&fake)).listen();
+    fake.turn().embeds([vec![1.0, 0.0, 0.0]]);
+    fake.turn().embeds([[1.0, 0.0]]);
+    for (mode, has_reason) in [("keyword", true), ("hybrid", false), ("hybrid", false)] {
+        let found = alula.get("/search?query=alula").await.is(200);
+        assert_eq!((&found["mode"], found["fallback"].is_string()), (&json!(mode), has_reason));
+    }
+    fake.finish();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_is_a_request_of_its_key() {
     let store = Store::file();
