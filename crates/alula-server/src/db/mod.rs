@@ -31,8 +31,8 @@ pub(crate) use self::{
     idempotency::{Claim, KeptAnswer, Known},
     keys::{KeyFound, StoredKey},
     vector_stores::{
-        BatchRow, FileCounts, FileRow, FileState, ListPart, NewFileRow, Put, VectorStoreChange,
-        VectorStoreRow,
+        BatchRow, FileCounts, FileRow, FileState, ListPart, NewFileRow, Put, PutLimits,
+        VectorStoreChange, VectorStoreRow,
     },
 };
 

@@ -155,9 +155,7 @@ impl Ingesting<'_> {
         for path in files {
             let mut brought = self.bring(&path).await;
             while let Err(Refusal::TooManyProcessed(_)) = brought {
-                // Those that this has brought, and others of the key.
-                sleep(INTERVAL * 4).await;
-                self.look(report).await?;
+                self.wait_for_room(report).await?;
                 brought = self.bring(&path).await;
             }
             match brought {
@@ -178,6 +176,20 @@ impl Ingesting<'_> {
             self.look(report).await?;
         }
         Ok(())
+    }
+
+    /// Waits until some documents are ready that this has brought, or others of the key. Nothing is
+    /// read again before.
+    async fn wait_for_room(&mut self, report: &mut Report) -> Result<(), CliError> {
+        loop {
+            sleep(INTERVAL * 4).await;
+            self.look(report).await?;
+            match self.documents.check_processed(self.owner).await {
+                Ok(()) => return Ok(()),
+                Err(Refusal::TooManyProcessed(_)) => {}
+                Err(refusal) => return Err(CliError::Report(refusal.into_http())),
+            }
+        }
     }
 
     /// Brings a file: its document.

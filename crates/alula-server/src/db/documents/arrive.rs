@@ -2,7 +2,10 @@
 
 use sqlx::Row as _;
 
-use super::super::{Db, DbError, reading, writing};
+use super::{
+    super::{Db, DbError, reading, writing},
+    processed::{ProcessedMax, hold_owner, is_too_many},
+};
 use crate::time::Timestamp;
 
 /// A document whose bytes begin to arrive.
@@ -43,6 +46,18 @@ pub(crate) struct NewEntry<'a> {
     pub(crate) chunking: Option<&'a str>,
     /// Who is told of the end of the job: a name for the address, and the address.
     pub(crate) callback: Option<(&'a str, &'a str)>,
+    /// How many documents of its owner may be processed with it; nothing for any number.
+    pub(crate) limit: Option<ProcessedMax<'a>>,
+}
+
+/// What became of a document whose bytes are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Done,
+    /// Another one has the same bytes, or it was taken for lost.
+    Gone,
+    /// Too many of its owner would be processed.
+    NoRoom,
 }
 
 /// What became of putting a document into a collection.
@@ -56,6 +71,8 @@ pub(crate) enum Entered {
     Ready(String),
     /// The document is not there any more.
     Gone,
+    /// Too many of its owner would be processed.
+    NoRoom,
 }
 
 const ENTER: &str = "INSERT INTO document_entries (document, collection, owner, state, job, \
@@ -125,20 +142,19 @@ impl Db {
         Ok(found.map(|(id,)| id))
     }
 
-    /// Notes that all bytes are there, and puts the document into a collection if one is given.
-    /// Nothing is changed, and the answer is no, if another one has the same bytes, or it was taken
-    /// for lost.
+    /// Notes that all bytes are there, and puts the document into a collection if one is given. It is
+    /// both or nothing.
     pub(crate) async fn document_arrived(
         &self,
         arrived: &Arrived<'_>,
         entry: Option<&NewEntry<'_>>,
-    ) -> Result<bool, DbError> {
+    ) -> Result<Settled, DbError> {
         let done = self.try_arrived(arrived, entry).await;
         match done {
             Err(DbError::Statement(sqlx::Error::Database(error)))
                 if error.is_unique_violation() =>
             {
-                Ok(false)
+                Ok(Settled::Gone)
             }
             done => done,
         }
@@ -148,16 +164,20 @@ impl Db {
         &self,
         arrived: &Arrived<'_>,
         entry: Option<&NewEntry<'_>>,
-    ) -> Result<bool, DbError> {
+    ) -> Result<Settled, DbError> {
         let now = Timestamp::now().as_millis();
         let sql = "UPDATE documents SET state = 1, due_at = NULL, kind = $2, sha256 = $3, \
                    bytes = $4 WHERE id = $1 AND state = 0";
         let Arrived { id, kind, sha256, bytes } = arrived;
-        let is_there = writing!(self, |tx| {
+        let limit = entry.and_then(|entry| entry.limit);
+        writing!(self, |tx| {
+            hold_owner!(self, tx, limit);
             let query = sqlx::query(sql).bind(*id).bind(*kind).bind(*sha256).bind(*bytes);
-            let is_there = query.execute(&mut *tx).await?.rows_affected() > 0;
-            if let (true, Some(entry)) = (is_there, entry) {
-                let NewEntry { collection, job, attributes, chunking, callback } = entry;
+            if query.execute(&mut *tx).await?.rows_affected() == 0 {
+                return Ok(Settled::Gone);
+            }
+            if let Some(entry) = entry {
+                let NewEntry { collection, job, attributes, chunking, callback, .. } = entry;
                 let query = sqlx::query(ENTER).bind(*id).bind(*collection).bind(*job);
                 let query = query.bind(*attributes).bind(*chunking).bind(now);
                 query.execute(&mut *tx).await?;
@@ -167,9 +187,11 @@ impl Db {
                     query.execute(&mut *tx).await?;
                 }
             }
-            is_there
+            if is_too_many!(tx, limit) {
+                return Ok(Settled::NoRoom);
+            }
         });
-        Ok(is_there)
+        Ok(Settled::Done)
     }
 
     /// Puts a document of an owner into a collection. One that has failed there begins anew, as it
@@ -181,8 +203,8 @@ impl Db {
         entry: &NewEntry<'_>,
         sent_as: Option<SentAs<'_>>,
     ) -> Result<Entered, DbError> {
-        let NewEntry { collection, job, attributes, chunking, callback } = entry;
-        let now = Timestamp::now().as_millis();
+        let NewEntry { collection, job, attributes, chunking, callback, limit } = entry;
+        let (now, limit) = (Timestamp::now().as_millis(), *limit);
         // Who removes it waits, or was sooner.
         let hold = "UPDATE documents SET state = 1 WHERE id = $1 AND owner = $2 AND state = 1";
         let look = "UPDATE document_entries SET updated_at = $3 \
@@ -195,6 +217,7 @@ impl Db {
                     generation = generation + CASE WHEN kind = $3 THEN 0 ELSE 1 END \
                     WHERE id = $1";
         let entered = writing!(self, |tx| {
+            hold_owner!(self, tx, limit);
             let held = sqlx::query(hold).bind(id).bind(owner).execute(&mut *tx).await?;
             if held.rows_affected() == 0 {
                 return Ok(Entered::Gone);
@@ -233,6 +256,9 @@ impl Db {
                 let id = format!("{teller}-{name}");
                 let query = sqlx::query(CALL_BACK).bind(id).bind(teller).bind(*url);
                 query.execute(&mut *tx).await?;
+            }
+            if entered == Entered::Begun && is_too_many!(tx, limit) {
+                return Ok(Entered::NoRoom);
             }
             entered
         });

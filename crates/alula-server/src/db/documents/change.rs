@@ -3,6 +3,7 @@
 use super::{
     super::{Db, DbError, writing},
     arrive::HAND_OVER,
+    processed::{ProcessedMax, hold_owner, is_too_many},
 };
 use crate::time::Timestamp;
 
@@ -12,6 +13,16 @@ pub(crate) struct Change<'a> {
     /// All of them, in JSON.
     pub(crate) attributes: Option<&'a str>,
     pub(crate) is_archived: Option<bool>,
+}
+
+/// What became of giving a document to another job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restarted {
+    Done,
+    /// Somebody else was faster, or it is gone.
+    TooLate,
+    /// Too many of its owner would be processed.
+    NoRoom,
 }
 
 impl Db {
@@ -35,32 +46,42 @@ impl Db {
     }
 
     /// Gives a document in a collection to another job, if `was` is still the one for it and it has
-    /// failed; or, if its text is to be taken out anew, also one that is ready. Whether it was so.
+    /// failed; or, if its text is to be taken out anew, also one that is ready.
     pub(crate) async fn restart_document(
         &self,
         (collection, id): (&str, &str),
         (was, job): (&str, &str),
         is_anew: bool,
-    ) -> Result<bool, DbError> {
+        limit: Option<ProcessedMax<'_>>,
+    ) -> Result<Restarted, DbError> {
         let (more, and_ready) = if is_anew { (1_i64, 1_i64) } else { (0, 2) };
         // In this order everywhere, so that nobody waits for each other.
         let anew = "UPDATE documents SET generation = generation + $2 WHERE id = $1 AND state = 1";
+        // One that is ready is found, whoever has noted that.
         let restart = "UPDATE document_entries SET state = 0, job = $4, updated_at = $5, \
+                       is_live = CASE WHEN state = 1 THEN 1 ELSE is_live END, \
                        error_code = NULL, error = NULL \
                        WHERE document = $1 AND collection = $2 AND job = $3 AND state >= $6";
         writing!(self, |tx| {
-            sqlx::query(anew).bind(id).bind(more).execute(&mut *tx).await?;
+            hold_owner!(self, tx, limit);
+            let held = sqlx::query(anew).bind(id).bind(more).execute(&mut *tx).await?;
+            if held.rows_affected() == 0 {
+                return Ok(Restarted::TooLate);
+            }
             let query = sqlx::query(restart).bind(id).bind(collection).bind(was).bind(job);
             let query = query.bind(Timestamp::now().as_millis()).bind(and_ready);
             if query.execute(&mut *tx).await?.rows_affected() == 0 {
                 // All of it is taken back.
-                return Ok(false);
+                return Ok(Restarted::TooLate);
             }
             if was != job {
                 sqlx::query(HAND_OVER).bind(was).bind(job).execute(&mut *tx).await?;
             }
+            if is_too_many!(tx, limit) {
+                return Ok(Restarted::NoRoom);
+            }
         });
-        Ok(true)
+        Ok(Restarted::Done)
     }
 
     /// Gives a document that is processed to another job, as `was` has left it so. Whether it was so.
@@ -100,8 +121,9 @@ impl Db {
         Ok(job.map(|(job,)| job))
     }
 
-    /// Removes a document: nobody finds it any more. What is left of it is known, and looked after
-    /// from now on, until that is gone for certain. Its generation; nothing if it was not there.
+    /// Removes a document: it is nobody's any more, and none of its jobs goes on. What is left of it
+    /// is known, and looked after from now on, until that is gone for certain. Its generation; nothing
+    /// if it was not there.
     pub(crate) async fn remove_document(
         &self,
         owner: &str,
@@ -109,10 +131,16 @@ impl Db {
     ) -> Result<Option<i64>, DbError> {
         let mark = "UPDATE documents SET state = 2, due_at = $3 \
                     WHERE id = $1 AND owner = $2 AND state = 1 RETURNING generation";
+        let stop = "UPDATE document_entries SET state = 2, error_code = 'cancelled', \
+                    error = 'It was removed' WHERE document = $1 AND state = 0";
         let marked: Option<(i64,)> = writing!(self, |tx| {
             let query =
                 sqlx::query_as(mark).bind(id).bind(owner).bind(Timestamp::now().as_millis());
-            query.fetch_optional(&mut *tx).await?
+            let marked: Option<(i64,)> = query.fetch_optional(&mut *tx).await?;
+            if marked.is_some() {
+                sqlx::query(stop).bind(id).execute(&mut *tx).await?;
+            }
+            marked
         });
         Ok(marked.map(|(generation,)| generation))
     }

@@ -4,14 +4,16 @@ mod arrive;
 mod change;
 mod files;
 mod find;
+pub(in crate::db) mod processed;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
 pub(crate) use self::{
-    arrive::{Arrived, Entered, NewDocument, NewEntry, SentAs},
-    change::Change,
+    arrive::{Arrived, Entered, NewDocument, NewEntry, SentAs, Settled},
+    change::{Change, Restarted},
+    processed::ProcessedMax,
 };
 use crate::time::Timestamp;
 

@@ -22,7 +22,8 @@ impl Db {
         let sql = "UPDATE document_entries SET updated_at = $5, \
                    state = CASE WHEN state = 2 THEN 0 ELSE state END, \
                    error_code = NULL, error = NULL \
-                   WHERE document = $1 AND collection = $2 AND owner = $3 AND job = $4";
+                   WHERE document = $1 AND collection = $2 AND owner = $3 AND job = $4 \
+                   AND EXISTS (SELECT 1 FROM documents WHERE id = $1 AND state = 1)";
         let found = writing!(self, |tx| {
             let query = sqlx::query(sql).bind(id).bind(collection).bind(owner).bind(job);
             let query = query.bind(Timestamp::now().as_millis());

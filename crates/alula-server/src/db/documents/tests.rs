@@ -2,7 +2,10 @@
 
 use futures_util::future::try_join_all;
 
-use super::{Arrived, Change, Entered, EntryState, NewDocument, NewEntry, SentAs};
+use super::{
+    Arrived, Change, Entered, EntryState, NewDocument, NewEntry, ProcessedMax, Restarted, SentAs,
+    Settled,
+};
 use crate::{
     db::{Db, DbError, reading, testing::on_each, writing},
     time::Timestamp,
@@ -20,13 +23,15 @@ fn arrived<'a>(id: &'a str, sha256: &'a str) -> Arrived<'a> {
 }
 
 fn entry<'a>(job: &'a str, callback: Option<(&'a str, &'a str)>) -> NewEntry<'a> {
-    NewEntry { collection: "default", job, attributes: "{}", chunking: None, callback }
+    let (attributes, chunking, limit) = ("{}", None, None);
+    NewEntry { collection: "default", job, attributes, chunking, callback, limit }
 }
 
 /// A document that is processed by this job.
 async fn put(db: &Db, owner: &str, id: &str, job: &str) -> Result<(), DbError> {
     db.document_begins(&new(owner, id), LATER).await?;
-    assert!(db.document_arrived(&arrived(id, id), Some(&entry(job, None))).await?);
+    let settled = db.document_arrived(&arrived(id, id), Some(&entry(job, None))).await?;
+    assert_eq!(settled, Settled::Done);
     Ok(())
 }
 
@@ -70,14 +75,15 @@ async fn of_the_same_bytes_at_once_one_stays() {
                 .map(|(arrived, entry)| db.document_arrived(arrived, Some(entry))),
         );
         let taken = taken.await?;
-        assert_eq!(taken.iter().filter(|taken| **taken).count(), 1, "{taken:?}");
+        assert_eq!(taken.iter().filter(|taken| **taken == Settled::Done).count(), 1, "{taken:?}");
         let stays = db.document_of_bytes("ada", "same").await?.unwrap();
         let position = ids.iter().position(|id| *id == stays).unwrap();
-        assert!(taken[position]);
+        assert_eq!(taken[position], Settled::Done);
         assert_eq!(db.documents_in("ada", "default", None, None, 9).await?.len(), 1);
         // Another owner has one of its own.
         db.document_begins(&new("bob", "other"), LATER).await?;
-        assert!(db.document_arrived(&arrived("other", "same"), None).await?);
+        let settled = db.document_arrived(&arrived("other", "same"), None).await?;
+        assert_eq!(settled, Settled::Done);
         assert_eq!(db.document_of_bytes("bob", "same").await?.as_deref(), Some("other"));
         Ok(())
     })
@@ -114,7 +120,8 @@ async fn whoever_comes_later_joins_the_job_or_finds_its_end() {
         assert_eq!((found.document.generation, &*found.entry.attributes), (2, r#"{"a":1}"#));
         // Who waits for the end of the job before waits for that of the next one.
         db.document_has_failed("default", "d2", "j5", ("code", "words")).await?;
-        assert!(db.restart_document(("default", "d2"), ("j5", "j6"), false).await?);
+        let restarted = db.restart_document(("default", "d2"), ("j5", "j6"), false, None).await?;
+        assert_eq!(restarted, Restarted::Done);
         assert_eq!(db.document_callbacks("j6").await?, [("j6-c5".to_owned(), "u".to_owned())]);
         assert_eq!(state(db, "ada", "d2").await?, Some(EntryState::Processing));
         Ok(())
@@ -129,7 +136,8 @@ async fn only_the_last_job_of_a_document_counts() {
         let step = async |job: &str| db.document_step("ada", "default", "d1", job).await;
         assert!(step("j1").await?.is_some());
         let restart = async |was: &str, job: &str, is_anew| {
-            db.restart_document(("default", "d1"), (was, job), is_anew).await
+            let restarted = db.restart_document(("default", "d1"), (was, job), is_anew, None).await;
+            restarted.map(|restarted| restarted == Restarted::Done)
         };
         // A job is at it.
         assert!(!restart("j1", "j2", true).await?);
@@ -137,7 +145,7 @@ async fn only_the_last_job_of_a_document_counts() {
         // It has not failed.
         assert!(!restart("j1", "j2", false).await?);
         assert!(restart("j1", "j2", true).await?);
-        assert!(!db.restart_document(("default", "d1"), ("j1", "j3"), true).await?);
+        assert!(!restart("j1", "j3", true).await?);
         assert!(step("j1").await?.is_none());
         assert_eq!(step("j2").await?.unwrap().document.generation, 2);
         db.document_has_chunks("default", "d1", "j2", 9).await?;
@@ -186,6 +194,9 @@ async fn what_is_removed_is_known_until_nothing_is_left_of_it() {
         db.document_begins(&new("ada", "d2"), now).await?;
         db.document_begins(&new("ada", "d3"), LATER).await?;
         db.remove_document("ada", "d1").await?;
+        // Nobody begins it anew.
+        let again = db.restart_document(("default", "d1"), ("j1", "j2"), true, None).await?;
+        assert_eq!(again, Restarted::TooLate);
         assert!(db.document("ada", "d1").await?.is_none());
         assert!(db.document_step("ada", "default", "d1", "j1").await?.is_none());
         assert_eq!(db.document_of_bytes("ada", "d1").await?, None);
@@ -204,7 +215,7 @@ async fn what_is_removed_is_known_until_nothing_is_left_of_it() {
         // It still arrives.
         assert!(db.document_goes_on("d3", LATER, 1).await?);
         assert!(!db.document_goes_on("d2", LATER, 1).await?);
-        assert!(!db.document_arrived(&arrived("d2", "x"), None).await?);
+        assert_eq!(db.document_arrived(&arrived("d2", "x"), None).await?, Settled::Gone);
         Ok(())
     })
     .await;
@@ -264,6 +275,72 @@ async fn a_database_has_one_store_of_objects() {
         assert!(!db.has_documents().await?);
         put(db, "ada", "d1", "j1").await?;
         assert!(db.has_documents().await?);
+        Ok(())
+    })
+    .await;
+}
+
+/// However many come at once, by whatever way.
+#[tokio::test]
+async fn no_more_documents_of_an_owner_are_processed_than_may_be() {
+    on_each(async |db| {
+        let limit = Some(ProcessedMax { owner: "ada", max: 3 });
+        let ids: Vec<String> = (0..8).map(|number| format!("d{number}")).collect();
+        for id in &ids {
+            db.document_begins(&new("ada", id), LATER).await?;
+        }
+        let entries: Vec<_> = ids.iter().map(|id| NewEntry { limit, ..entry(id, None) }).collect();
+        let all: Vec<_> = ids.iter().map(|id| arrived(id, id)).collect();
+        let put = all.iter().zip(&entries).map(|(it, entry)| db.document_arrived(it, Some(entry)));
+        let settled = try_join_all(put).await?;
+        assert_eq!(settled.iter().filter(|it| **it == Settled::Done).count(), 3, "{settled:?}");
+        assert_eq!(db.documents_processed("ada").await?, 3);
+        // What is refused is as it was, and comes in when there is room.
+        let refused = settled.iter().position(|it| *it == Settled::NoRoom).unwrap();
+        let taken = settled.iter().position(|it| *it == Settled::Done).unwrap();
+        let (refused, taken) = (ids[refused].as_str(), ids[taken].as_str());
+        db.document_has_failed("default", taken, taken, ("code", "words")).await?;
+        let anew = NewEntry { limit, ..entry("j1", None) };
+        let settled = db.document_arrived(&arrived(refused, refused), Some(&anew)).await?;
+        assert_eq!(settled, Settled::Done);
+        // One that has failed counts when it begins anew, and is what it was if it may not.
+        let entered = db.enter_document("ada", taken, &anew, None).await?;
+        assert_eq!(entered, Entered::NoRoom);
+        let again = db.restart_document(("default", taken), (taken, "j2"), false, limit).await?;
+        assert_eq!(again, Restarted::NoRoom);
+        let found = db.document_in("ada", "default", taken).await?.unwrap().entry;
+        assert_eq!((found.state, &*found.job), (EntryState::Failed, taken));
+        // Others are held to nothing by that.
+        put_of_bob(db).await?;
+        db.remove_document("ada", refused).await?;
+        assert_eq!(db.documents_processed("ada").await?, 2);
+        let entered = db.enter_document("ada", taken, &anew, None).await?;
+        assert_eq!(entered, Entered::Begun);
+        Ok(())
+    })
+    .await;
+}
+
+async fn put_of_bob(db: &Db) -> Result<(), DbError> {
+    let limit = Some(ProcessedMax { owner: "bob", max: 1 });
+    db.document_begins(&new("bob", "b"), LATER).await?;
+    let entry = NewEntry { limit, ..entry("b", None) };
+    assert_eq!(db.document_arrived(&arrived("b", "b"), Some(&entry)).await?, Settled::Done);
+    Ok(())
+}
+
+/// A process that knew nothing of that has made it ready.
+#[tokio::test]
+async fn one_that_is_ready_stays_so_whoever_has_made_it_so() {
+    on_each(async |db| {
+        put(db, "ada", "d1", "j1").await?;
+        let ready = "UPDATE document_entries SET state = 1";
+        writing!(db, |tx| {
+            sqlx::query(ready).execute(&mut *tx).await?;
+        });
+        db.restart_document(("default", "d1"), ("j1", "j2"), true, None).await?;
+        db.document_has_failed("default", "d1", "j2", ("code", "words")).await?;
+        assert_eq!(state(db, "ada", "d1").await?, Some(EntryState::Ready));
         Ok(())
     })
     .await;

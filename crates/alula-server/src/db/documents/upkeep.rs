@@ -114,16 +114,6 @@ impl Db {
         Ok(found.is_some())
     }
 
-    /// How many documents of an owner are processed.
-    pub(crate) async fn documents_processed(&self, owner: &str) -> Result<u64, DbError> {
-        // Of what is being removed nothing waits any more.
-        let sql = "SELECT COUNT(*) FROM document_entries e JOIN documents d ON d.id = e.document \
-                   WHERE e.owner = $1 AND e.state = 0 AND d.state = 1";
-        let (count,): (i64,) =
-            reading!(self, |pool| sqlx::query_as(sql).bind(owner).fetch_one(pool).await?);
-        Ok(u64::try_from(count).unwrap_or_default())
-    }
-
     /// Documents whose time is over: owners and names.
     pub(crate) async fn expired_documents(
         &self,

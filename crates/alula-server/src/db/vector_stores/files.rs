@@ -4,7 +4,14 @@ use sqlx::AssertSqlSafe;
 
 use super::ListPart;
 use crate::{
-    db::{Db, DbError, reading, writing},
+    db::{
+        Db, DbError,
+        documents::{
+            ProcessedMax,
+            processed::{hold_owner, is_too_many},
+        },
+        reading, writing,
+    },
     time::Timestamp,
 };
 
@@ -59,6 +66,17 @@ pub(crate) enum Put {
     NoFile(String),
     /// It would have more files than it may.
     NoRoom,
+    /// Too many documents of its owner would be processed.
+    TooMany,
+}
+
+/// What putting files into a store is held to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PutLimits<'a> {
+    pub(crate) now: Timestamp,
+    /// How many files the store may have.
+    pub(crate) files_max: i64,
+    pub(crate) processed: Option<ProcessedMax<'a>>,
 }
 
 /// How it stands with a file in a store.
@@ -166,8 +184,9 @@ impl Db {
         (owner, store): (&str, &str),
         files: &[NewFileRow],
         batch: Option<&str>,
-        (now, files_max): (Timestamp, i64),
+        limits: PutLimits<'_>,
     ) -> Result<Put, DbError> {
+        let PutLimits { now, files_max, processed } = limits;
         let now = now.as_millis();
         // Whoever adds to a store holds its row, so that the number of its files is what it seems.
         let hold = "UPDATE vector_stores SET active_at = $3 \
@@ -175,6 +194,7 @@ impl Db {
         let count = "SELECT COUNT(*) FROM document_entries WHERE collection = $1";
         let note = "INSERT INTO vector_store_batches (id, store, created_at) VALUES ($1, $2, $3)";
         writing!(self, |tx| {
+            hold_owner!(self, tx, processed);
             let query = sqlx::query(hold).bind(store).bind(owner).bind(now);
             if query.execute(&mut *tx).await?.rows_affected() == 0 {
                 return Ok(Put::NoStore);
@@ -208,6 +228,9 @@ impl Db {
             let (known,): (i64,) = sqlx::query_as(count).bind(store).fetch_one(&mut *tx).await?;
             if known > files_max {
                 return Ok(Put::NoRoom);
+            }
+            if is_too_many!(tx, processed) {
+                return Ok(Put::TooMany);
             }
         });
         Ok(Put::Done)

@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use self::files::STATE;
 pub(crate) use self::{
     batches::BatchRow,
-    files::{FileRow, FileState, NewFileRow, Put},
+    files::{FileRow, FileState, NewFileRow, Put, PutLimits},
 };
 use super::{Db, DbError, reading, writing};
 use crate::time::Timestamp;

@@ -1,8 +1,12 @@
 use super::*;
-use crate::db::testing::on_each;
+use crate::db::{documents::ProcessedMax, testing::on_each};
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
+}
+
+fn limits(now: i64, files_max: i64) -> PutLimits<'static> {
+    PutLimits { now: at(now), files_max, processed: None }
 }
 
 fn store(owner: &str, id: &str) -> VectorStoreRow {
@@ -139,7 +143,7 @@ async fn files_are_put_into_a_store_and_listed() {
         documents(db, "ada", ["a", "b", "c", "d", "e"].map(str::to_owned)).await;
         documents(db, "bob", ["z".to_owned()]).await;
         let put = async |files: &[NewFileRow], now| {
-            db.put_vector_store_files(("ada", "s"), files, None, (at(now), 4)).await
+            db.put_vector_store_files(("ada", "s"), files, None, limits(now, 4)).await
         };
         assert_eq!(put(&[file("b", "1"), file("a", "2")], 10).await?, Put::Done);
         assert_eq!(put(&[file("d", "3"), file("c", "4")], 20).await?, Put::Done);
@@ -147,7 +151,7 @@ async fn files_are_put_into_a_store_and_listed() {
         let foreign = put(&[file("b", "6"), file("z", "7")], 30).await?;
         assert_eq!(foreign, Put::NoFile("z".to_owned()));
         let his = [file("z", "8")];
-        let gone = db.put_vector_store_files(("bob", "s"), &his, None, (at(9), 9)).await?;
+        let gone = db.put_vector_store_files(("bob", "s"), &his, None, limits(9, 9)).await?;
         assert_eq!(gone, Put::NoStore);
         assert_eq!(files(db, PART).await?, "abcd");
         assert_eq!(files(db, ListPart { limit: 2, is_ascending: false, ..PART }).await?, "dc");
@@ -168,7 +172,7 @@ async fn a_file_that_is_put_there_again_begins_anew() {
         db.add_vector_store(&store("ada", "s"), 9).await?;
         documents(db, "ada", ["a".to_owned()]).await;
         let put = async |file: NewFileRow| {
-            db.put_vector_store_files(("ada", "s"), &[file], None, (at(10), 9)).await
+            db.put_vector_store_files(("ada", "s"), &[file], None, limits(10, 9)).await
         };
         put(file("a", "old")).await?;
         end(db, "a", "old", 2, Some("damaged")).await;
@@ -186,6 +190,31 @@ async fn a_file_that_is_put_there_again_begins_anew() {
     .await;
 }
 
+/// Into different stores, which do not wait for each other.
+#[tokio::test]
+async fn what_comes_at_once_is_held_to_the_limit_of_its_owner() {
+    on_each(async |db| {
+        let names: Vec<String> = (0..6).map(|number| format!("s{number}")).collect();
+        for name in &names {
+            db.add_vector_store(&store("ada", name), 9).await?;
+        }
+        documents(db, "ada", (0..3).map(|number| format!("f{number}"))).await;
+        let files: Vec<_> = (0..3).map(|number| file(&format!("f{number}"), "j")).collect();
+        let processed = Some(ProcessedMax { owner: "ada", max: 7 });
+        let limits = PutLimits { processed, ..limits(10, 9) };
+        let put =
+            async |name: &str| db.put_vector_store_files(("ada", name), &files, None, limits).await;
+        let all = futures_util::future::try_join_all(names.iter().map(|name| put(name))).await?;
+        assert_eq!(all.iter().filter(|it| **it == Put::Done).count(), 2, "{all:?}");
+        assert_eq!(db.documents_processed("ada").await?, 6);
+        // What is processed already is no more than it was.
+        let taken = all.iter().position(|it| *it == Put::Done).unwrap();
+        assert_eq!(put(&names[taken]).await?, Put::Done);
+        Ok(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_batch_knows_its_files_and_is_cancelled_as_one() {
     on_each(async |db| {
@@ -195,8 +224,8 @@ async fn a_batch_knows_its_files_and_is_cancelled_as_one() {
         documents(db, "ada", names.clone().chain(["x".to_owned()])).await;
         let many: Vec<_> = names.map(|name| file(&name, "j")).collect();
         let here = ("ada", "s");
-        db.put_vector_store_files(here, &many, Some("b"), (at(10), 2000)).await?;
-        db.put_vector_store_files(here, &[file("x", "k")], None, (at(10), 2000)).await?;
+        db.put_vector_store_files(here, &many, Some("b"), limits(10, 2000)).await?;
+        db.put_vector_store_files(here, &[file("x", "k")], None, limits(10, 2000)).await?;
         end(db, "f0000", "j", 1, None).await;
         end(db, "f0001", "j", 1, None).await;
         end(db, "f0002", "j", 2, Some("damaged")).await;

@@ -11,7 +11,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{DocumentStatus, Documents, Held, Received, Refusal, ends::Context, pipeline::Work};
 use crate::{
-    db::documents::{Entered, NewEntry, SentAs},
+    db::documents::{Entered, NewEntry, ProcessedMax, SentAs},
     services::retrieval::DEFAULT_COLLECTION,
 };
 
@@ -69,16 +69,10 @@ impl Documents {
         request_id: &str,
         wish: &Wish,
     ) -> Result<Accepted, Refusal> {
-        if held.is_new()
-            && let Err(refusal) = self.check_processed(owner, 1).await
-        {
-            // Others have come since it began to arrive.
-            self.let_go(held).await;
-            return Err(refusal);
-        }
         let (job, sent_as) = (JobId::new(), held.sent_as());
         let sent_as = sent_as.as_ref().map(|(name, kind)| SentAs { name, kind });
-        let entry = Wanted::new(DEFAULT_COLLECTION, job, wish);
+        let limit = self.processed_max(owner);
+        let entry = Wanted::new(DEFAULT_COLLECTION, job, wish, limit);
         match self.settle(held, Some(&entry.row())).await? {
             Received::New(id) => {
                 self.enqueue(owner, DEFAULT_COLLECTION, &id, job, request_id).await;
@@ -102,7 +96,7 @@ impl Documents {
         sent_as: Option<SentAs<'_>>,
     ) -> Result<Accepted, Refusal> {
         let job = JobId::new();
-        let entry = Wanted::new(collection, job, wish);
+        let entry = Wanted::new(collection, job, wish, self.processed_max(owner));
         let mut entered = self.0.db.enter_document(owner, id, &entry.row(), sent_as).await?;
         if let Entered::Runs(known) = &entered
             && self.has_ended(owner, collection, id, known, request_id).await?
@@ -111,6 +105,7 @@ impl Documents {
         }
         let (job_id, status) = match entered {
             Entered::Gone => return Err(Refusal::Removed),
+            Entered::NoRoom => return Err(self.too_many_processed()),
             Entered::Begun => {
                 self.enqueue(owner, collection, id, job, request_id).await;
                 (job.to_string(), DocumentStatus::Processing)
@@ -212,10 +207,11 @@ struct Wanted<'a> {
     attributes: String,
     chunking: Option<String>,
     callback: Option<(String, String)>,
+    limit: Option<ProcessedMax<'a>>,
 }
 
 impl<'a> Wanted<'a> {
-    fn new(collection: &'a str, job: JobId, wish: &Wish) -> Self {
+    fn new(collection: &'a str, job: JobId, wish: &Wish, limit: Option<ProcessedMax<'a>>) -> Self {
         let callback = wish.callback.as_ref().map(|url| {
             let url = url.as_str().to_owned();
             (name_of(&url), url)
@@ -226,6 +222,7 @@ impl<'a> Wanted<'a> {
             attributes: serde_json::to_string(&wish.attributes).unwrap_or_else(|_| "{}".to_owned()),
             chunking: wish.chunking.as_ref().map(Value::to_string),
             callback,
+            limit,
         }
     }
 
@@ -236,6 +233,7 @@ impl<'a> Wanted<'a> {
             attributes: &self.attributes,
             chunking: self.chunking.as_deref(),
             callback: self.callback.as_ref().map(|(id, url)| (id.as_str(), url.as_str())),
+            limit: self.limit,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
     receive::after,
 };
 use crate::{
-    db::documents::{Change, DocumentRow, Found},
+    db::documents::{Change, DocumentRow, Found, Restarted},
     services::{jobs::failed as jobs_failed, retrieval::store_failed},
 };
 
@@ -134,7 +134,6 @@ impl Documents {
             let known = known.filter(|known| queue.time().now() - known.created_at < OLD);
             let known = known.map(|job| job.state);
             if matches!(known, Some(JobState::Failed | JobState::Cancelled)) {
-                self.check_one_more(owner).await?;
                 self.restart(owner, collection, &found, job, false).await?;
                 queue.retry(job).await.map_err(jobs_failed)?;
                 return self.status(owner, collection, id).await;
@@ -191,14 +190,9 @@ impl Documents {
         request_id: &str,
     ) -> Result<StatusView> {
         let (id, job) = (&found.document.id, JobId::new());
-        self.check_one_more(owner).await?;
         self.restart(owner, collection, found, job, is_anew).await?;
         self.enqueue(owner, collection, id, job, request_id).await;
         self.status(owner, collection, id).await
-    }
-
-    async fn check_one_more(&self, owner: &str) -> Result<()> {
-        self.check_processed(owner, 1).await.map_err(|refusal| refusal.into_http())
     }
 
     /// Gives a document to a job.
@@ -212,11 +206,12 @@ impl Documents {
     ) -> Result<()> {
         let jobs = (entry.job.as_str(), job.to_string());
         let at = (collection, document.id.as_str());
-        let restarted = self.0.db.restart_document(at, (jobs.0, &jobs.1), is_anew).await;
+        let (jobs, limit) = ((jobs.0, jobs.1.as_str()), self.processed_max(owner));
+        let restarted = self.0.db.restart_document(at, jobs, is_anew, limit).await;
         match restarted.map_err(|error| error.into_http())? {
-            true => Ok(()),
-            // Somebody else was faster, or it is gone.
-            false => {
+            Restarted::Done => Ok(()),
+            Restarted::NoRoom => Err(self.too_many_processed().into_http()),
+            Restarted::TooLate => {
                 self.find(owner, collection, &document.id).await?;
                 Err(HttpError::conflict("Another job is at the document now"))
             }

@@ -11,7 +11,7 @@ use ring::digest::{Context, SHA256};
 
 use super::{Documents, Purpose, Refusal, names, objects::Writing};
 use crate::{
-    db::documents::{Arrived, NewDocument, NewEntry},
+    db::documents::{Arrived, NewDocument, NewEntry, ProcessedMax, Settled},
     services::metrics::count_document,
     time::Timestamp,
 };
@@ -121,11 +121,6 @@ impl Held {
             Place::Known { name, kind, .. } => Some((name.clone(), kind)),
             Place::New { .. } => None,
         }
-    }
-
-    /// Whether it would be a document of its own.
-    pub(super) fn is_new(&self) -> bool {
-        matches!(self.place, Place::New { .. })
     }
 }
 
@@ -248,7 +243,7 @@ impl Documents {
     }
 
     /// Gives the bytes up that came as those of `id`, as a document has them; or to that document, if
-    /// somebody has lost them.
+    /// somebody has lost them, as far as they are kept.
     async fn restore(&self, id: &str, known: &str, taking: Taking) -> Result<(), Refusal> {
         let (objects, object) = (self.objects().await?, names::of_bytes(known));
         let is_there = objects.has(&object).await?;
@@ -259,6 +254,7 @@ impl Documents {
                 objects.copy(&own, &object).await?;
                 objects.remove(&own).await?;
             }
+            Taking::Looking(refusal) if !is_there => return Err(refusal),
             taking => taking.abort().await,
         }
         Ok(())
@@ -281,12 +277,17 @@ impl Documents {
             Place::New { id, kind, sha256, bytes } => (id, kind, sha256, bytes),
         };
         let arrived = Arrived { id: &id, kind, sha256: &sha256, bytes };
-        if self.0.db.document_arrived(&arrived, entry).await? {
+        let settled = self.0.db.document_arrived(&arrived, entry).await?;
+        if settled == Settled::Done {
             return Ok(Received::New(id));
         }
-        // Somebody else has sent the same at the same time.
         self.objects().await?.remove(&names::of_bytes(&id)).await?;
         self.give_up(&id).await;
+        if settled == Settled::NoRoom {
+            // Others have come since it began to arrive.
+            return Err(self.too_many_processed());
+        }
+        // Somebody else has sent the same at the same time.
         let known = self.0.db.document_of_bytes(&owner, &sha256).await?;
         known.map(Received::Known).ok_or(Refusal::Removed)
     }
@@ -378,14 +379,24 @@ impl Documents {
         }
     }
 
-    /// Whether so many more documents of an owner may be processed. Where no key is needed any number
-    /// may.
-    pub(crate) async fn check_processed(&self, owner: &str, more: u64) -> Result<(), Refusal> {
+    /// How many documents of an owner may be processed. Where no key is needed any number may.
+    pub(crate) fn processed_max<'a>(&self, owner: &'a str) -> Option<ProcessedMax<'a>> {
+        let max = i64::try_from(self.0.settings.processed_per_key_max).unwrap_or(i64::MAX);
+        (!owner.is_empty()).then_some(ProcessedMax { owner, max })
+    }
+
+    pub(crate) fn too_many_processed(&self) -> Refusal {
+        Refusal::TooManyProcessed(self.0.settings.processed_per_key_max)
+    }
+
+    /// Whether one more document of an owner may be processed at the moment; whether it may when it
+    /// comes to that is said then.
+    pub(crate) async fn check_processed(&self, owner: &str) -> Result<(), Refusal> {
         let max = self.0.settings.processed_per_key_max;
-        if owner.is_empty() || self.0.db.documents_processed(owner).await? + more <= max {
-            return Ok(());
+        match owner.is_empty() || self.0.db.documents_processed(owner).await? < max {
+            true => Ok(()),
+            false => Err(self.too_many_processed()),
         }
-        Err(Refusal::TooManyProcessed(max))
     }
 
     /// How many bytes an owner may add. What was sent to be found may be known already, and then
@@ -395,7 +406,7 @@ impl Documents {
         let (documents, bytes) = self.0.db.documents_of(new.owner).await?;
         let full = match u64::try_from(documents).unwrap_or(0) >= settings.per_key_max {
             true => Err(Refusal::Quota(format!("{} documents", settings.per_key_max))),
-            false if new.is_shared => self.check_processed(new.owner, 1).await,
+            false if new.is_shared => self.check_processed(new.owner).await,
             false => Ok(()),
         };
         match full {

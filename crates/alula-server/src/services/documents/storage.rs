@@ -102,9 +102,21 @@ fn same(ours: String, theirs: String) -> Result<(), ObjectError> {
 mod tests {
     use super::*;
     use crate::db::{
-        documents::{Arrived, NewDocument},
+        DbError,
+        documents::{Arrived, NewDocument, Settled},
         testing::on_each,
     };
+
+    /// A document whose bytes came.
+    async fn put(db: &Db, id: &str) -> Result<(), DbError> {
+        let (owner, name, purpose) = ("ada", "a", "");
+        let (is_shared, expires_at) = (true, None);
+        let new = NewDocument { id, owner, name, purpose, is_shared, expires_at };
+        db.document_begins(&new, crate::time::Timestamp::now()).await?;
+        let arrived = Arrived { id, kind: "txt", sha256: id, bytes: 1 };
+        assert_eq!(db.document_arrived(&arrived, None).await?, Settled::Done);
+        Ok(())
+    }
 
     #[tokio::test]
     async fn another_store_is_noticed() {
@@ -122,18 +134,7 @@ mod tests {
             open("b").objects(db).await.unwrap();
             let before = open("a");
             assert!(matches!(before.objects(db).await, Err(ObjectError::Foreign { .. })));
-            let (id, owner, at) = ("d1", "ada", crate::time::Timestamp::now());
-            let new = NewDocument {
-                id,
-                owner,
-                name: "a",
-                purpose: "",
-                is_shared: true,
-                expires_at: None,
-            };
-            db.document_begins(&new, at).await?;
-            let arrived = Arrived { id, kind: "txt", sha256: "0", bytes: 1 };
-            assert!(db.document_arrived(&arrived, None).await?);
+            put(db, "d1").await?;
             let wrong = open("c");
             assert!(matches!(wrong.objects(db).await, Err(ObjectError::Foreign { .. })));
             assert!(matches!(wrong.ping(db).await, Err(ObjectError::Foreign { .. })));

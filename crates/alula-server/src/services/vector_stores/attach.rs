@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use alula::{ApiError, HttpError, Result};
+use alula::{ApiError as _, HttpError, Result};
 use alula_jobs::JobId;
 use alula_rag::{Attributes, Chunker};
 use serde_json::json;
 
 use super::{VectorStores, is_word, new_id, no_store};
 use crate::{
-    db::{BatchRow, DbError, FileRow, NewFileRow, Put},
+    db::{BatchRow, DbError, FileRow, NewFileRow, Put, PutLimits},
     error::wrong,
     services::admission::Caller,
     time::Timestamp,
@@ -37,7 +37,7 @@ impl VectorStores {
         attachment: Attachment,
     ) -> Result<FileRow> {
         let file = attachment.file.clone();
-        let files = self.checked(vec![attachment])?;
+        let files = self.checked(caller.owner(), vec![attachment])?;
         self.open(caller.owner(), store).await?;
         self.put(caller, store, files, None).await?;
         self.file(caller.owner(), store, &file).await
@@ -54,7 +54,7 @@ impl VectorStores {
         store: &str,
         attachments: Vec<Attachment>,
     ) -> Result<BatchRow> {
-        let files = self.checked(attachments)?;
+        let files = self.checked(caller.owner(), attachments)?;
         self.open(caller.owner(), store).await?;
         let id = new_id("vsfb");
         self.put(caller, store, files, Some(&id)).await?;
@@ -62,12 +62,27 @@ impl VectorStores {
     }
 
     /// Files as they can be put into a store, each once.
-    pub(super) fn checked(&self, mut files: Vec<Attachment>) -> Result<Vec<Attachment>> {
+    pub(super) fn checked(
+        &self,
+        owner: &str,
+        mut files: Vec<Attachment>,
+    ) -> Result<Vec<Attachment>> {
         let mut known = HashSet::new();
         files.retain(|attached| known.insert(attached.file.clone()));
         let max = self.0.limits.batch_files_max;
         if files.len() > max {
             let told = format!("{} files are more than the {max} that come at once", files.len());
+            return Err(wrong("file_ids", told));
+        }
+        // Whoever tried again would wait for ever.
+        let processed = self.0.documents.processed_max(owner).map(|limit| limit.max);
+        if let Some(max) =
+            processed.filter(|max| i64::try_from(files.len()).is_ok_and(|it| it > *max))
+        {
+            let told = format!(
+                "{} files are more than the {max} documents of a key that are processed at a time",
+                files.len()
+            );
             return Err(wrong("file_ids", told));
         }
         match files.iter().find(|attached| !is_word(&attached.file)) {
@@ -102,10 +117,11 @@ impl VectorStores {
             jobs.push((file, job));
         }
         let (owner, max) = (caller.owner(), self.0.limits.files_max);
-        let more = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        let room = self.0.documents.check_processed(owner, more).await;
-        room.map_err(ApiError::into_http)?;
-        let limits = (Timestamp::now(), i64::try_from(max).unwrap_or(i64::MAX));
+        let limits = PutLimits {
+            now: Timestamp::now(),
+            files_max: i64::try_from(max).unwrap_or(i64::MAX),
+            processed: self.0.documents.processed_max(owner),
+        };
         let put = self.0.db.put_vector_store_files((owner, store), &rows, batch, limits).await;
         match put.map_err(DbError::into_http)? {
             Put::Done => {}
@@ -115,6 +131,7 @@ impl VectorStores {
                 let told = format!("A vector store may have {max} files");
                 return Err(HttpError::bad_request(told).code("vector_store_full"));
             }
+            Put::TooMany => return Err(self.0.documents.too_many_processed().into_http()),
         }
         self.0.documents.enqueue_all(owner, store, jobs, caller.request_id()).await;
         Ok(())

@@ -101,7 +101,7 @@ impl VectorStores {
     /// 400 where its owner has enough of them or there are too many files, 404 where one of these
     /// is not the owner's.
     pub(crate) async fn create(&self, caller: &Caller, new: NewStore) -> Result<StoreView> {
-        let files = self.checked(new.files)?;
+        let files = self.checked(caller.owner(), new.files)?;
         let now = Timestamp::now();
         let row = VectorStoreRow {
             id: new_id("vs"),

@@ -1,13 +1,18 @@
 //! `alula ingest`: documents from this machine, without a server.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
-use super::each_kind;
+use super::{
+    each_kind,
+    jobs::{embed, embedding},
+};
 use crate::{
     keys::{Store, id_of},
     process::{Ended, alula, serve},
+    upstream::Upstream,
 };
 
 /// `alula ingest` with these arguments, in the folder of the database.
@@ -83,4 +88,28 @@ async fn what_is_not_there_is_said() {
     assert_eq!(codes, ["unreadable_path", "unreadable_path", "empty"], "{done:?}");
     assert!(done.stderr.contains("3 files could not be ingested"), "{done:?}");
     assert_eq!(ingest(&store, &[]).await.code, Some(2));
+}
+
+/// Nor is it looked at whether it is still there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_to_wait_is_not_read_again_and_again() {
+    let (store, upstream) = (Store::file(), Upstream::start());
+    let key = store.key(&[]);
+    for name in ["a.txt", "b.txt"] {
+        fs::write(store.dir().join(name), format!("The text of {name}.")).unwrap();
+    }
+    let start = store.over(alula(&["ingest", "--key", id_of(&key), "a.txt", "b.txt"]));
+    let start = embedding(start, &upstream).env("ALULA_DOCUMENTS_PROCESSED_PER_KEY_MAX", "1");
+    let ended = tokio::task::spawn_blocking(|| start.end());
+    let first = upstream.call().await;
+    sleep(Duration::from_secs(1)).await;
+    let (path, aside) = (store.dir().join("b.txt"), store.dir().join("aside.txt"));
+    fs::rename(&path, &aside).unwrap();
+    sleep(Duration::from_secs(3)).await;
+    fs::rename(&aside, &path).unwrap();
+    embed(first).await;
+    embed(upstream.call().await).await;
+    let ended = ended.await.unwrap();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("2 documents with 2 chunks are ready"), "{ended:?}");
 }

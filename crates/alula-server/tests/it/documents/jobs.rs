@@ -19,7 +19,7 @@ fn long() -> String {
 }
 
 /// A server whose embeddings come from there.
-fn embedding(start: Start, upstream: &Upstream) -> Start {
+pub(super) fn embedding(start: Start, upstream: &Upstream) -> Start {
     start
         .env("OPENAI_API_KEY", "sk-test")
         .env("OPENAI_BASE_URL", upstream.url())
@@ -38,7 +38,7 @@ fn texts(call: &Call) -> usize {
 }
 
 /// Answers a call with vectors.
-async fn embed(call: Call) {
+pub(super) async fn embed(call: Call) {
     let data: Vec<Value> = (0..texts(&call))
         .map(|index| json!({"object": "embedding", "index": index, "embedding": [1.0, 0.5]}))
         .collect();
@@ -209,7 +209,7 @@ async fn a_document_goes_while_a_job_is_at_it() {
 }
 
 /// Where its file is.
-fn file_of(folder: &std::path::Path, id: &str) -> std::path::PathBuf {
+pub(super) fn file_of(folder: &std::path::Path, id: &str) -> std::path::PathBuf {
     folder.join("files/documents").join(&id[id.len() - 2..]).join(id)
 }
 

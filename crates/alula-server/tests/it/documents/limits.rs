@@ -1,8 +1,11 @@
 //! How much of a server one key may have.
 
-use serde_json::{Value, json};
+use std::{fs, time::Duration};
 
-use super::form::Form;
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::sleep};
+
+use super::{behind_its_back, form::Form, jobs::file_of};
 use crate::{
     client::{Answer, http},
     keyed::until,
@@ -26,16 +29,41 @@ async fn slow_uploads_of_a_key_shut_nobody_else_out() {
     let (slow, other) = (store.key(&[]), store.key(&[]));
     let start = store.over(serve()).env("ALULA_UPLOADS_RUNNING_MAX", "3");
     let alula = start.env("ALULA_UPLOADS_PER_KEY_MAX", "2").listen();
-    let text = "A snipe probes. ".repeat(1_000);
+    // Enough not to be too slow for a while, and for a socket to hold it.
+    let text = "A snipe probes. ".repeat(3_000);
     let mut uploads = Vec::new();
     for number in 0..6 {
         let form = Form::default().file("file", "slow.txt", format!("{number} {text}"));
-        uploads.push(form.begin(&alula, Some(&slow), 100).await);
+        uploads.push(form.begin(&alula, Some(&slow), 1_000).await);
     }
+    let all = tokio::select! {
+        () = go_on_slowly(&mut uploads) => false,
+        () = others_go_on(&alula, &slow, &other) => true,
+    };
+    assert!(all);
+    drop(uploads);
+    until("its turns are free again", async || {
+        upload(&alula, &slow, "At last.").await.status == 202
+    })
+    .await;
+}
+
+/// Sends a little more of each upload now and then, so that none of them is broken off.
+async fn go_on_slowly(uploads: &mut [TcpStream]) {
+    for _ in 0..900 {
+        for upload in &mut *uploads {
+            // Those that have found no turn have their answer.
+            let _ = upload.write_all(b"a").await;
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn others_go_on(alula: &Alula, slow: &str, other: &str) {
     let mut number = 0;
     until("its own uploads find no turn", async || {
         number += 1;
-        let answer = upload(&alula, &slow, &format!("An own one, {number}.")).await;
+        let answer = upload(alula, slow, &format!("An own one, {number}.")).await;
         if answer.status != 503 {
             answer.is(202);
             return false;
@@ -46,15 +74,10 @@ async fn slow_uploads_of_a_key_shut_nobody_else_out() {
     })
     .await;
     for number in 0..3 {
-        upload(&alula, &other, &format!("Another one, {number}.")).await.is(202);
+        upload(alula, other, &format!("Another one, {number}.")).await.is(202);
     }
     // What is there already keeps nobody waiting.
-    bring(&alula, &slow, "A text.").await.is(202);
-    drop(uploads);
-    until("its turns are free again", async || {
-        upload(&alula, &slow, "At last.").await.status == 202
-    })
-    .await;
+    bring(alula, slow, "A text.").await.is(202);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,4 +117,46 @@ async fn a_key_has_so_many_documents_processed_at_a_time() {
     let path = format!("/documents/{}", first["document_id"].as_str().unwrap());
     assert_eq!(alula.with_key(&one, "DELETE", &path, None).await.status, 204);
     bring(&alula, &one, "More.").await.is(202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_failed_counts_when_it_begins_anew() {
+    let store = Store::file();
+    let key = store.key(&[]);
+    let start = store.over(serve()).env("ALULA_JOBS_RUNNING_MAX", "0");
+    let alula = start.env("ALULA_DOCUMENTS_PROCESSED_PER_KEY_MAX", "1").listen();
+    let first = bring(&alula, &key, "A gadwall dabbles.").await.is(202);
+    let document = first["document_id"].as_str().unwrap();
+    let failed = "UPDATE document_entries SET state = 2 RETURNING state";
+    assert_eq!(behind_its_back(store.url(), failed).await, 1);
+    bring(&alula, &key, "A garganey dabbles.").await.is(202);
+    let retry = format!("/documents/{document}/retry");
+    for refused in [
+        bring(&alula, &key, "A gadwall dabbles.").await,
+        alula.with_key(&key, "POST", &retry, Some(&json!({}))).await,
+    ] {
+        assert_eq!(refused.is(429)["code"], "too_many_processed");
+    }
+    let url = format!("/documents/{document}/status");
+    let status = alula.with_key(&key, "GET", &url, None).await.is(200);
+    assert_eq!(status["status"], "failed", "{status}");
+}
+
+/// Its bytes would bring it back, but there is no room for any.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lost_is_not_taken_for_known_where_nothing_is_kept() {
+    let store = Store::file();
+    let key = store.key(&[]);
+    let full = store.over(serve()).env("ALULA_DOCUMENTS_PER_KEY_MAX", "1").listen();
+    let text = "A pintail dabbles.";
+    let first = upload(&full, &key, text).await.is(202);
+    let id = first["document_id"].as_str().unwrap();
+    fs::remove_file(file_of(store.dir(), id)).unwrap();
+    let refused = upload(&full, &key, text).await.is(403);
+    assert_eq!(refused["code"], "quota_exceeded", "{refused}");
+    drop(full);
+    let alula = store.over(serve()).listen();
+    let again = upload(&alula, &key, text).await.is(202);
+    assert_eq!(again["document_id"], id);
+    assert_eq!(fs::read_to_string(file_of(store.dir(), id)).unwrap(), text);
 }
