@@ -199,9 +199,11 @@ async fn remove(
     Path(id): Path<String>,
 ) -> Result<()> {
     // One that was sent by another way is not among these.
-    documents.find(caller.owner(), DEFAULT_COLLECTION, &id).await?;
-    documents.remove(caller.owner(), &id).await.map_err(|refusal| refusal.into_http())?;
-    Ok(())
+    let removed = documents.remove_of(caller.owner(), DEFAULT_COLLECTION, &id).await;
+    match removed.map_err(|refusal| refusal.into_http())? {
+        true => Ok(()),
+        false => Err(HttpError::not_found("There is no such document")),
+    }
 }
 
 /// Try a document once more that has failed, from the step on that failed.

@@ -100,25 +100,42 @@ impl Db {
         Ok(found > 0)
     }
 
-    /// Takes a document out of a collection. The last job for it there; nothing if it was not there.
+    /// Begins to take a document out of a collection: `job` and all others are not for it any more,
+    /// and it is as one that has failed until it is out. Whoever waits for the end of the job waits
+    /// in vain.
+    pub(crate) async fn stop_document(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+        job: &str,
+    ) -> Result<(), DbError> {
+        let stop = "UPDATE document_entries SET state = 2, is_live = 0, job = '', \
+                    error_code = 'removed', error = 'It is being taken out' \
+                    WHERE document = $1 AND collection = $2 AND owner = $3";
+        let callbacks = "DELETE FROM document_callbacks WHERE job = $1";
+        writing!(self, |tx| {
+            let query = sqlx::query(stop).bind(id).bind(collection).bind(owner);
+            query.execute(&mut *tx).await?;
+            sqlx::query(callbacks).bind(job).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    /// Takes a document out of a collection. Whether it was there.
     pub(crate) async fn take_document_out(
         &self,
         owner: &str,
         collection: &str,
         id: &str,
-    ) -> Result<Option<String>, DbError> {
+    ) -> Result<bool, DbError> {
         let sql = "DELETE FROM document_entries \
-                   WHERE document = $1 AND collection = $2 AND owner = $3 RETURNING job";
-        let callbacks = "DELETE FROM document_callbacks WHERE job = $1";
-        let job: Option<(String,)> = writing!(self, |tx| {
-            let query = sqlx::query_as(sql).bind(id).bind(collection).bind(owner);
-            let job: Option<(String,)> = query.fetch_optional(&mut *tx).await?;
-            if let Some((job,)) = &job {
-                sqlx::query(callbacks).bind(job).execute(&mut *tx).await?;
-            }
-            job
+                   WHERE document = $1 AND collection = $2 AND owner = $3";
+        let taken = writing!(self, |tx| {
+            let query = sqlx::query(sql).bind(id).bind(collection).bind(owner);
+            query.execute(&mut *tx).await?.rows_affected()
         });
-        Ok(job.map(|(job,)| job))
+        Ok(taken > 0)
     }
 
     /// Removes a document: it is nobody's any more, and none of its jobs goes on. What is left of it

@@ -48,7 +48,7 @@ async fn a_document_belongs_to_its_owner() {
         assert!(db.documents_in("bob", "default", None, None, 9).await?.is_empty());
         assert!(!db.change_document("bob", "default", "d1", &Change::default()).await?);
         assert!(db.remove_document("bob", "d1").await?.is_none());
-        assert!(db.take_document_out("bob", "default", "d1").await?.is_none());
+        assert!(!db.take_document_out("bob", "default", "d1").await?);
         assert_eq!(db.enter_document("bob", "d1", &entry("j2", None), None).await?, Entered::Gone);
         assert_eq!(db.documents_of("bob").await?, (0, 0));
         assert_eq!(db.documents_of("ada").await?, (1, 7));
@@ -193,6 +193,7 @@ async fn what_is_removed_is_known_until_nothing_is_left_of_it() {
         put(db, "ada", "d1", "j1").await?;
         db.document_begins(&new("ada", "d2"), now).await?;
         db.document_begins(&new("ada", "d3"), LATER).await?;
+        assert!(db.document_places("ada", "d1").await?.is_empty());
         db.remove_document("ada", "d1").await?;
         // Nobody begins it anew.
         let again = db.restart_document(("default", "d1"), ("j1", "j2"), true, None).await?;
@@ -203,7 +204,11 @@ async fn what_is_removed_is_known_until_nothing_is_left_of_it() {
         let due = db.due_documents(9).await?;
         let ids: Vec<_> = due.iter().map(|due| due.id.as_str()).collect();
         assert_eq!(ids.len(), 2, "{due:?}");
-        assert_eq!(db.document_places("d1").await?, [("default".to_owned(), "j1".to_owned())]);
+        assert!(db.document_places("bob", "d1").await?.is_empty());
+        assert_eq!(
+            db.document_places("ada", "d1").await?,
+            [("default".to_owned(), "j1".to_owned())]
+        );
         for id in ids {
             assert_eq!(db.claim_document(id, LATER).await?, Some(1));
             // Nobody else takes it now.

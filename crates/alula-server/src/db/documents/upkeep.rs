@@ -27,11 +27,17 @@ impl Db {
         Ok(due)
     }
 
-    /// The collections that a document is in, or was before it was removed, and the last job for it
-    /// in each.
-    pub(crate) async fn document_places(&self, id: &str) -> Result<Vec<(String, String)>, DbError> {
-        let sql = "SELECT collection, job FROM document_entries WHERE document = $1";
-        Ok(reading!(self, |pool| sqlx::query_as(sql).bind(id).fetch_all(pool).await?))
+    /// The collections that a document of an owner was in that is being removed, and the last job for
+    /// it in each.
+    pub(crate) async fn document_places(
+        &self,
+        owner: &str,
+        id: &str,
+    ) -> Result<Vec<(String, String)>, DbError> {
+        let sql = "SELECT e.collection, e.job FROM document_entries e \
+                   JOIN documents d ON d.id = e.document \
+                   WHERE e.document = $1 AND e.owner = $2 AND d.state = 2";
+        Ok(reading!(self, |pool| sqlx::query_as(sql).bind(id).bind(owner).fetch_all(pool).await?))
     }
 
     /// Takes a document that is due, so that nobody else does before `again`: one that still arrives

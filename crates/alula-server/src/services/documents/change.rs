@@ -218,19 +218,43 @@ impl Documents {
         }
     }
 
-    /// Removes a document with all that belongs to it. Whether it was there.
+    /// Removes a document that is in a collection, wherever else it is. Whether it was there.
     ///
     /// # Errors
     ///
-    /// If it may still be found; then it is still there, and can be removed again.
-    pub(crate) async fn remove(&self, owner: &str, id: &str) -> Result<bool, Refusal> {
-        let db = &self.0.db;
-        if db.document(owner, id).await?.is_none() {
+    /// As [`remove`](Self::remove).
+    pub(crate) async fn remove_of(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+    ) -> Result<bool, Refusal> {
+        if !names::is_document(id) {
             return Ok(false);
         }
-        self.unlink(owner, id).await?;
-        let Some(generation) = db.remove_document(owner, id).await? else { return Ok(false) };
-        // From now on it is gone for its owner. What cannot be done now is done by upkeep, soon.
+        let is_there = self.0.db.document_in(owner, collection, id).await?.is_some();
+        let was_there = async || {
+            let places = self.0.db.document_places(owner, id).await?;
+            Ok::<_, Refusal>(places.iter().any(|(known, _)| known == collection))
+        };
+        match is_there || was_there().await? {
+            true => self.remove(owner, id).await,
+            false => Ok(false),
+        }
+    }
+
+    /// Removes a document with all that belongs to it. Whether it was there, or was still found.
+    ///
+    /// # Errors
+    ///
+    /// If it may still be found. Then upkeep removes it, or whoever asks once more.
+    pub(crate) async fn remove(&self, owner: &str, id: &str) -> Result<bool, Refusal> {
+        let db = &self.0.db;
+        // First of all, so that whatever is cut short from here on is known.
+        let marked = db.remove_document(owner, id).await?;
+        let was_found = self.unlink(owner, id).await?;
+        let Some(generation) = marked else { return Ok(was_found) };
+        // What cannot be done now is done by upkeep, soon.
         let cleared = async {
             self.clear(owner, id, generation).await?;
             Ok::<_, Refusal>(db.look_again_for_document(id, after(LOOK_AGAIN)).await?)
@@ -241,17 +265,24 @@ impl Documents {
         Ok(true)
     }
 
-    /// Lets nobody find a document any more, in whatever collection it is. Its job may put it there
-    /// again as long as it is not marked as removed.
-    async fn unlink(&self, owner: &str, id: &str) -> Result<(), Refusal> {
-        for (collection, _) in self.0.db.document_places(id).await? {
+    /// Lets nobody find a document any more that is being removed, in whatever collection it is.
+    /// Whether anybody would have found it. Its jobs do not put it there again, as they need what is
+    /// unlinked here.
+    async fn unlink(&self, owner: &str, id: &str) -> Result<bool, Refusal> {
+        let mut was_found = false;
+        for (collection, _) in self.0.db.document_places(owner, id).await? {
             let at = Scope::new(owner, &collection).entry(id);
-            self.0.retrieval.store().delete_entry(at).await?;
+            was_found |= self.0.retrieval.store().delete_entry(at).await?;
         }
-        Ok(())
+        Ok(was_found)
     }
 
     /// Takes a document out of a collection; the document stays. Whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// If it may still be found there. Then it is shown as one that has failed, and can be taken out
+    /// again.
     pub(crate) async fn take_out(
         &self,
         owner: &str,
@@ -261,11 +292,14 @@ impl Documents {
         let Some(found) = self.0.db.document_in(owner, collection, id).await? else {
             return Ok(false);
         };
-        self.clear_entry(owner, collection, id, &found.entry.job).await?;
+        let job = &found.entry.job;
+        // What is cut short from here on is not taken for one that is found.
+        self.0.db.stop_document(owner, collection, id, job).await?;
+        self.clear_entry(owner, collection, id, job).await?;
         let taken = self.0.db.take_document_out(owner, collection, id).await?;
         // Its job may have put it there again before it was stopped.
-        self.clear_entry(owner, collection, id, &found.entry.job).await?;
-        Ok(taken.is_some())
+        self.clear_entry(owner, collection, id, job).await?;
+        Ok(taken)
     }
 
     /// Removes what belongs to a document, but for its row. First of all, what is found of it.
@@ -276,7 +310,7 @@ impl Documents {
         generation: i64,
     ) -> Result<(), Refusal> {
         self.unlink(owner, id).await?;
-        for (collection, job) in self.0.db.document_places(id).await? {
+        for (collection, job) in self.0.db.document_places(owner, id).await? {
             self.clear_entry(owner, &collection, id, &job).await?;
         }
         let objects = self.objects().await?;

@@ -82,10 +82,11 @@ impl Documents {
     }
 
     async fn expire(&self) -> Result<(), Refusal> {
+        let mut last = Ok(());
         for (owner, id) in self.0.db.expired_documents(DOCUMENTS_MAX).await? {
-            self.remove(&owner, &id).await?;
+            last = self.remove(&owner, &id).await.map(drop).and(last);
         }
-        Ok(())
+        last
     }
 
     /// A document that is processed has a job that goes on, or gets one.

@@ -7,6 +7,7 @@ mod jobs;
 mod killed;
 mod limits;
 mod refused;
+mod removed;
 
 use alula_llm::testing::FakeProvider;
 use serde_json::{Value, json};
