@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0008_documents"),
     migration!("0009_vector_stores"),
     migration!("0010_document_life"),
+    migration!("0011_document_next"),
 ];
 
 /// Any number, as long as nobody else uses it: processes that start together wait for each other.

@@ -1,6 +1,8 @@
 //! Files and vector stores, as clients of OpenAI use them; what the clients themselves make of them
 //! is in `sdk`.
 
+mod again;
+
 use std::time::Duration;
 
 use alula_llm::testing::FakeProvider;

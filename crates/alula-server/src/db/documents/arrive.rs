@@ -210,7 +210,8 @@ impl Db {
         let look = "UPDATE document_entries SET updated_at = $3 \
                     WHERE document = $1 AND collection = $2 RETURNING state, job";
         let again = "UPDATE document_entries SET state = 0, job = $3, attributes = $4, \
-                     chunking = $5, error_code = NULL, error = NULL \
+                     chunking = $5, next_attributes = NULL, next_chunking = NULL, \
+                     error_code = NULL, error = NULL \
                      WHERE document = $1 AND collection = $2";
         // The text is taken out anew where it would be another one.
         let sent = "UPDATE documents SET name = $2, kind = $3, \

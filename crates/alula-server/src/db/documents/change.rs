@@ -34,7 +34,10 @@ impl Db {
         id: &str,
         change: &Change<'_>,
     ) -> Result<bool, DbError> {
+        // What was changed last counts, also when the next version comes.
         let sql = "UPDATE document_entries SET attributes = COALESCE($4, attributes), \
+                   next_attributes = CASE WHEN next_attributes IS NOT NULL \
+                   THEN COALESCE($4, next_attributes) END, \
                    is_archived = COALESCE($5, is_archived) \
                    WHERE document = $1 AND collection = $2 AND owner = $3";
         let found = writing!(self, |tx| {

@@ -56,6 +56,18 @@ pub(crate) struct EntryRow {
     pub(crate) is_live: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+    /// What it gets with the next version, if that is to be something else, and how that is cut.
+    pub(crate) next: Option<(String, Option<String>)>,
+}
+
+impl EntryRow {
+    /// What the next version of it has, and how that is cut.
+    pub(crate) fn wanted(&self) -> (&str, Option<&str>) {
+        match &self.next {
+            Some((attributes, chunking)) => (attributes, chunking.as_deref()),
+            None => (&self.attributes, self.chunking.as_deref()),
+        }
+    }
 }
 
 /// Where a document in a collection is.
@@ -100,7 +112,8 @@ macro_rules! found_columns {
         concat!(
             crate::db::documents::document_columns!(),
             ", e.collection, e.state, e.job, e.attributes, e.chunking, e.is_archived, e.chunks, \
-             e.embedded, e.error_code, e.error, e.created_at, e.updated_at, e.is_live"
+             e.embedded, e.error_code, e.error, e.created_at, e.updated_at, e.is_live, \
+             e.next_attributes, e.next_chunking"
         )
     };
 }
@@ -137,6 +150,8 @@ macro_rules! found {
         let error: Option<String> = row.try_get(21)?;
         let is_archived: i64 = row.try_get(17)?;
         let is_live: i64 = row.try_get(24)?;
+        let next: Option<String> = row.try_get(25)?;
+        let next_chunking: Option<String> = row.try_get(26)?;
         $crate::db::documents::Found {
             document: $crate::db::documents::document!(&row),
             entry: $crate::db::documents::EntryRow {
@@ -152,6 +167,7 @@ macro_rules! found {
                 is_live: is_live != 0,
                 created_at: $crate::time::Timestamp::from_millis(row.try_get(22)?),
                 updated_at: $crate::time::Timestamp::from_millis(row.try_get(23)?),
+                next: next.map(|attributes| (attributes, next_chunking)),
             },
         }
     }};

@@ -96,6 +96,9 @@ impl Db {
     ) -> Result<bool, DbError> {
         let sql = "UPDATE document_entries SET state = 1, is_live = 1, chunks = $4, \
                    embedded = $5, updated_at = $6, embed_after = NULL, embed_tries = 0, \
+                   attributes = COALESCE(next_attributes, attributes), \
+                   chunking = CASE WHEN next_attributes IS NULL THEN chunking \
+                   ELSE next_chunking END, next_attributes = NULL, next_chunking = NULL, \
                    error_code = NULL, error = NULL \
                    WHERE document = $1 AND collection = $2 AND job = $3";
         let found = writing!(self, |tx| {

@@ -55,8 +55,8 @@ impl Db {
         }))
     }
 
-    /// Cancels what is in progress of a batch. Its jobs notice that, as they are not for these files
-    /// any more; they are returned.
+    /// Cancels what is in progress of a batch; what was found before is found as it was. Its jobs
+    /// notice that, as they are not for these files any more; they are returned.
     pub(crate) async fn cancel_vector_store_batch(
         &self,
         store: &str,
@@ -68,7 +68,8 @@ impl Db {
                     (SELECT document FROM vector_store_batch_files WHERE batch = $2)";
         let jobs = format!("SELECT job FROM document_entries {open}");
         let cancel = format!(
-            "UPDATE document_entries SET state = 2, job = '', updated_at = $3, \
+            "UPDATE document_entries SET state = CASE WHEN is_live = 1 THEN 1 ELSE 2 END, \
+             job = '', updated_at = $3, next_attributes = NULL, next_chunking = NULL, \
              error_code = 'cancelled', error = 'It was cancelled' {open}"
         );
         let jobs: Vec<(String,)> = writing!(self, |tx| {

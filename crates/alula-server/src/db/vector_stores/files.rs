@@ -133,10 +133,14 @@ fn row_of(row: Row) -> Result<FileRow, DbError> {
     })
 }
 
-/// The columns of [`Row`], and where they are from.
+/// The columns of [`Row`], and where they are from. While it is in progress a file has what it shall
+/// have at its end.
 fn select() -> String {
+    let is_next = "e.state = 0 AND e.next_attributes IS NOT NULL";
     format!(
-        "SELECT e.collection, e.document, e.created_at, e.attributes, e.chunking, {STATE}, \
+        "SELECT e.collection, e.document, e.created_at, \
+         CASE WHEN {is_next} THEN e.next_attributes ELSE e.attributes END, \
+         CASE WHEN {is_next} THEN e.next_chunking ELSE e.chunking END, {STATE}, \
          e.error_code, e.error, d.bytes, e.job \
          FROM document_entries e JOIN documents d ON d.id = e.document"
     )
@@ -157,16 +161,25 @@ fn hold_documents(count: usize) -> String {
     )
 }
 
-/// Puts so many documents into the collection $1 of the owner $2 at the time $3.
+/// Puts so many documents into the collection $1 of the owner $2 at the time $3. One that is found
+/// there keeps what it has until it is found anew.
 fn put_entries(count: usize) -> String {
     let row = |n: usize| format!("($1, $2, 0, $3, $3, {})", places(4 + 4 * n, 4));
     let rows = (0..count).map(row).collect::<Vec<_>>().join(", ");
+    let is_found = "(document_entries.is_live = 1 OR document_entries.state = 1)";
     format!(
         "INSERT INTO document_entries (collection, owner, state, created_at, updated_at, document, \
          attributes, chunking, job) VALUES {rows} \
          ON CONFLICT (document, collection) DO UPDATE SET state = 0, \
-         updated_at = excluded.updated_at, attributes = excluded.attributes, \
-         chunking = excluded.chunking, job = excluded.job, error_code = NULL, error = NULL"
+         updated_at = excluded.updated_at, \
+         is_live = CASE WHEN {is_found} THEN 1 ELSE 0 END, \
+         attributes = CASE WHEN {is_found} THEN document_entries.attributes \
+         ELSE excluded.attributes END, \
+         chunking = CASE WHEN {is_found} THEN document_entries.chunking \
+         ELSE excluded.chunking END, \
+         next_attributes = CASE WHEN {is_found} THEN excluded.attributes END, \
+         next_chunking = CASE WHEN {is_found} THEN excluded.chunking END, \
+         job = excluded.job, error_code = NULL, error = NULL"
     )
 }
 

@@ -190,6 +190,54 @@ async fn a_file_that_is_put_there_again_begins_anew() {
     .await;
 }
 
+#[tokio::test]
+async fn a_file_that_is_found_keeps_what_it_has_until_it_is_found_anew() {
+    on_each(async |db| {
+        db.add_vector_store(&store("ada", "s"), 9).await?;
+        documents(db, "ada", ["a".to_owned()]).await;
+        let put = async |job: &str, attributes: &str| {
+            let chunking = Some(format!("[{attributes}]"));
+            let file = NewFileRow { attributes: attributes.to_owned(), chunking, ..file("a", job) };
+            let limits = limits(10, 9);
+            db.put_vector_store_files(("ada", "s"), &[file], Some(job), limits).await
+        };
+        let shown = async || -> Result<(FileState, String, String), DbError> {
+            let row = db.vector_store_file("s", "a").await?.unwrap();
+            Ok((row.state, row.attributes, row.chunking.unwrap()))
+        };
+        let is = |state, text: &str| (state, text.to_owned(), format!("[{text}]"));
+        put("j1", "1").await?;
+        assert!(db.document_is_ready("s", "a", "j1", (1, 0)).await?);
+        assert_eq!(shown().await?, is(FileState::Completed, "1"));
+        // On its way it is shown as it shall be.
+        put("j2", "2").await?;
+        assert_eq!(shown().await?, is(FileState::InProgress, "2"));
+        let step = db.document_step("ada", "s", "a", "j2").await?.unwrap().entry;
+        assert_eq!((step.wanted(), &*step.attributes), (("2", Some("[2]")), "1"));
+        db.document_has_failed("s", "a", "j2", ("code", "words")).await?;
+        assert_eq!(shown().await?, is(FileState::Completed, "1"));
+        // Nor does one that is cancelled change it, or leave something behind.
+        put("j3", "3").await?;
+        assert_eq!(db.cancel_vector_store_batch("s", "j3", at(13)).await?, ["j3"]);
+        assert_eq!(shown().await?, is(FileState::Completed, "1"));
+        let found = db.document_in("ada", "s", "a").await?.unwrap().entry;
+        assert_eq!((found.wanted().0, found.is_live), ("1", true));
+        put("j4", "4").await?;
+        assert!(db.document_is_ready("s", "a", "j4", (1, 0)).await?);
+        assert_eq!(shown().await?, is(FileState::Completed, "4"));
+        // What is changed meanwhile counts in the end.
+        put("j5", "5").await?;
+        let change = crate::db::documents::Change { attributes: Some("6"), is_archived: None };
+        assert!(db.change_document("ada", "s", "a", &change).await?);
+        db.document_has_failed("s", "a", "j5", ("code", "words")).await?;
+        assert_eq!(shown().await?.1, "6");
+        assert!(db.document_is_ready("s", "a", "j5", (1, 0)).await?);
+        assert_eq!(shown().await?, (FileState::Completed, "6".to_owned(), "[5]".to_owned()));
+        Ok(())
+    })
+    .await;
+}
+
 /// Into different stores, which do not wait for each other.
 #[tokio::test]
 async fn what_comes_at_once_is_held_to_the_limit_of_its_owner() {

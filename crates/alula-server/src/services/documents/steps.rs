@@ -100,9 +100,7 @@ impl Documents {
         job: &JobContext,
     ) -> Result<(), StepError> {
         let extracted = self.text(found).await?;
-        let chunking = found.entry.chunking.as_deref().map(serde_json::from_str);
-        let chunking =
-            chunking.transpose().map_err(|error| StepError::permanent("chunking", error))?;
+        let (attributes, chunking) = wanted(found)?;
         let chunker = self.chunker(chunking.as_ref())?;
         work.version = format!(
             "{}.{}.{}",
@@ -111,14 +109,10 @@ impl Documents {
             chunker.overlap_tokens()
         );
         let store = self.0.retrieval.store();
-        store
-            .put_entry(&NewEntry {
-                at: work.at(),
-                filename: &found.document.name,
-                attributes: &attributes(found)?,
-                chunking: chunking.as_ref(),
-            })
-            .await?;
+        // One that is found is found as it is until all of the next version is there.
+        if store.entry(work.at()).await?.is_none_or(|entry| entry.version.is_none()) {
+            store.put_entry(&entry(found, work, &attributes, chunking.as_ref())).await?;
+        }
         let built = store.built(work.at(), &work.version, None).await?.chunks;
         let (sender, mut batches) = mpsc::channel(1);
         let cutting = spawn_blocking(move || cut(chunker, &extracted, built, &sender));
@@ -151,9 +145,12 @@ impl Documents {
         work: &Work,
         job: &JobContext,
     ) -> Result<Outcome, StepError> {
-        self.put_changes(found, work).await?;
         let (store, model) = (self.0.retrieval.store(), work.model.as_deref());
-        store.publish(work.at(), &work.version, work.chunks, model).await?;
+        let (attributes, chunking) = wanted(found)?;
+        store.set_archived(work.at(), found.entry.is_archived).await?;
+        let new = entry(found, work, &attributes, chunking.as_ref());
+        store.publish_as(&new, &work.version, work.chunks, model).await?;
+        self.put_changes(found, work).await?;
         let (chunks, id) = (i64::from(work.chunks), job.id().to_string());
         let embedded = if model.is_some() { chunks } else { 0 };
         let Work { collection, document, .. } = work;
@@ -176,21 +173,21 @@ impl Documents {
         })))
     }
 
-    /// What somebody has changed of it since it was put there.
+    /// What somebody has changed of it since it was looked at.
     async fn put_changes(&self, found: &Found, work: &Work) -> Result<(), StepError> {
         let store = self.0.retrieval.store();
         let mut written = found.clone();
         for _ in 0..CHANGES_MAX {
-            store.set_attributes(work.at(), &attributes(&written)?).await?;
-            store.set_archived(work.at(), written.entry.is_archived).await?;
             let Work { owner, collection, document, .. } = work;
             let now = self.0.db.document_in(owner, collection, document).await?;
             let now = now.ok_or_else(|| StepError::permanent("removed", "it was removed"))?;
-            let is_same = now.entry.attributes == written.entry.attributes
+            let is_same = now.entry.wanted().0 == written.entry.wanted().0
                 && now.entry.is_archived == written.entry.is_archived;
             if is_same {
                 break;
             }
+            store.set_attributes(work.at(), &wanted(&now)?.0).await?;
+            store.set_archived(work.at(), now.entry.is_archived).await?;
             written = now;
         }
         Ok(())
@@ -318,7 +315,22 @@ fn cut(chunker: Chunker, text: &Extracted, built: u64, batches: &mpsc::Sender<Ve
     count
 }
 
-fn attributes(found: &Found) -> Result<Attributes, StepError> {
-    let read = serde_json::from_str(&found.entry.attributes);
-    read.map_err(|error| StepError::permanent("attributes", error))
+/// What the version that is made of a document has, and how that is cut.
+fn wanted(found: &Found) -> Result<(Attributes, Option<serde_json::Value>), StepError> {
+    let (attributes, chunking) = found.entry.wanted();
+    let attributes = serde_json::from_str(attributes);
+    let chunking = chunking.map(serde_json::from_str).transpose();
+    Ok((
+        attributes.map_err(|error| StepError::permanent("attributes", error))?,
+        chunking.map_err(|error| StepError::permanent("chunking", error))?,
+    ))
+}
+
+fn entry<'a>(
+    found: &'a Found,
+    work: &'a Work,
+    attributes: &'a Attributes,
+    chunking: Option<&'a serde_json::Value>,
+) -> NewEntry<'a> {
+    NewEntry { at: work.at(), filename: &found.document.name, attributes, chunking }
 }
