@@ -144,6 +144,7 @@ impl Health {
                 tracing::warn!(%error, "the store of files is not ready");
                 Check::degraded(match error {
                     ObjectError::Foreign { .. } => "it is another one than that of the database",
+                    ObjectError::Strange => "it has none of the files of the database",
                     _ => "it does not take files",
                 })
             }

@@ -278,8 +278,11 @@ async fn a_database_has_one_store_of_objects() {
         assert!(adopted.iter().all(|id| *id == adopted[0]), "{adopted:?}");
         assert_eq!(db.storage().await?, Some(adopted[0].clone()));
         assert!(!db.has_documents().await?);
-        put(db, "ada", "d1", "j1").await?;
+        for id in ["d1", "d2", "d3"] {
+            put(db, "ada", id, id).await?;
+        }
         assert!(db.has_documents().await?);
+        assert_eq!(db.last_documents(2).await?, ["d3", "d2"]);
         Ok(())
     })
     .await;

@@ -112,6 +112,14 @@ impl Db {
         Ok(known)
     }
 
+    /// Some documents whose bytes are kept, the last ones.
+    pub(crate) async fn last_documents(&self, limit: i64) -> Result<Vec<String>, DbError> {
+        let sql = "SELECT id FROM documents WHERE state = 1 ORDER BY id DESC LIMIT $1";
+        let found: Vec<(String,)> =
+            reading!(self, |pool| sqlx::query_as(sql).bind(limit).fetch_all(pool).await?);
+        Ok(found.into_iter().map(|(id,)| id).collect())
+    }
+
     /// Whether there is a document whose bytes are kept.
     pub(crate) async fn has_documents(&self) -> Result<bool, DbError> {
         let sql = "SELECT id FROM documents WHERE state = 1 LIMIT 1";

@@ -43,7 +43,10 @@ use self::{
     turns::Turns,
 };
 use super::{jobs::Jobs, retrieval::Retrieval};
-use crate::{config::Config, db::Db};
+use crate::{
+    config::Config,
+    db::{DatabaseUrl, Db},
+};
 
 /// The argument that makes this program read a document from its standard input.
 pub(crate) const EXTRACT_COMMAND: &str = "extract-document";
@@ -65,7 +68,7 @@ struct Inner {
 }
 
 impl Documents {
-    /// Opens the store of their objects.
+    /// Opens the store of their objects, and warns of one that does not last as long as the database.
     ///
     /// # Errors
     ///
@@ -77,6 +80,14 @@ impl Documents {
         retrieval: Retrieval,
     ) -> Result<Self, ObjectError> {
         let settings = config.documents.clone();
+        if let (StorageUrl::Memory, false) =
+            (&settings.storage, matches!(config.database, DatabaseUrl::Memory))
+        {
+            tracing::warn!(
+                "STORAGE_URL=memory: the files of documents are gone when this process ends, and \
+                 the database knows them still: no document is taken then"
+            );
+        }
         let extractor = Extractor::this_program()?
             .arg(EXTRACT_COMMAND)
             .limits(settings.extraction.clone())

@@ -9,13 +9,15 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
-    ObjectError, StorageUrl,
+    ObjectError, StorageUrl, names,
     objects::{Objects, Writes},
 };
 use crate::db::Db;
 
 /// How often it is tried whether something can be written.
 const WRITTEN: Duration = Duration::from_secs(60);
+/// How many documents are looked for in a store without a name, of which one has to be there.
+const LOOKED_FOR: i64 = 8;
 
 /// A store of objects. It has a name, which the database knows: a process that was given another one
 /// finds nothing there of what there is, and takes it for lost.
@@ -50,6 +52,7 @@ impl Storage {
             (Some(ours), Some(theirs)) => return same(ours, theirs),
             // It has lost its name, and all else with that.
             (Some(ours), None) if db.has_documents().await? => return same(ours, String::new()),
+            (None, None) if !self.has_any(db).await? => return Err(ObjectError::Strange),
             // A name of its own, so that whoever is at the store before notices.
             (before, None) => (before, Uuid::now_v7().simple().to_string()),
             (None, Some(id)) => (None, id),
@@ -58,6 +61,18 @@ impl Storage {
         let theirs = self.objects.name(id).await?;
         let ours = db.adopt_storage(&theirs, before.as_deref()).await?;
         same(ours, theirs)
+    }
+
+    /// Whether any of the last documents is there, if the database has any. One by itself may be
+    /// lost.
+    async fn has_any(&self, db: &Db) -> Result<bool, ObjectError> {
+        let known = db.last_documents(LOOKED_FOR).await?;
+        for id in &known {
+            if !self.objects.is_untouched() && self.objects.has(&names::of_bytes(id)).await? {
+                return Ok(true);
+            }
+        }
+        Ok(known.is_empty())
     }
 
     /// Removes files of objects that nobody writes any more. Returns how many.
@@ -141,6 +156,53 @@ mod tests {
             let memory = Storage::open(&StorageUrl::Memory).unwrap();
             assert!(matches!(memory.objects(db).await, Err(ObjectError::Foreign { .. })));
             open("b").ping(db).await.unwrap();
+            Ok(())
+        })
+        .await;
+    }
+
+    /// As a database has it that was brought up to date.
+    #[tokio::test]
+    async fn a_store_without_a_name_is_that_where_documents_are() {
+        on_each(async |db| {
+            let folder = tempfile::tempdir().unwrap();
+            let open =
+                |name: &str| Storage::open(&StorageUrl::Folder(folder.path().join(name))).unwrap();
+            for id in ["d1", "d2", "d3"] {
+                put(db, id).await?;
+            }
+            let strange = open("a");
+            assert!(matches!(strange.objects(db).await, Err(ObjectError::Strange)));
+            assert!(matches!(strange.ping(db).await, Err(ObjectError::Strange)));
+            assert!(!folder.path().join("a").exists());
+            assert_eq!(db.storage().await?, None);
+            // One of them is lost.
+            let right = open("b");
+            right.objects.put(&names::of_bytes("d2"), "x".into()).await.unwrap();
+            right.objects(db).await.unwrap();
+            assert!(matches!(strange.objects(db).await, Err(ObjectError::Foreign { .. })));
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Somebody has restored a database without its files.
+    #[tokio::test]
+    async fn whoever_knows_better_gives_the_store_a_name() {
+        on_each(async |db| {
+            let folder = tempfile::tempdir().unwrap();
+            let url = StorageUrl::Folder(folder.path().to_owned());
+            let open = || Storage::open(&url).unwrap();
+            put(db, "d1").await?;
+            assert!(matches!(open().objects(db).await, Err(ObjectError::Strange)));
+            std::fs::write(folder.path().join("storage-id"), "mine\n").unwrap();
+            open().objects(db).await.unwrap();
+            assert_eq!(db.storage().await?.as_deref(), Some("mine"));
+            // All is lost once more, and somebody has begun with a new disk.
+            std::fs::remove_file(folder.path().join("storage-id")).unwrap();
+            assert!(matches!(open().objects(db).await, Err(ObjectError::Foreign { .. })));
+            std::fs::write(folder.path().join("storage-id"), "mine").unwrap();
+            open().objects(db).await.unwrap();
             Ok(())
         })
         .await;

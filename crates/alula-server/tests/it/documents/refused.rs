@@ -105,3 +105,19 @@ async fn a_key_has_so_many_documents() {
     let known = bring(&one, "0123456789").await.is(202);
     assert_eq!(known["document_id"], first["document_id"]);
 }
+
+/// They would be lost at each start, and whatever is sent later refused.
+#[tokio::test]
+async fn files_that_do_not_last_as_long_as_their_database_are_warned_of() {
+    const WARNING: &str = "STORAGE_URL=memory:";
+    let store = Store::file();
+    let alula = store.over(serve()).env("STORAGE_URL", "memory:").listen();
+    alula.logged(WARNING);
+    alula.ready(&alula.upload("a.txt", "A scaup dives.").await.is(202)).await;
+    drop(alula);
+    let alula = store.over(serve()).env("STORAGE_URL", "memory:").listen();
+    assert_eq!(alula.upload("b.txt", "A smew dives.").await.status, 503);
+    let both = serve().env("STORAGE_URL", "memory:").listen();
+    both.ready(&both.upload("a.txt", "A scaup dives.").await.is(202)).await;
+    assert_eq!(both.count_logged(WARNING), 0);
+}

@@ -84,10 +84,15 @@ pub(crate) enum ObjectError {
     #[error("the store of objects does not answer")]
     Slow,
     #[error(
-        "STORAGE_URL names another store of objects than that of the database: the object `{ID}` \
-         of the latter says {ours:?}, and not {theirs:?}"
+        "STORAGE_URL names another store of objects than that of the database, or one that has lost \
+         what it had: the object `{ID}` of the latter says {ours:?}, and not {theirs:?}"
     )]
     Foreign { ours: String, theirs: String },
+    #[error(
+        "STORAGE_URL names a store of objects without a name, in which none of the last documents of \
+         the database is; if it is the right one nevertheless, write any name into the object `{ID}`"
+    )]
+    Strange,
     #[error(transparent)]
     Db(#[from] DbError),
 }
