@@ -133,8 +133,8 @@ Environment:
   ALULA_DOCUMENTS_BYTES_PER_KEY_MAX      bytes of these (10737418240)
   ALULA_DOCUMENTS_PROCESSED_PER_KEY_MAX  of these that are processed, before others are 429 (10000)
   ALULA_UPLOAD_FILES_MAX                 files of one upload (100)
-  ALULA_UPLOADS_RUNNING_MAX              files that arrive at a time, of each worker (16)
-  ALULA_UPLOADS_PER_KEY_MAX              of these that one key may send (4)
+  ALULA_UPLOADS_RUNNING_MAX              documents that arrive at a time, of each worker (16)
+  ALULA_UPLOADS_PER_KEY_MAX              of these that one key may send, to each worker (4)
   ALULA_UPLOAD_BYTES_PER_SECOND_MIN      as which a file has to arrive, on average (8192)
   ALULA_EXTRACTIONS_RUNNING_MAX          documents that are read at a time, each by a process of its
                                          own (2)
