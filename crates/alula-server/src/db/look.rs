@@ -1,6 +1,6 @@
 //! A look at a database that changes nothing.
 
-use super::{DatabaseUrl, Db, DbError, Pools, connect, migrate, reading};
+use super::{DatabaseUrl, Db, DbError, Pools, migrate, reading};
 
 /// What there is.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Db {
             DatabaseUrl::File(path) if !path.exists() => return Ok(None),
             _ => {}
         }
-        let db = Self { pools: connect::pools(url).await? };
+        let db = Self::connected(url).await?;
         let found = db.found().await;
         db.close().await;
         found.map(Some)

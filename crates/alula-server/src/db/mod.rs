@@ -23,6 +23,7 @@ use sqlx::{PgPool, SqlitePool};
 
 #[cfg(test)]
 pub(crate) use self::budgets::model as budget_model;
+use self::documents::processed::Owners;
 pub(crate) use self::{
     budgets::{Answer, IDLE_SHARE, Report, Spend},
     connect::DatabaseUrl,
@@ -40,6 +41,7 @@ pub(crate) use self::{
 #[derive(Debug, Clone)]
 pub(crate) struct Db {
     pools: Pools,
+    owners: Owners,
 }
 
 #[derive(Debug, Clone)]
@@ -93,9 +95,14 @@ impl Db {
     ///
     /// When the database cannot be reached or is newer than this program.
     pub(crate) async fn open(url: &DatabaseUrl) -> Result<Self, DbError> {
-        let db = Self { pools: connect::pools(url).await? };
+        let db = Self::connected(url).await?;
         db.migrate().await?;
         Ok(db)
+    }
+
+    /// Connects, whatever the tables are.
+    async fn connected(url: &DatabaseUrl) -> Result<Self, DbError> {
+        Ok(Self { pools: connect::pools(url).await?, owners: Owners::default() })
     }
 
     /// Whether it answers.

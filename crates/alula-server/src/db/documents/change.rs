@@ -65,6 +65,7 @@ impl Db {
                        is_live = CASE WHEN state = 1 THEN 1 ELSE is_live END, \
                        error_code = NULL, error = NULL \
                        WHERE document = $1 AND collection = $2 AND job = $3 AND state >= $6";
+        let _turn = self.owner_turn(limit).await;
         writing!(self, |tx| {
             hold_owner!(self, tx, limit);
             let held = sqlx::query(anew).bind(id).bind(more).execute(&mut *tx).await?;

@@ -1,5 +1,12 @@
 //! How many documents of an owner are processed at a time.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::OwnedMutexGuard;
+
 use super::super::{Db, DbError, Pools, reading};
 
 /// How many documents of an owner may be processed.
@@ -9,14 +16,31 @@ pub(crate) struct ProcessedMax<'a> {
     pub(crate) max: i64,
 }
 
+/// Owners for whom this process begins to have documents processed, one transaction for each at a
+/// time: who waits for the others of an owner waits here, and keeps no connection from anybody.
+#[derive(Debug, Clone, Default)]
+pub(in crate::db) struct Owners(Arc<Mutex<HashMap<String, Turns>>>);
+
+type Turns = Arc<tokio::sync::Mutex<()>>;
+
+impl Owners {
+    fn of(&self, owner: &str) -> Turns {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of those who do nothing nothing is kept.
+        known.retain(|_, turns| Arc::strong_count(turns) > 1);
+        known.entry(owner.to_owned()).or_default().clone()
+    }
+}
+
 /// Which owner a lock of Postgres is of, beside the other locks of a database.
 pub(in crate::db) const OWNERS: i32 = 0x616c_756d;
 pub(in crate::db) const HOLD_OWNER: &str = "SELECT pg_advisory_xact_lock($1, hashtext($2))";
 pub(in crate::db) const PROCESSED: &str =
     "SELECT COUNT(*) FROM document_entries WHERE owner = $1 AND state = 0";
 
-/// Lets nobody else have more documents of the owner processed until the transaction ends, so that
-/// their number is what it seems. It comes first in a transaction. SQLite has one writer anyway.
+/// Lets no other process have more documents of the owner processed until the transaction ends, so
+/// that their number is what it seems. It comes first in a transaction, and [`Db::owner_turn`] before
+/// that. SQLite has one writer anyway.
 macro_rules! hold_owner {
     ($db:expr, $tx:ident, $limit:expr) => {
         if let Some($crate::db::documents::ProcessedMax { owner, .. }) = $limit
@@ -51,6 +75,14 @@ impl Db {
         let (count,): (i64,) =
             reading!(self, |pool| sqlx::query_as(PROCESSED).bind(owner).fetch_one(pool).await?);
         Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// The turn of an owner, until it is dropped; nothing where there is nothing to be counted.
+    pub(in crate::db) async fn owner_turn(
+        &self,
+        limit: Option<ProcessedMax<'_>>,
+    ) -> Option<OwnedMutexGuard<()>> {
+        Some(self.owners.of(limit?.owner).lock_owned().await)
     }
 
     pub(in crate::db) fn has_many_writers(&self) -> bool {

@@ -1,13 +1,16 @@
 //! What is kept of documents, in each database.
 
+use std::time::Duration;
+
 use futures_util::future::try_join_all;
 
 use super::{
     Arrived, Change, Entered, EntryState, NewDocument, NewEntry, ProcessedMax, Restarted, SentAs,
     Settled,
+    processed::{HOLD_OWNER, OWNERS},
 };
 use crate::{
-    db::{Db, DbError, reading, testing::on_each, writing},
+    db::{Db, DbError, Pools, reading, testing::on_each, writing},
     time::Timestamp,
 };
 
@@ -349,6 +352,35 @@ async fn one_that_is_ready_stays_so_whoever_has_made_it_so() {
         db.restart_document(("default", "d1"), ("j1", "j2"), true, None).await?;
         db.document_has_failed("default", "d1", "j2", ("code", "words")).await?;
         assert_eq!(state(db, "ada", "d1").await?, Some(EntryState::Ready));
+        Ok(())
+    })
+    .await;
+}
+
+/// Another process is at the same owner.
+#[tokio::test]
+async fn whoever_waits_for_the_others_of_an_owner_keeps_no_connection() {
+    const ENTRIES: usize = 30;
+    on_each(async |db| {
+        let Pools::Postgres(pool) = db.pools() else { return Ok(()) };
+        put(db, "ada", "d1", "j1").await?;
+        let mut held = pool.begin().await?;
+        let hold = sqlx::query(HOLD_OWNER).bind(OWNERS).bind("ada");
+        hold.execute(&mut *held).await?;
+        let limit = Some(ProcessedMax { owner: "ada", max: 9 });
+        let entry = NewEntry { limit, ..entry("j2", None) };
+        let enter = || db.enter_document("ada", "d1", &entry, None);
+        let waiting = try_join_all((0..ENTRIES).map(|_| enter()));
+        let others = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            for id in ["b1", "b2", "b3"] {
+                put(db, "bob", id, id).await?;
+            }
+            Ok::<_, DbError>(held.rollback().await?)
+        };
+        let (waiting, others) = tokio::join!(waiting, others);
+        others?;
+        assert_eq!(waiting?.len(), ENTRIES);
         Ok(())
     })
     .await;
