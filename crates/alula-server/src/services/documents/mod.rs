@@ -14,6 +14,7 @@ mod objects;
 mod pipeline;
 mod receive;
 mod refusal;
+mod room;
 mod settings;
 mod steps;
 mod storage;
