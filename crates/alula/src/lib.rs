@@ -89,6 +89,7 @@ extern crate self as alula;
 
 mod accept;
 mod app;
+mod bell;
 mod dependency;
 mod error;
 mod files;

@@ -3,8 +3,11 @@
 use std::{
     fmt, io,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker},
 };
 
 use pin_project_lite::pin_project;
@@ -35,19 +38,38 @@ pub struct Shutdown {
 
 #[derive(Default)]
 struct Inner {
-    /// Cancelled first. Cancelling a later one cancels this one too.
-    stopping: CancellationToken,
+    /// Begins first; whatever begins a later one begins this one, too.
+    stopping: Arc<Phase>,
     /// No new connections.
-    closing: CancellationToken,
-    streams_must_end: CancellationToken,
-    /// Cancelled last: whoever still works is dropped.
-    end: CancellationToken,
+    closing: Arc<Phase>,
+    streams_must_end: Arc<Phase>,
+    /// Begins last: whoever still works is dropped.
+    end: Arc<Phase>,
     /// Work that outlives its request; a server waits for it.
     tasks: TaskTracker,
     /// Connections that have left HTTP; a server waits for them, too.
     sessions: TaskTracker,
     /// Holds the signal listener, for which nobody waits.
     listener: TaskTracker,
+}
+
+/// A phase, and whoever waits for it.
+#[derive(Debug, Default)]
+struct Phase {
+    /// The same as of the token, which takes a lock to say so.
+    has_begun: AtomicBool,
+    token: CancellationToken,
+}
+
+impl Phase {
+    fn begin(&self) {
+        self.has_begun.store(true, Ordering::Release);
+        self.token.cancel();
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Acquire)
+    }
 }
 
 impl Shutdown {
@@ -89,13 +111,13 @@ impl Shutdown {
 
     /// Starts the shutdown. Further calls change nothing.
     pub fn trigger(&self) {
-        self.inner.stopping.cancel();
+        self.inner.stopping.begin();
     }
 
     /// Ends the shutdown without waiting: open connections are dropped.
     pub fn end_now(&self) {
         self.tell_streams();
-        self.inner.end.cancel();
+        self.inner.end.begin();
     }
 
     /// Waits for the start of the shutdown.
@@ -115,7 +137,7 @@ impl Shutdown {
     /// Whether the shutdown has started, for a readiness check.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.inner.stopping.is_cancelled()
+        self.inner.stopping.has_begun()
     }
 
     /// Runs a task that outlives its request; the server waits for it before it ends.
@@ -169,13 +191,13 @@ impl Shutdown {
     /// Starts the shutdown without the delay.
     pub(super) fn close(&self) {
         self.trigger();
-        self.inner.closing.cancel();
+        self.inner.closing.begin();
     }
 
     /// Has what would never end by itself end now.
     pub(crate) fn tell_streams(&self) {
         self.close();
-        self.inner.streams_must_end.cancel();
+        self.inner.streams_must_end.begin();
     }
 }
 
@@ -183,8 +205,8 @@ impl fmt::Debug for Shutdown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shutdown")
             .field("stopping", &self.is_stopping())
-            .field("streams_must_end", &self.inner.streams_must_end.is_cancelled())
-            .field("ended", &self.inner.end.is_cancelled())
+            .field("streams_must_end", &self.inner.streams_must_end.has_begun())
+            .field("ended", &self.inner.end.has_begun())
             .field("tasks", &self.inner.tasks.len())
             .finish()
     }
@@ -193,20 +215,23 @@ impl fmt::Debug for Shutdown {
 pin_project! {
     /// A future that is ready once a phase of a [`Shutdown`] has begun.
     ///
-    /// It can be polled from a response body, and again after it was ready.
+    /// It can be polled from a response body, and again after it was ready. To poll it for a task
+    /// that waits already takes no lock: a stream does so at every event.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ShutdownPhase {
+        phase: Arc<Phase>,
         #[pin]
         begun: WaitForCancellationFutureOwned,
+        // Who is woken when it begins.
+        waits: Option<Waker>,
     }
 }
 
 impl ShutdownPhase {
-    /// A child token has a lock of its own: thousands of streams that each poll one token at
-    /// every event would meet at the same lock.
-    fn of(token: &CancellationToken) -> Self {
-        Self { begun: token.child_token().cancelled_owned() }
+    fn of(phase: &Arc<Phase>) -> Self {
+        let begun = phase.token.clone().cancelled_owned();
+        Self { phase: phase.clone(), begun, waits: None }
     }
 }
 
@@ -214,6 +239,15 @@ impl Future for ShutdownPhase {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().begun.poll(cx)
+        let this = self.project();
+        if this.phase.has_begun() {
+            return Poll::Ready(());
+        }
+        if this.waits.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            return Poll::Pending;
+        }
+        let begun = this.begun.poll(cx);
+        *this.waits = begun.is_pending().then(|| cx.waker().clone());
+        begun
     }
 }
