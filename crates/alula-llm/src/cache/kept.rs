@@ -57,7 +57,7 @@ fn is_cut(stop: &StopReason) -> bool {
 }
 
 /// A piece of a stream that can be kept.
-pub(crate) trait KeepPiece: Piece + Clone + Sync {
+pub(crate) trait KeepPiece: Unpin + Piece + Clone + Sync {
     /// About how much memory it takes.
     fn bytes(&self) -> usize;
 

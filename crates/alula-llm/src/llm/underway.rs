@@ -1,6 +1,11 @@
 //! A call between its answer and its end.
 
-use futures_util::{Stream, StreamExt, stream};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_util::{Stream, StreamExt as _};
 
 use crate::{
     ChatEvent, Error, ErrorKind, Result, Usage,
@@ -73,11 +78,27 @@ pub(super) fn watched<T: KeepPiece>(
     let record = call.place.take().map(Recorder::new);
     let watch =
         Watch { call: Some(call), usage: None, has_stopped: false, is_malformed: false, record };
-    stream::unfold((pieces, watch), |(mut pieces, mut watch)| async {
-        let item = pieces.next().await;
-        watch.note(item.as_ref());
-        Some((item?, (pieces, watch)))
-    })
+    Watched { pieces, watch }
+}
+
+/// The pieces of a call, of which each is noted.
+struct Watched<S, T> {
+    pieces: S,
+    watch: Watch<T>,
+}
+
+impl<S, T> Stream for Watched<S, T>
+where
+    S: Stream<Item = Result<T>> + Unpin,
+    T: KeepPiece,
+{
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = ready!(self.pieces.poll_next_unpin(cx));
+        self.watch.note(item.as_ref());
+        Poll::Ready(item)
+    }
 }
 
 /// What is known of a call whose answer streams.

@@ -1,10 +1,16 @@
 //! From the bytes of a provider's stream to chat events.
 
-use std::{collections::VecDeque, mem, pin::Pin, time::Duration};
+use std::{
+    collections::VecDeque,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::BytesMut;
-use futures_util::{FutureExt, Stream, StreamExt, stream};
-use tokio::time::timeout;
+use futures_util::{Stream, StreamExt};
+use tokio::time::{Sleep, sleep};
 
 use crate::{
     ChatEvent, ChatStream, Error, ErrorKind, HttpLimits, RelayChunk, RelayStream, Result,
@@ -19,7 +25,7 @@ const DRAIN: Duration = Duration::from_millis(100);
 const CHUNK_BYTES: usize = 16 << 10;
 
 /// What a stream of one protocol means.
-pub(super) trait Wire: Send + 'static {
+pub(super) trait Wire: Send + Unpin + 'static {
     /// Turns a server-sent event into chat events.
     fn event(&mut self, event: Event, out: &mut Events) -> State;
 
@@ -62,6 +68,8 @@ struct Reader<S, W> {
     ended: bool,
     ready: Events,
     events_seen: u64,
+    /// Until when the rest of the bytes is read.
+    draining: Option<Pin<Box<Sleep>>>,
 }
 
 /// Why no more bytes come.
@@ -80,11 +88,7 @@ where
     B: AsRef<[u8]> + Send + 'static,
     E: std::error::Error + Send + Sync + 'static,
 {
-    let reader = Reader::new(limited(bytes, limits.stream_bytes_max), limits, wire);
-    ChatStream::new(stream::unfold(reader, |mut reader| async {
-        let item = reader.next().await?;
-        Some((item, reader))
-    }))
+    ChatStream::new(Reader::new(limited(bytes, limits.stream_bytes_max), limits, wire))
 }
 
 /// Passes `bytes` on as they are, reading on the way what they mean. Who did not ask for usage
@@ -101,11 +105,7 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     let reader = Reader::new(limited(bytes, limits.stream_bytes_max), limits, wire);
-    let passing = Passing { reader, wants_usage, has_begun: false, failure: None };
-    RelayStream::new(stream::unfold(passing, |mut passing| async {
-        let item = passing.next().await?;
-        Some((item, passing))
-    }))
+    RelayStream::new(Passing { reader, wants_usage, has_begun: false, failure: None })
 }
 
 /// The bytes up to the limit of a stream.
@@ -137,24 +137,11 @@ where
             ended: false,
             ready: Events::new(),
             events_seen: 0,
+            draining: None,
         }
     }
 
-    async fn next(&mut self) -> Option<Result<ChatEvent>> {
-        loop {
-            if let Some(item) = self.ready.pop_front() {
-                return Some(item);
-            }
-            if self.ended {
-                self.drain().await;
-                return None;
-            }
-            let frame = self.frames.next().await;
-            self.take(frame);
-        }
-    }
-
-    fn take(&mut self, frame: Option<Result<Frame, ReadError<Cut<E>>>>) {
+    fn read(&mut self, frame: Option<Result<Frame, ReadError<Cut<E>>>>) {
         match frame {
             Some(Ok(Frame::Comment(_))) => self.ready.push_back(Ok(ChatEvent::Ping)),
             Some(Ok(Frame::Event(event))) => {
@@ -167,13 +154,25 @@ where
         }
     }
 
-    /// Reads what comes after the end of a whole answer, once.
-    async fn drain(&mut self) {
+    /// Reads what comes after the end of a whole answer, once. After the deadline the connection
+    /// is closed instead, which is fine, too.
+    fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if mem::replace(&mut self.state, State::Drained) == State::Done {
-            let rest = async { while let Some(Ok(_)) = self.frames.next().await {} };
-            // Both outcomes are fine: after the deadline the connection is closed instead.
-            let _ = timeout(DRAIN, rest).await;
+            self.draining = Some(Box::pin(sleep(DRAIN)));
         }
+        let Some(deadline) = &mut self.draining else { return Poll::Ready(()) };
+        loop {
+            match self.frames.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(_) => break,
+                Poll::Pending => {
+                    ready!(deadline.as_mut().poll(cx));
+                    break;
+                }
+            }
+        }
+        self.draining = None;
+        Poll::Ready(())
     }
 
     /// The bytes ended. That is an error unless the answer was complete.
@@ -209,6 +208,29 @@ where
     }
 }
 
+impl<S, B, E, W> Stream for Reader<S, W>
+where
+    S: Stream<Item = Result<B, Cut<E>>>,
+    B: AsRef<[u8]>,
+    E: std::error::Error + Send + Sync + 'static,
+    W: Wire,
+{
+    type Item = Result<ChatEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Poll::Ready(Some(item));
+            }
+            if self.ended {
+                return self.poll_drained(cx).map(|()| None);
+            }
+            let frame = ready!(self.frames.poll_next_unpin(cx));
+            self.read(frame);
+        }
+    }
+}
+
 /// A stream that is passed on.
 struct Passing<S, W> {
     reader: Reader<S, W>,
@@ -218,25 +240,23 @@ struct Passing<S, W> {
     failure: Option<Error>,
 }
 
-impl<S, B, E, W> Passing<S, W>
+impl<S, B, E, W> Stream for Passing<S, W>
 where
     S: Stream<Item = Result<B, Cut<E>>>,
     B: AsRef<[u8]>,
     E: std::error::Error + Send + Sync + 'static,
     W: Wire,
 {
+    type Item = Result<RelayChunk>;
+
     /// The next event, and those after it that are there already.
-    async fn next(&mut self) -> Option<Result<RelayChunk>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let (mut bytes, mut events) = (BytesMut::new(), Vec::new());
         while !self.reader.ended && bytes.len() < CHUNK_BYTES {
-            let frame = self.reader.frames.next();
-            let frame = match bytes.is_empty() {
-                true => frame.await,
-                // The waker that does nothing is replaced before anybody waits.
-                false => match frame.now_or_never() {
-                    Some(frame) => frame,
-                    None => break,
-                },
+            let frame = match self.reader.frames.poll_next_unpin(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending if bytes.is_empty() && events.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
             };
             if self.has_begun && is_delta::<W, _>(&frame) {
                 self.reader.events_seen += 1;
@@ -244,7 +264,7 @@ where
                 continue;
             }
             let has_raw = matches!(frame, Some(Ok(_)));
-            self.reader.take(frame);
+            self.reader.read(frame);
             let is_hidden = !self.wants_usage && is_report(&self.reader.ready);
             self.note(&mut events);
             if has_raw && !is_hidden && self.failure.is_none() {
@@ -252,15 +272,16 @@ where
             }
         }
         if !bytes.is_empty() || !events.is_empty() {
-            return Some(Ok(RelayChunk::new(bytes, events)));
+            return Poll::Ready(Some(Ok(RelayChunk::new(bytes, events))));
         }
-        let failure = self.failure.take();
-        if failure.is_none() {
-            self.reader.drain().await;
+        match self.failure.take() {
+            Some(failure) => Poll::Ready(Some(Err(failure))),
+            None => self.reader.poll_drained(cx).map(|()| None),
         }
-        failure.map(Err)
     }
+}
 
+impl<S, W> Passing<S, W> {
     /// Keeps of the events what is more than one more piece of content.
     fn note(&mut self, events: &mut Vec<ChatEvent>) {
         // With its room: the pieces that come after the first are not read, and fill it no more.

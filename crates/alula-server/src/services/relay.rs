@@ -1,6 +1,10 @@
 //! Requests in the words of another API, answered in the same.
 
-use std::marker::PhantomData;
+use std::{
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use alula::{
     ApiError, Body, Bytes, HttpError, Input, Operation, Output, Rejection, RequestContext,
@@ -12,7 +16,7 @@ use alula_llm::{
     model::{EmbedProtocol, Encoding, Protocol},
 };
 use bytes::BytesMut;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
@@ -171,7 +175,7 @@ impl Output for Relayed {
                 response.headers_mut().insert(header::CONTENT_TYPE, json);
                 Ok(response)
             }
-            Self::Stream(chunks) => Sse::new(items(chunks)).respond(cx),
+            Self::Stream(chunks) => Sse::new(Items(Some(chunks))).respond(cx),
         }
     }
 }
@@ -196,17 +200,24 @@ impl SseItem for Ready {
 }
 
 /// The chunks; a failure is the last one, in the words of the protocol.
-fn items(chunks: Box<RelayStream>) -> impl Stream<Item = Ready> {
-    stream::unfold(Some(chunks), |chunks| async {
-        let mut chunks = chunks?;
-        match chunks.next().await? {
-            Ok(chunk) => Some((Ready(chunk.bytes), Some(chunks))),
-            Err(error) => {
+struct Items(Option<Box<RelayStream>>);
+
+impl Stream for Items {
+    type Item = Ready;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Ready>> {
+        let Some(chunks) = &mut self.0 else { return Poll::Ready(None) };
+        let ready = match ready!(chunks.poll_next_unpin(cx)) {
+            Some(Ok(chunk)) => return Poll::Ready(Some(Ready(chunk.bytes))),
+            Some(Err(error)) => {
                 tracing::warn!(%error, "a stream broke off");
-                Some((Ready(chunks.failure(&error)), None))
+                Some(Ready(chunks.failure(&error)))
             }
-        }
-    })
+            None => None,
+        };
+        self.0 = None;
+        Poll::Ready(ready)
+    }
 }
 
 /// A request that goes on as it came; `T` is what the document says of it.
