@@ -3,6 +3,7 @@
 mod filter;
 mod json;
 mod lines;
+mod plain;
 
 use std::{
     io::{IsTerminal as _, stderr},
@@ -15,7 +16,7 @@ use tracing_subscriber::{
 };
 
 pub(crate) use self::{filter::LogFilter, lines::flush};
-use self::{json::JsonLine, lines::Lines};
+use self::{json::JsonLine, lines::Lines, plain::PlainFields};
 
 /// The target of the line of each request.
 pub(crate) const ACCESS: &str = "alula::access";
@@ -67,7 +68,8 @@ where
     // Whoever reads it may have gone; to say so there would be a panic.
     let lines = fmt::layer().with_writer(Lines).log_internal_errors(false);
     match format {
-        LogFormat::Text => lines.with_ansi(stderr().is_terminal()).boxed(),
+        LogFormat::Text if stderr().is_terminal() => lines.boxed(),
+        LogFormat::Text => lines.with_ansi(false).fmt_fields(PlainFields).boxed(),
         LogFormat::Json => {
             let fields = fmt::format::JsonFields::new();
             lines.with_ansi(false).fmt_fields(fields).event_format(JsonLine).boxed()
