@@ -89,7 +89,6 @@ extern crate self as alula;
 
 mod accept;
 mod app;
-mod bell;
 mod dependency;
 mod error;
 mod files;

@@ -4,7 +4,7 @@ use std::{
     future::Future as _,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -17,7 +17,6 @@ use pin_project_lite::pin_project;
 
 use super::{ResponseContext, StreamContext};
 use crate::{
-    bell::Bell,
     error::{HttpError, Panic, Result},
     idle::IdleTimer,
     serve::ShutdownPhase,
@@ -51,9 +50,6 @@ pin_project! {
         must_end: ShutdownPhase,
         ping: Option<IdleTimer>,
         context: StreamContext,
-        bell: Bell,
-        // Nothing comes before the bell rings.
-        waits: bool,
         ended: bool,
         encoder: std::marker::PhantomData<fn() -> E>,
     }
@@ -66,8 +62,6 @@ impl<S, E> StreamBody<S, E> {
             must_end: cx.shutdown().streams_must_end(),
             ping: ping.map(IdleTimer::new),
             context: cx.stream(),
-            bell: Bell::new(),
-            waits: false,
             ended: false,
             encoder: std::marker::PhantomData,
         }
@@ -86,11 +80,6 @@ impl<S: Stream, E: Encoder<S::Item>> Body for StreamBody<S, E> {
         if *this.ended {
             return Poll::Ready(None);
         }
-        if !this.bell.has_rung(cx) && *this.waits {
-            return Poll::Pending;
-        }
-        *this.waits = false;
-        let cx = &mut Context::from_waker(this.bell.waker());
         let mut buffer = BytesMut::new();
         // Asked first: a source that always has something would never come to the end.
         if this.must_end.poll(cx).is_ready() {
@@ -117,10 +106,8 @@ impl<S: Stream, E: Encoder<S::Item>> Body for StreamBody<S, E> {
                 return Poll::Ready(None);
             }
             Ok(Poll::Pending) => {
-                *this.waits = this.ping.as_mut().is_none_or(|ping| ping.poll(cx).is_pending());
-                if *this.waits {
-                    return Poll::Pending;
-                }
+                let Some(ping) = this.ping else { return Poll::Pending };
+                ready!(ping.poll(cx));
                 buffer.extend_from_slice(E::PING.unwrap_or_default());
                 Ok(())
             }

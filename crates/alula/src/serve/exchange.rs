@@ -19,7 +19,10 @@ use hyper::body::Incoming;
 use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 use pin_project_lite::pin_project;
 
-use super::activity::{Activity, InFlight};
+use super::{
+    activity::{Activity, InFlight},
+    bell::Bell,
+};
 use crate::{error::HttpError, middleware::IsHttps, output::error_response};
 
 /// The address that a request came from, in the request's extensions.
@@ -171,7 +174,7 @@ impl<S: HttpService> Future for Exchange<S> {
         if in_flight.as_ref().is_some_and(InFlight::is_last) {
             say_goodbye(&mut response);
         }
-        Poll::Ready(Ok(response.map(|body| GuardedBody { body, _in_flight: in_flight })))
+        Poll::Ready(Ok(response.map(|body| GuardedBody::new(body, in_flight))))
     }
 }
 
@@ -188,7 +191,17 @@ pin_project! {
     pub(super) struct GuardedBody {
         #[pin]
         body: Body,
+        // There is one once the body has made somebody wait.
+        bell: Option<Bell>,
+        // Nothing comes before the bell rings.
+        waits: bool,
         _in_flight: Option<InFlight>,
+    }
+}
+
+impl GuardedBody {
+    fn new(body: Body, in_flight: Option<InFlight>) -> Self {
+        Self { body, bell: None, waits: false, _in_flight: in_flight }
     }
 }
 
@@ -200,7 +213,18 @@ impl http_body::Body for GuardedBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        let Some(bell) = this.bell else {
+            let polled = this.body.poll_frame(cx);
+            *this.bell = polled.is_pending().then(Bell::new);
+            return polled;
+        };
+        if !bell.has_rung(cx) && *this.waits {
+            return Poll::Pending;
+        }
+        let polled = this.body.poll_frame(&mut Context::from_waker(bell.waker()));
+        *this.waits = polled.is_pending();
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -30,6 +30,7 @@
 
 mod accept;
 mod activity;
+mod bell;
 mod connection;
 mod drain;
 mod exchange;

@@ -15,7 +15,7 @@ use futures_util::task::AtomicWaker;
 ///
 /// A connection asks its body again after every write, though nothing has changed since it had
 /// nothing. Whoever has a bell need not look.
-pub(crate) struct Bell {
+pub(super) struct Bell {
     shared: Arc<Shared>,
     waker: Waker,
 }
@@ -27,20 +27,20 @@ struct Shared {
 }
 
 impl Bell {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let shared = Arc::new(Shared::default());
         Self { waker: shared.clone().into(), shared }
     }
 
     /// Whether it has rung since it was last asked. From now on it wakes the task of `cx`.
-    pub(crate) fn has_rung(&self, cx: &Context<'_>) -> bool {
+    pub(super) fn has_rung(&self, cx: &Context<'_>) -> bool {
         // In this order: who rings in between wakes the task.
         self.shared.task.register(cx.waker());
         self.shared.has_rung.swap(false, Ordering::AcqRel)
     }
 
     /// What rings it.
-    pub(crate) fn waker(&self) -> &Waker {
+    pub(super) fn waker(&self) -> &Waker {
         &self.waker
     }
 }
