@@ -410,29 +410,42 @@ async fn relay_whole<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<
 
 /// Reads of an answer what is to be known of it.
 pub(super) fn relayed<S: Speaker>(status: u16, body: Bytes) -> Result<RelayResponse> {
+    let not_json = |error| http::not_json(&error, status, &body);
     // Where the word stands there may be an error in a place that only a whole reading finds.
-    let fields = match memmem::find(&body, b"\"error\"") {
-        Some(_) => serde_json::from_slice(&body),
-        None => relay::fields(&body, |name| {
-            [S::ID, S::MODEL, S::USAGE, TIER].contains(&name) || S::VERDICT.contains(&name)
-        }),
-    };
-    let mut answer = Value::Object(fields.map_err(|error| http::not_json(&error, status, &body))?);
-    if let Some(error) = S::error_in(&answer) {
-        return Err(body_error(error, S::failure_kind));
+    if memmem::find(&body, b"\"error\"").is_some() {
+        let whole = serde_json::from_slice(&body).map_err(not_json)?;
+        refuse::<S>(&whole)?;
     }
-    let mut take = |name| answer.get_mut(name).map(Value::take).unwrap_or_default();
-    let mut text = |name| match take(name) {
-        Value::String(text) => Some(text),
-        _ => None,
-    };
-    let (id, model) = (text(S::ID).unwrap_or_default(), text(S::MODEL).unwrap_or_default());
-    let service_tier = text(TIER);
-    let usage = match take(S::USAGE) {
-        Value::Object(usage) => Some(S::usage(usage)),
-        _ => None,
-    };
-    Ok(RelayResponse { body, id, model, usage, service_tier, is_cached: false })
+    let mut answer = RelayResponse::default();
+    let mut usage = None;
+    let mut verdict = Map::new();
+    relay::fields(&body, |name, value| {
+        if name == S::USAGE.as_bytes() {
+            usage = Some(serde_json::from_slice(value)?);
+        } else if name == S::ID.as_bytes() {
+            answer.id = relay::text(value)?.unwrap_or_default();
+        } else if name == S::MODEL.as_bytes() {
+            answer.model = relay::text(value)?.unwrap_or_default();
+        } else if name == TIER.as_bytes() {
+            answer.service_tier = relay::text(value)?;
+        } else if let Some(name) = S::VERDICT.iter().find(|verdict| verdict.as_bytes() == name) {
+            verdict.insert((*name).to_owned(), serde_json::from_slice(value)?);
+        }
+        Ok(())
+    })
+    .map_err(not_json)?;
+    refuse::<S>(&Value::Object(verdict))?;
+    if let Some(Value::Object(usage)) = usage {
+        answer.usage = Some(S::usage(usage));
+    }
+    answer.body = body;
+    Ok(answer)
+}
+
+/// Ends a call whose answer is an error, though its status is one of success.
+fn refuse<S: Speaker>(answer: &Value) -> Result<()> {
+    let error = S::error_in(answer).map(|error| body_error(error, S::failure_kind));
+    error.map_or(Ok(()), Err)
 }
 
 async fn relay_events<S: Speaker>(speaker: &S, request: &RelayRequest) -> Result<RelayStream> {

@@ -64,9 +64,16 @@ pub(super) fn lock<T>(writer: &SharedWriter, write: impl FnOnce(&mut StreamWrite
 
 /// The number of the last event that has one.
 fn last_number(events: &[u8]) -> Option<u64> {
-    const NUMBER: &str = "sequence_number";
-    let data = events.rsplit(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data:"));
-    let numbers =
-        data.map(|data| super::fields(data, |name| name == NUMBER).ok()?.get(NUMBER)?.as_u64());
-    numbers.flatten().next()
+    let mut data =
+        events.rsplit(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data:"));
+    data.find_map(|data| {
+        let mut number = None;
+        let found = super::fields(data, |name, value| {
+            if name == b"sequence_number" {
+                number = serde_json::from_slice(value).ok();
+            }
+            Ok(())
+        });
+        found.ok().and(number)
+    })
 }

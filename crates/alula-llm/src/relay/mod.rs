@@ -29,7 +29,7 @@ use self::ending::{Ending, SharedWriter};
 use crate::{ChatEvent, Error, Result, Usage, model::Protocol, stream::Piece};
 
 pub use request::RelayRequest;
-pub(crate) use scan::fields;
+pub(crate) use scan::{fields, text};
 
 /// An answer in the bytes of the protocol in which it was asked for.
 ///

@@ -2,15 +2,10 @@
 
 use std::{fmt::Write as _, ops::Range};
 
+use super::{json, prompt::Prompt};
+use crate::{Error, ErrorKind, Result, model::Protocol};
 use bytes::Bytes;
 use serde::de::{Error as _, IgnoredAny};
-use serde_json::{Map, Value};
-
-use super::{
-    json::{self, Cursor},
-    prompt::Prompt,
-};
-use crate::{Error, ErrorKind, Result, model::Protocol};
 
 /// Where the fields stand that decide where a request goes.
 #[derive(Debug, Clone, Default)]
@@ -178,30 +173,25 @@ impl Edits {
     }
 }
 
-/// The fields of a JSON object that are `wanted`. Of the others only the ends are looked for, so
-/// that what is wrong within them, such as text that is no UTF-8, is not seen.
+/// Shows the name and the JSON of each field of a JSON object to `field`. Of what that does not
+/// read only the end is looked for, so that what is wrong within it, such as text that is no UTF-8,
+/// is not seen.
 ///
 /// # Errors
 ///
-/// What is not one JSON object from end to end.
+/// What is not one JSON object from end to end, and what `field` fails with.
 pub(crate) fn fields(
     body: &[u8],
-    wanted: impl Fn(&str) -> bool,
-) -> serde_json::Result<Map<String, Value>> {
-    let mut fields = Map::new();
+    mut field: impl FnMut(&[u8], &[u8]) -> serde_json::Result<()>,
+) -> serde_json::Result<()> {
     let mut broken = None;
     let gone_through = json::object(body, |cursor, name| {
-        let wanted = str::from_utf8(name).ok().filter(|name| wanted(name));
-        let Some(name) = wanted else { return cursor.skip() };
-        match read(cursor)? {
-            Ok(value) => drop(fields.insert(name.to_owned(), value)),
-            Err(error) => broken = Some(error),
-        }
-        Some(())
+        let value = cursor.value()?;
+        field(name, cursor.text(value)).map_err(|error| broken = Some(error)).ok()
     });
     match (gone_through, broken) {
         (_, Some(error)) => Err(error),
-        (Some(()), None) => Ok(fields),
+        (Some(()), None) => Ok(()),
         // Who reads all of it knows what is wrong.
         (None, None) => match serde_json::from_slice::<IgnoredAny>(body) {
             Err(error) => Err(error),
@@ -210,15 +200,21 @@ pub(crate) fn fields(
     }
 }
 
-/// Reads the value that comes next.
-fn read(cursor: &mut Cursor<'_>) -> Option<serde_json::Result<Value>> {
-    let at = cursor.value()?;
-    Some(serde_json::from_slice(cursor.text(at)))
+/// The text that JSON is, if it is one.
+pub(crate) fn text(json: &[u8]) -> serde_json::Result<Option<String>> {
+    match json {
+        [b'"', text @ .., b'"'] if memchr::memchr(b'\\', text).is_none() => {
+            let text = str::from_utf8(text).map_err(serde_json::Error::custom)?;
+            Ok(Some(text.to_owned()))
+        }
+        [b'"', ..] => serde_json::from_slice(json).map(Some),
+        _ => Ok(None),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -299,12 +295,32 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_picked_out() {
+    fn fields_are_shown_one_by_one() {
         let body = br#"{"id": "1", "choices": [{"id": 2}], "usage": {"a": 1}}"#;
-        let found = fields(body, |name| ["id", "usage"].contains(&name)).unwrap();
-        assert_eq!(Value::Object(found), json!({"id": "1", "usage": {"a": 1}}));
+        let mut seen = Vec::new();
+        let mut see = |name: &[u8], value: &[u8]| {
+            seen.push([name, value].map(|it| String::from_utf8(it.to_vec()).unwrap()));
+            Ok(())
+        };
+        fields(body, &mut see).unwrap();
+        let expected = [["id", "\"1\""], ["choices", "[{\"id\": 2}]"], ["usage", "{\"a\": 1}"]];
+        assert_eq!(seen, expected);
         for body in ["", "[]", "{} {}", "{\"a\": tru}", "{\"a\""] {
-            assert!(fields(body.as_bytes(), |_| true).is_err(), "{body}");
+            assert!(fields(body.as_bytes(), |_, _| Ok(())).is_err(), "{body}");
         }
+        let error = fields(body, |_, value| serde_json::from_slice(value).map(|_: u8| ()));
+        assert!(error.is_err());
+    }
+
+    #[test]
+    fn texts_are_read_as_serde_reads_them() {
+        for json in [r#""a é""#, r#""a\n\u00e9\"""#, r#""""#, "1", "null", "[]", r#""\ud800""#] {
+            let expected: serde_json::Result<Value> = serde_json::from_str(json);
+            match text(json.as_bytes()) {
+                Ok(text) => assert_eq!(text.as_deref(), expected.unwrap().as_str(), "{json}"),
+                Err(_) => assert!(expected.is_err(), "{json}"),
+            }
+        }
+        assert!(text(b"\"\xff\"").is_err());
     }
 }
