@@ -87,11 +87,11 @@ impl Visit for Line<'_> {
         }
         let name = format!("{}.sources", field.name());
         self.result = self.write(&name, |writer| {
-            let mut before = '[';
+            let mut before = "[";
             for source in sources {
-                writer.write_char(before)?;
+                writer.write_str(before)?;
                 write!(Printable(writer), "{source}")?;
-                before = ',';
+                before = ", ";
             }
             writer.write_char(']')
         });
@@ -160,13 +160,17 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("outer\u{1b}[2J")]
-    struct Outer(#[source] io::Error);
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("inner")]
+    struct Inner(#[source] fmt::Error);
 
     fn log() {
         let span = tracing::info_span!("request", request_id = "req \"1\"", number = 7);
         let _entered = span.enter();
         let (name, at) = ("né\n", -3);
-        let error = Outer(io::Error::other("inner"));
+        let error = Outer(Inner(fmt::Error));
         let error: &(dyn Error + 'static) = &error;
         tracing::info!(
             error,
