@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::{behind_its_back, count_files, count_objects, files::pdf, form::Form, over};
+use super::{behind_its_back, count_objects, count_whole_files, files::pdf, form::Form, over};
 use crate::{
     client::http,
     database::on_each,
@@ -49,8 +49,8 @@ async fn killed_again_and_again(database: &str) {
         assert_eq!(alula.get(&format!("/documents/{id}")).await.is(200)["chunks"], 1);
     }
     // Each has its bytes and its text, and nothing else is left.
-    assert_eq!(count_files(&folder.path().join("files/documents")), DOCUMENTS);
-    assert_eq!(count_files(&folder.path().join("files/texts")), DOCUMENTS);
+    assert_eq!(count_whole_files(&folder.path().join("files/documents")), DOCUMENTS);
+    assert_eq!(count_whole_files(&folder.path().join("files/texts")), DOCUMENTS);
 }
 
 #[tokio::test]

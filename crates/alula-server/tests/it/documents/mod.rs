@@ -94,8 +94,21 @@ pub(crate) fn count_objects(folder: &std::path::Path) -> usize {
 
 /// How many files there are below a folder.
 pub(crate) fn count_files(folder: &std::path::Path) -> usize {
+    count_named(folder, |_| true)
+}
+
+/// How many files there are below a folder, without those that were not written to their end: what
+/// a server leaves so that is killed is swept after an hour.
+pub(crate) fn count_whole_files(folder: &std::path::Path) -> usize {
+    count_named(folder, |name| !name.contains('#'))
+}
+
+fn count_named(folder: &std::path::Path, counts: fn(&str) -> bool) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let count = |path: std::path::PathBuf| if path.is_dir() { count_files(&path) } else { 1 };
+    let count = |path: std::path::PathBuf| match path.is_dir() {
+        true => count_named(&path, counts),
+        false => usize::from(counts(&path.file_name().unwrap().to_string_lossy())),
+    };
     entries.map(|entry| count(entry.unwrap().path())).sum()
 }
 
