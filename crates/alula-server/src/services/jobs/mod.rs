@@ -330,10 +330,16 @@ impl Jobs {
     ///
     /// # Errors
     ///
-    /// 409 for another one; else as [`submit`](Self::submit).
+    /// 409 for another one, and for that of a document; else as [`submit`](Self::submit).
     pub(crate) async fn retry(&self, caller: &Caller, id: &str) -> Result<JobView> {
         self.check_room(caller, 1).await?;
         let job = self.find(caller, id).await?;
+        if documents::QUEUES.contains(&&*job.step.queue) {
+            // How many of them a key may have is for the documents to say.
+            let instead = "The job is that of a document: retry the document, or put the file into \
+                           the vector store again";
+            return Err(HttpError::conflict(instead));
+        }
         match self.0.queue.retry(job.id).await.map_err(failed)? {
             Some(JobState::Failed | JobState::Cancelled) | None => self.view(caller, id).await,
             Some(state) => Err(HttpError::conflict(format!(

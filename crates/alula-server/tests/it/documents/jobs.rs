@@ -110,6 +110,8 @@ async fn a_document_that_fails_is_told_and_may_be_tried_again() {
         (&json!("embed"), &json!(2)),
         "{status}"
     );
+    let of_job = format!("/jobs/{}/retry", accepted["job_id"].as_str().unwrap());
+    alula.post(&of_job, &json!({})).await.detail(409);
     let url = format!("/documents/{}/retry", accepted["document_id"].as_str().unwrap());
     let again = alula.post(&url, &json!({})).await.is(202);
     assert_eq!(again["job_id"], accepted["job_id"], "it goes on where it failed");
