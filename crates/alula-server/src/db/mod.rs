@@ -32,7 +32,7 @@ pub(crate) use self::{
     idempotency::{Claim, KeptAnswer, Known},
     keys::{KeyFound, StoredKey},
     vector_stores::{
-        BatchRow, FileCounts, FileRow, FileState, ListPart, NewFileRow, Put, PutLimits,
+        BatchRow, Cancelled, FileCounts, FileRow, FileState, ListPart, NewFileRow, Put, PutLimits,
         VectorStoreChange, VectorStoreRow,
     },
 };

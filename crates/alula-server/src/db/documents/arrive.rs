@@ -170,7 +170,7 @@ impl Db {
                    bytes = $4 WHERE id = $1 AND state = 0";
         let Arrived { id, kind, sha256, bytes } = arrived;
         let limit = entry.and_then(|entry| entry.limit);
-        let _turn = self.owner_turn(limit).await;
+        let _turn = self.owner_turn(limit).await?;
         writing!(self, |tx| {
             hold_owner!(self, tx, limit);
             let query = sqlx::query(sql).bind(*id).bind(*kind).bind(*sha256).bind(*bytes);
@@ -218,7 +218,7 @@ impl Db {
         let sent = "UPDATE documents SET name = $2, kind = $3, \
                     generation = generation + CASE WHEN kind = $3 THEN 0 ELSE 1 END \
                     WHERE id = $1";
-        let _turn = self.owner_turn(limit).await;
+        let _turn = self.owner_turn(limit).await?;
         let entered = writing!(self, |tx| {
             hold_owner!(self, tx, limit);
             let held = sqlx::query(hold).bind(id).bind(owner).execute(&mut *tx).await?;

@@ -65,7 +65,7 @@ impl Db {
                        is_live = CASE WHEN state = 1 THEN 1 ELSE is_live END, \
                        error_code = NULL, error = NULL \
                        WHERE document = $1 AND collection = $2 AND job = $3 AND state >= $6";
-        let _turn = self.owner_turn(limit).await;
+        let _turn = self.owner_turn(limit).await?;
         writing!(self, |tx| {
             hold_owner!(self, tx, limit);
             let held = sqlx::query(anew).bind(id).bind(more).execute(&mut *tx).await?;
@@ -126,7 +126,8 @@ impl Db {
         Ok(())
     }
 
-    /// Takes a document out of a collection. Whether it was there.
+    /// Takes a document out of a collection that was [stopped](Self::stop_document) there. Whether it
+    /// was there, and nobody has put it there again since.
     pub(crate) async fn take_document_out(
         &self,
         owner: &str,
@@ -134,7 +135,7 @@ impl Db {
         id: &str,
     ) -> Result<bool, DbError> {
         let sql = "DELETE FROM document_entries \
-                   WHERE document = $1 AND collection = $2 AND owner = $3";
+                   WHERE document = $1 AND collection = $2 AND owner = $3 AND job = ''";
         let taken = writing!(self, |tx| {
             let query = sqlx::query(sql).bind(id).bind(collection).bind(owner);
             query.execute(&mut *tx).await?.rows_affected()
@@ -143,20 +144,20 @@ impl Db {
     }
 
     /// Removes a document: it is nobody's any more, and none of its jobs goes on. What is left of it
-    /// is known, and looked after from now on, until that is gone for certain. Its generation; nothing
-    /// if it was not there.
+    /// is known, and looked after from `due_at` on, until that is gone for certain. Its generation;
+    /// nothing if it was not there.
     pub(crate) async fn remove_document(
         &self,
         owner: &str,
         id: &str,
+        due_at: Timestamp,
     ) -> Result<Option<i64>, DbError> {
         let mark = "UPDATE documents SET state = 2, due_at = $3 \
                     WHERE id = $1 AND owner = $2 AND state = 1 RETURNING generation";
         let stop = "UPDATE document_entries SET state = 2, error_code = 'cancelled', \
                     error = 'It was removed' WHERE document = $1 AND state = 0";
         let marked: Option<(i64,)> = writing!(self, |tx| {
-            let query =
-                sqlx::query_as(mark).bind(id).bind(owner).bind(Timestamp::now().as_millis());
+            let query = sqlx::query_as(mark).bind(id).bind(owner).bind(due_at.as_millis());
             let marked: Option<(i64,)> = query.fetch_optional(&mut *tx).await?;
             if marked.is_some() {
                 sqlx::query(stop).bind(id).execute(&mut *tx).await?;

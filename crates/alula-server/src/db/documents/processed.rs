@@ -3,11 +3,15 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::{sync::OwnedMutexGuard, time::timeout};
 
 use super::super::{Db, DbError, Pools, reading};
+
+/// How long a request waits for others of its owner.
+const TURN: Duration = Duration::from_secs(5);
 
 /// How many documents of an owner may be processed.
 #[derive(Debug, Clone, Copy)]
@@ -78,11 +82,17 @@ impl Db {
     }
 
     /// The turn of an owner, until it is dropped; nothing where there is nothing to be counted.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come in time, as the database is away from those before it.
     pub(in crate::db) async fn owner_turn(
         &self,
         limit: Option<ProcessedMax<'_>>,
-    ) -> Option<OwnedMutexGuard<()>> {
-        Some(self.owners.of(limit?.owner).lock_owned().await)
+    ) -> Result<Option<OwnedMutexGuard<()>>, DbError> {
+        let Some(limit) = limit else { return Ok(None) };
+        let turn = timeout(TURN, self.owners.of(limit.owner).lock_owned());
+        turn.await.map(Some).map_err(|_| DbError::TooSlow(TURN))
     }
 
     pub(in crate::db) fn has_many_writers(&self) -> bool {

@@ -86,7 +86,7 @@ impl Db {
     }
 
     /// Notes that a document is found, with so many chunks, of which so many have vectors. Whether
-    /// it was still the job's.
+    /// it was still the job's; if another job is for it now, that one finds it ready to be found.
     pub(crate) async fn document_is_ready(
         &self,
         collection: &str,
@@ -101,10 +101,16 @@ impl Db {
                    ELSE next_chunking END, next_attributes = NULL, next_chunking = NULL, \
                    error_code = NULL, error = NULL \
                    WHERE document = $1 AND collection = $2 AND job = $3";
+        let of_another = "UPDATE document_entries SET is_live = 1 \
+                          WHERE document = $1 AND collection = $2 AND state = 0";
         let found = writing!(self, |tx| {
             let query = sqlx::query(sql).bind(id).bind(collection).bind(job);
             let query = query.bind(chunks).bind(embedded).bind(Timestamp::now().as_millis());
-            query.execute(&mut *tx).await?.rows_affected()
+            let found = query.execute(&mut *tx).await?.rows_affected();
+            if found == 0 {
+                sqlx::query(of_another).bind(id).bind(collection).execute(&mut *tx).await?;
+            }
+            found
         });
         Ok(found > 0)
     }

@@ -50,7 +50,7 @@ async fn a_document_belongs_to_its_owner() {
         assert!(db.document_in("bob", "default", "d1").await?.is_none());
         assert!(db.documents_in("bob", "default", None, None, 9).await?.is_empty());
         assert!(!db.change_document("bob", "default", "d1", &Change::default()).await?);
-        assert!(db.remove_document("bob", "d1").await?.is_none());
+        assert!(db.remove_document("bob", "d1", Timestamp::now()).await?.is_none());
         assert!(!db.take_document_out("bob", "default", "d1").await?);
         assert_eq!(db.enter_document("bob", "d1", &entry("j2", None), None).await?, Entered::Gone);
         assert_eq!(db.documents_of("bob").await?, (0, 0));
@@ -181,7 +181,7 @@ async fn pages_go_on_behind_one_that_is_gone() {
             Ok(found.into_iter().map(|found| found.document.id).collect())
         };
         assert_eq!(page(None, None).await?, ["d4", "d3"]);
-        assert_eq!(db.remove_document("ada", "d3").await?, Some(1));
+        assert_eq!(db.remove_document("ada", "d3", Timestamp::now()).await?, Some(1));
         assert_eq!(page(None, Some("d3")).await?, ["d2", "d1"]);
         assert_eq!(page(Some(EntryState::Ready), None).await?, Vec::<String>::new());
         Ok(())
@@ -197,7 +197,7 @@ async fn what_is_removed_is_known_until_nothing_is_left_of_it() {
         db.document_begins(&new("ada", "d2"), now).await?;
         db.document_begins(&new("ada", "d3"), LATER).await?;
         assert!(db.document_places("ada", "d1").await?.is_empty());
-        db.remove_document("ada", "d1").await?;
+        db.remove_document("ada", "d1", Timestamp::now()).await?;
         // Nobody begins it anew.
         let again = db.restart_document(("default", "d1"), ("j1", "j2"), true, None).await?;
         assert_eq!(again, Restarted::TooLate);
@@ -265,8 +265,36 @@ async fn each_silent_document_is_asked_after_once_in_a_while() {
         assert!(!db.may_embed_document("ada", "default", "d1", HOUR).await?);
         assert_eq!(db.documents_processed("ada").await?, 1);
         assert_eq!(db.documents_processed("bob").await?, 0);
-        db.remove_document("ada", "d1").await?;
+        db.remove_document("ada", "d1", Timestamp::now()).await?;
         assert_eq!(db.documents_processed("ada").await?, 0);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_found_by_a_job_that_was_replaced_is_found() {
+    on_each(async |db| {
+        put(db, "ada", "d1", "j1").await?;
+        assert!(db.give_document(("default", "d1"), ("j1", "j2")).await?);
+        // It has published at the same moment.
+        assert!(!db.document_is_ready("default", "d1", "j1", (1, 0)).await?);
+        db.document_has_failed("default", "d1", "j2", ("code", "words")).await?;
+        let entry = db.document_in("ada", "default", "d1").await?.unwrap().entry;
+        assert_eq!((entry.state, entry.is_live), (EntryState::Ready, true));
+        // One that is being taken out is not.
+        put(db, "ada", "d2", "j3").await?;
+        db.stop_document("ada", "default", "d2", "j3").await?;
+        assert!(!db.document_is_ready("default", "d2", "j3", (1, 0)).await?);
+        let entry = db.document_in("ada", "default", "d2").await?.unwrap().entry;
+        assert_eq!((entry.state, entry.is_live), (EntryState::Failed, false));
+        // Nor is one taken out that was put there again meanwhile.
+        let limit = None;
+        let at = ("default", "d2");
+        assert_eq!(db.restart_document(at, ("", "j4"), false, limit).await?, Restarted::Done);
+        assert!(!db.take_document_out("ada", "default", "d2").await?);
+        db.stop_document("ada", "default", "d2", "j4").await?;
+        assert!(db.take_document_out("ada", "default", "d2").await?);
         Ok(())
     })
     .await;
@@ -323,7 +351,7 @@ async fn no_more_documents_of_an_owner_are_processed_than_may_be() {
         assert_eq!((found.state, &*found.job), (EntryState::Failed, taken));
         // Others are held to nothing by that.
         put_of_bob(db).await?;
-        db.remove_document("ada", refused).await?;
+        db.remove_document("ada", refused, Timestamp::now()).await?;
         assert_eq!(db.documents_processed("ada").await?, 2);
         let entered = db.enter_document("ada", taken, &anew, None).await?;
         assert_eq!(entered, Entered::Begun);

@@ -8,6 +8,15 @@ use crate::{
     time::Timestamp,
 };
 
+/// A file that is not indexed any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cancelled {
+    pub(crate) document: String,
+    pub(crate) job: String,
+    /// Whether it is found as it was before.
+    pub(crate) is_found: bool,
+}
+
 /// Files that were put into a store at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BatchRow {
@@ -55,31 +64,36 @@ impl Db {
         }))
     }
 
-    /// Cancels what is in progress of a batch; what was found before is found as it was. Its jobs
-    /// notice that, as they are not for these files any more; they are returned.
+    /// Cancels what is in progress of a batch, and returns it; what was found before is found as it
+    /// was. Its jobs notice that, as they are not for these files any more.
     pub(crate) async fn cancel_vector_store_batch(
         &self,
         store: &str,
         id: &str,
         now: Timestamp,
-    ) -> Result<Vec<String>, DbError> {
+    ) -> Result<Vec<Cancelled>, DbError> {
         let note = "UPDATE vector_store_batches SET is_cancelled = 1 WHERE store = $1 AND id = $2";
         let open = "WHERE collection = $1 AND state = 0 AND document IN \
                     (SELECT document FROM vector_store_batch_files WHERE batch = $2)";
-        let jobs = format!("SELECT job FROM document_entries {open}");
+        let find = format!("SELECT document, job, is_live FROM document_entries {open}");
         let cancel = format!(
             "UPDATE document_entries SET state = CASE WHEN is_live = 1 THEN 1 ELSE 2 END, \
              job = '', updated_at = $3, next_attributes = NULL, next_chunking = NULL, \
              error_code = 'cancelled', error = 'It was cancelled' {open}"
         );
-        let jobs: Vec<(String,)> = writing!(self, |tx| {
+        let open: Vec<(String, String, i64)> = writing!(self, |tx| {
             sqlx::query(note).bind(store).bind(id).execute(&mut *tx).await?;
-            let query = sqlx::query_as(AssertSqlSafe(&*jobs)).bind(store).bind(id);
-            let jobs: Vec<(String,)> = query.fetch_all(&mut *tx).await?;
+            let query = sqlx::query_as(AssertSqlSafe(&*find)).bind(store).bind(id);
+            let open: Vec<(String, String, i64)> = query.fetch_all(&mut *tx).await?;
             let query = sqlx::query(AssertSqlSafe(&*cancel)).bind(store).bind(id);
             query.bind(now.as_millis()).execute(&mut *tx).await?;
-            jobs
+            open
         });
-        Ok(jobs.into_iter().map(|(job,)| job).collect())
+        let cancelled = open.into_iter().map(|(document, job, is_live)| Cancelled {
+            document,
+            job,
+            is_found: is_live != 0,
+        });
+        Ok(cancelled.collect())
     }
 }

@@ -206,7 +206,7 @@ impl Db {
                     WHERE id = $1 AND owner = $2 AND removed_at IS NULL";
         let count = "SELECT COUNT(*) FROM document_entries WHERE collection = $1";
         let note = "INSERT INTO vector_store_batches (id, store, created_at) VALUES ($1, $2, $3)";
-        let _turn = self.owner_turn(processed).await;
+        let _turn = self.owner_turn(processed).await?;
         writing!(self, |tx| {
             hold_owner!(self, tx, processed);
             let query = sqlx::query(hold).bind(store).bind(owner).bind(now);

@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 
 use self::files::STATE;
 pub(crate) use self::{
-    batches::BatchRow,
+    batches::{BatchRow, Cancelled},
     files::{FileRow, FileState, NewFileRow, Put, PutLimits},
 };
 use super::{Db, DbError, reading, writing};

@@ -218,7 +218,9 @@ async fn a_file_that_is_found_keeps_what_it_has_until_it_is_found_anew() {
         assert_eq!(shown().await?, is(FileState::Completed, "1"));
         // Nor does one that is cancelled change it, or leave something behind.
         put("j3", "3").await?;
-        assert_eq!(db.cancel_vector_store_batch("s", "j3", at(13)).await?, ["j3"]);
+        let (document, job) = ("a".to_owned(), "j3".to_owned());
+        let cancelled = Cancelled { document, job, is_found: true };
+        assert_eq!(db.cancel_vector_store_batch("s", "j3", at(13)).await?, [cancelled]);
         assert_eq!(shown().await?, is(FileState::Completed, "1"));
         let found = db.document_in("ada", "s", "a").await?.unwrap().entry;
         assert_eq!((found.wanted().0, found.is_live), ("1", true));

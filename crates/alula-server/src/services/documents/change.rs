@@ -8,12 +8,13 @@ use alula_rag::{Attributes, Scope};
 use futures_util::stream::BoxStream;
 
 use super::{
-    DocumentStatus, DocumentView, Documents, ObjectError, Refusal, StatusView, names,
-    receive::after,
+    CHANGES_MAX, CLAIM, DocumentStatus, DocumentView, Documents, ObjectError, Refusal, StatusView,
+    names, receive::after,
 };
 use crate::{
     db::documents::{Change, DocumentRow, Found, Restarted},
     services::{jobs::failed as jobs_failed, retrieval::store_failed},
+    time::Timestamp,
 };
 
 /// How long after it was removed what is left of a document is looked for once more: a worker that
@@ -102,13 +103,26 @@ impl Documents {
         }
         // What is not there yet gets it when it is published.
         let (store, at) = (self.0.retrieval.store(), Scope::new(owner, collection).entry(id));
-        if let Some(attributes) = attributes {
-            store.set_attributes(at, attributes).await.map_err(store_failed)?;
+        let mut written = self.find(owner, collection, id).await?;
+        for _ in 0..CHANGES_MAX {
+            if attributes.is_some() {
+                let attributes = serde_json::from_str(&written.entry.attributes)?;
+                store.set_attributes(at, &attributes).await.map_err(store_failed)?;
+            }
+            if is_archived.is_some() {
+                let is_archived = written.entry.is_archived;
+                store.set_archived(at, is_archived).await.map_err(store_failed)?;
+            }
+            // Of two who change it at once, what the row has counts.
+            let now = self.find(owner, collection, id).await?;
+            let is_same = now.entry.attributes == written.entry.attributes
+                && now.entry.is_archived == written.entry.is_archived;
+            written = now;
+            if is_same {
+                break;
+            }
         }
-        if let Some(is_archived) = is_archived {
-            store.set_archived(at, is_archived).await.map_err(store_failed)?;
-        }
-        Ok(self.find(owner, collection, id).await?.into())
+        Ok(written.into())
     }
 
     /// Does once more what has failed, from the step on that failed.
@@ -251,8 +265,18 @@ impl Documents {
     pub(crate) async fn remove(&self, owner: &str, id: &str) -> Result<bool, Refusal> {
         let db = &self.0.db;
         // First of all, so that whatever is cut short from here on is known.
-        let marked = db.remove_document(owner, id).await?;
-        let was_found = self.unlink(owner, id).await?;
+        let marked = db.remove_document(owner, id, after(CLAIM)).await?;
+        let was_found = match (self.unlink(owner, id).await, marked) {
+            (Ok(was_found), _) => was_found,
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(_)) => {
+                // Upkeep need not wait until this one is surely over.
+                if let Err(error) = db.look_again_for_document(id, Timestamp::now()).await {
+                    tracing::debug!(%error, document = id, "it is looked after later");
+                }
+                return Err(error);
+            }
+        };
         let Some(generation) = marked else { return Ok(was_found) };
         // What cannot be done now is done by upkeep, soon.
         let cleared = async {
@@ -277,6 +301,19 @@ impl Documents {
         Ok(was_found)
     }
 
+    /// Lets nobody find what a job puts of a document into a collection that shall have nothing of
+    /// it. The job fails at that.
+    pub(crate) async fn hide(
+        &self,
+        owner: &str,
+        collection: &str,
+        id: &str,
+    ) -> Result<(), Refusal> {
+        let at = Scope::new(owner, collection).entry(id);
+        self.0.retrieval.store().delete_entry(at).await?;
+        Ok(())
+    }
+
     /// Takes a document out of a collection; the document stays. Whether it was there.
     ///
     /// # Errors
@@ -296,10 +333,10 @@ impl Documents {
         // What is cut short from here on is not taken for one that is found.
         self.0.db.stop_document(owner, collection, id, job).await?;
         self.clear_entry(owner, collection, id, job).await?;
-        let taken = self.0.db.take_document_out(owner, collection, id).await?;
-        // Its job may have put it there again before it was stopped.
+        // Its job may have put it there again before it was stopped. What is put there behind this
+        // is somebody else's.
         self.clear_entry(owner, collection, id, job).await?;
-        Ok(taken)
+        Ok(self.0.db.take_document_out(owner, collection, id).await?)
     }
 
     /// Removes what belongs to a document, but for its row. First of all, what is found of it.

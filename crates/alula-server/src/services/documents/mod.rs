@@ -22,7 +22,7 @@ mod turns;
 mod upkeep;
 mod view;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alula_rag::Extractor;
 
@@ -51,6 +51,11 @@ use crate::{
 
 /// The argument that makes this program read a document from its standard input.
 pub(crate) const EXTRACT_COMMAND: &str = "extract-document";
+
+/// How long whoever removes a document has for it, before somebody else does it.
+const CLAIM: Duration = Duration::from_secs(120);
+/// How often attributes that change meanwhile are written again.
+const CHANGES_MAX: u32 = 5;
 
 /// The documents of the database. Clones are the same.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::{
-    Documents, Indexing, names,
+    CHANGES_MAX, Documents, Indexing, names,
     pipeline::{StepError, Work},
     receive::kind_of,
 };
@@ -29,8 +29,6 @@ use crate::{
 
 /// How many chunks are kept or given vectors at a time.
 const BATCH: usize = 64;
-/// How often attributes that change meanwhile are written again.
-const CHANGES_MAX: u32 = 5;
 /// How long it takes until keys can be judged again, as long as the database is away.
 const AWAY: Duration = Duration::from_secs(5);
 /// How long a key may have to wait for its limits without that being an attempt.

@@ -5,15 +5,13 @@ use std::time::{Duration, Instant};
 use alula_jobs::JobId;
 use tokio::time::sleep;
 
-use super::{Documents, Refusal, pipeline::Work, receive::after};
+use super::{CLAIM, Documents, Refusal, pipeline::Work, receive::after};
 use crate::{services::models::Models, time::Timestamp};
 
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_secs(20);
 /// How long nothing is heard of a document until it is asked whether its job is there.
 const SILENT_MILLIS: i64 = 60_000;
-/// How long whoever removes a document has for it.
-const CLAIM: Duration = Duration::from_secs(120);
 /// How often files are looked for that nobody writes any more.
 const SWEEP: Duration = Duration::from_secs(600);
 /// How long nothing was added to these.

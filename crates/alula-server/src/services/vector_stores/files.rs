@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::{VectorStores, check_cursors, is_id, is_word};
 use crate::{
-    db::{BatchRow, DbError, FileRow, FileState, ListPart},
+    db::{BatchRow, Cancelled, DbError, FileRow, FileState, ListPart},
     time::Timestamp,
 };
 
@@ -78,16 +78,24 @@ impl VectorStores {
         }
     }
 
-    /// Stops jobs of files that nobody wants to be indexed any more. Those that cannot be stopped
+    /// Stops indexing files that nobody wants to be indexed any more. Jobs that cannot be stopped
     /// notice that themselves.
-    async fn stop(&self, jobs: Vec<String>) {
-        let jobs = stream::iter(jobs.into_iter().filter_map(|job| job.parse().ok()));
-        jobs.for_each_concurrent(STOPPED_AT_ONCE, async |job| {
-            if let Err(error) = self.0.jobs.queue().cancel(job).await {
-                tracing::debug!(%error, %job, "the job of a file goes on for nobody");
-            }
-        })
-        .await;
+    async fn stop(&self, owner: &str, store: &str, files: Vec<Cancelled>) {
+        stream::iter(files)
+            .for_each_concurrent(STOPPED_AT_ONCE, async |file| {
+                let Cancelled { document, job, is_found } = file;
+                // A job that publishes it at this moment has it found, or finds nothing to publish.
+                if !is_found
+                    && let Err(error) = self.0.documents.hide(owner, store, &document).await
+                {
+                    tracing::warn!(%error, document, store, "a cancelled file may be found");
+                }
+                let Ok(job) = job.parse() else { return };
+                if let Err(error) = self.0.jobs.queue().cancel(job).await {
+                    tracing::debug!(%error, %job, "the job of a file goes on for nobody");
+                }
+            })
+            .await;
     }
 
     /// Files that were put into one of the owner's stores at once.
@@ -116,8 +124,8 @@ impl VectorStores {
         if batch.counts.in_progress == 0 {
             return Ok(batch);
         }
-        let jobs = self.0.db.cancel_vector_store_batch(store, id, Timestamp::now()).await;
-        self.stop(jobs.map_err(DbError::into_http)?).await;
+        let files = self.0.db.cancel_vector_store_batch(store, id, Timestamp::now()).await;
+        self.stop(owner, store, files.map_err(DbError::into_http)?).await;
         self.batch(owner, store, id).await
     }
 }
