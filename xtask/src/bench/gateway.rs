@@ -11,10 +11,10 @@ const NGINX: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
 
 pub(crate) fn run(options: &[String]) -> Result<()> {
     let workspace = Workspace::load()?;
-    let build = ["build", "--release", "--package", "alula-server"];
+    let build = ["build", "--profile", "dist", "--package", "alula-server"];
     process::run(process::cargo(&workspace.root).args(build))?;
     let mut command = super::measure(&workspace, "gateway");
-    command.arg("--alula").arg(workspace.target.join("release/alula"));
+    command.arg("--alula").arg(workspace.target.join("dist/alula"));
     let peers = [
         ("--python", Environment::new(&workspace, "bench-gateway").install()),
         ("--nginx", nginx()),
