@@ -6,6 +6,7 @@ pub mod answers;
 pub mod app;
 pub mod documents;
 pub mod headers;
+pub mod http1;
 pub mod multipart;
 pub mod query;
 pub mod sse;

@@ -48,5 +48,5 @@ pub use stream::ChatStream;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod __fuzz {
-    pub use crate::providers::fuzz::{failure, pass, relayed};
+    pub use crate::providers::fuzz::{failure, http1, pass, relayed};
 }

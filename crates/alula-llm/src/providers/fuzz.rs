@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{
+    Method,
+    header::{HeaderName, HeaderValue},
+};
 
 use super::{
     Anthropic, Cohere, Gemini, OpenAi, OpenAiResponses,
     answered::{self, of_provider},
     endpoint::{self, Speaker},
-    wire,
+    http, wire,
 };
 use crate::{Error, HttpLimits, RelayResponse, RelayStream, Result, model::Protocol};
 
@@ -41,4 +44,11 @@ pub fn failure(protocol: Protocol, status: u16, header: &[u8], body: &[u8]) -> E
     let names = ["retry-after", "retry-after-ms", "x-request-id"].map(HeaderName::from_static);
     let headers = names.into_iter().filter_map(|name| Some((name, value.as_ref().ok()?.clone())));
     answered::failure(protocol, status, &headers.collect(), body)
+}
+
+/// What an answer by HTTP/1.1 is that comes in these pieces, after which the connection ends or
+/// not.
+pub fn http1(pieces: Vec<Vec<u8>>, has_no_body: bool, ends: bool) -> String {
+    let method = if has_no_body { Method::HEAD } else { Method::POST };
+    http::script::read(&method, pieces.into(), ends)
 }

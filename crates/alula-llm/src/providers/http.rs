@@ -1,6 +1,9 @@
 mod address;
 mod answer;
 mod direct;
+mod http1;
+mod http2;
+mod pool;
 mod read;
 
 use std::{
@@ -18,7 +21,9 @@ use reqwest::{
 };
 use rustls_platform_verifier::BuilderVerifierExt;
 
-use self::direct::Direct;
+use self::direct::{CallError, Direct};
+#[cfg(fuzzing)]
+pub(super) use self::http1::script;
 pub(super) use self::read::{accept, not_json, read_json};
 pub(crate) use self::{address::Address, answer::Answer};
 use super::Proxies;
@@ -247,13 +252,13 @@ impl Http {
     }
 
     /// The error of a call that did not come through, with the limit that it ran into.
-    fn failed(&self, error: hyper_util::client::legacy::Error) -> Error {
+    fn failed(&self, error: CallError) -> Error {
         if direct::is_late(&error) {
             return self.late(error);
         }
-        match error.is_connect() {
-            true => told(ErrorKind::Connect, "no connection", error),
-            false => broken(error),
+        match error {
+            CallError::Connect(_) => told(ErrorKind::Connect, "no connection", error),
+            CallError::Http1(_) | CallError::Http2(_) => broken(error),
         }
     }
 

@@ -10,9 +10,11 @@ use futures_util::{Stream, StreamExt as _, stream::BoxStream};
 use hyper::body::{Body as _, Incoming};
 use reqwest::{StatusCode, header::HeaderMap};
 
+use super::{direct::CallError, http1};
+
 /// An answer whose head is there.
 pub(crate) enum Answer {
-    Direct(hyper::Response<Incoming>),
+    Direct(hyper::Response<Body>),
     /// Through a proxy.
     Led(reqwest::Response),
 }
@@ -21,7 +23,7 @@ pub(crate) enum Answer {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
     #[error(transparent)]
-    Direct(hyper::Error),
+    Direct(CallError),
     #[error(transparent)]
     Led(reqwest::Error),
 }
@@ -55,9 +57,40 @@ impl Answer {
     }
 }
 
+/// The body of an answer that came without a proxy.
+pub(crate) enum Body {
+    Http1(http1::Body),
+    Http2(Incoming),
+}
+
+impl Body {
+    /// The next piece of it.
+    pub(super) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, CallError>>> {
+        let body = match self {
+            Self::Http1(body) => return body.poll_piece(cx).map_err(CallError::Http1),
+            Self::Http2(body) => body,
+        };
+        loop {
+            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(CallError::Http2(error)))),
+                Some(Ok(frame)) => {
+                    // What is not data are trailers.
+                    if let Ok(piece) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(piece)));
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The body of an answer as it comes.
 pub(crate) enum Pieces {
-    Direct(Incoming),
+    Direct(Body),
     Led(BoxStream<'static, Result<Bytes, Broken>>),
 }
 
@@ -67,18 +100,7 @@ impl Stream for Pieces {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut *self {
             Self::Led(pieces) => pieces.poll_next_unpin(cx),
-            Self::Direct(body) => loop {
-                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                    None => return Poll::Ready(None),
-                    Some(Err(error)) => return Poll::Ready(Some(Err(Broken::Direct(error)))),
-                    Some(Ok(frame)) => {
-                        // What is not data are trailers.
-                        if let Ok(piece) = frame.into_data() {
-                            return Poll::Ready(Some(Ok(piece)));
-                        }
-                    }
-                }
-            },
+            Self::Direct(body) => body.poll_piece(cx).map_err(Broken::Direct),
         }
     }
 }

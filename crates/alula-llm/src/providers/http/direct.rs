@@ -1,28 +1,30 @@
-//! Calls that no proxy is asked for: hyper's client without what reqwest puts around each call,
-//! where the address is read three times and the headers are copied twice.
+//! Calls that no proxy is asked for, on connections of our own.
 
 use std::{
     error::Error as StdError,
+    future::poll_fn,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Method, Request, Response, Uri, body::Incoming, http::uri::Scheme};
-use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::{Client, Error, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper::{Method, Response, Uri};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, USER_AGENT};
 use tokio::time::timeout;
 use tower_service::Service;
 
-/// How long a connection that nobody uses stays open.
-const IDLE: Duration = Duration::from_secs(90);
+use super::{
+    answer::Body,
+    http1::{self, Connection},
+    http2::{self, Lost, Shared},
+    pool::{Found, Origin, Pool},
+};
+
 /// How soon the other side of a silent connection is asked whether it is there, how often again, and
 /// how long bytes may be on their way that it does not confirm.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -34,10 +36,22 @@ const RESENT_MAX: u32 = 2;
 
 pub(super) const OUR_NAME: &str = concat!("alula-llm/", env!("CARGO_PKG_VERSION"));
 
+/// Why a call did not come through.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("no connection")]
+    Connect(#[source] BoxError),
+    #[error("a call by HTTP/1.1 broke off")]
+    Http1(#[from] http1::Error),
+    #[error("a call by HTTP/2 broke off")]
+    Http2(#[from] hyper::Error),
+}
+
 /// A pool of connections. Clones share it.
 #[derive(Clone)]
 pub(super) struct Direct {
-    client: Client<InTime<HttpsConnector<HttpConnector>>, Full<Bytes>>,
+    connector: InTime<HttpsConnector<HttpConnector>>,
+    pool: Arc<Pool>,
 }
 
 impl Direct {
@@ -53,12 +67,7 @@ impl Direct {
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         tcp.set_tcp_user_timeout(Some(UNCONFIRMED_MAX));
         let connector = InTime { inner: HttpsConnector::from((tcp, tls)), limit: connect_timeout };
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(connector);
-        Self { client }
+        Self { connector, pool: Arc::default() }
     }
 
     /// Sends a request. One that found its connection closed is sent again on another one.
@@ -66,41 +75,75 @@ impl Direct {
         &self,
         (method, uri): (Method, &Uri),
         mut headers: HeaderMap,
-        mut body: Bytes,
-    ) -> Result<Response<Incoming>, Error> {
+        body: Bytes,
+    ) -> Result<Response<Body>, CallError> {
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(OUR_NAME));
-        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         let mut left = RESENT_MAX;
+        let mut written = None;
         loop {
-            // Only HTTP/2, which takes TLS here, says that it has not looked at a request.
-            let again = (is_https && left > 0).then(|| (headers.clone(), body.clone()));
-            match (self.send_once(method.clone(), uri, headers, body).await, again) {
-                (Err(error), Some(again)) if is_untouched(&error) => (headers, body) = again,
-                (answer, _) => return answer,
+            let idle = self.pool.take(uri);
+            let is_reused = idle.is_some();
+            let connection = match idle {
+                Some(connection) => connection,
+                // In a box, for which calls on a connection that is there need no room.
+                None => Box::pin(self.connect(uri)).await?,
+            };
+            let shared = match connection {
+                Found::Shared(shared) => shared,
+                Found::Idle(link) => {
+                    let request = || http1::Request::new((&method, uri), &headers, body.clone());
+                    let request = written.get_or_insert_with(request);
+                    match http1::call(link, request).await {
+                        // The connection was closed while it was idle.
+                        Err(_) if is_reused && request.is_unsent() => continue,
+                        answer => return Ok(answer?.map(Body::Http1)),
+                    }
+                }
+            };
+            let request = http2::request((&method, uri), &headers, &body);
+            let Lost { error, is_unsent } = match Box::pin(shared.call(request)).await {
+                Ok(answer) => return Ok(answer.map(Body::Http2)),
+                Err(lost) => lost,
+            };
+            let is_left = is_unsent && is_reused;
+            if is_left || http2::goes_away(&error) {
+                self.pool.forget(uri, &shared);
             }
-            left -= 1;
+            if !is_left {
+                if left == 0 || !http2::is_untouched(&error) {
+                    return Err(error.into());
+                }
+                left -= 1;
+            }
         }
     }
 
-    async fn send_once(
-        &self,
-        method: Method,
-        uri: &Uri,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Result<Response<Incoming>, Error> {
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri.clone();
-        *request.headers_mut() = headers;
-        self.client.request(request).await
+    async fn connect(&self, uri: &Uri) -> Result<Found, CallError> {
+        let origin = Origin::of(uri);
+        let origin = origin.ok_or_else(|| CallError::Connect("the address has no host".into()))?;
+        let mut connector = self.connector.clone();
+        poll_fn(|cx| Service::<Uri>::poll_ready(&mut connector, cx))
+            .await
+            .map_err(CallError::Connect)?;
+        let stream = connector.call(uri.clone()).await.map_err(CallError::Connect)?;
+        if stream.connected().is_negotiated_h2() {
+            let shared = Shared::open(stream).await?;
+            self.pool.share(&origin, &shared);
+            return Ok(Found::Shared(shared));
+        }
+        let home = Arc::downgrade(&self.pool);
+        // Without what wraps it for hyper. What is not encrypted takes no more room than it needs.
+        Ok(Found::Idle(match stream {
+            MaybeHttpsStream::Http(tcp) => Connection::new(tcp.into_inner(), origin, home),
+            MaybeHttpsStream::Https(tls) => Connection::new(tls.into_inner(), origin, home),
+        }))
     }
 }
 
 /// Whether a connection did not come in time.
-pub(super) fn is_late(error: &Error) -> bool {
-    error.is_connect()
+pub(super) fn is_late(error: &CallError) -> bool {
+    matches!(error, CallError::Connect(_))
         && causes(error).any(|cause| {
             let io = cause.downcast_ref::<io::Error>();
             cause.is::<tokio::time::error::Elapsed>()
@@ -108,23 +151,11 @@ pub(super) fn is_late(error: &Error) -> bool {
         })
 }
 
-/// Whether the server says that it has not looked at a request, as one does that is about to stop.
-fn is_untouched(error: &Error) -> bool {
-    let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>()) else {
-        return false;
-    };
-    let goes_away = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
-    let refuses = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    error.is_remote() && (goes_away || refuses)
-}
-
-fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    let mut next = error.source();
-    std::iter::from_fn(move || {
-        let cause = next?;
-        next = cause.source();
-        Some(cause)
-    })
+/// The error, and what it comes from.
+pub(super) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -154,3 +185,6 @@ where
         Box::pin(async { connected.await.unwrap_or_else(|late| Err(late.into())) })
     }
 }
+
+#[cfg(test)]
+mod tests;
