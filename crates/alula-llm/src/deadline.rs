@@ -2,7 +2,7 @@ mod held;
 
 use std::time::Duration;
 
-use futures_util::{Stream, future::BoxFuture};
+use futures_util::{future::BoxFuture, stream::BoxStream};
 use tokio::time::{Instant, timeout_at};
 
 use self::held::Held;
@@ -150,16 +150,16 @@ impl Watch {
         mut self,
         provider: &str,
         call: BoxFuture<'_, Result<S>>,
-    ) -> Result<impl Stream<Item = Result<T>> + Unpin + Send + 'static>
+    ) -> Result<Held<T>>
     where
-        S: Stream<Item = Result<T>> + Unpin + Send + 'static,
+        S: Into<BoxStream<'static, Result<T>>>,
     {
         let pieces = match self.wait(call).await {
-            Ok(pieces) => pieces?,
+            Ok(pieces) => pieces?.into(),
             Err(phase) => return Err(self.deadlines.error(phase, provider)),
         };
         self.open = true;
-        Ok(Box::pin(Held::new(self, provider, pieces)))
+        Ok(Held::new(self, provider, pieces))
     }
 
     /// Waits for the provider, or until a deadline passes. What is there already is taken even

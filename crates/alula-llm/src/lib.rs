@@ -16,6 +16,7 @@ pub mod sse;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod underway;
 
 pub use cache::{CachePolicy, CacheStats};
 pub use cost::{CallSize, Cost, CostKind, MicroUsd, ModelSize, Prices, Terms};

@@ -2,7 +2,7 @@ use std::{
     fmt,
     pin::Pin,
     slice,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use futures_util::{
@@ -10,7 +10,11 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-use crate::{Accumulator, ChatEvent, ChatResponse, Error, ErrorKind, Result};
+use crate::{
+    Accumulator, ChatEvent, ChatResponse, Error, ErrorKind, Result,
+    cache::KeepPiece,
+    underway::{Underway, Watch},
+};
 
 /// The events of an answer, as they arrive.
 ///
@@ -41,14 +45,19 @@ use crate::{Accumulator, ChatEvent, ChatResponse, Error, ErrorKind, Result};
 /// # }
 /// ```
 pub struct ChatStream {
-    events: BoxStream<'static, Result<ChatEvent>>,
+    events: Pieces<ChatEvent>,
     is_cached: bool,
 }
 
 impl ChatStream {
     /// A stream of these events.
     pub fn new(events: impl Stream<Item = Result<ChatEvent>> + Send + 'static) -> Self {
-        Self { events: events.boxed(), is_cached: false }
+        Self { events: Pieces::new(events), is_cached: false }
+    }
+
+    /// The same stream, which tells what becomes of its call.
+    pub(crate) fn watched(self, call: Underway) -> Self {
+        Self { events: self.events.watched(call), ..self }
     }
 
     pub(crate) fn cached(self, is_cached: bool) -> Self {
@@ -88,6 +97,12 @@ impl ChatStream {
     }
 }
 
+impl From<ChatStream> for BoxStream<'static, Result<ChatEvent>> {
+    fn from(stream: ChatStream) -> Self {
+        stream.events.into_box()
+    }
+}
+
 impl Stream for ChatStream {
     type Item = Result<ChatEvent>;
 
@@ -99,6 +114,43 @@ impl Stream for ChatStream {
 impl fmt::Debug for ChatStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ChatStream")
+    }
+}
+
+/// The pieces of an answer, with what is to be known of their call beside them: a stream around a
+/// stream would be one more place in memory to look at for each piece.
+pub(crate) struct Pieces<T> {
+    pieces: BoxStream<'static, Result<T>>,
+    watch: Option<Watch<T>>,
+}
+
+impl<T: KeepPiece> Pieces<T> {
+    pub(crate) fn new(pieces: impl Stream<Item = Result<T>> + Send + 'static) -> Self {
+        Self { pieces: pieces.boxed(), watch: None }
+    }
+
+    pub(crate) fn watched(self, call: Underway) -> Self {
+        Self { watch: Some(Watch::new(call)), ..self }
+    }
+
+    /// In one place in memory again, for another stream to hold.
+    pub(crate) fn into_box(self) -> BoxStream<'static, Result<T>> {
+        match self.watch {
+            None => self.pieces,
+            Some(_) => self.boxed(),
+        }
+    }
+}
+
+impl<T: KeepPiece> Stream for Pieces<T> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = ready!(self.pieces.poll_next_unpin(cx));
+        if let Some(watch) = &mut self.watch {
+            watch.note(item.as_ref());
+        }
+        Poll::Ready(item)
     }
 }
 

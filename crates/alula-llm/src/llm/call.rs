@@ -11,7 +11,6 @@ use super::{
     ask::{Ask, Asked},
     not_found,
     route::Target,
-    underway::Underway,
 };
 use crate::{
     BreakerState, Deadlines, Error, ErrorKind, Phase, Provider, Result,
@@ -19,6 +18,7 @@ use crate::{
     deadline::{Watch, within},
     observe::{self, Call},
     resilience::{self, Admission, Gate, InFlight, Passage},
+    underway::Underway,
 };
 
 /// Makes a call, which is [underway](Underway) once it is answered.

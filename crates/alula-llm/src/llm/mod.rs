@@ -11,7 +11,6 @@ mod embed;
 mod healths;
 mod route;
 mod status;
-mod underway;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -133,8 +132,7 @@ impl Llm {
     /// the last of several.
     pub async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
         let (events, call) = call::run::<Streamed>(self, request).await?;
-        let is_cached = events.is_cached();
-        Ok(ChatStream::new(underway::watched(events, call)).cached(is_cached))
+        Ok(events.watched(call))
     }
 
     /// Passes a request on as its client wrote it, and returns the answer in the same protocol.
@@ -178,8 +176,7 @@ impl Llm {
         let protocol = request.protocol();
         let request = request.with_stream(true);
         let (stream, call) = call::run::<RelayedStream>(self, request).await?;
-        let stream = stream.with_protocol(protocol);
-        Ok(stream.through(|chunks| underway::watched(chunks, call)))
+        Ok(stream.with_protocol(protocol).watched(call))
     }
 
     /// Counts the tokens of a request, without making it: by the provider if it can, else by an

@@ -62,7 +62,7 @@ pub(super) enum State {
 }
 
 struct Reader<S, W> {
-    frames: Pin<Box<EventStream<S>>>,
+    frames: EventStream<S>,
     wire: W,
     state: State,
     ended: bool,
@@ -84,7 +84,7 @@ pub(super) enum Cut<E> {
 /// Reads `bytes` as a stream of the protocol `wire`.
 pub(super) fn read<S, B, E>(bytes: S, limits: &HttpLimits, wire: impl Wire) -> ChatStream
 where
-    S: Stream<Item = Result<B, E>> + Send + 'static,
+    S: Stream<Item = Result<B, E>> + Unpin + Send + 'static,
     B: AsRef<[u8]> + Send + 'static,
     E: std::error::Error + Send + Sync + 'static,
 {
@@ -100,7 +100,7 @@ pub(super) fn pass<S, B, E>(
     wants_usage: bool,
 ) -> RelayStream
 where
-    S: Stream<Item = Result<B, E>> + Send + 'static,
+    S: Stream<Item = Result<B, E>> + Unpin + Send + 'static,
     B: AsRef<[u8]> + Send + 'static,
     E: std::error::Error + Send + Sync + 'static,
 {
@@ -109,9 +109,9 @@ where
 }
 
 /// The bytes up to the limit of a stream.
-fn limited<S, B, E>(bytes: S, limit: usize) -> impl Stream<Item = Result<B, Cut<E>>>
+fn limited<S, B, E>(bytes: S, limit: usize) -> impl Stream<Item = Result<B, Cut<E>>> + Unpin
 where
-    S: Stream<Item = Result<B, E>>,
+    S: Stream<Item = Result<B, E>> + Unpin,
     B: AsRef<[u8]>,
 {
     let mut left = limit;
@@ -124,14 +124,14 @@ where
 
 impl<S, B, E, W> Reader<S, W>
 where
-    S: Stream<Item = Result<B, Cut<E>>>,
+    S: Stream<Item = Result<B, Cut<E>>> + Unpin,
     B: AsRef<[u8]>,
     E: std::error::Error + Send + Sync + 'static,
     W: Wire,
 {
     fn new(bytes: S, limits: &HttpLimits, wire: W) -> Self {
         Self {
-            frames: Box::pin(EventStream::new(bytes, limits.event_bytes_max)),
+            frames: EventStream::new(bytes, limits.event_bytes_max),
             wire,
             state: State::Open,
             ended: false,
@@ -210,7 +210,7 @@ where
 
 impl<S, B, E, W> Stream for Reader<S, W>
 where
-    S: Stream<Item = Result<B, Cut<E>>>,
+    S: Stream<Item = Result<B, Cut<E>>> + Unpin,
     B: AsRef<[u8]>,
     E: std::error::Error + Send + Sync + 'static,
     W: Wire,
@@ -242,7 +242,7 @@ struct Passing<S, W> {
 
 impl<S, B, E, W> Stream for Passing<S, W>
 where
-    S: Stream<Item = Result<B, Cut<E>>>,
+    S: Stream<Item = Result<B, Cut<E>>> + Unpin,
     B: AsRef<[u8]>,
     E: std::error::Error + Send + Sync + 'static,
     W: Wire,

@@ -23,10 +23,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream::BoxStream};
+use futures_util::{Stream, StreamExt as _, stream::BoxStream};
 
 use self::ending::{Ending, SharedWriter};
-use crate::{ChatEvent, Error, Result, Usage, model::Protocol, stream::Piece};
+use crate::{
+    ChatEvent, Error, Result, Usage,
+    model::Protocol,
+    stream::{Piece, Pieces},
+    underway::Underway,
+};
 
 pub use request::RelayRequest;
 pub(crate) use scan::{fields, text};
@@ -126,7 +131,7 @@ pub struct RelayChunk {
 /// # }
 /// ```
 pub struct RelayStream {
-    chunks: BoxStream<'static, Result<RelayChunk>>,
+    chunks: Pieces<RelayChunk>,
     is_cached: bool,
     ending: Ending,
 }
@@ -160,7 +165,7 @@ impl RelayStream {
     /// named](Self::with_protocol).
     pub fn new(chunks: impl Stream<Item = Result<RelayChunk>> + Send + 'static) -> Self {
         let ending = Ending::new(Protocol::OpenAiChat);
-        Self { chunks: chunks.boxed(), is_cached: false, ending }
+        Self { chunks: Pieces::new(chunks), is_cached: false, ending }
     }
 
     /// Names the protocol of the chunks.
@@ -202,15 +207,9 @@ impl RelayStream {
         self
     }
 
-    /// The same stream with its chunks led through another one.
-    pub(crate) fn through<S>(
-        self,
-        wrap: impl FnOnce(BoxStream<'static, Result<RelayChunk>>) -> S,
-    ) -> Self
-    where
-        S: Stream<Item = Result<RelayChunk>> + Send + 'static,
-    {
-        Self { chunks: wrap(self.chunks).boxed(), ..self }
+    /// The same stream, which tells what becomes of its call.
+    pub(crate) fn watched(self, call: Underway) -> Self {
+        Self { chunks: self.chunks.watched(call), ..self }
     }
 
     pub(crate) fn cached(self, is_cached: bool) -> Self {
@@ -221,6 +220,12 @@ impl RelayStream {
     /// [`CachePolicy`](crate::CachePolicy).
     pub fn is_cached(&self) -> bool {
         self.is_cached
+    }
+}
+
+impl From<RelayStream> for BoxStream<'static, Result<RelayChunk>> {
+    fn from(stream: RelayStream) -> Self {
+        stream.chunks.into_box()
     }
 }
 

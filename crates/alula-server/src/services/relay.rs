@@ -175,7 +175,7 @@ impl Output for Relayed {
                 response.headers_mut().insert(header::CONTENT_TYPE, json);
                 Ok(response)
             }
-            Self::Stream(chunks) => Sse::new(Items(Some(chunks))).respond(cx),
+            Self::Stream(chunks) => Sse::new(Items(Some(*chunks))).respond(cx),
         }
     }
 }
@@ -200,7 +200,7 @@ impl SseItem for Ready {
 }
 
 /// The chunks; a failure is the last one, in the words of the protocol.
-struct Items(Option<Box<RelayStream>>);
+struct Items(Option<RelayStream>);
 
 impl Stream for Items {
     type Item = Ready;

@@ -215,7 +215,7 @@ pub fn decode_stream<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'st
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    wire::read(bytes, &HttpLimits::default(), stream::Blocks::default())
+    wire::read(Box::pin(bytes), &HttpLimits::default(), stream::Blocks::default())
 }
 
 /// Whether the model is from before there were answers by a schema.

@@ -219,7 +219,7 @@ pub fn decode_stream<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'st
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    wire::read(bytes, &HttpLimits::default(), stream::Messages::default())
+    wire::read(Box::pin(bytes), &HttpLimits::default(), stream::Messages::default())
 }
 
 /// The error that a body or an event reports.

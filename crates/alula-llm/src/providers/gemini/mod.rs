@@ -294,7 +294,7 @@ pub fn decode_stream<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'st
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    wire::read(bytes, &HttpLimits::default(), stream::Chunks::default())
+    wire::read(Box::pin(bytes), &HttpLimits::default(), stream::Chunks::default())
 }
 
 /// The part of the address that names the model: `models/…` unless another collection is named.

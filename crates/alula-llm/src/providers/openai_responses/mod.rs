@@ -224,7 +224,7 @@ pub fn decode_stream<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'st
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    wire::read(bytes, &HttpLimits::default(), stream::Items::default())
+    wire::read(Box::pin(bytes), &HttpLimits::default(), stream::Items::default())
 }
 
 /// The error that a body or an event reports.

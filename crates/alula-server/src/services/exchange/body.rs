@@ -14,11 +14,11 @@ use super::watch::Watch;
 #[derive(Debug)]
 pub(super) struct WatchedBody {
     inner: Body,
-    watch: Box<Watch>,
+    watch: Watch,
 }
 
 impl WatchedBody {
-    pub(super) fn new(inner: Body, watch: Box<Watch>) -> Self {
+    pub(super) fn new(inner: Body, watch: Watch) -> Self {
         Self { inner, watch }
     }
 }

@@ -84,7 +84,7 @@ impl<F: Future<Output = Result<Response<Body>, E>>, E> Future for Observed<F> {
         let mut response = ready!(polled)?;
         if let Some(mut watch) = this.watch.take() {
             watch.answered(&response);
-            response = response.map(|body| Body::new(WatchedBody::new(body, watch)));
+            response = response.map(|body| Body::new(WatchedBody::new(body, *watch)));
         }
         Poll::Ready(Ok(response))
     }

@@ -1,12 +1,5 @@
 //! A call between its answer and its end.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
-
-use futures_util::{Stream, StreamExt as _};
-
 use crate::{
     ChatEvent, Error, ErrorKind, Result, Usage,
     cache::{KeepPiece, Kept, Place, Recorder},
@@ -16,18 +9,18 @@ use crate::{
 
 /// A call that is answered, until it is known how it ends.
 #[derive(Debug)]
-pub(super) struct Underway {
+pub(crate) struct Underway {
     /// Nothing if the answer came from the cache.
-    pub(super) in_flight: Option<InFlight>,
+    pub(crate) in_flight: Option<InFlight>,
     /// Where the answer is kept.
-    pub(super) place: Option<Place>,
+    pub(crate) place: Option<Place>,
     /// Who is told of it.
-    pub(super) call: Call,
+    pub(crate) call: Call,
 }
 
 impl Underway {
     /// Keeps the answer, if answers are kept and this one is worth it.
-    pub(super) fn keep(&mut self, answer: impl FnOnce() -> Option<Kept>) {
+    pub(crate) fn keep(&mut self, answer: impl FnOnce() -> Option<Kept>) {
         if let Some(place) = self.place.take()
             && let Some(answer) = answer()
         {
@@ -36,7 +29,7 @@ impl Underway {
     }
 
     /// The whole answer is there.
-    pub(super) fn answered(self, answer: &impl Answered) {
+    pub(crate) fn answered(self, answer: &impl Answered) {
         if let Some(in_flight) = self.in_flight {
             in_flight.succeeded(answer.usage());
         }
@@ -66,43 +59,9 @@ impl Underway {
     }
 }
 
-/// A stream that tells what became of its call, and is kept if it may be.
-pub(super) fn watched<T: KeepPiece>(
-    pieces: impl Stream<Item = Result<T>> + Unpin + Send + 'static,
-    mut call: Underway,
-) -> impl Stream<Item = Result<T>> + Send + 'static {
-    if let Some(in_flight) = &mut call.in_flight {
-        in_flight.begun();
-    }
-    call.call.streams();
-    let record = call.place.take().map(Recorder::new);
-    let watch =
-        Watch { call: Some(call), usage: None, has_stopped: false, is_malformed: false, record };
-    Watched { pieces, watch }
-}
-
-/// The pieces of a call, of which each is noted.
-struct Watched<S, T> {
-    pieces: S,
-    watch: Watch<T>,
-}
-
-impl<S, T> Stream for Watched<S, T>
-where
-    S: Stream<Item = Result<T>> + Unpin,
-    T: KeepPiece,
-{
-    type Item = Result<T>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let item = ready!(self.pieces.poll_next_unpin(cx));
-        self.watch.note(item.as_ref());
-        Poll::Ready(item)
-    }
-}
-
-/// What is known of a call whose answer streams.
-struct Watch<T> {
+/// What is known of a call whose answer streams. It tells what became of the call, and keeps the
+/// answer if it may be kept.
+pub(crate) struct Watch<T> {
     call: Option<Underway>,
     usage: Option<Usage>,
     /// An answer has ended.
@@ -128,8 +87,17 @@ impl<T> Drop for Watch<T> {
 }
 
 impl<T: KeepPiece> Watch<T> {
+    pub(crate) fn new(mut call: Underway) -> Self {
+        if let Some(in_flight) = &mut call.in_flight {
+            in_flight.begun();
+        }
+        call.call.streams();
+        let record = call.place.take().map(Recorder::new);
+        Self { call: Some(call), usage: None, has_stopped: false, is_malformed: false, record }
+    }
+
     /// Notes a piece, or the end.
-    fn note(&mut self, item: Option<&Result<T>>) {
+    pub(crate) fn note(&mut self, item: Option<&Result<T>>) {
         self.is_malformed = matches!(item, Some(Err(error)) if *error.kind() == ErrorKind::Decode);
         match item {
             Some(Ok(piece)) => {
