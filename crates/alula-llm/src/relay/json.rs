@@ -150,27 +150,20 @@ impl<'j> Cursor<'j> {
     fn string(&mut self) -> Option<Range<usize>> {
         let start = self.at;
         self.take(b'"')?;
-        loop {
-            let rest = self.json.get(self.at..)?;
-            let special = special(rest);
-            self.at += special + 1;
-            match rest.get(special)? {
-                b'"' => return Some(start..self.at),
-                b'\\' => self.escape(rest.get(special + 1..)?)?,
-                _ => return None,
+        let rest = self.json.get(self.at..)?;
+        let mut escaped = 0;
+        for at in memchr::memchr2_iter(b'"', b'\\', rest) {
+            if at < escaped {
+                continue;
             }
+            let (text, behind) = rest.split_at_checked(at)?;
+            if behind.first() == Some(&b'"') {
+                self.at += at + 1;
+                return has_no_controls(text).then_some(start..self.at);
+            }
+            escaped = at + escape(behind)?;
         }
-    }
-
-    /// Goes behind what stands behind a backslash.
-    fn escape(&mut self, rest: &[u8]) -> Option<()> {
-        let length = match rest.first()? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 1,
-            b'u' if rest.get(1..5)?.iter().all(u8::is_ascii_hexdigit) => 5,
-            _ => return None,
-        };
-        self.at += length;
-        Some(())
+        None
     }
 
     fn number(&mut self) -> Option<()> {
@@ -223,26 +216,19 @@ impl<'j> Cursor<'j> {
     }
 }
 
-/// How many bytes stand before the first that ends a string, or escapes, or may not be in one;
-/// eight at a time.
-fn special(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // The high bit of a byte is set where it is 0, and maybe in those behind it.
-        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
-        let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
-        let found = (below_space | quotes | backslashes) & HIGH;
-        if found != 0 {
-            return index * 8 + (found.trailing_zeros() / 8) as usize;
-        }
+/// How long the escape is that a backslash begins.
+fn escape(text: &[u8]) -> Option<usize> {
+    match text.get(1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
+        b'u' if text.get(2..6)?.iter().all(u8::is_ascii_hexdigit) => Some(6),
+        _ => None,
     }
-    let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
-    bytes.len() - rest.len() + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
+/// Whether all may stand in a string. Many bytes are looked at at a time, which no search for the
+/// first one is.
+fn has_no_controls(text: &[u8]) -> bool {
+    text.iter().fold(u8::MAX, |least, byte| least.min(*byte)) >= b' '
 }
 
 #[cfg(test)]
