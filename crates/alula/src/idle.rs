@@ -2,8 +2,9 @@
 
 use std::{
     future::Future as _,
+    mem,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -12,8 +13,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Is ready after a time without activity, counted from the first wait.
 ///
 /// Activity does not move the timer, which would cost a lock each time. When the timer fires, it
-/// looks how long it has really been silent. Before the first wait there is no timer, and the
-/// clock is not read. A limit too large to be added to the time is none.
+/// looks how long it has really been silent. A wait right after activity does not even look at the
+/// timer, which is far away in memory. Before the first wait there is no timer, and the clock is
+/// not read. A limit too large to be added to the time is none.
 #[derive(Debug)]
 pub(crate) struct IdleTimer {
     limit: Duration,
@@ -25,7 +27,12 @@ pub(crate) struct IdleTimer {
 #[derive(Debug)]
 struct Armed {
     since: Instant,
+    /// There was activity since the last wait.
+    is_active: bool,
+    due: Instant,
     timer: Pin<Box<Sleep>>,
+    /// Whom the timer wakes.
+    waker: Waker,
 }
 
 impl IdleTimer {
@@ -38,6 +45,7 @@ impl IdleTimer {
     pub(crate) fn active(&mut self) {
         if let Some(armed) = &mut self.armed {
             armed.since = Instant::now();
+            armed.is_active = true;
         }
     }
 
@@ -49,27 +57,45 @@ impl IdleTimer {
     /// Ready when it has been silent for the limit, counted anew from then on.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;
-        if self.armed.is_none() {
-            let since = Instant::now();
-            let Some(due) = since.checked_add(limit) else { return Poll::Pending };
-            self.armed = Some(Armed { since, timer: Box::pin(sleep_until(due)) });
-        }
-        if let Some(armed) = self.armed.as_mut().filter(|_| self.paused) {
+        let armed = match &mut self.armed {
+            Some(armed) => armed,
+            none => {
+                let since = Instant::now();
+                let Some(due) = since.checked_add(limit) else { return Poll::Pending };
+                none.insert(Armed::new(since, due, cx.waker()))
+            }
+        };
+        if mem::take(&mut self.paused) {
             armed.since = Instant::now();
+        } else if armed.goes_off_later(cx) {
+            return Poll::Pending;
         }
-        self.paused = false;
-        while let Some(Armed { since, timer }) = &mut self.armed {
-            ready!(timer.as_mut().poll(cx));
+        armed.waker.clone_from(cx.waker());
+        loop {
+            ready!(armed.timer.as_mut().poll(cx));
             let now = Instant::now();
-            let silence = now.duration_since(*since);
+            let silence = now.duration_since(armed.since);
             let Some(left) = limit.checked_sub(silence).filter(|left| !left.is_zero()) else {
                 // The next wait counts from here.
                 self.armed = None;
                 return Poll::Ready(());
             };
-            timer.as_mut().reset(now + left);
+            armed.due = now + left;
+            armed.timer.as_mut().reset(armed.due);
         }
-        Poll::Pending
+    }
+}
+
+impl Armed {
+    fn new(since: Instant, due: Instant, waker: &Waker) -> Self {
+        let timer = Box::pin(sleep_until(due));
+        Self { since, is_active: false, due, timer, waker: waker.clone() }
+    }
+
+    /// Whether the timer had not fired at the last activity, which was just now. If it has fired
+    /// since, it wakes the same task once more.
+    fn goes_off_later(&mut self, cx: &Context<'_>) -> bool {
+        mem::take(&mut self.is_active) && self.since < self.due && self.waker.will_wake(cx.waker())
     }
 }
 
@@ -85,7 +111,7 @@ mod tests {
     async fn silence_is_counted_from_the_last_activity() {
         let start = Instant::now();
         let mut timer = IdleTimer::new(Duration::from_secs(10));
-        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut context = Context::from_waker(Waker::noop());
         assert!(timer.poll(&mut context).is_pending());
         advance(Duration::from_secs(7)).await;
         timer.active();
@@ -96,10 +122,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_is_active_again_and_again_waits_from_the_last_time() {
+        let start = Instant::now();
+        let mut timer = IdleTimer::new(Duration::from_secs(10));
+        for _ in 0..3 {
+            let is_pending = poll_fn(|cx| Poll::Ready(timer.poll(cx).is_pending())).await;
+            assert!(is_pending);
+            advance(Duration::from_secs(7)).await;
+            timer.active();
+        }
+        poll_fn(|cx| timer.poll(cx)).await;
+        assert_eq!(start.elapsed().as_secs(), 31);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_pause_is_not_counted() {
         let start = Instant::now();
         let mut timer = IdleTimer::new(Duration::from_secs(10));
-        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut context = Context::from_waker(Waker::noop());
         assert!(timer.poll(&mut context).is_pending());
         timer.pause();
         advance(Duration::from_secs(60)).await;
@@ -110,7 +150,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_limit_beyond_all_time_is_none() {
         let mut timer = IdleTimer::new(Duration::MAX);
-        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut context = Context::from_waker(Waker::noop());
         assert!(timer.poll(&mut context).is_pending());
         advance(Duration::from_secs(1 << 30)).await;
         assert!(timer.poll(&mut context).is_pending());
