@@ -129,8 +129,7 @@ impl Direct {
         let stream = connector.call(uri.clone()).await.map_err(CallError::Connect)?;
         if stream.connected().is_negotiated_h2() {
             let shared = Shared::open(stream).await?;
-            self.pool.share(&origin, &shared);
-            return Ok(Found::Shared(shared));
+            return Ok(Found::Shared(self.pool.share(&origin, shared)));
         }
         let home = Arc::downgrade(&self.pool);
         // Without what wraps it for hyper. What is not encrypted takes no more room than it needs.

@@ -66,6 +66,8 @@ struct Inner {
     hosts: Vec<Host>,
     /// Runs as long as there is a host.
     sweeper: Option<JoinHandle<()>>,
+    /// When it came by.
+    swept: Option<Instant>,
 }
 
 struct Host {
@@ -106,14 +108,15 @@ impl Pool {
         });
     }
 
-    /// Shares a connection, unless there is one already that is as good.
-    pub(super) fn share(self: &Arc<Self>, origin: &Origin, shared: &Shared) {
+    /// Shares a connection, unless there is one already that is as good. The one that is shared.
+    pub(super) fn share(self: &Arc<Self>, origin: &Origin, shared: Shared) -> Shared {
         let now = Instant::now();
-        let _old = self.lock().with_host(self, origin, |host| {
+        let (kept, _old) = self.lock().with_host(self, origin, |host| {
             let old = host.take_old(now);
-            host.shared.get_or_insert_with(|| (now, shared.clone()));
-            old
+            let (_, kept) = host.shared.get_or_insert((now, shared));
+            (kept.clone(), old)
         });
+        kept
     }
 
     /// Shares a connection no longer.
@@ -148,39 +151,43 @@ impl Inner {
     }
 
     /// Adds to a host, and sees to it that somebody looks after that.
-    fn with_host(
+    fn with_host<T>(
         &mut self,
         pool: &Arc<Pool>,
         origin: &Origin,
-        add: impl FnOnce(&mut Host) -> Old,
-    ) -> Old {
+        add: impl FnOnce(&mut Host) -> T,
+    ) -> T {
         self.have_swept(pool);
         if let Some(host) = self.hosts.iter_mut().find(|host| host.origin == *origin) {
             return add(host);
         }
         let mut host = Host { origin: origin.clone(), idle: Vec::new(), shared: None };
-        let old = add(&mut host);
+        let added = add(&mut host);
         self.hosts.push(host);
-        old
+        added
     }
 
     /// Has somebody close what is idle for too long, though nobody calls.
     fn have_swept(&mut self, pool: &Arc<Pool>) {
-        // One whose runtime is gone has finished, too.
-        let is_running = self.sweeper.as_ref().is_some_and(|sweeper| !sweeper.is_finished());
+        // One whose runtime is gone has finished, too; one whose runtime nobody drives has not.
+        let is_running = self.sweeper.as_ref().is_some_and(|sweeper| !sweeper.is_finished())
+            && self.swept.is_some_and(|swept| swept.elapsed() <= 2 * SWEEP);
         if is_running || Handle::try_current().is_err() {
             return;
         }
+        self.swept = Some(Instant::now());
         let pool = Arc::downgrade(pool);
         #[expect(clippy::disallowed_methods, reason = "it ends with the idle connections")]
         let sweeper = tokio::spawn(sweep(pool));
         self.sweeper = Some(sweeper);
     }
 
-    /// Takes out what has been idle for too long, and forgets hosts that nobody calls any more.
+    /// Takes out what has been idle for too long or was closed by its server, and forgets hosts
+    /// that nobody calls any more.
     fn sweep(&mut self) -> Vec<Old> {
         let now = Instant::now();
-        let old = self.hosts.iter_mut().map(|host| host.take_old(now)).collect();
+        self.swept = Some(now);
+        let old = self.hosts.iter_mut().map(|host| host.sweep(now)).collect();
         self.hosts.retain(|host| !host.idle.is_empty() || host.shared.is_some());
         if self.hosts.is_empty() {
             self.sweeper = None;
@@ -206,6 +213,12 @@ async fn sweep(pool: Weak<Pool>) {
 }
 
 impl Host {
+    fn sweep(&mut self, now: Instant) -> Old {
+        let (mut closed, shared) = self.take_old(now);
+        closed.extend(self.idle.extract_if(.., |(_, link)| !link.is_alive()));
+        (closed, shared)
+    }
+
     /// What has been idle for too long, or is closed.
     fn take_old(&mut self, now: Instant) -> Old {
         let is_old = |since: Instant| now.saturating_duration_since(since) > IDLE;
@@ -280,6 +293,43 @@ mod tests {
         let taken = pool.take(&uri("http://a"));
         assert!(taken.is_some() && is_closed(&mut talks) && !is_closed(&mut alive));
         assert!(pool.take(&uri("http://a")).is_none());
+    }
+
+    #[tokio::test]
+    async fn none_of_many_dead_connections_is_taken() {
+        // More than a task may look at before it has to let others have their turn.
+        let pool = Arc::default();
+        (0..500).for_each(|_| drop(put(&pool, "http://a")));
+        assert!(pool.take(&uri("http://a")).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_its_server_has_closed_is_not_kept_until_it_is_old() {
+        let pool = Arc::default();
+        let mut alive = put(&pool, "http://a");
+        drop(put(&pool, "http://a"));
+        drop(put(&pool, "http://b"));
+        sleep(SWEEP + SWEEP / 2).await;
+        assert_eq!(pool.lock().hosts.iter().map(|host| host.idle.len()).collect::<Vec<_>>(), [1]);
+        assert!(!is_closed(&mut alive));
+    }
+
+    #[test]
+    fn a_sweeper_whose_runtime_stands_still_is_replaced() {
+        let pool = Arc::<Pool>::default();
+        let runtime = || {
+            let mut builder = Builder::new_current_thread();
+            builder.enable_time().start_paused(true).build().unwrap()
+        };
+        let still = runtime();
+        let mut far = still.block_on(async { put(&pool, "http://a") });
+        runtime().block_on(async {
+            sleep(3 * SWEEP).await;
+            let mut other = put(&pool, "http://b");
+            sleep(IDLE + 2 * SWEEP).await;
+            assert!(is_closed(&mut far) && is_closed(&mut other));
+        });
+        drop(still);
     }
 
     #[tokio::test(start_paused = true)]

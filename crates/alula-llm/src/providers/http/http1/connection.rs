@@ -11,7 +11,10 @@ use std::{
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use hyper::Response;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
+    task::unconstrained,
+};
 
 use super::{
     super::pool::{Origin, Pool},
@@ -48,13 +51,23 @@ pub(in super::super) struct Connection<S: ?Sized = dyn Socket> {
     is_reusable: bool,
     /// What is left of a request whose answer came early.
     unsent: Option<Box<Request>>,
+    /// The last read was full, so that much is there.
+    flows: bool,
     socket: S,
 }
 
 impl<S: Socket + 'static> Connection<S> {
     pub(in super::super) fn new(socket: S, origin: Origin, home: Weak<Pool>) -> Link {
         let framing = Framing::End;
-        Box::new(Self { origin, home, framing, is_reusable: false, unsent: None, socket })
+        Box::new(Self {
+            origin,
+            home,
+            framing,
+            is_reusable: false,
+            unsent: None,
+            flows: false,
+            socket,
+        })
     }
 }
 
@@ -90,10 +103,10 @@ impl Connection {
     /// Whether the other side has nothing to say, which is all that it may say when it is asked
     /// nothing. An end, an error and bytes are all the same.
     pub(in super::super) fn is_alive(&mut self) -> bool {
-        let mut room = [MaybeUninit::uninit(); 8];
-        let mut room = ReadBuf::uninit(&mut room);
-        let cx = &mut Context::from_waker(Waker::noop());
-        Pin::new(&mut self.socket).poll_read(cx, &mut room).is_pending()
+        let mut room = [0; 8];
+        // Who has used up its turn would be told to wait, as if there were nothing.
+        let read = pin!(unconstrained(self.socket.read(&mut room)));
+        read.poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
     /// Whether all of the answer has been read.
@@ -129,6 +142,7 @@ impl Connection {
             let mut room = [const { MaybeUninit::uninit() }; READ_BYTES];
             let mut room = ReadBuf::uninit(&mut room);
             let read = ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room));
+            let raw_is_full = room.remaining() == 0;
             let raw = room.filled_mut();
             if read.is_err() || raw.is_empty() {
                 return Poll::Ready(Err(match (refused.take(), read) {
@@ -137,9 +151,14 @@ impl Connection {
                     (None, Ok(())) => heads.finish(),
                 }));
             }
+            if request.is_unsent() {
+                // It is the answer to nothing.
+                return Poll::Ready(Err(Error::NoAnswer));
+            }
             if let Some((head, end)) = heads.push(raw, request.is_head())? {
                 let all = if heads.kept.is_empty() { raw } else { &mut heads.kept[..] };
                 self.framing = head.framing;
+                self.flows = raw_is_full;
                 self.is_reusable = head.keeps_open;
                 let first = self.decode(all.get_mut(end..).unwrap_or_default());
                 return Poll::Ready(Ok((head, first)));
@@ -158,12 +177,13 @@ impl Connection {
             if let Framing::Bad(reason) = self.framing {
                 return Poll::Ready(Err(Error::Malformed(reason)));
             }
-            if self.framing.data_left() > READ_BYTES as u64 {
+            if self.flows && self.framing.data_left() > READ_BYTES as u64 {
                 return self.poll_large(cx);
             }
             let mut room = [const { MaybeUninit::uninit() }; READ_BYTES];
             let mut room = ReadBuf::uninit(&mut room);
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room)).map_err(Error::Read)?;
+            self.flows = room.remaining() == 0;
             let raw = room.filled_mut();
             if raw.is_empty() {
                 return Poll::Ready(self.close());
@@ -175,7 +195,7 @@ impl Connection {
         }
     }
 
-    /// The same where much is to come of which all is data.
+    /// The same where much is there of which all is data.
     fn poll_large(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Error>> {
         let left = usize::try_from(self.framing.data_left()).unwrap_or(usize::MAX);
         let mut room = BytesMut::with_capacity(left.min(LARGE_READ_BYTES)).limit(left);
@@ -184,6 +204,7 @@ impl Connection {
             0 => Poll::Ready(self.close()),
             read => {
                 self.framing.skip(read);
+                self.flows = !room.has_remaining_mut();
                 Poll::Ready(Ok(room.into_inner().freeze()))
             }
         }
@@ -206,7 +227,7 @@ impl Connection {
     }
 }
 
-/// The body of an answer. If it is dropped before its end, the connection is closed.
+/// The body of an answer. If it is dropped before its end is there, the connection is closed.
 pub(crate) struct Body {
     /// Until all of it has been read.
     link: Option<Link>,
@@ -246,6 +267,17 @@ impl Body {
     fn release_at_end(&mut self) {
         if let Some(link) = self.link.take_if(|link| link.is_at_end()) {
             link.release();
+        }
+    }
+}
+
+impl Drop for Body {
+    /// Who has all that matters may not wait for the end, which has often come by then.
+    fn drop(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let read = pin!(unconstrained(poll_fn(|cx| link.poll_piece(cx))));
+        if let Poll::Ready(Ok(_)) = read.poll(&mut Context::from_waker(Waker::noop())) {
+            self.release_at_end();
         }
     }
 }

@@ -8,6 +8,8 @@ use super::Error;
 const SIZE_DIGITS_MAX: u8 = 16;
 /// What may stand beside the sizes of all chunks of a body, in bytes.
 const EXTENSION_BYTES_MAX: u32 = 16 << 10;
+/// How many blanks may stand behind a size. Some servers write all sizes equally long.
+const BLANKS_MAX: u16 = 256;
 /// What may come after the last chunk, in bytes.
 const TRAILER_BYTES_MAX: u32 = 16 << 10;
 
@@ -33,6 +35,8 @@ pub(super) struct Chunks {
     extra: u32,
     /// How many digits of the size there were.
     digits: u8,
+    /// How many blanks there were behind them.
+    blanks: u16,
     next: Next,
 }
 
@@ -167,7 +171,7 @@ impl Chunks {
     fn step(&mut self, byte: u8) -> Result<Next, Reason> {
         match (self.next, byte) {
             (Next::Size, _) => self.size(byte),
-            (Next::Blank, b' ' | b'\t') => self.extension(Next::Blank),
+            (Next::Blank, b' ' | b'\t') => self.blank(),
             (Next::Blank, b';') => self.extension(Next::Extension),
             (Next::Blank | Next::Extension, b'\r') => Ok(Next::SizeLf),
             (Next::Blank, _) => Err("a chunk size is no number"),
@@ -181,6 +185,7 @@ impl Chunks {
             (Next::DataCr, b'\r') => Ok(Next::DataLf),
             (Next::DataLf, b'\n') => {
                 self.digits = 0;
+                self.blanks = 0;
                 Ok(Next::Size)
             }
             (Next::DataCr | Next::DataLf, _) => Err("a chunk is longer than its size"),
@@ -211,9 +216,15 @@ impl Chunks {
             _ if self.digits == 0 => Err("a chunk has no size"),
             b'\r' => Ok(Next::SizeLf),
             b';' => self.extension(Next::Extension),
-            b' ' | b'\t' => self.extension(Next::Blank),
+            b' ' | b'\t' => self.blank(),
             _ => Err("a chunk size is no number"),
         }
+    }
+
+    fn blank(&mut self) -> Result<Next, Reason> {
+        self.blanks += 1;
+        let fits = self.blanks <= BLANKS_MAX;
+        if fits { Ok(Next::Blank) } else { Err("there are too many blanks behind a chunk size") }
     }
 
     fn extension(&mut self, next: Next) -> Result<Next, Reason> {

@@ -69,9 +69,12 @@ impl Heads {
                 return Err(Error::Malformed("it is announced too often"));
             }
         }
+        let rest = bytes.get(start..).unwrap_or_default();
+        // Empty lines before a head are no part of it, and would look like its end.
+        let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         match is_new {
-            true => self.kept.extend_from_slice(raw.get(start..).unwrap_or_default()),
-            false => drop(self.kept.drain(..start)),
+            true => self.kept.extend_from_slice(raw.get(start + empty..).unwrap_or_default()),
+            false => drop(self.kept.drain(..start + empty)),
         }
         self.check_length().map(|()| None)
     }

@@ -45,7 +45,8 @@ impl Request {
         Self { head, body, is_head, closes, ..Self::default() }
     }
 
-    /// Whether the connection has taken nothing of it.
+    /// Whether the server cannot have had all of it, so that it may be sent elsewhere: the
+    /// connection has taken nothing or, by TLS, failed within the first write.
     pub(in super::super) fn is_unsent(&self) -> bool {
         self.sent == 0
     }

@@ -1,6 +1,10 @@
 //! Whole answers, split wherever they can be.
 
-use std::{collections::VecDeque, sync::Weak};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::{Arc, Weak},
+};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -8,7 +12,7 @@ use hyper::{Method, Uri, header::HeaderMap};
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    super::pool::Origin,
+    super::pool::{Origin, Pool},
     Connection, Request, call,
     script::{Script, read},
 };
@@ -159,7 +163,10 @@ fn what_is_beside_a_body_is_limited() {
     };
     let extensions = "200 , the answer is not HTTP/1.1: the chunk extensions are too long";
     assert_eq!(whole(format!("5;{long}\r\nhello")), extensions);
-    assert_eq!(whole(format!("5{}", " ".repeat(20 << 10))), extensions);
+    let blanks = "200 , the answer is not HTTP/1.1: there are too many blanks behind a chunk size";
+    assert_eq!(whole(format!("5{}", " ".repeat(257))), blanks);
+    let padded = "1       \r\na\r\n".repeat(5 << 10);
+    assert_eq!(whole(padded + "0\r\n\r\n"), format!("200 {}", "a".repeat(5 << 10)));
     let many = "1;x=y\r\na\r\n".repeat(10 << 10);
     assert!(whole(many).ends_with("the chunk extensions are too long"));
     let trailers = "200 , the answer is not HTTP/1.1: the trailers are too long";
@@ -207,6 +214,15 @@ fn what_is_no_head_is_refused_at_once() {
 }
 
 #[test]
+fn empty_lines_before_a_head_are_no_part_of_it() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na";
+    check(&format!("\r\n\r\n\n{answer}"), "200 a, kept");
+    // However many there are, none is looked at twice.
+    let many = vec![b"\r\n".to_vec(); 100_000].into_iter().chain([answer.as_bytes().to_vec()]);
+    assert_eq!(read(&Method::GET, many.collect(), false), "200 a, kept");
+}
+
+#[test]
 fn a_connection_is_kept_where_the_server_keeps_it() {
     let answer = |version: &str, fields: &str| {
         format!("HTTP/{version} 200 OK\r\ncontent-length: 1\r\n{fields}\r\na")
@@ -243,6 +259,23 @@ fn an_end_inside_an_answer_is_an_error() {
         }
         // Whatever comes after it, the answer is whole.
         assert_eq!(cut(&format!("{head}{body}")), "200 hello");
+    }
+}
+
+#[test]
+fn a_body_whose_end_is_there_need_not_be_read_to_it() {
+    for (rest, is_kept) in [("0\r\n\r\n", true), ("0\r\n", false), ("1\r\na\r\n", false)] {
+        let pieces = [CHUNKED, "5\r\nhello\r\n", rest].map(|piece| piece.as_bytes().to_vec());
+        let script = Script { pieces: pieces.into(), ends: false };
+        let pool = Arc::<Pool>::default();
+        let link = Connection::new(script, Origin::of(&uri()).unwrap(), Arc::downgrade(&pool));
+        let mut request = Request::new((&Method::GET, &uri()), &HeaderMap::new(), Bytes::new());
+        let answer = call(link, &mut request).now_or_never().unwrap().unwrap();
+        let mut body = answer.into_body();
+        let piece = poll_fn(|cx| body.poll_piece(cx)).now_or_never().unwrap();
+        assert_eq!(piece.unwrap().unwrap(), "hello");
+        drop(body);
+        assert_eq!(pool.take(&uri()).is_some(), is_kept, "{rest:?}");
     }
 }
 

@@ -1,6 +1,12 @@
 //! Calls by TLS, which is where HTTP/2 is spoken.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::{
@@ -141,6 +147,33 @@ async fn calls_share_a_connection_by_http2() {
         () = calls => {}
         () = peer => panic!("the connection is closed"),
     }
+}
+
+#[tokio::test]
+async fn calls_that_connect_at_once_share_what_is_there_first() {
+    let server = Server::start("h2").await;
+    let direct = server.direct();
+    let connection = async || {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let service = service_fn(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
+        });
+        let stream = TokioIo::new(server.accept().await);
+        let builder =
+            hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+        // The one that is not needed is dropped as it is.
+        let _ = builder.serve_connection(stream, service).await;
+        asked.load(Ordering::Relaxed)
+    };
+    let calls = async {
+        let both = tokio::join!(ask(&direct, &server.uri, "a"), ask(&direct, &server.uri, "b"));
+        assert_eq!((both.0.unwrap().as_str(), both.1.unwrap().as_str()), ("200 ", "200 "));
+        drop(direct);
+    };
+    let ((), one, two) = tokio::join!(calls, connection(), connection());
+    assert_eq!((one.min(two), one.max(two)), (0, 2));
 }
 
 /// What is done with a request by HTTP/2.
