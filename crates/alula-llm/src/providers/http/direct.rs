@@ -82,12 +82,10 @@ impl Direct {
         let mut left = RESENT_MAX;
         let mut written = None;
         loop {
-            let idle = self.pool.take(uri);
-            let is_reused = idle.is_some();
-            let connection = match idle {
-                Some(connection) => connection,
+            let (connection, is_reused) = match self.pool.take(uri) {
+                Some(idle) => (idle, true),
                 // In a box, for which calls on a connection that is there need no room.
-                None => Box::pin(self.connect(uri)).await?,
+                None => Box::pin(self.connection(uri)).await?,
             };
             let shared = match connection {
                 Found::Shared(shared) => shared,
@@ -119,14 +117,37 @@ impl Direct {
         }
     }
 
-    async fn connect(&self, uri: &Uri) -> Result<Found, CallError> {
+    /// A new connection or, if that is there before, one that another call has given back; and
+    /// which of the two it is. What is not needed then is for the next call.
+    async fn connection(&self, uri: &Uri) -> Result<(Found, bool), CallError> {
         let origin = Origin::of(uri);
         let origin = origin.ok_or_else(|| CallError::Connect("the address has no host".into()))?;
-        let mut connector = self.connector.clone();
+        let freed = self.pool.freed(&origin);
+        let mut connecting = Box::pin(self.clone().connect(uri.clone(), origin));
+        loop {
+            tokio::select! {
+                biased;
+                connected = &mut connecting => return Ok((connected?, false)),
+                () = freed.notified() => {}
+            }
+            let Some(found) = self.pool.take(uri) else { continue };
+            let pool = Arc::clone(&self.pool);
+            #[expect(clippy::disallowed_methods, reason = "it ends with the time to connect")]
+            tokio::spawn(async move {
+                if let Ok(Found::Idle(link)) = connecting.await {
+                    pool.put(link);
+                }
+            });
+            return Ok((found, true));
+        }
+    }
+
+    async fn connect(self, uri: Uri, origin: Origin) -> Result<Found, CallError> {
+        let mut connector = self.connector;
         poll_fn(|cx| Service::<Uri>::poll_ready(&mut connector, cx))
             .await
             .map_err(CallError::Connect)?;
-        let stream = connector.call(uri.clone()).await.map_err(CallError::Connect)?;
+        let stream = connector.call(uri).await.map_err(CallError::Connect)?;
         if stream.connected().is_negotiated_h2() {
             let shared = Shared::open(stream).await?;
             return Ok(Found::Shared(self.pool.share(&origin, shared)));

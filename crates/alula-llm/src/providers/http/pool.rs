@@ -11,6 +11,7 @@ use hyper::{
 };
 use tokio::{
     runtime::Handle,
+    sync::Notify,
     task::JoinHandle,
     time::{Instant, sleep},
 };
@@ -77,6 +78,8 @@ struct Host {
     idle: Vec<(Instant, Link)>,
     /// The connection by HTTP/2, and when it was last taken.
     shared: Option<(Instant, Shared)>,
+    /// Tells those who have none of a connection that is there.
+    freed: Arc<Notify>,
 }
 
 /// What is to be closed, where the pool is not locked.
@@ -104,8 +107,15 @@ impl Pool {
         let origin = link.origin.clone();
         let _old = self.lock().with_host(self, &origin, |host| {
             host.idle.push((now, link));
+            host.freed.notify_one();
             host.take_old(now)
         });
+    }
+
+    /// Tells of connections to there that may be taken from now on. It may be told of one that
+    /// somebody else has taken.
+    pub(super) fn freed(self: &Arc<Self>, origin: &Origin) -> Arc<Notify> {
+        self.lock().with_host(self, origin, |host| host.freed.clone())
     }
 
     /// Shares a connection, unless there is one already that is as good. The one that is shared.
@@ -114,6 +124,7 @@ impl Pool {
         let (kept, _old) = self.lock().with_host(self, origin, |host| {
             let old = host.take_old(now);
             let (_, kept) = host.shared.get_or_insert((now, shared));
+            host.freed.notify_waiters();
             (kept.clone(), old)
         });
         kept
@@ -161,7 +172,8 @@ impl Inner {
         if let Some(host) = self.hosts.iter_mut().find(|host| host.origin == *origin) {
             return add(host);
         }
-        let mut host = Host { origin: origin.clone(), idle: Vec::new(), shared: None };
+        let origin = origin.clone();
+        let mut host = Host { origin, idle: Vec::new(), shared: None, freed: Arc::default() };
         let added = add(&mut host);
         self.hosts.push(host);
         added
@@ -188,7 +200,7 @@ impl Inner {
         let now = Instant::now();
         self.swept = Some(now);
         let old = self.hosts.iter_mut().map(|host| host.sweep(now)).collect();
-        self.hosts.retain(|host| !host.idle.is_empty() || host.shared.is_some());
+        self.hosts.retain(Host::is_needed);
         if self.hosts.is_empty() {
             self.sweeper = None;
         }
@@ -213,6 +225,11 @@ async fn sweep(pool: Weak<Pool>) {
 }
 
 impl Host {
+    fn is_needed(&self) -> bool {
+        let has_waiters = Arc::strong_count(&self.freed) > 1;
+        !self.idle.is_empty() || self.shared.is_some() || has_waiters
+    }
+
     fn sweep(&mut self, now: Instant) -> Old {
         let (mut closed, shared) = self.take_old(now);
         closed.extend(self.idle.extract_if(.., |(_, link)| !link.is_alive()));

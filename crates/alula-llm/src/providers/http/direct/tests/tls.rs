@@ -84,6 +84,26 @@ async fn a_connection_by_tls_is_used_again() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_connection_takes_one_that_is_given_back() {
+    let server = Server::start("http/1.1").await;
+    let direct = server.direct();
+    let peer = async {
+        let mut stream = server.accept().await;
+        let first = read_request(&mut stream).await;
+        // This one is never greeted.
+        let _stalled = server.listener.accept().await.unwrap();
+        say(&mut stream, OK).await;
+        let second = read_request(&mut stream).await;
+        assert_ne!(first.chars().last(), second.chars().last());
+        say(&mut stream, OK).await;
+    };
+    let calls =
+        async { tokio::join!(ask(&direct, &server.uri, "a"), ask(&direct, &server.uri, "b")) };
+    let ((one, two), ()) = tokio::join!(calls, peer);
+    assert_eq!((one.unwrap(), two.unwrap()), ("200 ok".to_owned(), "200 ok".to_owned()));
+}
+
+#[tokio::test]
 async fn an_end_without_a_word_by_tls_is_no_end_of_the_answer() {
     let server = Server::start("http/1.1").await;
     let direct = server.direct();
