@@ -9,6 +9,7 @@ pub mod headers;
 pub mod http1;
 pub mod multipart;
 pub mod query;
+pub mod requests;
 pub mod sse;
 pub mod streams;
 pub mod walker;

@@ -27,7 +27,7 @@ where
         + 'static,
         wants_usage: bool,
     ) -> RelayStream {
-        wire::pass(bytes, &HttpLimits::default(), P::Wire::default(), wants_usage)
+        wire::pass(Box::pin(bytes), &HttpLimits::default(), P::Wire::default(), wants_usage)
     }
     of_provider!(protocol, pass, bytes, wants_usage)
 }
