@@ -49,8 +49,11 @@ impl Heads {
     ) -> Result<Option<(Head, usize)>, Error> {
         let is_new = self.kept.is_empty();
         if !is_new {
-            let seen = self.kept.len();
+            let mut seen = self.kept.len();
             self.kept.extend_from_slice(raw);
+            let empty = empty_lines(&self.kept);
+            self.kept.drain(..empty);
+            seen = seen.saturating_sub(empty);
             // Who sends byte by byte does not get the whole read for each.
             if !has_empty_line(self.kept.get(seen.saturating_sub(2)..).unwrap_or_default()) {
                 return self.check_length().map(|()| None);
@@ -71,7 +74,7 @@ impl Heads {
         }
         let rest = bytes.get(start..).unwrap_or_default();
         // Empty lines before a head are no part of it, and would look like its end.
-        let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let empty = empty_lines(rest);
         match is_new {
             true => self.kept.extend_from_slice(raw.get(start + empty..).unwrap_or_default()),
             false => drop(self.kept.drain(..start + empty)),
@@ -91,6 +94,15 @@ impl Heads {
             Ok(_) => Error::CutOff,
         }
     }
+}
+
+/// How many bytes of empty lines come first.
+fn empty_lines(mut bytes: &[u8]) -> usize {
+    let all = bytes.len();
+    while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
+        bytes = rest;
+    }
+    all - bytes.len()
 }
 
 fn has_empty_line(bytes: &[u8]) -> bool {
