@@ -72,18 +72,19 @@ impl<T: Piece> Stream for Held<T> {
 struct Alarm {
     at: Instant,
     timer: Pin<Box<Sleep>>,
-    /// Whom the timer wakes.
-    waker: Waker,
+    /// Whom the timer wakes, once it has been asked.
+    waker: Option<Waker>,
 }
 
 impl Alarm {
-    fn set(at: Instant, cx: &Context<'_>) -> Self {
-        Self { at, timer: Box::pin(sleep_until(at)), waker: cx.waker().clone() }
+    fn set(at: Instant) -> Self {
+        Self { at, timer: Box::pin(sleep_until(at)), waker: None }
     }
 
     fn reset(&mut self, at: Instant) {
         self.at = at;
         self.timer.as_mut().reset(at);
+        self.waker = None;
     }
 
     /// Ready when the deadline has passed. `now` is known to whoever has just looked at the clock.
@@ -93,19 +94,17 @@ impl Alarm {
         now: Option<Instant>,
         cx: &mut Context<'_>,
     ) -> Poll<Phase> {
-        let is_new = alarm.is_none();
-        let alarm = alarm.get_or_insert_with(|| Self::set(at, cx));
+        let alarm = alarm.get_or_insert_with(|| Self::set(at));
         if at < alarm.at {
             alarm.reset(at);
-        } else if !is_new
-            && now.is_some_and(|now| now < alarm.at)
-            && alarm.waker.will_wake(cx.waker())
-        {
+        }
+        let wakes = alarm.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if wakes && now.is_some_and(|now| now < alarm.at) {
             // It is far away in memory, and would only say so.
             return Poll::Pending;
         }
-        alarm.waker.clone_from(cx.waker());
         loop {
+            alarm.waker = Some(cx.waker().clone());
             ready!(alarm.timer.as_mut().poll(cx));
             if at <= Instant::now() {
                 return Poll::Ready(phase);

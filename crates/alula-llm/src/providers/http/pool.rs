@@ -105,7 +105,7 @@ impl Pool {
     pub(super) fn put(self: &Arc<Self>, link: Link) {
         let now = Instant::now();
         let origin = link.origin.clone();
-        let _old = self.lock().with_host(self, &origin, |host| {
+        let _old = self.lock().with_host(self, &origin, now, |host| {
             host.idle.push((now, link));
             host.freed.notify_one();
             host.take_old(now)
@@ -115,13 +115,13 @@ impl Pool {
     /// Tells of connections to there that may be taken from now on. It may be told of one that
     /// somebody else has taken.
     pub(super) fn freed(self: &Arc<Self>, origin: &Origin) -> Arc<Notify> {
-        self.lock().with_host(self, origin, |host| host.freed.clone())
+        self.lock().with_host(self, origin, Instant::now(), |host| host.freed.clone())
     }
 
     /// Shares a connection, unless there is one already that is as good. The one that is shared.
     pub(super) fn share(self: &Arc<Self>, origin: &Origin, shared: Shared) -> Shared {
         let now = Instant::now();
-        let (kept, _old) = self.lock().with_host(self, origin, |host| {
+        let (kept, _old) = self.lock().with_host(self, origin, now, |host| {
             let old = host.take_old(now);
             let (_, kept) = host.shared.get_or_insert((now, shared));
             host.freed.notify_waiters();
@@ -166,9 +166,10 @@ impl Inner {
         &mut self,
         pool: &Arc<Pool>,
         origin: &Origin,
+        now: Instant,
         add: impl FnOnce(&mut Host) -> T,
     ) -> T {
-        self.have_swept(pool);
+        self.have_swept(pool, now);
         if let Some(host) = self.hosts.iter_mut().find(|host| host.origin == *origin) {
             return add(host);
         }
@@ -180,14 +181,14 @@ impl Inner {
     }
 
     /// Has somebody close what is idle for too long, though nobody calls.
-    fn have_swept(&mut self, pool: &Arc<Pool>) {
+    fn have_swept(&mut self, pool: &Arc<Pool>, now: Instant) {
         // One whose runtime is gone has finished, too; one whose runtime nobody drives has not.
         let is_running = self.sweeper.as_ref().is_some_and(|sweeper| !sweeper.is_finished())
-            && self.swept.is_some_and(|swept| swept.elapsed() <= 2 * SWEEP);
+            && self.swept.is_some_and(|swept| now.saturating_duration_since(swept) <= 2 * SWEEP);
         if is_running || Handle::try_current().is_err() {
             return;
         }
-        self.swept = Some(Instant::now());
+        self.swept = Some(now);
         let pool = Arc::downgrade(pool);
         #[expect(clippy::disallowed_methods, reason = "it ends with the idle connections")]
         let sweeper = tokio::spawn(sweep(pool));
