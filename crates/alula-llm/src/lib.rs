@@ -8,6 +8,7 @@ mod estimate;
 mod llm;
 pub mod model;
 mod observe;
+mod parts;
 pub mod providers;
 mod relay;
 mod resilience;

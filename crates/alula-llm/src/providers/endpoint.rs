@@ -21,6 +21,7 @@ use crate::{
     ApiKey, ChatRequest, ChatResponse, ChatStream, EmbedRequest, Error, ErrorKind, Provider,
     RelayRequest, RelayResponse, RelayStream, Result, Usage,
     model::{EmbedProtocol, Protocol},
+    parts::Parts,
     relay,
     secret::Secrets,
 };
@@ -96,8 +97,8 @@ pub(super) trait Speaker: Send + Sync {
     }
 
     /// The body of a request that came in the same protocol.
-    fn relayed_body(&self, request: &RelayRequest) -> Result<Bytes> {
-        Ok(request.body_for_model())
+    fn relayed_body(&self, request: &RelayRequest) -> Result<Parts> {
+        Ok(request.parts_for_model())
     }
 
     /// Whether a stream reports its usage without being asked.
@@ -338,7 +339,7 @@ pub(super) fn relay_stream<'a, S: Speaker>(
 struct Post<'a> {
     model: &'a str,
     stream: bool,
-    body: Bytes,
+    body: Parts,
     /// The client's own.
     headers: Option<&'a HeaderMap>,
 }

@@ -28,7 +28,7 @@ pub use self::limits::HttpLimits;
 pub(super) use self::read::{accept, not_json, read_json};
 pub(crate) use self::{address::Address, answer::Answer};
 use super::Proxies;
-use crate::{Error, ErrorKind, Phase, Result, llm::along, secret::Secrets};
+use crate::{Error, ErrorKind, Phase, Result, llm::along, parts::Parts, secret::Secrets};
 
 /// A pool of connections to providers; clones share it.
 ///
@@ -133,7 +133,7 @@ impl Http {
         &self,
         to: &Address,
         mut headers: HeaderMap,
-        body: Bytes,
+        body: Parts,
     ) -> Result<Answer> {
         along::add_to(&mut headers);
         self.send(Method::POST, to, headers, body).await
@@ -141,7 +141,7 @@ impl Http {
 
     /// Gets something with these headers.
     pub(crate) async fn get_with(&self, url: Url, headers: HeaderMap) -> Result<Answer> {
-        self.send(Method::GET, &Address::new(url), headers, Bytes::new()).await
+        self.send(Method::GET, &Address::new(url), headers, Parts::default()).await
     }
 
     async fn send(
@@ -149,7 +149,7 @@ impl Http {
         method: Method,
         to: &Address,
         headers: HeaderMap,
-        body: Bytes,
+        body: Parts,
     ) -> Result<Answer> {
         #[cfg(feature = "testing")]
         let routed = self.routed(to);
@@ -171,10 +171,11 @@ impl Http {
         method: Method,
         url: Url,
         headers: HeaderMap,
-        body: Bytes,
+        body: Parts,
     ) -> Result<Answer> {
         // A builder takes the user and the password out of the address, which is logged.
-        let (client, request) = self.client()?.request(method, url).body(body).build_split();
+        let (client, request) =
+            self.client()?.request(method, url).body(body.whole()).build_split();
         let mut request = request.map_err(transport_error)?;
         let of_address = mem::replace(request.headers_mut(), headers);
         if let Some(password) = of_address.get(AUTHORIZATION) {

@@ -152,16 +152,18 @@ impl<'j> Cursor<'j> {
         self.take(b'"')?;
         let rest = self.json.get(self.at..)?;
         let mut escaped = 0;
-        for at in memchr::memchr2_iter(b'"', b'\\', rest) {
+        for at in Special::new(rest) {
             if at < escaped {
                 continue;
             }
-            let (text, behind) = rest.split_at_checked(at)?;
-            if behind.first() == Some(&b'"') {
-                self.at += at + 1;
-                return has_no_controls(text).then_some(start..self.at);
+            match rest.get(at)? {
+                b'"' => {
+                    self.at += at + 1;
+                    return Some(start..self.at);
+                }
+                b'\\' => escaped = at + escape(rest.get(at..)?)?,
+                _ => return None,
             }
-            escaped = at + escape(behind)?;
         }
         None
     }
@@ -225,10 +227,59 @@ fn escape(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether all may stand in a string. Many bytes are looked at at a time, which no search for the
-/// first one is.
-fn has_no_controls(text: &[u8]) -> bool {
-    text.iter().fold(u8::MAX, |least, byte| least.min(*byte)) >= b' '
+/// How many bytes are looked at at a time.
+const BLOCK: usize = 64;
+
+/// The places of what may not stand in a string as it is: its end, escapes and controls. In prompts
+/// they are so frequent that a search for the next one costs more than to mark all of a block.
+struct Special<'j> {
+    text: &'j [u8],
+    /// Where the block begins that is marked next.
+    next: usize,
+    /// The places in the block before it that are left, a bit for each.
+    marks: u64,
+}
+
+impl<'j> Special<'j> {
+    fn new(text: &'j [u8]) -> Self {
+        Self { text, next: 0, marks: 0 }
+    }
+}
+
+impl Iterator for Special<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        while self.marks == 0 {
+            let rest = self.text.get(self.next..).filter(|rest| !rest.is_empty())?;
+            self.marks = match rest.first_chunk() {
+                Some(block) => marks(block),
+                None => {
+                    let mut block = [b' '; BLOCK];
+                    block.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+                    marks(&block)
+                }
+            };
+            self.next += BLOCK;
+        }
+        let at = self.marks.trailing_zeros() as usize;
+        self.marks &= self.marks - 1;
+        Some(self.next - BLOCK + at)
+    }
+}
+
+/// The places in a block of what may not stand in a string as it is, a bit for each. It is written
+/// so that the compiler makes vectors of it.
+fn marks(block: &[u8; BLOCK]) -> u64 {
+    /// Brings the lowest bits of the bytes of a word together in its highest byte.
+    const TOGETHER: u64 = 0x0102_0408_1020_4080;
+    let are_special = block.map(|byte| u8::from((byte < b' ') | (byte == b'"') | (byte == b'\\')));
+    let mut marks = [0; BLOCK / 8];
+    for (marks, word) in marks.iter_mut().zip(are_special.as_chunks().0) {
+        let [.., together] = u64::from_le_bytes(*word).wrapping_mul(TOGETHER).to_le_bytes();
+        *marks = together;
+    }
+    u64::from_le_bytes(marks)
 }
 
 #[cfg(test)]
@@ -307,6 +358,25 @@ mod tests {
         let expected = [("a", r#"[1, {"b": "]"}]"#), ("b", r#""x""#), ("c", "-1.5e3")];
         let found: Vec<_> = found.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_special_is_found_wherever_it_stands() {
+        for length in 0..=2 * BLOCK + 1 {
+            for at in 0..length {
+                for special in [b'"', b'\\', 0, b'\n', 0x1f] {
+                    let mut text = vec![b'a'; length];
+                    text[at] = special;
+                    let last = length - 1;
+                    text[last] = special;
+                    let expected = if at == last { vec![at] } else { vec![at, last] };
+                    assert_eq!(Special::new(&text).collect::<Vec<_>>(), expected);
+                }
+            }
+        }
+        let others: Vec<u8> =
+            (b' '..=u8::MAX).filter(|byte| !matches!(byte, b'"' | b'\\')).collect();
+        assert_eq!(Special::new(&others).next(), None);
     }
 
     proptest! {

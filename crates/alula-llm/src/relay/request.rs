@@ -8,7 +8,7 @@ use super::{
     headers,
     scan::{Edits, Head},
 };
-use crate::{ChatRequest, Error, ErrorKind, Result, cache::Digest, model::Protocol};
+use crate::{ChatRequest, Error, ErrorKind, Result, cache::Digest, model::Protocol, parts::Parts};
 
 /// A request in the bytes in which a client wrote it.
 ///
@@ -186,11 +186,16 @@ impl RelayRequest {
     /// # Ok::<(), alula_llm::Error>(())
     /// ```
     pub fn body_for_model(&self) -> Bytes {
+        self.parts_for_model().whole()
+    }
+
+    /// The same in parts, of which none is a copy.
+    pub(crate) fn parts_for_model(&self) -> Parts {
         self.edited(Edits::default())
     }
 
     /// The body, asking for the model and for a report of usage at the end of a stream.
-    pub(crate) fn body_with_usage(&self) -> Result<Bytes> {
+    pub(crate) fn parts_with_usage(&self) -> Result<Parts> {
         let mut edits = Edits::default();
         if self.stream && !self.wants_usage() {
             let mut options = self.stream_options();
@@ -222,7 +227,7 @@ impl RelayRequest {
         options.unwrap_or_default()
     }
 
-    fn edited(&self, mut edits: Edits) -> Bytes {
+    fn edited(&self, mut edits: Edits) -> Parts {
         // Gemini's protocol says both in the address.
         if self.protocol != Protocol::GeminiGenerate {
             self.put_model(&mut edits);
@@ -291,7 +296,7 @@ mod tests {
     #[test]
     fn a_stream_reports_its_usage() {
         let usage = |body: &str| -> Value {
-            let body = request(body).body_with_usage().unwrap();
+            let body = request(body).parts_with_usage().unwrap().whole();
             serde_json::from_slice(&body).unwrap()
         };
         let asked = json!({"include_usage": true});
@@ -316,7 +321,7 @@ mod tests {
                 r#"{"model":"","stream":false,"stream_options":null}"#,
             ),
         ] {
-            let sent = request(body).with_stream(stream).body_with_usage().unwrap();
+            let sent = request(body).with_stream(stream).parts_with_usage().unwrap().whole();
             let sent: Value = serde_json::from_slice(&sent).unwrap();
             assert_eq!(sent, serde_json::from_str::<Value>(expected).unwrap(), "{body} {stream}");
         }

@@ -3,8 +3,8 @@
 use std::{fmt::Write as _, ops::Range};
 
 use super::{json, prompt::Prompt};
-use crate::{Error, ErrorKind, Result, model::Protocol};
-use bytes::Bytes;
+use crate::{Error, ErrorKind, Result, model::Protocol, parts::Parts};
+use bytes::{Buf as _, Bytes};
 use serde::de::{Error as _, IgnoredAny};
 
 /// Where the fields stand that decide where a request goes.
@@ -146,8 +146,8 @@ impl Edits {
         }
     }
 
-    /// The body as it is, or a copy with the edits.
-    pub(super) fn apply(mut self, body: &Bytes) -> Bytes {
+    /// The body as it is, or in parts with the edits between them.
+    pub(super) fn apply(mut self, body: &Bytes) -> Parts {
         if !self.added.is_empty() {
             let start = body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
             let rest = body.get(start..).unwrap_or_default().trim_ascii_start();
@@ -156,20 +156,20 @@ impl Edits {
             }
             self.replaced.push((start..start, self.added));
         }
-        if self.replaced.is_empty() {
-            return body.clone();
-        }
         self.replaced.sort_by_key(|(range, _)| range.start);
-        let more: usize = self.replaced.iter().map(|(_, text)| text.len()).sum();
-        let mut edited = Vec::with_capacity(body.len() + more);
-        let mut copied = 0;
-        for (range, text) in &self.replaced {
-            edited.extend_from_slice(body.get(copied..range.start).unwrap_or_default());
-            edited.extend_from_slice(text.as_bytes());
-            copied = range.end;
+        let mut edited = Parts::with_capacity(2 * self.replaced.len() + 1);
+        let mut rest = body.clone();
+        let mut passed = 0;
+        for (range, text) in self.replaced {
+            // A range is of this body, and none goes into the one before.
+            let before = range.start.saturating_sub(passed).min(rest.len());
+            edited.push(rest.split_to(before));
+            edited.push(text.into());
+            rest.advance(range.len().min(rest.len()));
+            passed = range.end;
         }
-        edited.extend_from_slice(body.get(copied..).unwrap_or_default());
-        edited.into()
+        edited.push(rest);
+        edited
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
         let head = Head::of(body.as_bytes(), Protocol::OpenAiChat).unwrap();
         let mut edits = Edits::default();
         edits.set("model", head.model.as_ref(), &json!(model).to_string());
-        let body = edits.apply(&Bytes::copy_from_slice(body.as_bytes()));
+        let body = edits.apply(&Bytes::copy_from_slice(body.as_bytes())).whole();
         String::from_utf8(body.to_vec()).unwrap()
     }
 
@@ -251,12 +251,12 @@ mod tests {
         edits.set("c", None, "true");
         edits.set("b", Some(&(5..6)), "[]");
         edits.set("d", None, "4");
-        assert_eq!(edits.apply(&body), r#"{"c":true,"d":4,"b":[],"a":33}"#);
+        assert_eq!(edits.apply(&body).whole(), r#"{"c":true,"d":4,"b":[],"a":33}"#);
 
         let mut edits = Edits::default();
         edits.set("a", None, "1");
         edits.set("b", None, "2");
-        assert_eq!(edits.apply(&Bytes::from_static(b"{ }")), r#"{"a":1,"b":2 }"#);
+        assert_eq!(edits.apply(&Bytes::from_static(b"{ }")).whole(), r#"{"a":1,"b":2 }"#);
     }
 
     #[test]

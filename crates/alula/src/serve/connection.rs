@@ -22,8 +22,9 @@ use super::{
     watchdog::Watchdog,
 };
 
-/// hyper's smallest buffer; it panics when asked for less.
-const BUFFER_BYTES_MIN: usize = 8 * 1024;
+/// How much is read at once where much comes, and how much of an answer waits for a slow reader: a
+/// prompt of usual length comes in one piece, which nobody has to put together.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// What all connections of a server share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ impl Protocol {
             .half_close(false)
             .max_headers(limits.headers)
             .max_header_size(limits.header_bytes)
-            .max_buf_size(limits.header_bytes.max(BUFFER_BYTES_MIN));
+            .max_buf_size(limits.header_bytes.max(BUFFER_BYTES));
         let limits = Arc::new(limits);
         Self { http1, http2: Http2::new(Arc::clone(&limits)), limits }
     }

@@ -3,14 +3,13 @@
 use std::{
     error::Error as StdError,
     future::poll_fn,
-    io,
+    io, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::Bytes;
 use hyper::{Method, Response, Uri};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
@@ -24,6 +23,7 @@ use super::{
     http2::{self, Lost, Shared},
     pool::{Found, Origin, Pool},
 };
+use crate::parts::Parts;
 
 /// How soon the other side of a silent connection is asked whether it is there, how often again, and
 /// how long bytes may be on their way that it does not confirm.
@@ -75,7 +75,7 @@ impl Direct {
         &self,
         (method, uri): (Method, &Uri),
         mut headers: HeaderMap,
-        body: Bytes,
+        mut body: Parts,
     ) -> Result<Response<Body>, CallError> {
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(OUR_NAME));
@@ -90,8 +90,9 @@ impl Direct {
             let shared = match connection {
                 Found::Shared(shared) => shared,
                 Found::Idle(link) => {
-                    let request = || http1::Request::new((&method, uri), &headers, body.clone());
-                    let request = written.get_or_insert_with(request);
+                    let request = written.get_or_insert_with(|| {
+                        http1::Request::new((&method, uri), &headers, mem::take(&mut body))
+                    });
                     match http1::call(link, request).await {
                         // The connection was closed while it was idle.
                         Err(_) if is_reused && request.is_unsent() => continue,
@@ -99,7 +100,10 @@ impl Direct {
                     }
                 }
             };
-            let request = http2::request((&method, uri), &headers, &body);
+            if let Some(unsent) = written.take() {
+                body = unsent.into_body();
+            }
+            let request = http2::request((&method, uri), &headers, body.clone().whole());
             let Lost { error, is_unsent } = match Box::pin(shared.call(request)).await {
                 Ok(answer) => return Ok(answer.map(Body::Http2)),
                 Err(lost) => lost,

@@ -71,9 +71,9 @@ impl Shared {
 pub(super) fn request(
     (method, uri): (&Method, &Uri),
     headers: &HeaderMap,
-    body: &Bytes,
+    body: Bytes,
 ) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(body.clone()));
+    let mut request = Request::new(Full::new(body));
     *request.method_mut() = method.clone();
     *request.uri_mut() = uri.clone();
     *request.headers_mut() = headers.clone();

@@ -42,6 +42,7 @@ use crate::{
     ApiKey, ChatRequest, ChatResponse, ChatStream, EmbedLimits, EmbedRequest, Error, ErrorKind,
     RelayRequest, Result, Usage,
     model::{EmbedProtocol, Protocol, Thinking},
+    parts::Parts,
 };
 
 pub use embed::{
@@ -313,14 +314,15 @@ impl Speaker for OpenAi {
                 .is_ok_and(|chat| self.by_tool(chat, request.is_stream()) == ByTool::No)
     }
 
-    fn relayed_body(&self, request: &RelayRequest) -> Result<Bytes> {
-        let bytes = match self.dialect.stream_options {
-            true => request.body_with_usage()?,
-            false => request.body_for_model(),
+    fn relayed_body(&self, request: &RelayRequest) -> Result<Parts> {
+        let parts = match self.dialect.stream_options {
+            true => request.parts_with_usage()?,
+            false => request.parts_for_model(),
         };
         if self.dialect.takes_all() {
-            return Ok(bytes);
+            return Ok(parts);
         }
+        let bytes = parts.whole();
         let sent: Map<String, Value> = serde_json::from_slice(&bytes)
             .map_err(|error| Error::new(ErrorKind::InvalidRequest, format!("not JSON: {error}")))?;
         let mut body = sent.clone();
@@ -329,7 +331,7 @@ impl Speaker for OpenAi {
         }
         adapt::adapt(&mut body, self.dialect)?;
         // What the server takes anyway goes there as it was written.
-        Ok(if body == sent { bytes } else { Value::Object(body).to_string().into() })
+        Ok(if body == sent { bytes.into() } else { Value::Object(body).to_string().into() })
     }
 
     const REPORTS_USAGE: bool = false;

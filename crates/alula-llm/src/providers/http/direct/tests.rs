@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, sync::Mutex, time::Duration};
 
+use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::{
@@ -37,7 +38,7 @@ async fn listen() -> (TcpListener, Uri) {
 
 /// Asks, and reads all of the answer.
 async fn ask(direct: &Direct, uri: &Uri, body: impl Into<Bytes>) -> Result<String, CallError> {
-    let answer = direct.send((Method::POST, uri), HeaderMap::new(), body.into());
+    let answer = direct.send((Method::POST, uri), HeaderMap::new(), body.into().into());
     let mut answer = timeout(PATIENCE, answer).await.expect("an answer comes")?;
     let mut text = format!("{} ", answer.status().as_u16());
     while let Some(piece) = next(answer.body_mut()).await {
@@ -176,7 +177,7 @@ async fn a_body_that_nobody_reads_to_its_end_closes_the_connection() {
     let (listener, uri) = listen().await;
     let direct = direct();
     let call = async {
-        let answer = direct.send((Method::GET, &uri), HeaderMap::new(), Bytes::new());
+        let answer = direct.send((Method::GET, &uri), HeaderMap::new(), Parts::default());
         let mut body = answer.await.unwrap().into_body();
         assert_eq!(next(&mut body).await.unwrap().unwrap(), "hello");
         drop(body);
@@ -200,7 +201,7 @@ async fn a_call_that_is_given_up_closes_the_connection() {
         read_request(&mut stream).await;
         stream
     };
-    let answer = direct.send((Method::GET, &uri), HeaderMap::new(), Bytes::new());
+    let answer = direct.send((Method::GET, &uri), HeaderMap::new(), Parts::default());
     tokio::select! {
         _ = answer => panic!("there is no answer"),
         mut stream = server => assert!(is_closed(&mut stream).await),
@@ -302,7 +303,7 @@ fn a_pool_outlives_the_runtime_of_its_connections() {
 #[test]
 fn a_call_needs_little_room() {
     let (direct, uri) = (direct(), Uri::from_static("http://a/"));
-    let call = direct.send((Method::GET, &uri), HeaderMap::new(), Bytes::new());
+    let call = direct.send((Method::GET, &uri), HeaderMap::new(), Parts::default());
     assert!(size_of_val(&call) <= 640, "{}", size_of_val(&call));
     assert!(size_of::<Body>() <= 64, "{}", size_of::<Body>());
     let idle = size_of::<Connection<TcpStream>>();

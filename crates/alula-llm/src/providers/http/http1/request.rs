@@ -6,7 +6,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
 use hyper::{
     Method, Uri,
     header::{CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING},
@@ -15,15 +14,18 @@ use hyper::{
 use tokio::io::AsyncWrite;
 
 use super::head;
+use crate::parts::Parts;
 
 /// What a head has besides its address and its fields, in bytes, about.
 const HEAD_BYTES: usize = 128;
+/// How many parts go in one write.
+const SLICES_MAX: usize = 8;
 
 /// A request, and how much of it has been sent. The body is not copied.
 #[derive(Default)]
 pub(in super::super) struct Request {
     head: Vec<u8>,
-    body: Bytes,
+    body: Parts,
     sent: usize,
     is_flushed: bool,
     /// Answers to it have no body.
@@ -36,8 +38,9 @@ impl Request {
     pub(in super::super) fn new(
         (method, uri): (&Method, &Uri),
         headers: &HeaderMap,
-        body: Bytes,
+        body: impl Into<Parts>,
     ) -> Self {
+        let body = body.into();
         let has_length = !body.is_empty() || matches!(*method, Method::POST | Method::PUT);
         let head = head(method, uri, headers, has_length.then_some(body.len()));
         let closes = head::has_option(headers, "close");
@@ -49,6 +52,11 @@ impl Request {
     /// connection has taken nothing or, by TLS, failed within the first write.
     pub(in super::super) fn is_unsent(&self) -> bool {
         self.sent == 0
+    }
+
+    /// The body, of a request that may be sent elsewhere.
+    pub(in super::super) fn into_body(self) -> Parts {
+        self.body
     }
 
     pub(super) fn is_sent(&self) -> bool {
@@ -70,16 +78,12 @@ impl Request {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            let head = self.head.get(self.sent..).unwrap_or_default();
-            let in_body = self.sent.saturating_sub(self.head.len());
-            let body = self.body.get(in_body..).unwrap_or_default();
-            if head.is_empty() && body.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let slices = self.left(&mut slices);
+            if slices.is_empty() {
                 break;
             }
-            let parts = [IoSlice::new(head), IoSlice::new(body)];
-            // Some look only at the first part.
-            let parts = parts.get(usize::from(head.is_empty())..).unwrap_or_default();
-            match ready!(Pin::new(&mut *socket).poll_write_vectored(cx, parts))? {
+            match ready!(Pin::new(&mut *socket).poll_write_vectored(cx, slices))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 sent => self.sent += sent,
             }
@@ -87,6 +91,19 @@ impl Request {
         ready!(Pin::new(socket).poll_flush(cx))?;
         self.is_flushed = true;
         Poll::Ready(Ok(()))
+    }
+
+    /// What has not been sent yet, as far as there is room for it.
+    fn left<'s, 'r: 's>(&'r self, slices: &'s mut [IoSlice<'r>]) -> &'s [IoSlice<'r>] {
+        let head = self.head.get(self.sent..).unwrap_or_default();
+        let in_head = usize::from(!head.is_empty());
+        if let Some(first) = slices.first_mut() {
+            *first = IoSlice::new(head);
+        }
+        let in_body = self.sent.saturating_sub(self.head.len());
+        let of_body = slices.get_mut(in_head..).unwrap_or_default();
+        let count = in_head + self.body.slices(in_body, of_body);
+        slices.get(..count).unwrap_or_default()
     }
 }
 
@@ -126,6 +143,7 @@ fn port(uri: &Uri) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use hyper::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 
     use super::*;
@@ -133,7 +151,7 @@ mod tests {
     fn sent(method: &Method, uri: &str, headers: &HeaderMap, body: &'static str) -> String {
         let uri: Uri = uri.parse().unwrap();
         let request = Request::new((method, &uri), headers, Bytes::from_static(body.as_bytes()));
-        String::from_utf8([&request.head[..], &request.body[..]].concat()).unwrap()
+        String::from_utf8([Bytes::from(request.head), request.body.whole()].concat()).unwrap()
     }
 
     #[test]
