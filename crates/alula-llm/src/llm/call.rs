@@ -1,6 +1,6 @@
 //! One call, in as many attempts as it takes.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
@@ -233,9 +233,12 @@ impl<'a> Attempts<'a> {
         loop {
             let span = self.call.attempt(provider, request.model(), health);
             let gates = [target.gate.as_deref(), Some(&connected.gate)];
-            let asked =
-                self.once::<A>(provider, gates, request, &mut until).instrument(span.clone());
-            let (passage, error) = match asked.await {
+            let asked = {
+                // Pinned where it is made, so that what goes around it does not move it.
+                let asked = pin!(self.once::<A>(provider, gates, request, &mut until));
+                asked.instrument(span.clone()).await
+            };
+            let (passage, error) = match asked {
                 Ok(answered) => return Ok(answered),
                 Err(failed) => failed,
             };
@@ -273,7 +276,8 @@ impl<'a> Attempts<'a> {
         let came = Instant::now();
         let missed = || self.deadlines.missed_total();
         let at = self.ends.map(|ends| (ends, Phase::Total));
-        let turn = match within(at, resilience::pass(gates, || request.tokens())).await {
+        let turn = pin!(resilience::pass(gates, || request.tokens()));
+        let turn = match within(at, turn).await {
             Ok(Ok(passage)) if is_over(self.ends) => {
                 passage.used(Some(0));
                 Err(missed())
@@ -286,7 +290,8 @@ impl<'a> Attempts<'a> {
         *until = until.and_then(|until| until.checked_add(came.elapsed()));
         self.call.asked();
         let headers = self.along.map(Along::headers).unwrap_or_default();
-        match along::sending(headers, A::ask(provider, request, self.watch(*until))).await {
+        let asked = pin!(A::ask(provider, request, self.watch(*until)));
+        match along::sending(headers, asked).await {
             Ok(answer) => Ok((answer, passage)),
             Err(error) => {
                 self.call.attempt_failed(&error);

@@ -36,7 +36,7 @@ struct State {
     health: Option<Arc<Health>>,
     pieces: Pieces,
     /// What has been streamed, if it is to be recorded.
-    streamed: Option<Accumulator>,
+    streamed: Option<Box<Accumulator>>,
     #[cfg(feature = "otel")]
     attributes: Vec<opentelemetry::KeyValue>,
 }
@@ -156,7 +156,7 @@ impl Call {
         let state = watch.state();
         state.record.first_token = Some(now.saturating_duration_since(begun));
         state.pieces = Pieces::since(now);
-        state.streamed = wants_content.then(Accumulator::new);
+        state.streamed = wants_content.then(Box::default);
         #[cfg(feature = "otel")]
         {
             state.attributes = super::metrics::attributes(&state.record, state.server.as_ref());

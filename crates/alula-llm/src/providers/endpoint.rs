@@ -322,8 +322,10 @@ pub(super) fn relay<'a, S: Speaker>(
     speaker: &'a S,
     request: &'a RelayRequest,
 ) -> BoxFuture<'a, Result<RelayResponse>> {
-    let answer = relay_whole(speaker, request);
-    async move { answer.await.map_err(|error| speaker.endpoint().label(error)) }.boxed()
+    async move {
+        relay_whole(speaker, request).await.map_err(|error| speaker.endpoint().label(error))
+    }
+    .boxed()
 }
 
 /// Passes a request on, and returns once the provider has begun to answer.
@@ -331,8 +333,10 @@ pub(super) fn relay_stream<'a, S: Speaker>(
     speaker: &'a S,
     request: &'a RelayRequest,
 ) -> BoxFuture<'a, Result<RelayStream>> {
-    let answer = relay_events(speaker, request);
-    async move { answer.await.map_err(|error| speaker.endpoint().label(error)) }.boxed()
+    async move {
+        relay_events(speaker, request).await.map_err(|error| speaker.endpoint().label(error))
+    }
+    .boxed()
 }
 
 /// A body, and what else there is to know to post it.

@@ -30,8 +30,9 @@ pub struct RelayRequest {
     model: String,
     stream: bool,
     headers: HeaderMap,
-    /// The request in our own model, once somebody has needed it.
-    chat: OnceLock<ChatRequest>,
+    /// The request in our own model, once somebody has needed it. In a box: the request is moved
+    /// through the futures of a call, most of which need none.
+    chat: OnceLock<Box<ChatRequest>>,
 }
 
 impl RelayRequest {
@@ -153,7 +154,7 @@ impl RelayRequest {
         }
         let mut chat = self.protocol.request_from_json(Value::Object(self.object()?))?;
         chat.model.clone_from(&self.model);
-        Ok(self.chat.get_or_init(|| chat))
+        Ok(self.chat.get_or_init(|| Box::new(chat)))
     }
 
     /// Adds all that is sent, as it is sent.

@@ -1,6 +1,6 @@
 //! A route at run time.
 
-use std::{marker::PhantomData, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{marker::PhantomData, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -103,10 +103,14 @@ where
         let scope = RequestScope::new(self.settings.shutdown.clone());
         let mut cx = RequestContext::new(request, self.settings.limits, scope);
         async move {
-            let answer = AssertUnwindSafe(self.answer(&mut cx)).catch_unwind();
-            let answer = match self.settings.timeout {
-                None => answer.await,
-                Some(limit) => Deadline::new(limit, Box::pin(answer)).await,
+            let answer = {
+                // Pinned where it is made, so that what goes around it does not move it.
+                let answer = pin!(self.answer(&mut cx));
+                let answer = AssertUnwindSafe(answer).catch_unwind();
+                match self.settings.timeout {
+                    None => answer.await,
+                    Some(limit) => Deadline::new(limit, Box::pin(answer)).await,
+                }
             };
             let (outcome, error) = match answer {
                 Ok(Ok(response)) if cx.has_nothing_to_finish() => return response,
