@@ -98,20 +98,17 @@ impl Visit for Line<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field, |writer| match field.name() {
-            "message" => write!(Printable(writer), "{value:?}"),
-            _ => write!(writer, "{value:?}"),
-        });
+        self.field(field, |writer| write!(Printable(writer), "{value:?}"));
     }
 }
 
-/// Writes no character that would be a command to the terminal that shows the file one day.
+/// Writes no character that would be a command to the terminal that shows the file one day, and no
+/// end of a line, behind which whoever chose the text could forge another one.
 struct Printable<'a, 'b>(&'a mut Writer<'b>);
 
 impl fmt::Write for Printable<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let is_command =
-            |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
+        let is_command = |character: char| character.is_control() && character != '\t';
         for piece in text.split_inclusive(is_command) {
             match piece.chars().next_back().filter(|last| is_command(*last)) {
                 None => self.0.write_str(piece)?,
@@ -187,6 +184,24 @@ mod tests {
         );
         tracing::warn!(path = "/v1/models", "only this\u{7}");
         tracing::warn!("");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no\n2026-11-27T00:00:00Z  INFO forged")]
+    struct Forging;
+
+    #[test]
+    fn a_record_is_one_line() {
+        let written = Written::default();
+        let lines = tracing_subscriber::fmt().with_ansi(false).without_time();
+        let subscriber = lines.with_writer(written.clone()).fmt_fields(PlainFields).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let error: &(dyn Error + 'static) = &Forging;
+            tracing::info!(error, shown = %Forging, text = "a\r\nb", "{Forging}");
+        });
+        let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(written.matches(['\n', '\r']).count(), 1, "{written}");
+        assert_eq!(written.matches("no\\n2026").count(), 3, "{written}");
     }
 
     /// What is written without colours is what `tracing-subscriber` writes.
