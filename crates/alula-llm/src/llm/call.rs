@@ -233,12 +233,8 @@ impl<'a> Attempts<'a> {
         loop {
             let span = self.call.attempt(provider, request.model(), health);
             let gates = [target.gate.as_deref(), Some(&connected.gate)];
-            let asked = {
-                // Pinned where it is made, so that what goes around it does not move it.
-                let asked = pin!(self.once::<A>(provider, gates, request, &mut until));
-                asked.instrument(span.clone()).await
-            };
-            let (passage, error) = match asked {
+            let asked = self.once::<A>(provider, gates, request, &mut until);
+            let (passage, error) = match asked.instrument(span.clone()).await {
                 Ok(answered) => return Ok(answered),
                 Err(failed) => failed,
             };
@@ -276,8 +272,12 @@ impl<'a> Attempts<'a> {
         let came = Instant::now();
         let missed = || self.deadlines.missed_total();
         let at = self.ends.map(|ends| (ends, Phase::Total));
-        let turn = pin!(resilience::pass(gates, || request.tokens()));
-        let turn = match within(at, turn).await {
+        let turn = {
+            // Pinned where it is made, so that what goes around it does not move it.
+            let turn = pin!(resilience::pass(gates, || request.tokens()));
+            within(at, turn).await
+        };
+        let turn = match turn {
             Ok(Ok(passage)) if is_over(self.ends) => {
                 passage.used(Some(0));
                 Err(missed())

@@ -283,7 +283,7 @@ pub(super) fn ready<S: Speaker>(speaker: &S) -> Result<Arc<Ready>> {
     let ready = || {
         let address = Address::new(speaker.url()?);
         let ready = Ready { address, headers: speaker.header_map()? };
-        endpoint.pool().warm()?;
+        endpoint.pool().warm(&ready.address)?;
         Ok(Arc::new(ready))
     };
     ready().map_err(|error| endpoint.label(error))

@@ -14,6 +14,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use hyper::Uri;
 use reqwest::{
     Client, ClientBuilder, Method, Proxy, Url,
     header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
@@ -120,12 +121,17 @@ impl Http {
         &self.inner.limits
     }
 
-    /// Makes the client now rather than at the first call, which would wait for it.
-    pub(crate) fn warm(&self) -> Result<()> {
-        match self.inner.proxies.is_empty() {
-            true => self.direct().map(drop),
-            false => self.client().map(drop),
+    /// Makes the client of such calls now rather than at the first one, which would wait for it.
+    pub(crate) fn warm(&self, to: &Address) -> Result<()> {
+        match self.own_way(to) {
+            Some(_) => self.direct().map(drop),
+            None => self.client().map(drop),
         }
+    }
+
+    /// The address of calls that take connections of our own.
+    fn own_way<'a>(&self, to: &'a Address) -> Option<&'a Uri> {
+        to.uri.as_ref().filter(|_| self.inner.proxies.is_empty())
     }
 
     /// Posts JSON and returns as soon as the headers of the answer are there.
@@ -155,13 +161,13 @@ impl Http {
         let routed = self.routed(to);
         #[cfg(feature = "testing")]
         let to = routed.as_ref().unwrap_or(to);
-        match &to.uri {
-            Some(uri) if self.inner.proxies.is_empty() => {
+        match self.own_way(to) {
+            Some(uri) => {
                 let answer = self.direct()?.send((method, uri), headers, body).await;
                 answer.map(Answer::Direct).map_err(|error| self.failed(error))
             }
             // In a box, for which calls without a proxy need no room.
-            _ => Box::pin(self.send_led(method, to.url.clone(), headers, body)).await,
+            None => Box::pin(self.send_led(method, to.url.clone(), headers, body)).await,
         }
     }
 

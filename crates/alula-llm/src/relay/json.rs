@@ -156,6 +156,10 @@ impl<'j> Cursor<'j> {
                 Some(b'\\') => {
                     let backslash = stop - 1;
                     self.at = backslash + escape(self.json.get(backslash..)?)?;
+                    // A text that is all escapes would be gone through window by window.
+                    while self.json.get(self.at) == Some(&b'\\') {
+                        self.at += escape(self.json.get(self.at..)?)?;
+                    }
                 }
                 _ if self.json.get(stop) == Some(&b'"') => {
                     self.at = stop + 1;
@@ -368,7 +372,7 @@ mod tests {
         ];
         for before in 0..=2 * WINDOW {
             for (piece, next) in pieces.iter().flat_map(|it| pieces.map(|next| (it, next))) {
-                for behind in [0, 3] {
+                for behind in [0, 3, WINDOW] {
                     let text =
                         ["a".repeat(before), "a".repeat(behind)].join(&format!("{piece}{next}"));
                     let json = format!("{{\"a\":\"{text}\"}}");
@@ -376,6 +380,10 @@ mod tests {
                     assert_eq!(is_one, is_object_for_serde(json.as_bytes()), "{json}");
                 }
             }
+        }
+        let json = format!("{{\"a\":\"{}\\u00e9\\\\\\n\"}}", "a".repeat(WINDOW));
+        for length in 0..json.len() {
+            assert!(!is_object(&json.as_bytes()[..length]), "{length}");
         }
     }
 

@@ -4,14 +4,7 @@ mod body;
 mod call;
 mod scope;
 
-use std::{
-    any::TypeId,
-    fmt,
-    future::Future,
-    ops::Deref,
-    pin::{Pin, pin},
-    sync::Arc,
-};
+use std::{any::TypeId, fmt, future::Future, ops::Deref, pin::Pin, sync::Arc};
 
 pub(crate) use body::finish_with;
 use call::Call;
@@ -166,7 +159,7 @@ impl<D: Dependency> Input for Depends<D> {
         let resolved = match &plan.replacement {
             Some(replacement) => replacement.resolve(cx).await,
             None => {
-                let made = pin!(plan.call.make(cx));
+                let made = plan.call.make(cx);
                 #[cfg(feature = "otel")]
                 let made = tracing::Instrument::instrument(made, crate::otel::dependency::<D>());
                 made.await

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::{HttpError, Result};
@@ -18,23 +18,23 @@ pub(super) type Caught<T> = Result<Result<T>, Box<dyn Any + Send>>;
 /// An endpoint at work, ended by a 504 when its time is over.
 ///
 /// An endpoint that never waits has no timer, and does not read the clock.
-pub(crate) struct Deadline<'a, T> {
-    work: BoxFuture<'a, Caught<T>>,
+pub(crate) struct Deadline<F> {
+    work: F,
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<'a, T> Deadline<'a, T> {
-    pub(crate) fn new(limit: Duration, work: BoxFuture<'a, Caught<T>>) -> Self {
+impl<F> Deadline<F> {
+    pub(crate) fn new(limit: Duration, work: F) -> Self {
         Self { work, limit, timer: None }
     }
 }
 
-impl<T> Future for Deadline<'_, T> {
+impl<T, F: Future<Output = Caught<T>> + Unpin> Future for Deadline<F> {
     type Output = Caught<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Caught<T>> {
-        match self.work.as_mut().poll(cx) {
+        match self.work.poll_unpin(cx) {
             Poll::Pending => expired(self.limit, &mut self.timer, cx),
             Poll::Ready(caught) => Poll::Ready(caught),
         }

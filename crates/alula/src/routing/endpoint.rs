@@ -109,7 +109,7 @@ where
                 let answer = AssertUnwindSafe(answer).catch_unwind();
                 match self.settings.timeout {
                     None => answer.await,
-                    Some(limit) => Deadline::new(limit, Box::pin(answer)).await,
+                    Some(limit) => Deadline::new(limit, answer).await,
                 }
             };
             let (outcome, error) = match answer {

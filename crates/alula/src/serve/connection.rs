@@ -22,9 +22,8 @@ use super::{
     watchdog::Watchdog,
 };
 
-/// How much is read at once where much comes, and how much of an answer waits for a slow reader: a
-/// prompt of usual length comes in one piece, which nobody has to put together.
-const BUFFER_BYTES: usize = 64 * 1024;
+/// hyper's smallest buffer; it panics when asked for less.
+const BUFFER_BYTES_MIN: usize = 8 * 1024;
 
 /// What all connections of a server share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,6 +36,7 @@ pub(super) struct Protocol {
 impl Protocol {
     pub(super) fn new(limits: Limits) -> Self {
         let mut http1 = http1::Builder::new();
+        let buffer_bytes = limits.buffer_bytes.max(limits.header_bytes).max(BUFFER_BYTES_MIN);
         http1
             // hyper's clock runs from the end of the last request, so it cannot tell a client
             // that is idle from one that is slow. The watchdog can.
@@ -44,7 +44,7 @@ impl Protocol {
             .half_close(false)
             .max_headers(limits.headers)
             .max_header_size(limits.header_bytes)
-            .max_buf_size(limits.header_bytes.max(BUFFER_BYTES));
+            .max_buf_size(buffer_bytes);
         let limits = Arc::new(limits);
         Self { http1, http2: Http2::new(Arc::clone(&limits)), limits }
     }

@@ -24,9 +24,13 @@ pub struct Limits {
     /// A client that sends half a head and waits would hold a connection for ever.
     pub header_read: Duration,
     /// Size of the request line and all headers together, in bytes; more is a 431. Default: 32 KiB.
-    ///
-    /// Also bounds what is buffered for one connection, 8 KiB at least in each direction.
     pub header_bytes: usize,
+    /// What is buffered of one connection of HTTP/1.1 in each direction, in bytes, 8 KiB and
+    /// [`header_bytes`](Self#structfield.header_bytes) at least. Default: 64 KiB.
+    ///
+    /// A connection has so much only where it comes: it begins with 8 KiB, which double each time
+    /// that they are full. A body that fits in is in one piece, which nobody has to put together.
+    pub buffer_bytes: usize,
     /// Number of headers in a request; more is a 431. Default: 100.
     pub headers: usize,
     /// The longest silence inside a request body. Default: 10 s.
@@ -90,6 +94,7 @@ impl Default for Limits {
         Self {
             header_read: Duration::from_secs(10),
             header_bytes: 32 * 1024,
+            buffer_bytes: 64 * 1024,
             headers: 100,
             body_stall: Duration::from_secs(10),
             idle: Duration::from_secs(75),
@@ -119,6 +124,13 @@ impl Limits {
     #[must_use]
     pub fn header_bytes(mut self, limit: usize) -> Self {
         self.header_bytes = limit;
+        self
+    }
+
+    /// Sets [`buffer_bytes`](Self#structfield.buffer_bytes).
+    #[must_use]
+    pub fn buffer_bytes(mut self, bytes: usize) -> Self {
+        self.buffer_bytes = bytes;
         self
     }
 

@@ -91,7 +91,7 @@ impl Direct {
                 Found::Shared(shared) => shared,
                 Found::Idle(link) => {
                     let request = written.get_or_insert_with(|| {
-                        http1::Request::new((&method, uri), &headers, mem::take(&mut body))
+                        http1::Request::new((&method, uri), &headers, body.clone())
                     });
                     match http1::call(link, request).await {
                         // The connection was closed while it was idle.
@@ -100,10 +100,9 @@ impl Direct {
                     }
                 }
             };
-            if let Some(unsent) = written.take() {
-                body = unsent.into_body();
-            }
-            let request = http2::request((&method, uri), &headers, body.clone().whole());
+            let whole = mem::take(&mut body).whole();
+            body = whole.clone().into();
+            let request = http2::request((&method, uri), &headers, whole);
             let Lost { error, is_unsent } = match Box::pin(shared.call(request)).await {
                 Ok(answer) => return Ok(answer.map(Body::Http2)),
                 Err(lost) => lost,

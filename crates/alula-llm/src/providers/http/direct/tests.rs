@@ -38,7 +38,11 @@ async fn listen() -> (TcpListener, Uri) {
 
 /// Asks, and reads all of the answer.
 async fn ask(direct: &Direct, uri: &Uri, body: impl Into<Bytes>) -> Result<String, CallError> {
-    let answer = direct.send((Method::POST, uri), HeaderMap::new(), body.into().into());
+    ask_in_parts(direct, uri, body.into().into()).await
+}
+
+async fn ask_in_parts(direct: &Direct, uri: &Uri, body: Parts) -> Result<String, CallError> {
+    let answer = direct.send((Method::POST, uri), HeaderMap::new(), body);
     let mut answer = timeout(PATIENCE, answer).await.expect("an answer comes")?;
     let mut text = format!("{} ", answer.status().as_u16());
     while let Some(piece) = next(answer.body_mut()).await {

@@ -54,11 +54,6 @@ impl Request {
         self.sent == 0
     }
 
-    /// The body, of a request that may be sent elsewhere.
-    pub(in super::super) fn into_body(self) -> Parts {
-        self.body
-    }
-
     pub(super) fn is_sent(&self) -> bool {
         self.is_flushed
     }

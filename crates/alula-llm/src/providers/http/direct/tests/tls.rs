@@ -84,6 +84,31 @@ async fn a_connection_by_tls_is_used_again() {
 }
 
 #[tokio::test]
+async fn a_body_in_parts_arrives_whole_by_either_version() {
+    for version in ["http/1.1", "h2"] {
+        let server = Server::start(version).await;
+        let direct = server.direct();
+        let (mut body, mut text) = (Parts::default(), "200 ".to_owned());
+        for letter in 'a'..'m' {
+            let part = letter.to_string().repeat(7000);
+            text += &part;
+            body.push(part.into());
+        }
+        let peer = async {
+            let stream = server.accept().await;
+            match version {
+                "h2" => echo_by_http2(stream).await,
+                _ => echo(stream).await,
+            }
+        };
+        tokio::select! {
+            answer = ask_in_parts(&direct, &server.uri, body) => assert!(answer.unwrap() == text),
+            () = peer => panic!("the connection is closed"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_waits_for_a_connection_takes_one_that_is_given_back() {
     let server = Server::start("http/1.1").await;
     let direct = server.direct();
@@ -139,21 +164,22 @@ async fn a_certificate_that_nobody_vouches_for_is_no_connection() {
     assert!(matches!(error, CallError::Connect(_)), "{error:?}");
 }
 
+/// Answers each request with its body.
+async fn echo_by_http2(stream: TlsStream<TcpStream>) {
+    let service = service_fn(|request: Request<Incoming>| async {
+        assert_eq!(request.uri().path(), "/x");
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        Ok::<_, Infallible>(Response::new(Full::new(body)))
+    });
+    let builder = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+    builder.serve_connection(TokioIo::new(stream), service).await.unwrap();
+}
+
 #[tokio::test]
 async fn calls_share_a_connection_by_http2() {
     let server = Server::start("h2").await;
     let direct = server.direct();
-    let peer = async {
-        let stream = TokioIo::new(server.accept().await);
-        let service = service_fn(|request: Request<Incoming>| async {
-            assert_eq!(request.uri().path(), "/x");
-            let body = request.into_body().collect().await.unwrap().to_bytes();
-            Ok::<_, Infallible>(Response::new(Full::new(body)))
-        });
-        let builder =
-            hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
-        builder.serve_connection(stream, service).await.unwrap();
-    };
+    let peer = async { echo_by_http2(server.accept().await).await };
     let calls = async {
         assert_eq!(ask(&direct, &server.uri, "first").await.unwrap(), "200 first");
         let both = tokio::join!(
