@@ -5,9 +5,11 @@ use std::future::ready;
 use alula::serve::{Limits, PeerAddr};
 use axum::{
     Extension, Router,
+    body::Body,
     extract::DefaultBodyLimit,
     routing::{any, get, post},
 };
+use futures_util::StreamExt as _;
 
 use super::{GET, Running, gate, ok};
 
@@ -69,6 +71,35 @@ async fn a_head_may_be_as_large_as_its_limit() {
             assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{bytes}: {response}");
         }
     }
+}
+
+/// How many bytes the largest piece has in which one of several large bodies comes.
+async fn largest_piece(limits: Limits) -> usize {
+    let largest = post(async |body: Body| {
+        let sizes = body.into_data_stream().map(|piece| piece.unwrap().len());
+        let largest = sizes.fold(0, async |largest, size| size.max(largest)).await;
+        format!("largest={largest}!")
+    });
+    let server = Running::start(limits, Router::new().route("/", largest)).await;
+    let mut client = server.connect().await;
+    let body = "x".repeat(60_000);
+    let mut largest = 0;
+    for _ in 0..10 {
+        client
+            .send(&format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 60000\r\n\r\n{body}"))
+            .await;
+        let answer = client.receive_until("!").await;
+        let size = answer.trim_end_matches('!').rsplit('=').next().unwrap();
+        largest = largest.max(size.parse().unwrap());
+    }
+    largest
+}
+
+#[tokio::test]
+async fn so_much_is_buffered_of_a_body() {
+    let limits = Limits::default().header_bytes(4096);
+    assert!(largest_piece(limits.clone().buffer_bytes(8192)).await <= 8192);
+    assert!(largest_piece(limits).await > 32 * 1024);
 }
 
 #[tokio::test]
