@@ -6,6 +6,7 @@ mod http2;
 mod limits;
 mod pool;
 mod read;
+mod tls;
 
 use std::{
     fmt, mem,
@@ -20,14 +21,14 @@ use reqwest::{
     header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
-use rustls_platform_verifier::BuilderVerifierExt;
 
 use self::direct::{CallError, Direct};
 #[cfg(fuzzing)]
 pub(super) use self::http1::script;
 pub use self::limits::HttpLimits;
 pub(super) use self::read::{accept, not_json, read_json};
-pub(crate) use self::{address::Address, answer::Answer};
+use self::tls::tls_of_calls;
+pub(crate) use self::{address::Address, answer::Answer, tls::tls_config};
 use super::Proxies;
 use crate::{Error, ErrorKind, Phase, Result, llm::along, parts::Parts, secret::Secrets};
 
@@ -279,23 +280,6 @@ impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("limits", &self.inner.limits).finish_non_exhaustive()
     }
-}
-
-/// TLS by rustls on ring, with the platform's certificates, which are read now.
-pub(crate) fn tls_config() -> Result<rustls::ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(|error| config_error("TLS cannot be set up", error))?;
-    Ok(builder.with_no_client_auth())
-}
-
-/// The same for calls of either version of HTTP.
-fn tls_of_calls() -> Result<rustls::ClientConfig> {
-    let mut tls = tls_config()?;
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(tls)
 }
 
 fn build_client(limits: &HttpLimits, proxies: &[Proxy]) -> Result<Client> {
