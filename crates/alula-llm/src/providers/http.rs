@@ -27,8 +27,10 @@ use self::direct::{CallError, Direct};
 pub(super) use self::http1::script;
 pub use self::limits::HttpLimits;
 pub(super) use self::read::{accept, not_json, read_json};
+#[cfg(feature = "redis")]
+pub(crate) use self::tls::tls_config;
 use self::tls::tls_of_calls;
-pub(crate) use self::{address::Address, answer::Answer, tls::tls_config};
+pub(crate) use self::{address::Address, answer::Answer};
 use super::Proxies;
 use crate::{Error, ErrorKind, Phase, Result, llm::along, parts::Parts, secret::Secrets};
 
