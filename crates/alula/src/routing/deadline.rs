@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    panic::AssertUnwindSafe,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -15,19 +16,26 @@ use crate::error::{HttpError, Result};
 /// What an endpoint came to: an answer, an error or a panic.
 pub(super) type Caught<T> = Result<Result<T>, Box<dyn Any + Send>>;
 
+/// Runs an endpoint until its time is over, if that is limited, and catches its panic. It is pinned
+/// by whoever made it, so that nothing moves it.
+pub(crate) async fn caught<T>(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<T>> + Unpin,
+) -> Caught<T> {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    match limit {
+        None => work.await,
+        Some(limit) => Deadline { work, limit, timer: None }.await,
+    }
+}
+
 /// An endpoint at work, ended by a 504 when its time is over.
 ///
 /// An endpoint that never waits has no timer, and does not read the clock.
-pub(crate) struct Deadline<F> {
+struct Deadline<F> {
     work: F,
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl<F> Deadline<F> {
-    pub(crate) fn new(limit: Duration, work: F) -> Self {
-        Self { work, limit, timer: None }
-    }
 }
 
 impl<T, F: Future<Output = Caught<T>> + Unpin> Future for Deadline<F> {

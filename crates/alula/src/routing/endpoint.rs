@@ -1,17 +1,16 @@
 //! A route at run time.
 
-use std::{marker::PhantomData, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{marker::PhantomData, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     extract::Request,
     routing::{MethodFilter, MethodRouter, on},
 };
-use futures_util::FutureExt as _;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 
-use super::deadline::Deadline;
+use super::deadline::caught;
 use crate::{
     dependency::{Guard, Outcome, RequestScope, finish_with},
     error::{ErrorContext, ErrorPolicy, HttpError, Panic, RequestHead, Result},
@@ -103,15 +102,7 @@ where
         let scope = RequestScope::new(self.settings.shutdown.clone());
         let mut cx = RequestContext::new(request, self.settings.limits, scope);
         async move {
-            let answer = {
-                // Pinned where it is made, so that what goes around it does not move it.
-                let answer = pin!(self.answer(&mut cx));
-                let answer = AssertUnwindSafe(answer).catch_unwind();
-                match self.settings.timeout {
-                    None => answer.await,
-                    Some(limit) => Deadline::new(limit, answer).await,
-                }
-            };
+            let answer = caught(self.settings.timeout, pin!(self.answer(&mut cx))).await;
             let (outcome, error) = match answer {
                 Ok(Ok(response)) if cx.has_nothing_to_finish() => return response,
                 Ok(Ok(response)) => {

@@ -12,7 +12,7 @@ mod router;
 
 pub(crate) use about::{Callback, Meta};
 #[cfg(feature = "ws")]
-pub(crate) use deadline::Deadline;
+pub(crate) use deadline::caught;
 pub(crate) use endpoint::Settings;
 #[cfg(any(feature = "mcp", feature = "ws"))]
 pub(crate) use endpoint::{PlanEndpoint, fail};

@@ -1,13 +1,12 @@
 //! A WebSocket route at run time, up to the answer to its handshake.
 
-use std::{marker::PhantomData, panic::AssertUnwindSafe, sync::Arc};
+use std::{marker::PhantomData, pin::pin, sync::Arc};
 
 use axum::{
     body::Body,
     extract::Request,
     routing::{MethodFilter, MethodRouter, on},
 };
-use futures_util::FutureExt as _;
 use http::Response;
 use tracing::Instrument as _;
 
@@ -24,7 +23,7 @@ use crate::{
     input::{Input, Rejection, RequestContext},
     middleware::Held,
     openapi::Operation,
-    routing::{Deadline, PlanEndpoint, Settings, fail},
+    routing::{PlanEndpoint, Settings, caught, fail},
 };
 
 /// What a WebSocket endpoint may return: `()`, or a `Result<()>`.
@@ -103,11 +102,7 @@ where
         let upgrade = Upgrade::take(&mut request);
         let scope = RequestScope::new(self.settings.shutdown.clone());
         let mut cx = RequestContext::new(request, self.settings.limits, scope);
-        let opened = AssertUnwindSafe(self.open(upgrade, &mut cx)).catch_unwind();
-        let opened = match self.settings.timeout {
-            None => opened.await,
-            Some(limit) => Deadline::new(limit, Box::pin(opened)).await,
-        };
+        let opened = caught(self.settings.timeout, pin!(self.open(upgrade, &mut cx))).await;
         let (outcome, error) = match opened {
             Ok(Ok(opened)) => return self.start(opened, cx),
             Ok(Err(error)) => (Outcome::Error(error.status()), error),
