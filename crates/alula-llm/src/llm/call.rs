@@ -272,12 +272,8 @@ impl<'a> Attempts<'a> {
         let came = Instant::now();
         let missed = || self.deadlines.missed_total();
         let at = self.ends.map(|ends| (ends, Phase::Total));
-        let turn = {
-            // Pinned where it is made, so that what goes around it does not move it.
-            let turn = pin!(resilience::pass(gates, || request.tokens()));
-            within(at, turn).await
-        };
-        let turn = match turn {
+        // Pinned where they are made, these futures are not moved by what goes around them.
+        let turn = match within(at, pin!(resilience::pass(gates, || request.tokens()))).await {
             Ok(Ok(passage)) if is_over(self.ends) => {
                 passage.used(Some(0));
                 Err(missed())
@@ -290,8 +286,8 @@ impl<'a> Attempts<'a> {
         *until = until.and_then(|until| until.checked_add(came.elapsed()));
         self.call.asked();
         let headers = self.along.map(Along::headers).unwrap_or_default();
-        let asked = pin!(A::ask(provider, request, self.watch(*until)));
-        match along::sending(headers, asked).await {
+        let watch = self.watch(*until);
+        match along::sending(headers, pin!(A::ask(provider, request, watch))).await {
             Ok(answer) => Ok((answer, passage)),
             Err(error) => {
                 self.call.attempt_failed(&error);

@@ -229,18 +229,18 @@ fn escape(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where a string that goes on at `from`, behind another byte, ends or needs a closer look: at its
-/// quote, at a control, or at what stands behind a backslash and is not one of its most frequent
-/// escapes. These are passed over many bytes at a time, since prompts are full of them.
+/// Where a string that goes on at `from` ends or needs a closer look: at its quote, at a control, or
+/// at what stands behind a backslash and is not one of its most frequent escapes. These are passed
+/// over many bytes at a time, since prompts are full of them.
 fn stop(json: &[u8], from: usize) -> Option<usize> {
     // Whatever stands before it, the first byte is not escaped.
-    let first = *json.get(from)?;
-    let is_stop = first < b' ' || first == b'"';
-    let mut begin = from.checked_sub(1)?;
-    let mut known = Some(u64::from(is_stop));
+    if let b'"' | ..b' ' = json.get(from)? {
+        return Some(from);
+    }
+    let mut begin = from;
     loop {
         let rest = json.get(begin..)?;
-        let mut stops = match rest.first_chunk() {
+        let stops = match rest.first_chunk() {
             Some(window) => stops_in(window),
             None if rest.len() < 2 => return None,
             None => {
@@ -249,9 +249,6 @@ fn stop(json: &[u8], from: usize) -> Option<usize> {
                 stops_in(&window)
             }
         };
-        if let Some(first) = known.take() {
-            stops = stops & !1 | first;
-        }
         if stops != 0 {
             return Some(begin + 1 + stops.trailing_zeros() as usize);
         }

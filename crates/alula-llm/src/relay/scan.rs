@@ -4,7 +4,7 @@ use std::{fmt::Write as _, ops::Range};
 
 use super::{json, prompt::Prompt};
 use crate::{Error, ErrorKind, Result, model::Protocol, parts::Parts};
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use serde::de::{Error as _, IgnoredAny};
 
 /// Where the fields stand that decide where a request goes.
@@ -158,17 +158,14 @@ impl Edits {
         }
         self.replaced.sort_by_key(|(range, _)| range.start);
         let mut edited = Parts::with_capacity(2 * self.replaced.len() + 1);
-        let mut rest = body.clone();
+        let part = |range: Range<usize>| body.slice_ref(body.get(range).unwrap_or_default());
         let mut passed = 0;
         for (range, text) in self.replaced {
-            // A range is of this body, and none goes into the one before.
-            let before = range.start.saturating_sub(passed).min(rest.len());
-            edited.push(rest.split_to(before));
+            edited.push(part(passed..range.start));
             edited.push(text.into());
-            rest.advance(range.len().min(rest.len()));
             passed = range.end;
         }
-        edited.push(rest);
+        edited.push(part(passed..body.len()));
         edited
     }
 }
