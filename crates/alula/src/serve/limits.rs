@@ -29,7 +29,8 @@ pub struct Limits {
     /// [`header_bytes`](Self#structfield.header_bytes) at least. Default: 64 KiB.
     ///
     /// A connection has so much only where it comes: it begins with 8 KiB, which double each time
-    /// that they are full. A body that fits in is in one piece, which nobody has to put together.
+    /// that they are full. Once they have, a body that fits in comes in one piece, which nobody has
+    /// to put together.
     pub buffer_bytes: usize,
     /// Number of headers in a request; more is a 431. Default: 100.
     pub headers: usize,
